@@ -1,0 +1,314 @@
+"""How the extension modules are compiled. All else about the package is in pyproject.toml.
+
+Environment variables:
+
+``KNNC_NO_OPENMP=1``
+    build without OpenMP: the same answers, on one thread.
+``CC``, ``CFLAGS``, ``CPPFLAGS``, ``LDFLAGS``
+    as for any C build; an optimisation level in CFLAGS replaces the default -O3.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext as setuptools_build_ext
+from setuptools.errors import BaseError, CCompilerError
+
+KERNEL_DIR = "src/knnc/engine/kernels"
+
+# Each extension module, and the C sources linked into it besides its own .pyx.
+EXTENSIONS = {
+    "knnc.engine.search": f"{KERNEL_DIR}/*.c",
+}
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "freethreading_compatible": True,
+}
+
+# A free-threaded interpreter has no stable ABI (before Python 3.15's own), nor has PyPy.
+USE_ABI3 = platform.python_implementation() == "CPython" and not sysconfig.get_config_var(
+    "Py_GIL_DISABLED"
+)
+
+NO_COMPILER = (
+    "knnc needs a C compiler, and {compiler}; install one with "
+    '"sudo apt install build-essential" on Debian or Ubuntu, "sudo dnf install gcc" on Fedora, '
+    '"xcode-select --install" on macOS, or on Windows the "Desktop development with C++" part of '
+    "Microsoft's Build Tools for Visual Studio."
+)
+
+NO_HEADERS = (
+    "knnc needs the C headers of Python {version}, and Python.h is not in {include}; install them "
+    'with "sudo apt install python{version}-dev" (or python3-dev) on Debian or Ubuntu, '
+    '"sudo dnf install python3-devel" on Fedora, or use a Python from python.org, which has them.'
+)
+
+OPENMP_PROGRAM = """
+#include <omp.h>
+#include <stdio.h>
+int main(void) {
+    int threads = 0;
+#pragma omp parallel num_threads(2) reduction(+ : threads)
+    threads += 1;
+    printf("openmp %d %d\\n", _OPENMP, threads);
+    return threads >= 1 && omp_get_max_threads() >= 1 ? 0 : 1;
+}
+"""
+
+
+class Flags(NamedTuple):
+    """What one way of building asks of the compiler and of the linker."""
+
+    compile: list[str]
+    link: list[str]
+
+
+def make_extensions() -> list[Extension]:
+    """One Extension for each module, with the flags that no probe has to find."""
+    headers = [*Path("src/knnc").rglob("*.pxd"), *Path(KERNEL_DIR).glob("*.h")]
+    extensions = []
+    for name, c_sources in EXTENSIONS.items():
+        sources = [Path("src", *name.split(".")).with_suffix(".pyx"), *Path().glob(c_sources)]
+        extensions.append(
+            Extension(
+                name,
+                sources=sorted(p.as_posix() for p in sources),
+                include_dirs=[KERNEL_DIR],
+                # Every file a change of which rebuilds.
+                depends=sorted(p.as_posix() for p in (*sources, *headers, Path("setup.py"))),
+                define_macros=[("Py_LIMITED_API", "0x030B0000")] if USE_ABI3 else [],
+                py_limited_api=USE_ABI3,
+            )
+        )
+    return extensions
+
+
+@contextlib.contextmanager
+def output_into(log: Path) -> Iterator[None]:
+    """Send what this process and its children print to a file: a failed probe is no news."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for target, source in zip((1, 2), saved, strict=True):
+            os.dup2(source, target)
+            os.close(source)
+
+
+def use_a_compiler_that_exists() -> None:
+    """Fall back to cc, gcc or clang where the compiler that built Python is not installed."""
+    built_with = (sysconfig.get_config_var("CC") or "").split()
+    if os.name == "nt" or "CC" in os.environ or not built_with or shutil.which(built_with[0]):
+        return
+    for name in ("cc", "gcc", "clang"):
+        if shutil.which(name):
+            os.environ["CC"] = name
+            return
+
+
+def libomp_prefixes() -> list[str]:
+    """Where libomp may be on macOS: Homebrew (either place), conda, MacPorts."""
+    prefixes = [os.environ.get("CONDA_PREFIX", ""), sys.prefix]
+    if brew := shutil.which("brew"):
+        asked = subprocess.run(
+            [brew, "--prefix", "libomp"], capture_output=True, text=True, check=False
+        )
+        prefixes.append(asked.stdout.strip())
+    prefixes += ["/opt/homebrew/opt/libomp", "/usr/local/opt/libomp", "/opt/local"]
+    return [p for p in dict.fromkeys(prefixes) if p and Path(p, "include").is_dir()]
+
+
+def openmp_candidates(compiler_type: str) -> list[Flags]:
+    """The ways to ask for OpenMP, in the order in which they are tried."""
+    if compiler_type == "msvc":
+        return [Flags(["/openmp"], [])]
+    candidates = [Flags(["-fopenmp"], ["-fopenmp"])]
+    if sys.platform == "darwin":
+        # First as CPPFLAGS and LDFLAGS have it, then at each place libomp may be.
+        apple = ["-Xpreprocessor", "-fopenmp"]
+        candidates.append(Flags(apple, ["-lomp"]))
+        for prefix in libomp_prefixes():
+            include, lib = f"{prefix}/include", f"{prefix}/lib"
+            if Path(include, "libomp", "omp.h").exists():  # MacPorts
+                include, lib = f"{include}/libomp", f"{lib}/libomp"
+            link = [f"-L{lib}", f"-Wl,-rpath,{lib}", "-lomp"]
+            candidates.append(Flags([*apple, f"-I{include}"], link))
+    return candidates
+
+
+class build_ext(setuptools_build_ext):
+    """Check the tools, find the flags, then compile."""
+
+    def run(self) -> None:
+        use_a_compiler_that_exists()
+        super().run()
+
+    def build_extensions(self) -> None:
+        for source in (path for ext in self.extensions for path in ext.depends):
+            if not Path(source).exists():
+                raise SystemExit(f"knnc cannot be built: {source} is missing.")
+        with tempfile.TemporaryDirectory(prefix="knnc-build-") as folder:
+            self.probe_dir = Path(folder)
+            self.require_compiler()
+            self.require_headers()
+            flags = self.common_flags(), self.openmp_flags()
+        for ext in self.extensions:
+            for part in flags:
+                ext.extra_compile_args += part.compile
+                ext.extra_link_args += part.link
+        self.cythonize()
+        super().build_extensions()
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile, unless build/modules has this very module: pip starts from nothing each time."""
+        made, kept = Path(self.get_ext_fullpath(ext.name)), self.kept_module(ext)
+        if self.is_current(ext):
+            made.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(kept, made)
+            return
+        # force: what is in the build folder may be of another recipe.
+        force, self.force = self.force, True
+        super().build_extension(ext)
+        self.force = force
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(made, kept)
+        kept.with_suffix(".json").write_text(self.recipe(ext))
+
+    def kept_module(self, ext: Extension) -> Path:
+        return Path("build", "modules", self.get_ext_filename(ext.name))
+
+    def is_current(self, ext: Extension) -> bool:
+        """Whether the kept module is newer than its sources and was made by the same recipe."""
+        kept = self.kept_module(ext)
+        recipe = kept.with_suffix(".json")
+        if self.force or not kept.exists() or not recipe.exists():
+            return False
+        if recipe.read_text() != self.recipe(ext):
+            return False
+        newest = max(Path(source).stat().st_mtime for source in ext.depends)
+        return kept.stat().st_mtime >= newest
+
+    def recipe(self, ext: Extension) -> str:
+        from Cython import __version__ as cython_version
+
+        command = getattr(self.compiler, "compiler_so", self.compiler.compiler_type)
+        arguments = ext.extra_compile_args, ext.extra_link_args, ext.define_macros
+        made_with = command, arguments, DIRECTIVES, cython_version, sysconfig.get_platform()
+        return json.dumps([sorted(ext.depends), *made_with])
+
+    def cythonize(self) -> None:
+        """Translate the .pyx files; what is generated goes to the build folder."""
+        from Cython.Build import cythonize
+
+        stale = [ext for ext in self.extensions if not self.is_current(ext)]
+        translated = cythonize(
+            stale,
+            build_dir="build/cython",
+            compiler_directives=DIRECTIVES,
+            include_path=["src"],
+            force=True,
+        )
+        # Only the sources are taken: build_ext has put names of its own on the extensions.
+        for ext, done in zip(stale, translated, strict=True):
+            ext.sources = done.sources
+
+    def try_to_build(self, program: str, flags: Flags, *, link: bool, run: bool = False) -> str:
+        """Compile, link and run a small program; what went wrong, or "" when nothing did."""
+        folder = Path(tempfile.mkdtemp(dir=self.probe_dir))
+        source, log = folder / "probe.c", folder / "log"
+        source.write_text(program)
+        try:
+            with output_into(log):
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=str(folder), extra_postargs=flags.compile
+                )
+                if link:
+                    self.compiler.link_executable(
+                        objects, "probe", output_dir=str(folder), extra_postargs=flags.link
+                    )
+                if run:
+                    made = folder / self.compiler.executable_filename("probe")
+                    subprocess.run([str(made)], check=True, timeout=60)
+        except (BaseError, CCompilerError, OSError, subprocess.SubprocessError) as error:
+            said = log.read_text(errors="replace").strip() if log.exists() else ""
+            return "\n".join(part for part in (said, str(error)) if part)
+        return ""
+
+    def require_compiler(self) -> None:
+        problem = self.try_to_build("int main(void) { return 0; }\n", Flags([], []), link=True)
+        if problem:
+            command = getattr(self.compiler, "compiler_so", None) or ["none was found"]
+            if os.name != "nt" and shutil.which(command[0]):
+                print(problem, file=sys.stderr)
+                raise SystemExit(NO_COMPILER.format(compiler=f'"{command[0]}" does not work'))
+            found = "none was found" if os.name == "nt" else f'"{command[0]}" was not found'
+            raise SystemExit(NO_COMPILER.format(compiler=found))
+
+    def require_headers(self) -> None:
+        problem = self.try_to_build("#include <Python.h>\n", Flags([], []), link=False)
+        if problem:
+            print(problem, file=sys.stderr)
+            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            include = sysconfig.get_path("include")
+            raise SystemExit(NO_HEADERS.format(version=version, include=include))
+
+    def common_flags(self) -> Flags:
+        """C11, and -O3 where the compiler takes it and the user has not asked for another."""
+        if self.compiler.compiler_type == "msvc":
+            return Flags(["/std:c11", "/O2"], [])
+        wanted = ["-std=c11"]
+        if "-O" not in os.environ.get("CFLAGS", ""):
+            wanted.append("-O3")
+        program = "int main(void) { return 0; }\n"
+        return Flags(
+            [f for f in wanted if not self.try_to_build(program, Flags([f], []), link=False)], []
+        )
+
+    def openmp_flags(self) -> Flags:
+        """The flags of the first way to use OpenMP that compiles, links and runs; or none."""
+        if os.environ.get("KNNC_NO_OPENMP", "0") not in ("", "0"):
+            why = "KNNC_NO_OPENMP is set"
+        else:
+            problems = []
+            for flags in openmp_candidates(self.compiler.compiler_type):
+                problem = self.try_to_build(OPENMP_PROGRAM, flags, link=True, run=True)
+                if not problem:
+                    return flags
+                problems.append(f"{' '.join(flags.compile)}: {problem}")
+            print("\n".join(problems), file=sys.stderr)
+            why = "no way to use OpenMP worked"
+            if sys.platform == "darwin":
+                why += '; "brew install libomp" provides it'
+        print(f"knnc: building without OpenMP ({why}): one thread only", file=sys.stderr)
+        return Flags([], [])
+
+
+setup(
+    ext_modules=make_extensions(),
+    cmdclass={"build_ext": build_ext},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if USE_ABI3 else {},
+)
