@@ -1,0 +1,111 @@
+# "make demo" and "make test" each set up all they need in .venv first: the environment, the
+# build, the packages. A second run does only what has changed since. What they need themselves
+# is Python 3.11 or newer, a C compiler and make.
+#
+#   make demo PYTHON=python3.13     another Python than the first one found that is new enough
+#   make test ARGS="-k manhattan"   arguments for pytest
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTHON ?=
+ARGS ?=
+
+# A change of any of these builds and installs again.
+SOURCES := pyproject.toml setup.py src/knnc/_version.py \
+	$(wildcard src/knnc/*.pxd src/knnc/engine/*.pyx src/knnc/engine/*.pxd) \
+	$(wildcard src/knnc/engine/kernels/*.c src/knnc/engine/kernels/*.h)
+
+# A universal Python would have every module built for both processors, and Homebrew's libomp
+# is for one.
+ifeq ($(shell uname -s),Darwin)
+export ARCHFLAGS ?= -arch $(shell uname -m)
+endif
+
+.PHONY: help demo test lint format types wheel clean distclean
+
+help:
+	@echo "make demo    read handwritten digits, beside scikit-learn"
+	@echo "make test    the tests"
+	@echo "make lint    ruff and cython-lint; make format mends what can be mended"
+	@echo "make types   mypy"
+	@echo "make wheel   an sdist and a wheel in dist/"
+	@echo "make clean   remove what was built; make distclean removes .venv too"
+
+demo: $(VENV)/.for-demo
+	$(BIN)/knnc demo
+
+test: $(VENV)/.for-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.for-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint src
+
+format: $(VENV)/.for-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.for-dev
+	$(BIN)/mypy
+
+wheel: $(VENV)/.for-dev
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+# The stamps go too: the next "make test" has to build again.
+clean:
+	rm -rf build dist src/knnc.egg-info
+	find src -name '*.so' -exec rm -f {} +
+	rm -f $(VENV)/.for-demo $(VENV)/.for-test $(VENV)/.for-dev
+
+distclean: clean
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+NO_PYTHON := knnc needs Python 3.11 or newer, and none was found; install one, or name it: \
+	make PYTHON=/path/to/python3
+NO_VENV := has no venv module that works; on Debian or Ubuntu: sudo apt install python3-venv
+
+# The stamp is written last, so that an environment left half made is made anew.
+$(VENV)/.created:
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+	    "$$python" -c "$(IS_NEW_ENOUGH)" 2>/dev/null || continue; \
+	    "$$python" -c "import ensurepip, venv" 2>/dev/null || { \
+	        echo "$$python $(NO_VENV)" >&2; exit 1; }; \
+	    echo "Making $(VENV) with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear $(VENV) || exit 1; \
+	    touch $@; exit 0; \
+	done; \
+	echo "$(NO_PYTHON)" >&2; exit 1
+
+# $(1): the extras. pip's own last words after a failed build are about pip.
+define install
+	@echo "Building knnc and installing what it needs [$(1)]"
+	@$(PIP) install --editable ".[$(1)]" || { \
+	    echo "knnc was not built or not installed; the reason is in pip's output above." >&2; exit 1; }
+endef
+
+$(VENV)/.for-demo: $(VENV)/.created $(SOURCES)
+	$(call install,all)
+	@touch $@
+
+$(VENV)/.for-test: $(VENV)/.created $(SOURCES)
+	$(call install,all$(,)test)
+	@touch $@ $(VENV)/.for-demo
+
+$(VENV)/.for-dev: $(VENV)/.created $(SOURCES)
+	$(call install,all$(,)test$(,)dev)
+	@touch $@ $(VENV)/.for-test $(VENV)/.for-demo
+
+# A comma that does not end an argument of $(call).
+, := ,
+
+# Linting needs no build.
+LINT := import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lint"], sep="\n")
+$(VENV)/.for-lint: $(VENV)/.created pyproject.toml
+	@echo "Installing what linting needs"
+	@$(BIN)/python -c '$(LINT)' | $(PIP) install -r /dev/stdin
+	@touch $@

@@ -1,0 +1,148 @@
+"""What is installed, and what a build says when it cannot be done."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+
+import knnc
+from knnc.engine import search
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDED_TO_BUILD = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "src")
+
+needs_sources = pytest.mark.skipif(
+    not (ROOT / "src/knnc/engine/search.pyx").exists(),
+    reason="these tests are not beside the sources",
+)
+
+
+def installed_files() -> list[str]:
+    """The files of an installed wheel; an editable install has none of its own."""
+    files = [path.as_posix() for path in metadata.files("knnc") or ()]
+    return [path for path in files if path.startswith("knnc/")]
+
+
+needs_wheel = pytest.mark.skipif(not installed_files(), reason="knnc is installed as editable")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what a build needs, with nothing built in it."""
+    copy = tmp_path / "knnc"
+    copy.mkdir()
+    built = shutil.ignore_patterns("*.so", "*.pyd", "*.egg-info", "__pycache__")
+    for name in NEEDED_TO_BUILD:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name, ignore=built)
+        else:
+            shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+def build(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tree,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_version_is_the_literal() -> None:
+    assert metadata.version("knnc") == knnc.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|(a|b|rc)\d+)?", knnc.__version__)
+
+
+def test_the_types_are_there_to_be_found() -> None:
+    package = resources.files("knnc")
+    assert package.joinpath("py.typed").is_file()
+    assert package.joinpath("engine", "search.pyi").is_file()
+
+
+def test_the_command_is_there() -> None:
+    (command,) = metadata.entry_points(group="console_scripts", name="knnc")
+    assert command.value == "knnc.cli:main"
+    assert callable(command.load())
+
+
+def test_every_extra_is_known() -> None:
+    extras = set(metadata.metadata("knnc").get_all("Provides-Extra"))
+    assert {"all", "cli", "datasets", "plot", "progress"} <= extras
+
+
+def test_the_extension_module_is_for_every_later_python() -> None:
+    made = Path(search.__file__).name
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        assert made == "search" + sysconfig.get_config_var("EXT_SUFFIX")
+    else:
+        assert made in {"search.abi3.so", "search.pyd"}
+
+
+@needs_wheel
+def test_the_wheel_has_no_sources() -> None:
+    suffixes = {Path(path).suffix for path in installed_files()}
+    assert suffixes.isdisjoint({".c", ".h", ".pyx", ".pxd"})
+    assert {".py", ".pyi"} <= suffixes
+
+
+@needs_sources
+@pytest.mark.skipif(os.name == "nt", reason="CC does not choose the compiler on Windows")
+@pytest.mark.parametrize(
+    ("compiler", "said"),
+    [("/nonexistent/cc", "was not found"), ("false", "does not work")],
+)
+def test_without_a_compiler_the_build_says_what_to_install(
+    tree: Path, compiler: str, said: str
+) -> None:
+    result = build(tree, CC=compiler)
+    assert result.returncode == 1
+    *_, last = result.stderr.strip().splitlines()
+    assert last.startswith(f'knnc needs a C compiler, and "{compiler}" {said}; install one')
+    for command in ("apt install", "dnf install", "xcode-select --install", "Build Tools"):
+        assert command in last
+    assert "Traceback" not in result.stderr
+
+
+@needs_sources
+@pytest.mark.skipif(os.name == "nt", reason="CC does not choose the compiler on Windows")
+def test_without_python_h_the_build_says_what_to_install(tree: Path, tmp_path: Path) -> None:
+    real = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    assert real
+    fake = tmp_path / "cc-without-python"
+    # The compiler, but for the folders in which Python.h could be.
+    fake.write_text(
+        "#!/bin/sh\n"
+        'for word in "$@"; do\n'
+        '  shift; case $word in -I*) ;; *) set -- "$@" "$word" ;; esac\n'
+        "done\n"
+        f'exec "{real}" "$@"\n'
+    )
+    fake.chmod(0o755)
+    result = build(tree, CC=str(fake))
+    assert result.returncode == 1
+    *_, last = result.stderr.strip().splitlines()
+    assert last.startswith("knnc needs the C headers of Python")
+    assert "apt install" in last
+    assert "dnf install" in last
+    assert "Traceback" not in result.stderr
+
+
+@needs_sources
+def test_a_missing_source_is_named(tree: Path) -> None:
+    (tree / "src/knnc/engine/search.pyx").unlink()
+    result = build(tree)
+    assert result.returncode == 1
+    *_, last = result.stderr.strip().splitlines()
+    assert last == "knnc cannot be built: src/knnc/engine/search.pyx is missing."
