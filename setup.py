@@ -55,9 +55,10 @@ NO_COMPILER = (
 )
 
 NO_HEADERS = (
-    "knnc needs the C headers of Python {version}, and the compiler finds no Python.h in {include}; "
-    'install them with "sudo apt install python{version}-dev" (or python3-dev) on Debian or Ubuntu, '
-    '"sudo dnf install python3-devel" on Fedora, or use a Python from python.org, which has them.'
+    "knnc needs the C headers of Python {version}, and the compiler finds no Python.h in "
+    '{include}; install them with "sudo apt install python{version}-dev" (or python3-dev) on '
+    'Debian or Ubuntu, "sudo dnf install python3-devel" on Fedora, or use a Python from '
+    "python.org, which has them."
 )
 
 OPENMP_PROGRAM = """
