@@ -1,0 +1,62 @@
+"""kernels/kernels.h and kernels/cpu.h for Cython."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+cdef extern from "kernels.h" nogil:
+    const int KNNC_BLOCK_FEATURES
+    const int32_t KNNC_LIMIT_NONE
+    const int KNNC_ALIGNMENT
+
+    ctypedef int32_t (*knnc_push)(void *context, int query, int64_t row, int32_t dist) noexcept nogil
+
+    ctypedef enum knnc_metric:
+        KNNC_SQEUCLIDEAN
+        KNNC_MANHATTAN
+
+    ctypedef struct knnc_layout:
+        int panel_rows
+        int lane
+        int tile_queries
+
+    ctypedef struct knnc_rows:
+        const uint8_t *panels
+        const int32_t *terms
+        int64_t n_steps
+
+    ctypedef struct knnc_queries:
+        int n_queries
+        int32_t limits[16]
+
+    ctypedef void (*knnc_tile)(
+        const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+        knnc_queries *queries, knnc_push push, void *context,
+    ) noexcept nogil
+
+    ctypedef struct knnc_kernel:
+        const char *name
+        knnc_metric metric
+        uint32_t needs
+        knnc_layout layout
+        knnc_tile tile
+
+    void knnc_pack_rows(
+        const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride, int64_t n_rows,
+        int64_t n_features, int64_t first_panel, int64_t last_panel, uint8_t *panels, int32_t *terms,
+    ) noexcept
+    int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features) noexcept
+    void knnc_pack_queries(
+        const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride, int n_queries,
+        int64_t n_features, void *values, knnc_queries *queries,
+    ) noexcept
+    int knnc_n_kernels() noexcept
+    const knnc_kernel *knnc_kernel_at(int i) noexcept
+    const knnc_kernel *knnc_best_kernel(knnc_metric metric, uint32_t features) noexcept
+
+cdef extern from "cpu.h" nogil:
+    ctypedef struct knnc_cpu_feature:
+        const char *name
+        uint32_t bit
+        uint32_t implies
+
+    int knnc_n_cpu_features() noexcept
+    const knnc_cpu_feature *knnc_cpu_feature_at(int i) noexcept
+    uint32_t knnc_detect_cpu() noexcept

@@ -1,0 +1,25 @@
+/* Which instruction sets this processor and this operating system can run. */
+#ifndef KNNC_CPU_H
+#define KNNC_CPU_H
+
+#include <stdint.h>
+
+enum {
+    KNNC_CPU_AVX2 = 1u << 0,
+    KNNC_CPU_AVX512BW = 1u << 1, /* with F and VL, and the saved state of zmm registers */
+    KNNC_CPU_AVX512VNNI = 1u << 2,
+};
+
+typedef struct {
+    const char *name;
+    uint32_t bit;
+    uint32_t implies; /* features that make no sense without this one, and go when it goes */
+} knnc_cpu_feature;
+
+int knnc_n_cpu_features(void);
+const knnc_cpu_feature *knnc_cpu_feature_at(int i);
+
+/* The features found by asking the processor (CPUID) and the operating system (XGETBV). */
+uint32_t knnc_detect_cpu(void);
+
+#endif

@@ -1,0 +1,90 @@
+/* The contract between the search loops (Cython) and the leaf loops (C).
+ *
+ * A kernel is one metric on one instruction set.  Training rows are packed once into panels of
+ * `panel_rows` rows with `lane` features interleaved, so that a vector register holds the same
+ * few features of many rows.  Queries are packed a tile of `tile_queries` at a time and broadcast.
+ * `tile` scans a range of panels with one tile of queries and never writes a distance: it compares
+ * in registers with each query's limit and calls `push` for the few rows that pass.
+ *
+ * Every distance is an exact non-negative integer below 2^31, which holds up to
+ * KNNC_BLOCK_FEATURES features; the caller adds up blocks of features beyond that.
+ */
+#ifndef KNNC_KERNELS_H
+#define KNNC_KERNELS_H
+
+#include <stdint.h>
+
+/* 32,768 * 255^2 = 2,130,739,200 is the largest squared distance of a block: below 2^31. */
+#define KNNC_BLOCK_FEATURES 32768
+
+/* The limit of a query that takes every row.  One less than INT32_MAX, so that padding rows,
+ * whose halved term is 2^30 - 1, stay out: ((0 - limit) >> 1) + 2^30 - 1 = 0. */
+#define KNNC_LIMIT_NONE (INT32_MAX - 1)
+
+/* The term of a row that pads the last panel, and the bound of a query that pads a tile: no sum of
+ * bounds is negative, nor wraps (2^30 - 1 + 2^29 < 2^31; a row's own halved term is >= -2^29). */
+#define KNNC_PAD_TERM INT32_MAX
+#define KNNC_PAD_BOUND (1 << 29)
+
+#define KNNC_MAX_TILE_QUERIES 16
+#define KNNC_ALIGNMENT 64
+
+/* Take row `row` (counted from the first panel) at distance `dist` for query `query` of the tile;
+ * return the query's new limit.  Rows of a query arrive in ascending order. */
+typedef int32_t (*knnc_push)(void *context, int query, int64_t row, int32_t dist);
+
+typedef enum { KNNC_SQEUCLIDEAN = 0, KNNC_MANHATTAN = 1, KNNC_N_METRICS = 2 } knnc_metric;
+
+/* How rows and queries lie in memory; `pack.c` makes it, the tile function reads it.
+ *   row value:    the byte itself, `lane` features of one row side by side, then the next row
+ *   row term:     sum of x * (x - 2 bias) for squared Euclidean, 0 for Manhattan
+ *   query value:  the byte itself, or bias - q as a signed number of 8 or 16 bits
+ */
+typedef enum { KNNC_RAW_U8, KNNC_BIASED_S8, KNNC_BIASED_S16 } knnc_query_form;
+
+typedef struct {
+    int panel_rows;
+    int lane;
+    int tile_queries;
+    knnc_query_form query_form;
+    int bias;
+} knnc_layout;
+
+typedef struct {
+    const uint8_t *panels; /* n_panels * n_steps * panel_rows * lane bytes, KNNC_ALIGNMENT aligned */
+    const int32_t *terms;  /* n_panels * panel_rows, KNNC_ALIGNMENT aligned */
+    int64_t n_steps;       /* ceil(n_features / lane) */
+} knnc_rows;
+
+typedef struct {
+    const void *values; /* n_steps * tile_queries * lane values */
+    int n_queries;      /* the rest of the tile is padding */
+    int32_t norms[KNNC_MAX_TILE_QUERIES];
+    int32_t limits[KNNC_MAX_TILE_QUERIES]; /* a row passes when its distance is below */
+} knnc_queries;
+
+typedef void (*knnc_tile)(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                          knnc_queries *queries, knnc_push push, void *context);
+
+typedef struct {
+    const char *name; /* operation_dtype_isa */
+    knnc_metric metric;
+    uint32_t needs; /* CPU features, see cpu.h */
+    knnc_layout layout;
+    knnc_tile tile;
+} knnc_kernel;
+
+/* pack.c */
+void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
+                    int64_t n_rows, int64_t n_features, int64_t first_panel, int64_t last_panel,
+                    uint8_t *panels, int32_t *terms);
+int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features);
+void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
+                       int n_queries, int64_t n_features, void *values, knnc_queries *queries);
+
+/* select.c */
+int knnc_n_kernels(void);
+const knnc_kernel *knnc_kernel_at(int i);
+const knnc_kernel *knnc_best_kernel(knnc_metric metric, uint32_t features);
+
+#endif

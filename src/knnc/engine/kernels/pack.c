@@ -1,0 +1,111 @@
+/* Rows into panels, queries into tiles: see knnc_layout.  One function serves every kernel. */
+#include <string.h>
+
+#include "kernels.h"
+
+/* A panel is [step][row][lane]; features past n_features and rows past n_rows are 0. */
+static void pack_panel(const knnc_layout *layout, const uint8_t *rows, int64_t row_stride,
+                       int64_t n_rows, int64_t n_features, uint8_t *panel) {
+    const int64_t lane = layout->lane, height = layout->panel_rows;
+    const int64_t full_steps = n_features / lane, rest = n_features % lane;
+    const int64_t n_steps = full_steps + (rest != 0);
+    for (int64_t r = 0; r < height; r++) {
+        uint8_t *out = panel + r * lane;
+        if (r >= n_rows) {
+            for (int64_t s = 0; s < n_steps; s++, out += height * lane) memset(out, 0, (size_t)lane);
+            continue;
+        }
+        const uint8_t *in = rows + r * row_stride;
+        switch (lane) { /* a copy of constant length is one instruction */
+        case 2:
+            for (int64_t s = 0; s < full_steps; s++, out += height * 2, in += 2) memcpy(out, in, 2);
+            break;
+        case 4:
+            for (int64_t s = 0; s < full_steps; s++, out += height * 4, in += 4) memcpy(out, in, 4);
+            break;
+        case 8:
+            for (int64_t s = 0; s < full_steps; s++, out += height * 8, in += 8) memcpy(out, in, 8);
+            break;
+        default:
+            for (int64_t s = 0; s < full_steps; s++, out += height * lane, in += lane)
+                memcpy(out, in, (size_t)lane);
+        }
+        if (rest) {
+            memcpy(out, in, (size_t)rest);
+            memset(out + rest, 0, (size_t)(lane - rest));
+        }
+    }
+}
+
+/* Unsigned arithmetic wraps where the sum of a whole row does not, so the result is exact. */
+static int32_t row_term(const uint8_t *row, int64_t n_features, uint32_t bias) {
+    uint32_t squares = 0, sum = 0;
+    for (int64_t i = 0; i < n_features; i++) {
+        const uint32_t x = row[i];
+        squares += x * x;
+        sum += x;
+    }
+    return (int32_t)(squares - 2u * bias * sum);
+}
+
+void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
+                    int64_t n_rows, int64_t n_features, int64_t first_panel, int64_t last_panel,
+                    uint8_t *panels, int32_t *terms) {
+    const knnc_layout *layout = &kernel->layout;
+    const int64_t height = layout->panel_rows;
+    const int64_t n_steps = (n_features + layout->lane - 1) / layout->lane;
+    const int64_t panel_bytes = n_steps * height * layout->lane;
+    for (int64_t p = first_panel; p < last_panel; p++) {
+        const int64_t first = p * height;
+        const uint8_t *in = rows + first * row_stride;
+        pack_panel(layout, in, row_stride, n_rows - first, n_features, panels + p * panel_bytes);
+        for (int64_t r = 0; r < height; r++) {
+            int32_t term = KNNC_PAD_TERM;
+            if (first + r < n_rows)
+                term = kernel->metric == KNNC_SQEUCLIDEAN
+                           ? row_term(in + r * row_stride, n_features, (uint32_t)layout->bias)
+                           : 0;
+            terms[first + r] = term;
+        }
+    }
+}
+
+static void pack_query(const knnc_layout *layout, const uint8_t *query, int64_t n_features, int slot,
+                       void *values) {
+    const int64_t lane = layout->lane, stride = layout->tile_queries * lane;
+    const int bias = layout->bias;
+    uint8_t *bytes = values;
+    int16_t *words = values;
+    for (int64_t f = 0, at = slot * lane; f < n_features; at += stride)
+        for (int64_t l = 0; l < lane && f < n_features; l++, f++) switch (layout->query_form) {
+            case KNNC_RAW_U8:
+                bytes[at + l] = query[f];
+                break;
+            case KNNC_BIASED_S8:
+                bytes[at + l] = (uint8_t)(bias - query[f]);
+                break;
+            case KNNC_BIASED_S16:
+                words[at + l] = (int16_t)(bias - query[f]);
+                break;
+            }
+}
+
+int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features) {
+    const knnc_layout *layout = &kernel->layout;
+    const int64_t n_steps = (n_features + layout->lane - 1) / layout->lane;
+    return n_steps * layout->lane * layout->tile_queries *
+           (layout->query_form == KNNC_BIASED_S16 ? 2 : 1);
+}
+
+void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
+                       int n_queries, int64_t n_features, void *values, knnc_queries *queries) {
+    memset(values, 0, (size_t)knnc_tile_bytes(kernel, n_features));
+    queries->values = values;
+    queries->n_queries = n_queries;
+    for (int q = 0; q < n_queries; q++) {
+        const uint8_t *query = rows + q * row_stride;
+        pack_query(&kernel->layout, query, n_features, q, values);
+        queries->norms[q] = kernel->metric == KNNC_SQEUCLIDEAN ? row_term(query, n_features, 0) : 0;
+        queries->limits[q] = KNNC_LIMIT_NONE;
+    }
+}

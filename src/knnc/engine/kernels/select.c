@@ -1,0 +1,33 @@
+/* Every kernel compiled in, best first within a metric. */
+#include "cpu.h"
+#include "kernels.h"
+
+extern const knnc_kernel knnc_sqeuclidean_u8_serial;
+extern const knnc_kernel knnc_manhattan_u8_serial;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const knnc_kernel knnc_sqeuclidean_u8_avx512vnni;
+extern const knnc_kernel knnc_sqeuclidean_u8_avx2;
+extern const knnc_kernel knnc_manhattan_u8_avx512bw;
+extern const knnc_kernel knnc_manhattan_u8_avx2;
+#endif
+
+static const knnc_kernel *const kernels[] = {
+#if defined(__x86_64__) || defined(_M_X64)
+    &knnc_sqeuclidean_u8_avx512vnni,
+    &knnc_sqeuclidean_u8_avx2,
+    &knnc_manhattan_u8_avx512bw,
+    &knnc_manhattan_u8_avx2,
+#endif
+    &knnc_sqeuclidean_u8_serial,
+    &knnc_manhattan_u8_serial,
+};
+
+int knnc_n_kernels(void) { return (int)(sizeof kernels / sizeof kernels[0]); }
+
+const knnc_kernel *knnc_kernel_at(int i) { return kernels[i]; }
+
+const knnc_kernel *knnc_best_kernel(knnc_metric metric, uint32_t features) {
+    for (int i = 0; i < knnc_n_kernels(); i++)
+        if (kernels[i]->metric == metric && (kernels[i]->needs & ~features) == 0) return kernels[i];
+    return 0; /* not reached: the serial kernels need nothing */
+}

@@ -1,0 +1,93 @@
+/* What the tile functions share: bounds, the slow path of a tile with rows that pass, and the
+ * macros that keep one compiler command for every instruction set.
+ *
+ * The test of a tile.  For squared Euclidean, with h = floor(term / 2) of the row and
+ * b = floor((norm - limit) / 2) of the query, the kernel starts its accumulator at h + b and adds
+ * acc = sum of x * (bias - q), so that distance = 2 acc + term + norm.  Then
+ *     distance < limit  =>  acc + h + b < 0,
+ * for 2 (acc + h + b) <= distance - limit < 0.  The other direction can fail by the two halves
+ * rounded down, so the slow path works the distance out and tests it again.  The sign bits of all
+ * accumulators are or-ed together: a tile in which nothing passes costs one instruction or less an
+ * accumulator.  Sums wrap modulo 2^32, and the final value, |distance - limit| / 2, is within
+ * 2^30 + 1, so its sign is right.  Manhattan starts at -limit and needs no halves.
+ */
+#ifndef KNNC_TILE_H
+#define KNNC_TILE_H
+
+#include "kernels.h"
+
+#if defined(__GNUC__)
+#define KNNC_TARGET(isa) __attribute__((target(isa)))
+#define KNNC_INLINE static inline __attribute__((always_inline))
+#define KNNC_NOINLINE static __attribute__((noinline))
+#define KNNC_ALIGNED __attribute__((aligned(KNNC_ALIGNMENT)))
+#define KNNC_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define KNNC_UNROLL KNNC_PRAGMA(clang loop unroll(full))
+#else
+#define KNNC_UNROLL KNNC_PRAGMA(GCC unroll 64)
+#endif
+#else /* MSVC */
+#define KNNC_TARGET(isa)
+#define KNNC_INLINE static __forceinline
+#define KNNC_NOINLINE static __declspec(noinline)
+#define KNNC_ALIGNED __declspec(align(64))
+#define KNNC_UNROLL
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+KNNC_INLINE int knnc_lowest_bit(uint64_t mask) {
+    unsigned long at;
+    _BitScanForward64(&at, mask);
+    return (int)at;
+}
+#else
+KNNC_INLINE int knnc_lowest_bit(uint64_t mask) { return __builtin_ctzll(mask); }
+#endif
+
+/* The bound of each query of a tile; padding slots get one that nothing passes. */
+KNNC_INLINE void knnc_half_bounds(const knnc_queries *queries, int tile_queries, int32_t *bounds) {
+    for (int q = 0; q < tile_queries; q++)
+        bounds[q] = q < queries->n_queries ? (queries->norms[q] - queries->limits[q]) >> 1
+                                           : KNNC_PAD_BOUND;
+}
+
+/* The same for a metric that needs no halves. */
+KNNC_INLINE void knnc_bounds(const knnc_queries *queries, int tile_queries, int64_t *bounds) {
+    for (int q = 0; q < tile_queries; q++)
+        bounds[q] = q < queries->n_queries ? -(int64_t)queries->limits[q] : KNNC_PAD_BOUND;
+}
+
+/* One query's rows that passed in one panel.  `mask`: bit r for row r; `acc`: its accumulators. */
+KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const int32_t *terms,
+                                       int64_t first_row, int query, int32_t *bound,
+                                       knnc_queries *queries, knnc_push push, void *context) {
+    const int32_t norm = queries->norms[query];
+    const int32_t start = queries->limits[query] + ((norm - queries->limits[query]) & 1);
+    int32_t limit = queries->limits[query];
+    for (; mask; mask &= mask - 1) {
+        const int r = knnc_lowest_bit(mask);
+        const uint32_t parity = (uint32_t)terms[r] & 1u;
+        const int32_t dist = (int32_t)((uint32_t)start + 2u * (uint32_t)acc[r] + parity);
+        if (dist < limit) limit = push(context, query, first_row + r, dist);
+    }
+    queries->limits[query] = limit;
+    *bound = (norm - limit) >> 1;
+}
+
+KNNC_INLINE void knnc_emit_manhattan(uint64_t mask, const int64_t *acc, int64_t first_row, int query,
+                                     int64_t *bound, knnc_queries *queries, knnc_push push,
+                                     void *context) {
+    const int32_t start = queries->limits[query];
+    int32_t limit = start;
+    for (; mask; mask &= mask - 1) {
+        const int r = knnc_lowest_bit(mask);
+        const int32_t dist = (int32_t)(start + acc[r]);
+        if (dist < limit) limit = push(context, query, first_row + r, dist);
+    }
+    queries->limits[query] = limit;
+    *bound = -(int64_t)limit;
+}
+
+#endif

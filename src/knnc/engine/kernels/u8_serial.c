@@ -1,0 +1,63 @@
+/* Both metrics in plain C: what the compiler makes of them, on any processor.
+ *
+ * They are an oracle of the other kernels, so they compute the definition, not an expansion of it.
+ * A panel is one row as it came, a tile is one query as it came.
+ */
+#include "tile.h"
+
+typedef int32_t (*distance)(const uint8_t *x, const uint8_t *y, int64_t n_features);
+
+static int32_t sqeuclidean(const uint8_t *x, const uint8_t *y, int64_t n_features) {
+    uint32_t sum = 0;
+    for (int64_t f = 0; f < n_features; f++) {
+        const int32_t diff = (int32_t)x[f] - (int32_t)y[f];
+        sum += (uint32_t)(diff * diff);
+    }
+    return (int32_t)sum;
+}
+
+static int32_t manhattan(const uint8_t *x, const uint8_t *y, int64_t n_features) {
+    uint32_t sum = 0;
+    for (int64_t f = 0; f < n_features; f++) {
+        const int32_t diff = (int32_t)x[f] - (int32_t)y[f];
+        sum += (uint32_t)(diff < 0 ? -diff : diff);
+    }
+    return (int32_t)sum;
+}
+
+KNNC_INLINE void scan(distance measure, const knnc_rows *rows, int64_t first, int64_t last,
+                      knnc_queries *queries, knnc_push push, void *context) {
+    const int64_t n_features = rows->n_steps;
+    for (int64_t r = first; r < last; r++) {
+        const int32_t dist = measure(rows->panels + r * n_features, queries->values, n_features);
+        if (dist < queries->limits[0]) queries->limits[0] = push(context, 0, r, dist);
+    }
+}
+
+static void tile_sqeuclidean(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                             knnc_queries *queries, knnc_push push, void *context) {
+    scan(sqeuclidean, rows, first_panel, last_panel, queries, push, context);
+}
+
+static void tile_manhattan(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                           knnc_queries *queries, knnc_push push, void *context) {
+    scan(manhattan, rows, first_panel, last_panel, queries, push, context);
+}
+
+#define LAYOUT {.panel_rows = 1, .lane = 1, .tile_queries = 1, .query_form = KNNC_RAW_U8, .bias = 0}
+
+const knnc_kernel knnc_sqeuclidean_u8_serial = {
+    .name = "sqeuclidean_u8_serial",
+    .metric = KNNC_SQEUCLIDEAN,
+    .needs = 0,
+    .layout = LAYOUT,
+    .tile = tile_sqeuclidean,
+};
+
+const knnc_kernel knnc_manhattan_u8_serial = {
+    .name = "manhattan_u8_serial",
+    .metric = KNNC_MANHATTAN,
+    .needs = 0,
+    .layout = LAYOUT,
+    .tile = tile_manhattan,
+};

@@ -1,0 +1,68 @@
+"""How many threads a search uses."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import joblib
+
+from knnc.engine.search import openmp_max_threads
+
+_forked = False
+_warned = False
+
+
+def effective_n_threads(n_jobs: int | None = None) -> int:
+    """The number of threads that `n_jobs` stands for, here and now, in the calling thread.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None: the smaller of what OpenMP allows (``OMP_NUM_THREADS``, threadpoolctl's limits and
+        the share that joblib gives a worker count) and the CPUs that this process may use.
+        A positive number is taken literally; -1 is all CPUs, -2 all but one, as joblib counts.
+
+    Returns
+    -------
+    n_threads : int
+        At least 1. In a forked child always 1: a threading runtime that the parent used does not
+        survive a fork, and starting a thread of it would hang.
+
+    Raises
+    ------
+    ValueError
+        If `n_jobs` is 0.
+    """
+    if n_jobs == 0:
+        raise ValueError("n_jobs == 0 has no meaning; use None, a positive or a negative number.")
+    if _forked:
+        _warn_once()
+        return 1
+    if n_jobs is None:
+        return max(1, min(openmp_max_threads(), joblib.cpu_count()))
+    if n_jobs < 0:
+        return max(1, int(joblib.cpu_count()) + 1 + n_jobs)
+    return int(n_jobs)
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+def _warn_once() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            "This process was forked, so knnc searches on one thread: OpenMP threads do not "
+            "survive a fork. Start workers with the 'spawn' or 'forkserver' method, or with "
+            "joblib's loky, to use more.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
