@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
 from knnc.engine import search
 from knnc.engine.progress import current
+from knnc.engine.threads import safe_n_threads
 
 METRICS = ("sqeuclidean", "manhattan")
 ALGORITHMS = ("auto", "brute", "pruned")
@@ -60,7 +61,7 @@ class Index:
         self.algorithm = algorithm
         self.n_samples_fit, self.n_features = rows.shape
         self._rows = rows
-        self._packed = search.PackedRows(rows, metric, kernel, n_threads)
+        self._packed = search.PackedRows(rows, metric, kernel, safe_n_threads(n_threads))
 
     @property
     def kernel(self) -> str:
@@ -116,7 +117,9 @@ class Index:
             raise ValueError(f"k must be from 1 to {largest}, got {k}.")
         if n_threads < 1:
             raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
-        return search.search(self._packed, queries, k, n_threads, leave_out, current())
+        return search.search(
+            self._packed, queries, k, safe_n_threads(n_threads), leave_out, current()
+        )
 
 
 def _check_bytes(array: Any, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from numbers import Integral
 
 import joblib
 
@@ -31,19 +32,28 @@ def effective_n_threads(n_jobs: int | None = None) -> int:
 
     Raises
     ------
+    TypeError
+        If `n_jobs` is neither an integer nor None.
     ValueError
         If `n_jobs` is 0.
     """
+    if n_jobs is not None and not isinstance(n_jobs, Integral):
+        raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}.")
     if n_jobs == 0:
         raise ValueError("n_jobs == 0 has no meaning; use None, a positive or a negative number.")
-    if _forked:
+    if n_jobs is None:
+        return safe_n_threads(min(openmp_max_threads(), joblib.cpu_count()))
+    if n_jobs < 0:
+        return safe_n_threads(max(1, int(joblib.cpu_count()) + 1 + n_jobs))
+    return safe_n_threads(int(n_jobs))
+
+
+def safe_n_threads(n_threads: int) -> int:
+    """`n_threads`, or 1 in a forked child, with a warning the first time that it is fewer."""
+    if _forked and n_threads > 1:
         _warn_once()
         return 1
-    if n_jobs is None:
-        return max(1, min(openmp_max_threads(), joblib.cpu_count()))
-    if n_jobs < 0:
-        return max(1, int(joblib.cpu_count()) + 1 + n_jobs)
-    return int(n_jobs)
+    return n_threads
 
 
 def _after_fork() -> None:
