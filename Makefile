@@ -41,7 +41,7 @@ test: $(VENV)/.for-test
 lint: $(VENV)/.for-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint src
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src  # which runs pycodestyle by name
 
 format: $(VENV)/.for-lint
 	$(BIN)/ruff check --fix .
@@ -80,11 +80,14 @@ $(VENV)/.created:
 	done; \
 	echo "$(NO_PYTHON)" >&2; exit 1
 
-# $(1): the extras. pip's own last words after a failed build are about pip.
+# $(1): the extras. Of a failed build pip's last words are about pip: ours are said again.
 define install
 	@echo "Building knnc and installing what it needs [$(1)]"
-	@$(PIP) install --editable ".[$(1)]" || { \
-	    echo "knnc was not built or not installed; the reason is in pip's output above." >&2; exit 1; }
+	@$(PIP) install --editable ".[$(1)]" >$(VENV)/pip.log 2>&1 || { \
+	    cat $(VENV)/pip.log >&2; echo >&2; \
+	    grep -oE 'knnc (needs|cannot) .*' $(VENV)/pip.log >&2 || \
+	        echo "knnc was not installed; pip says why, above" >&2; \
+	    exit 1; }
 endef
 
 $(VENV)/.for-demo: $(VENV)/.created $(SOURCES)

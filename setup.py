@@ -19,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -169,6 +170,7 @@ class build_ext(setuptools_build_ext):
         super().run()
 
     def build_extensions(self) -> None:
+        self.started = time.time()
         for source in (path for ext in self.extensions for path in ext.depends):
             if not Path(source).exists():
                 raise SystemExit(f"knnc cannot be built: {source} is missing.")
@@ -189,14 +191,16 @@ class build_ext(setuptools_build_ext):
         made, kept = Path(self.get_ext_fullpath(ext.name)), self.kept_module(ext)
         if self.is_current(ext):
             made.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(kept, made)
+            shutil.copy(kept, made)
             return
         # force: what is in the build folder may be of another recipe.
         force, self.force = self.force, True
         super().build_extension(ext)
         self.force = force
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(made, kept)
+        shutil.copy(made, kept)
+        # As old as the start: a source saved while the compiler ran is newer.
+        os.utime(kept, (self.started, self.started))
         kept.with_suffix(".json").write_text(self.recipe(ext))
 
     def kept_module(self, ext: Extension) -> Path:
@@ -211,7 +215,7 @@ class build_ext(setuptools_build_ext):
         if recipe.read_text() != self.recipe(ext):
             return False
         newest = max(Path(source).stat().st_mtime for source in ext.depends)
-        return kept.stat().st_mtime >= newest
+        return kept.stat().st_mtime > newest
 
     def recipe(self, ext: Extension) -> str:
         from Cython import __version__ as cython_version
