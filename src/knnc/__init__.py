@@ -1,0 +1,74 @@
+"""Exact nearest neighbours for images and other uint8 data, as scikit-learn estimators.
+
+    >>> from knnc import KNeighborsClassifier
+
+is a :class:`sklearn.neighbors.KNeighborsClassifier`. Where every value of X stands for a byte
+(uint8, int8, bool, whole numbers 0..255 of any dtype, such pixels divided by 255), its neighbours
+are found with exact integers; elsewhere scikit-learn's own search runs, and `engine_` says which.
+
+    The neighbours of a query are the k training rows with the smallest (distance, row index)
+    pairs in lexicographic order, where the distance between uint8 rows is an exact integer, so
+    the answer is identical for every thread count, batch size, instruction set, `algorithm` in
+    {auto, brute, pruned} and k (the first j of k are the j of j).
+
+The map of the house; imports point down only::
+
+      cli/   plot   recipes                     programs and pictures
+                |
+                v
+      neighbors/                   datasets/    what people import
+        classification, unsupervised              estimators       | data sets
+                |
+              votes, metrics, fallback
+                |
+              base                              fit, validation, kneighbors
+                |      the only module that calls the engine
+                v
+      engine/                                   arrays in, (distance, index) out
+        index     narrow   threads   progress   runtime
+          |    rows packed once, `search(queries, k)`
+          v
+        search.pyx                              blocks, threads, the k nearest so far
+          |    one function pointer, chosen once for this CPU
+          v
+        kernels/*.c                             a tile of distances, one file per metric
+                                                and instruction set
+
+A search for k neighbours, from top to bottom: `base` checks the queries as scikit-learn does and
+asks `narrow`, row by row, for the bytes that stand for them; `index` passes these to `search`,
+which cuts queries and rows into blocks that fit the caches and spreads them over threads; a
+kernel computes the distances of a tile of queries and rows in registers, and those below a
+query's k-th so far are pushed on its heap. No distance matrix is ever written. Rows that no
+bytes stand for go from `base` to `fallback`, which is scikit-learn in pieces.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from knnc._version import __version__
+from knnc.engine.progress import progress
+from knnc.engine.runtime import show_runtime
+from knnc.neighbors import KNeighborsClassifier, NearestNeighbors
+
+__all__ = [
+    "KNeighborsClassifier",
+    "NearestNeighbors",
+    "__version__",
+    "datasets",
+    "progress",
+    "show_runtime",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import :mod:`knnc.datasets` when it is first asked for."""
+    if name == "datasets":
+        import knnc.datasets
+
+        return knnc.datasets
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), "datasets"])

@@ -1,0 +1,163 @@
+"""What knnc takes from scikit-learn's private parts, and what differs between its versions.
+
+Nothing else in the package imports a private name of scikit-learn. Tested with 1.6 and 1.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.metrics._pairwise_distances_reduction import ArgKmin
+from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
+from sklearn.neighbors._base import NeighborsBase, _get_weights
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.arrayfuncs import _all_with_any_reduction_axis_1
+
+__all__ = [
+    "all_zero_rows",
+    "argkmin",
+    "argkmin_block",
+    "check_metric",
+    "fitted_rows",
+    "is_prebuilt",
+    "neighbor_weights",
+    "scikit_learn_view",
+    "with_pruned",
+]
+
+SKLEARN_VERSION: str = sklearn.__version__
+
+# Rows of each side of a block in scikit-learn's fused search, unless configured otherwise.
+_BLOCK = 256
+
+
+def with_pruned(constraints: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """An estimator class's parameter constraints, with one more `algorithm`, "pruned"."""
+    (options,) = constraints["algorithm"]
+    return {**constraints, "algorithm": [StrOptions({*options.options, "pruned"})]}
+
+
+def is_prebuilt(X: object) -> bool:
+    """Whether `X` is one of the fitted objects that scikit-learn's neighbours take for data."""
+    return isinstance(X, (KDTree, BallTree, NeighborsBase))
+
+
+def fitted_rows(rows: NDArray[Any]) -> Any:
+    """What makes scikit-learn's ``_fit`` take `rows` as searched by brute force, unexamined.
+
+    It copies four attributes of a fitted estimator that it is given for X, and builds no tree.
+    """
+    carrier = NearestNeighbors()
+    carrier._fit_X = rows
+    carrier._tree = None
+    carrier._fit_method = "brute"
+    carrier.n_samples_fit_ = rows.shape[0]
+    return carrier
+
+
+def check_metric(estimator: Any) -> None:
+    """scikit-learn's check of metric and p, for "pruned" as for "brute", which it knows."""
+    parameters = SimpleNamespace(
+        algorithm="brute" if estimator.algorithm == "pruned" else estimator.algorithm,
+        metric=estimator.metric,
+        metric_params=estimator.metric_params,
+        p=estimator.p,
+    )
+    NeighborsBase._check_algorithm_metric(parameters)
+
+
+def scikit_learn_view(estimator: Any, **changes: Any) -> Any:
+    """The fitted state of an estimator as an object of scikit-learn's own class.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted estimator of a class derived from one of scikit-learn's.
+    **changes : object
+        Attributes to set on the view.
+
+    Returns
+    -------
+    view : object
+        Of the nearest class that scikit-learn defines; it shares the fitted arrays. It has
+        forgotten the feature names, which were checked before rows come here as plain arrays.
+    """
+    cls: Any = next(c for c in type(estimator).__mro__ if c.__module__.startswith("sklearn."))
+    view = cls.__new__(cls)
+    vars(view).update(vars(estimator), **changes)
+    vars(view).pop("feature_names_in_", None)
+    return view
+
+
+def argkmin_block(view: Any, X: Any) -> tuple[str, int] | None:
+    """How scikit-learn's fused search would go about the queries `X`, if it can take them.
+
+    Returns
+    -------
+    strategy : str
+        What its "auto" chooses for all of `X`. The distances do not depend on it; which of
+        several rows at the same distance are returned does.
+    block : int
+        Queries in one round of all threads: parts of X of a multiple of so many are computed
+        bit for bit as X is.
+    """
+    if view._fit_method != "brute" or not ArgKmin.is_usable_for(
+        X, view._fit_X, view.effective_metric_
+    ):
+        return None
+    block = sklearn.get_config().get("pairwise_dist_chunk_size", _BLOCK)
+    n_threads = int(_openmp_effective_n_threads())
+    n_queries = X.shape[0]
+    if view._fit_X.shape[0] < n_queries or 4 * block * n_threads < n_queries:
+        return "parallel_on_X", block * n_threads
+    return "parallel_on_Y", block
+
+
+def argkmin(view: Any, X: Any, k: int, strategy: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """scikit-learn's fused search: the k nearest of the view's rows, (distances, indices)."""
+    dist, ind = ArgKmin.compute(
+        X=X,
+        Y=view._fit_X,
+        k=k,
+        metric=view.effective_metric_,
+        metric_kwargs=dict(view.effective_metric_params_),
+        strategy=strategy,
+        return_distance=True,
+    )
+    return dist, ind
+
+
+def piecewise_rows(view: Any) -> int:
+    """Queries that scikit-learn's unfused brute force takes at a time, by its working memory."""
+    budget = sklearn.get_config()["working_memory"] * 2**20
+    return max(1, int(budget // (8 * view._fit_X.shape[0])))
+
+
+def brute_force(rows: NDArray[Any], metric: str) -> Any:
+    """scikit-learn's search by brute force over float64 rows, fitted without a check of them."""
+    view = fitted_rows(rows)
+    view.effective_metric_ = metric
+    view.effective_metric_params_ = {}
+    return view
+
+
+def is_sparse(X: object) -> bool:
+    """Whether `X` is a sparse matrix or array."""
+    return bool(issparse(X))
+
+
+def neighbor_weights(dist: NDArray[np.float64] | None, weights: Any) -> NDArray[Any] | None:
+    """Weights of neighbours at these distances; None for uniform ones."""
+    return cast("NDArray[Any] | None", _get_weights(dist, weights))
+
+
+def all_zero_rows(weights: NDArray[Any]) -> bool:
+    """Whether all weights of some row are zero."""
+    return bool(_all_with_any_reduction_axis_1(weights, value=0))

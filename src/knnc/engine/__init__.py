@@ -1,0 +1,12 @@
+"""One exact search: arrays in, (distance, row index) out. Nothing here knows an estimator.
+
+::
+
+    index      training rows packed for one metric, and the search over them
+    narrow     which bytes stand for these numbers: lossless narrowing to uint8
+    threads    how many threads n_jobs stands for
+    progress   who is told how far a long search has come
+    runtime    what runs here: versions, CPU features, kernels, OpenMP
+    search     (Cython) blocks, threads and the heap of the k nearest
+    kernels/   (C) the leaf loops, one file per metric and instruction set
+"""

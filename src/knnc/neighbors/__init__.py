@@ -1,0 +1,16 @@
+"""Nearest-neighbour estimators: scikit-learn's classes, searching on the integer engine.
+
+::
+
+    classification   KNeighborsClassifier
+    unsupervised     NearestNeighbors
+    base             fit, validation and kneighbors; the only module that calls the engine
+    metrics          which metrics the engine computes, and their integers as floats
+    votes            from the neighbours' labels to a label or to probabilities
+    fallback         scikit-learn's own search, in pieces, for all else
+"""
+
+from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.unsupervised import NearestNeighbors
+
+__all__ = ["KNeighborsClassifier", "NearestNeighbors"]

@@ -1,0 +1,366 @@
+"""Fit, validation and kneighbors of every estimator here, on the integer engine where it applies.
+
+:class:`IntegerNeighborsMixin` stands before scikit-learn's class among the bases of an estimator.
+It asks one question, at fit: can the engine serve these parameters and this X? If so, the rows
+are narrowed to bytes and packed, `engine_` is "integer", and every neighbour search comes from
+:class:`knnc.engine.index.Index`. If not, scikit-learn's own fit and search run, and `engine_` is
+"sklearn".
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from math import trunc
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from knnc import _compat
+from knnc._version import __version__
+from knnc.engine.index import Index
+from knnc.engine.narrow import Encoding, decode, encode_fit, encode_rows
+from knnc.engine.progress import current, progress
+from knnc.engine.threads import effective_n_threads
+from knnc.neighbors import fallback
+from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
+
+if TYPE_CHECKING:  # the class that stands after the mixin
+    from sklearn.neighbors import NearestNeighbors as _ScikitLearn
+else:
+    _ScikitLearn = object
+
+__all__ = ["IntegerNeighborsMixin"]
+
+# Of what __getstate__ writes. A reader refuses a newer one.
+_STATE_FORMAT = 1
+# Elements of sparse queries made dense at a time.
+_DENSE_CHUNK = 1 << 20
+
+_INTEGER_ALGORITHMS = ("auto", "brute", "pruned")
+
+# A fork copies a lock as it is, and a thread that held it does not live on in the child.
+_building = threading.Lock()
+
+
+def _new_lock() -> None:
+    global _building
+    _building = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+class _LazyIndex:
+    """The index over an estimator's rows, built when first asked for, once."""
+
+    def __init__(self, rows: NDArray[np.uint8], metric: str, algorithm: str) -> None:
+        self._arguments = rows, metric, algorithm
+        self._index: Index | None = None
+
+    def get(self, n_threads: int) -> Index:
+        """The index; several threads that ask at once wait for one of them to build it."""
+        if self._index is None:
+            with _building:
+                if self._index is None:
+                    rows, metric, algorithm = self._arguments
+                    self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
+        return self._index
+
+
+class IntegerNeighborsMixin(_ScikitLearn):
+    """Searches on the integer engine where it can, on scikit-learn's elsewhere.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    """
+
+    engine_: str
+    n_features_in_: int
+    n_samples_fit_: int
+    # Bytes of the training rows with engine_ "integer": an inherited method that looks for
+    # floats here, to search them by itself, finds none.
+    _fit_X: Any  # noqa: N815
+    _encoding: Encoding
+    _lazy_index: _LazyIndex
+
+    # ---- fit
+
+    def _fit(self, X: Any, y: Any = None) -> Any:
+        """Fit; if that fails, with any error, the estimator is as it was before."""
+        before = dict(self.__dict__)
+        try:
+            self._fit_somewhere(X, y)
+        except BaseException:
+            self.__dict__.update(before)
+            for name in self.__dict__.keys() - before.keys():
+                delattr(self, name)
+            raise
+        return self
+
+    def _fit_somewhere(self, X: Any, y: Any) -> None:
+        if isinstance(X, IntegerNeighborsMixin) and vars(X).get("engine_") == "integer":
+            X = decode(X._fit_X, X._encoding)
+        reason = self._why_not_integer(X)
+        validated = reason is None
+        if validated:
+            X, y = self._validated_fit(X, y)
+            # A frame of sparse columns has become a sparse matrix by now.
+            narrowed = None if _compat.is_sparse(X) else encode_fit(X)
+            if narrowed is not None:
+                self._fit_integer(*narrowed, y)
+                return
+            reason = (
+                "X holds numbers that are neither all whole numbers from 0 to 255 nor all pixels "
+                "of that kind divided by 255"
+            )
+        if self.algorithm == "pruned":
+            raise ValueError(f"algorithm='pruned' needs the integer engine, and {reason}.")
+        names = self.__dict__.get("feature_names_in_") if validated else None
+        super()._fit(X, y)
+        if names is not None:
+            self.feature_names_in_ = names
+        self.engine_ = "sklearn"
+        for name in ("_encoding", "_lazy_index"):
+            self.__dict__.pop(name, None)
+
+    def _why_not_integer(self, X: Any) -> str | None:
+        """Why the engine cannot serve these parameters and this kind of X, or None if it can."""
+        if self.algorithm not in _INTEGER_ALGORITHMS:
+            return f"algorithm={self.algorithm!r} is scikit-learn's own"
+        if self._engine_metric() is None:
+            return (
+                f"it does not compute metric={self.metric!r} with p={self.p!r} and "
+                f"metric_params={self.metric_params!r}, only {', '.join(ENGINE_METRICS)} and "
+                "minkowski with p=1 or p=2, without weights"
+            )
+        if _compat.is_sparse(X):
+            return "X is sparse"
+        if _compat.is_prebuilt(X):
+            return f"X is a {type(X).__name__} that is already built"
+        return None
+
+    def _engine_metric(self) -> EngineMetric | None:
+        return engine_metric(self.metric, self.p, self.metric_params)
+
+    def _validated_fit(self, X: Any, y: Any) -> tuple[NDArray[Any], Any]:
+        """X and y as scikit-learn's fit checks them, but X not yet copied into C order."""
+        if get_tags(self).target_tags.required:
+            X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True)
+            return X, y
+        return validate_data(self, X, accept_sparse="csr"), y
+
+    def _fit_integer(self, rows: NDArray[np.uint8], encoding: Encoding, y: Any) -> None:
+        # scikit-learn's fit does the rest: classes, the check of the metric, effective_metric_.
+        super()._fit(_compat.fitted_rows(rows), y)
+        self._encoding = encoding
+        self.engine_ = "integer"
+        self._attach_index()
+        self._lazy_index.get(self._n_threads())
+
+    def _attach_index(self) -> None:
+        metric = ENGINE_METRICS[self.effective_metric_].engine
+        algorithm = self.algorithm if self.algorithm in _INTEGER_ALGORITHMS else "auto"
+        self._lazy_index = _LazyIndex(self._fit_X, metric, algorithm)
+
+    def _check_algorithm_metric(self) -> None:
+        _compat.check_metric(self)
+
+    def _n_threads(self) -> int:
+        return effective_n_threads(self.n_jobs)
+
+    # ---- search
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
+        """Find the k nearest training rows of each query.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None, default=None
+            The queries. None is leave-one-out: each training row is a query and is left out of
+            its own neighbours, by its index, whether or not it has duplicates.
+        n_neighbors : int or None, default=None
+            Neighbours of each query; None for the estimator's own `n_neighbors`.
+        return_distance : bool, default=True
+            Whether to return the distances too.
+
+        Returns
+        -------
+        neigh_dist : ndarray of shape (n_queries, n_neighbors), float64
+            Distances, ascending; only if `return_distance`.
+        neigh_ind : ndarray of shape (n_queries, n_neighbors), intp
+            Indices of the training rows; at the same distance the smaller index comes first.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of features, is empty or holds NaN or infinity, or if
+            `n_neighbors` is less than 1 or more than there are rows (leave-one-out: other rows).
+        TypeError
+            If `n_neighbors` is no integer.
+
+        Notes
+        -----
+        With `engine_` "integer" a query is searched there if the encoding that fit chose can hold
+        it without loss, and otherwise by scikit-learn over the training rows as floats; each query
+        is judged by itself, so its answer does not depend on the others. With `engine_` "sklearn"
+        the answers are scikit-learn's, order of ties and leave-one-out with duplicates included.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from knnc import NearestNeighbors
+        >>> X = np.array([[0, 0], [0, 3], [4, 0]], dtype=np.uint8)
+        >>> NearestNeighbors(n_neighbors=2).fit(X).kneighbors([[0, 0]])
+        (array([[0., 3.]]), array([[0, 1]]))
+        """
+        integer = self.__dict__.get("engine_") == "integer"
+        if not integer:
+            check_is_fitted(self)
+        k = self._checked_k(n_neighbors)
+        if integer:
+            dist, ind = self._search(X, k, return_distance)
+        else:
+            dist, ind = fallback.kneighbors(self, X, k)
+        return (dist, ind) if return_distance else ind
+
+    def _checked_k(self, n_neighbors: Any) -> int:
+        k: Any = self.n_neighbors if n_neighbors is None else n_neighbors
+        if isinstance(k, Real) and k <= 0:
+            raise ValueError(f"Expected n_neighbors > 0. Got {trunc(k)}")
+        if not isinstance(k, Integral):
+            raise TypeError(f"n_neighbors does not take {type(k)} value, enter integer value")
+        return int(k)
+
+    def _search(
+        self, X: Any, k: int, return_distance: bool
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.intp]]:
+        floats = None
+        if X is None:
+            queries = None
+            n_queries = self.n_samples_fit_
+        else:
+            queries, floats = self._narrowed_queries(X)
+            n_queries = len(queries) if floats is None else len(floats[0])
+        self._check_enough_rows(k, n_queries, leave_out=X is None)
+        if floats is not None:
+            assert queries is not None
+            return self._search_mixed(queries, *floats, k)
+        n_threads = self._n_threads()
+        dist, ind = self._lazy_index.get(n_threads).search(queries, k, n_threads=n_threads)
+        return self._to_float(dist) if return_distance else None, ind.astype(np.intp, copy=False)
+
+    def _check_enough_rows(self, k: int, n_queries: int, *, leave_out: bool) -> None:
+        n_samples_fit = self.n_samples_fit_
+        if k + leave_out > n_samples_fit:
+            raise ValueError(
+                f"Expected n_neighbors {'<' if leave_out else '<='} n_samples_fit, but "
+                f"n_neighbors = {k}, n_samples_fit = {n_samples_fit}, n_samples = {n_queries}"
+            )
+
+    def _narrowed_queries(
+        self, X: Any
+    ) -> tuple[NDArray[np.uint8], tuple[NDArray[np.bool_], NDArray[np.float64]] | None]:
+        """Bytes of the queries; and if some have none, which have, and the others as floats."""
+        if (
+            type(X) in (np.ndarray, np.memmap)
+            and X.dtype == np.uint8
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.flags.c_contiguous
+            and len(X) > 0
+            and self._encoding.is_plain
+            and "feature_names_in_" not in self.__dict__
+        ):
+            return X, None  # all that validate_data, 0.1 ms, would have found out
+        X = fallback.validated_queries(self, X)
+        if _compat.is_sparse(X):
+            step = max(1, _DENSE_CHUNK // X.shape[1])
+            chunks = [X[start : start + step] for start in range(0, X.shape[0], step)]
+            narrowed = [encode_rows(chunk.toarray(), self._encoding) for chunk in chunks]
+            rows = np.concatenate([part for part, _ in narrowed])
+            representable = np.concatenate([part for _, part in narrowed])
+        else:
+            rows, representable = encode_rows(X, self._encoding)
+        if representable.all():
+            return rows, None
+        others = X[~representable]
+        if _compat.is_sparse(others):
+            others = others.toarray()
+        return rows, (representable, np.ascontiguousarray(others, dtype=np.float64))
+
+    def _search_mixed(
+        self,
+        queries: NDArray[np.uint8],
+        representable: NDArray[np.bool_],
+        others: NDArray[np.float64],
+        k: int,
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Each query by the search that can hold it, in the order they came in."""
+        total = len(representable)
+        report = current()
+        dist = np.empty((total, k))
+        ind = np.empty((total, k), dtype=np.intp)
+        if len(queries):
+            n_threads = self._n_threads()
+            index = self._lazy_index.get(n_threads)
+            with progress(report and (lambda done, _: report(done, total))):
+                found, ind[representable] = index.search(queries, k, n_threads=n_threads)
+            dist[representable] = self._to_float(found)
+        dist[~representable], ind[~representable] = fallback.kneighbors_of_floats(
+            self._fit_X,
+            self._encoding,
+            others,
+            k,
+            ENGINE_METRICS[self.effective_metric_].name,
+            report and (lambda done: report(len(queries) + done, total)),
+        )
+        return dist, ind
+
+    def _to_float(self, dist: NDArray[np.int64]) -> NDArray[np.float64]:
+        metric = ENGINE_METRICS[self.effective_metric_]
+        return metric.to_float(dist, self._encoding.divisor)
+
+    # ---- pickle, joblib, copy: the rows once, nothing that is packed
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_lazy_index", None)
+        state["_knnc_state"] = (_STATE_FORMAT, __version__, _compat.SKLEARN_VERSION)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        written_by = state.pop("_knnc_state", None)
+        name = type(self).__name__
+        if written_by is None:
+            raise ValueError(f"This is not the state of a {name} of knnc: it bears no version.")
+        state_format, version, sklearn_version = written_by
+        if state_format > _STATE_FORMAT:
+            raise ValueError(
+                f"This {name} was pickled by knnc {version}, in a form that knnc {__version__} "
+                "does not know. Load it with that version or a later one."
+            )
+        if sklearn_version != _compat.SKLEARN_VERSION:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=name,
+                    current_sklearn_version=_compat.SKLEARN_VERSION,
+                    original_sklearn_version=sklearn_version,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+        if self.__dict__.get("engine_") == "integer":
+            self._attach_index()

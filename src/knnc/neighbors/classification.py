@@ -1,0 +1,209 @@
+"""Classification by a vote of the nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import sklearn.neighbors
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from knnc import _compat
+from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.votes import most_voted, vote_shares
+
+__all__ = ["KNeighborsClassifier"]
+
+
+class KNeighborsClassifier(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsClassifier):
+    """k-nearest-neighbours classifier, exact and fast on uint8 data.
+
+    A :class:`sklearn.neighbors.KNeighborsClassifier` that searches with exact integers where X
+    can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that vote.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        "uniform" or None: each neighbour has one vote. "distance": it weighs the inverse of its
+        distance; if some are at distance 0, only these vote. A callable takes an array of
+        distances and returns an array of weights of the same shape.
+    algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
+        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
+        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+    leaf_size : int, default=30
+        Of scikit-learn's trees.
+    p : float, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric : str or callable, default="minkowski"
+        The integer engine computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
+        "cityblock" and "minkowski" with p=1 or p=2; scikit-learn all its others.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    n_jobs : int or None, default=None
+        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
+        number counts from all CPUs, -1.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    classes_ : ndarray of shape (n_classes,), or a list of one for each output
+        Class labels, sorted.
+    effective_metric_ : str or callable
+        The metric in use, "euclidean" for "minkowski" with p=2 for instance.
+    effective_metric_params_ : dict
+        Its further arguments.
+    n_features_in_ : int
+        Features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training rows.
+    outputs_2d_ : bool
+        Whether y was given with several columns.
+
+    See Also
+    --------
+    NearestNeighbors : The search alone.
+
+    Notes
+    -----
+    The neighbours of a query are the training rows with the smallest (distance, row index) pairs
+    in lexicographic order, so ties are decided, and an answer is the same for every thread count,
+    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
+    changing it afterwards is undefined.
+
+    Examples
+    --------
+    >>> from knnc import KNeighborsClassifier, datasets
+    >>> digits = datasets.load_digits()
+    >>> clf = KNeighborsClassifier(n_neighbors=3).fit(digits.data[:1500], digits.target[:1500])
+    >>> clf.engine_
+    'integer'
+    >>> clf.predict(digits.data[1500:1505])
+    array([1, 7, 4, 6, 3])
+    """
+
+    _parameter_constraints = _compat.with_pruned(
+        sklearn.neighbors.KNeighborsClassifier._parameter_constraints
+    )
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the classifier to training rows and their labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                or (n_samples, n_samples) if metric="precomputed"
+            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their labels, numbers or strings.
+
+        Returns
+        -------
+        self : KNeighborsClassifier
+            The fitted classifier. If fit raises, it is what it was before.
+
+        Raises
+        ------
+        ValueError
+            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
+            engine does not apply.
+        MemoryError
+            If the packed rows do not fit into memory.
+        """
+        super().fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the label of each query.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None predicts each training row from the others.
+
+        Returns
+        -------
+        y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
+            The class with the most votes; of several the smallest.
+
+        Raises
+        ------
+        ValueError
+            As `kneighbors` does, or if all weights of some query's neighbours are zero.
+        """
+        codes, weights = self._ballots(X)
+        classes = self.classes_ if self.outputs_2d_ else [self.classes_]
+        labels = np.empty(codes.shape[::2], dtype=classes[0].dtype)
+        for output, names in enumerate(classes):
+            winners = most_voted(codes[:, :, output], len(names), weights)
+            labels[:, output] = names.take(winners)
+        return labels if self.outputs_2d_ else labels.ravel()
+
+    def predict_proba(self, X: Any) -> Any:
+        """Estimate the probability of each class for each query: its share of the votes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None predicts each training row from the others.
+
+        Returns
+        -------
+        p : ndarray of shape (n_queries, n_classes), or a list of one for each output
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            As `kneighbors` does, or if all weights of some query's neighbours are zero.
+        """
+        codes, weights = self._ballots(X)
+        if not self.outputs_2d_:
+            return vote_shares(codes[:, :, 0], len(self.classes_), weights)
+        return [
+            vote_shares(codes[:, :, output], len(names), weights)
+            for output, names in enumerate(self.classes_)
+        ]
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of `predict(X)`: the share of queries with the right label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None scores each training row's prediction from the others, which is
+            leave-one-out cross-validation.
+        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+            The right labels; with several outputs all must be right.
+        sample_weight : array-like of shape (n_queries,) or None, default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            Between 0 and 1.
+        """
+        return float(super().score(X, y, sample_weight))
+
+    def _ballots(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """Class codes of the neighbours, (n_queries, k, n_outputs), and weights (n_queries, k)."""
+        check_is_fitted(self, "_fit_method")
+        if self.weights in ("uniform", None):
+            ind, weights = self.kneighbors(X, return_distance=False), None
+        else:
+            dist, ind = self.kneighbors(X)
+            weights = _compat.neighbor_weights(dist, self.weights)
+        if weights is not None:
+            if _compat.all_zero_rows(weights):
+                raise ValueError(
+                    "All neighbors of some sample is getting zero weights. Please modify 'weights' "
+                    "to avoid this case if you are using a user-defined function."
+                )
+            weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), ind.shape)
+        codes = self._y if self._y.ndim == 2 else self._y[:, np.newaxis]
+        return codes[ind], weights

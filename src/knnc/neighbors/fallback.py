@@ -1,0 +1,267 @@
+"""scikit-learn's own search, in pieces: for what the integer engine does not take.
+
+Two callers: an estimator whose `engine_` is "sklearn" (:func:`kneighbors`, the very answers that
+scikit-learn gives to all queries at once), and single rows that the encoding of an integer
+estimator cannot hold (:func:`kneighbors_of_floats`, :func:`radius_neighbors`). Between pieces
+Ctrl-C is answered and progress is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import get_tags
+from sklearn.utils.validation import validate_data
+
+from knnc import _compat
+from knnc.engine.narrow import Encoding
+from knnc.engine.progress import current
+
+Bytes = NDArray[np.uint8]
+Float64 = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Answer = tuple[Float64, Indices]
+
+_SECONDS = 0.1  # of work in a piece, where the search is free to choose
+_FIRST = 256  # queries in the first piece
+
+# Rows decoded at a time, in elements: 128 MB of float64.
+_DECODED = 1 << 24
+# Queries that search them at a time: enough to be worth a matrix product, few enough that
+# filling up a lone query costs about as much as reading the rows does.
+_FEWEST, _MOST, _FILL = 32, 256, 1 << 22
+
+
+def validated_queries(estimator: Any, X: Any) -> Any:
+    """Queries as scikit-learn's neighbours check them, in whatever memory layout they come."""
+    allow_nan = get_tags(estimator).input_tags.allow_nan
+    return validate_data(
+        estimator,
+        X,
+        ensure_all_finite="allow-nan" if allow_nan else True,
+        accept_sparse="csr",
+        reset=False,
+    )
+
+
+def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
+    """What scikit-learn's ``kneighbors`` returns, piece by piece.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted, with scikit-learn's search.
+    X : array-like, sparse matrix or None
+    k : int
+        At least 1.
+
+    Returns
+    -------
+    dist : ndarray of shape (n_queries, k), float64
+    ind : ndarray of shape (n_queries, k), intp
+        Bit for bit as from one call, rows at the same distance included: a piece is cut where
+        scikit-learn cuts, and searched in the way it chooses for all of `X`.
+    """
+    if estimator.metric == "precomputed":
+        return _whole(_compat.scikit_learn_view(estimator), X, k)
+    leave_out = X is None
+    view = _compat.scikit_learn_view(estimator)
+    if leave_out:
+        queries = view._fit_X if _compat.is_sparse(view._fit_X) else np.asarray(view._fit_X)
+    else:
+        queries = validated_queries(estimator, X)
+        if not _compat.is_sparse(queries):
+            queries = np.ascontiguousarray(queries)
+    n_queries = queries.shape[0]
+    fused = _compat.argkmin_block(view, queries)
+    if k + leave_out > view.n_samples_fit_ or (
+        leave_out and view._fit_method == "brute" and fused is None
+    ):
+        # An error with the numbers of all queries, or a case where the diagonal is special.
+        return _whole(view, None if leave_out else queries, k)
+
+    def search(piece: slice) -> Answer:
+        if fused is not None:
+            dist, ind = _compat.argkmin(view, queries[piece], k + leave_out, fused[0])
+        else:
+            dist, ind = view.kneighbors(queries[piece], k + leave_out)
+        return _without_self(dist, ind, piece.start) if leave_out else (dist, ind)
+
+    if fused is not None:
+        pieces = _timed_pieces(n_queries, fused[1])
+    elif view._fit_method == "brute":
+        pieces = _even_pieces(n_queries, _compat.piecewise_rows(view))
+    else:
+        pieces = _timed_pieces(n_queries, 1)
+    dist, ind = zip(*(search(piece) for piece in _reported(pieces, n_queries)), strict=True)
+    return (dist[0], ind[0]) if len(dist) == 1 else (np.concatenate(dist), np.concatenate(ind))
+
+
+def _whole(view: Any, X: Any, k: int) -> Answer:
+    dist, ind = view.kneighbors(X, k)
+    report = current()
+    if report is not None:
+        report(len(ind), len(ind))
+    return dist, ind
+
+
+def _without_self(dist: Float64, ind: Indices, start: int) -> Answer:
+    """Drop each query from its own neighbours; a duplicate in its place, if it is not there.
+
+    That is scikit-learn's leave-one-out: with more duplicates than neighbours the first goes.
+    """
+    n_queries, k = ind.shape
+    keep = ind != np.arange(start, start + n_queries)[:, np.newaxis]
+    keep[keep.all(axis=1), 0] = False
+    return dist[keep].reshape(n_queries, k - 1), ind[keep].reshape(n_queries, k - 1)
+
+
+def radius_neighbors(
+    estimator: Any,
+    rows: NDArray[Any] | None,
+    X: Any,
+    radius: Any,
+    return_distance: bool,
+    sort_results: bool,
+) -> Any:
+    """What scikit-learn's ``radius_neighbors`` returns, piece by piece.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted.
+    rows : ndarray of shape (n_samples_fit, n_features), float64, or None
+        The training rows as numbers, where the estimator holds them as bytes.
+    X, radius, return_distance, sort_results
+        As for scikit-learn's method.
+    """
+    view = _compat.scikit_learn_view(estimator, **({} if rows is None else {"_fit_X": rows}))
+    if X is None or estimator.metric == "precomputed" or np.ndim(radius) > 0:
+        return view.radius_neighbors(X, radius, return_distance, sort_results)
+    queries = validated_queries(estimator, X)
+    if not _compat.is_sparse(queries):
+        queries = np.ascontiguousarray(queries, dtype=None if rows is None else np.float64)
+    n_queries = queries.shape[0]
+    if view._fit_method == "brute" and _compat.argkmin_block(view, queries) is None:
+        pieces = _even_pieces(n_queries, _compat.piecewise_rows(view))
+    else:
+        pieces = _timed_pieces(n_queries, _FIRST)
+    parts = [
+        view.radius_neighbors(queries[piece], radius, return_distance, sort_results)
+        for piece in _reported(pieces, n_queries)
+    ]
+    if not return_distance:
+        return np.concatenate(parts)
+    dist, ind = zip(*parts, strict=True)
+    return np.concatenate(dist), np.concatenate(ind)
+
+
+def kneighbors_of_floats(
+    rows: Bytes,
+    encoding: Encoding,
+    queries: Float64,
+    k: int,
+    metric: str,
+    report: Callable[[int], object] | None = None,
+) -> Answer:
+    """The k nearest training rows of queries that no bytes stand for, by scikit-learn.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples_fit, n_features), uint8
+    encoding : Encoding
+        What the rows stand for.
+    queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
+    k : int
+        At most n_samples_fit.
+    metric : str
+        "euclidean", "sqeuclidean" or "manhattan".
+    report : callable or None
+        Called with the share of the work that is done, counted in queries.
+
+    Returns
+    -------
+    dist : ndarray of shape (n_queries, k), float64
+    ind : ndarray of shape (n_queries, k), intp
+
+    Notes
+    -----
+    No answer depends on the other queries: a matrix product may round a row differently in
+    another shape, so every product has the shape that the training rows alone decide, the last
+    one filled up with repetitions. (Manhattan distances are computed pair by pair.) The rows
+    are decoded some at a time, 128 MB at most, and anew in each call: a float64 copy kept for
+    the next one would be eight times the rows.
+    """
+    n_samples_fit, n_features = rows.shape
+    n_queries = len(queries)
+    table = encoding.table.astype(np.float64)
+    step = _rows_decoded(n_features)
+    block = _queries_at_a_time(min(step, n_samples_fit), n_features)
+    if metric != "manhattan":
+        queries = queries[np.arange(-(-n_queries // block) * block).clip(max=n_queries - 1)]
+    best_dist = np.empty((len(queries), 0))
+    best_ind = np.empty((len(queries), 0), dtype=np.intp)
+    done, work = 0, n_samples_fit * len(queries)
+    for start in range(0, n_samples_fit, step):
+        view = _compat.brute_force(table[rows[start : start + step]], metric)
+        n_rows = view.n_samples_fit_
+        width = min(best_ind.shape[1] + n_rows, k)
+        dist = np.empty((len(queries), width))
+        ind = np.empty((len(queries), width), dtype=np.intp)
+        for first in range(0, len(queries), block):
+            part = slice(first, first + block)
+            found = _compat.argkmin(view, queries[part], min(k, n_rows), "auto")
+            merged = np.hstack((best_dist[part], found[0]))
+            order = merged.argsort(axis=1, kind="stable")[:, :width]
+            dist[part] = np.take_along_axis(merged, order, axis=1)
+            ind[part] = np.take_along_axis(
+                np.hstack((best_ind[part], found[1] + start)), order, axis=1
+            )
+            done += n_rows * len(found[1])
+            if report is not None:
+                report(n_queries * done // work)
+        best_dist, best_ind = dist, ind
+    return best_dist[:n_queries], best_ind[:n_queries]
+
+
+def _rows_decoded(n_features: int) -> int:
+    """Whole blocks of scikit-learn's where they fit."""
+    step = max(1, _DECODED // n_features)
+    return step if step < _FIRST else step // _FIRST * _FIRST
+
+
+def _queries_at_a_time(n_rows: int, n_features: int) -> int:
+    """A power of two from 32 to 256, the same for every call of one estimator."""
+    block = _MOST
+    while block > _FEWEST and block * n_rows * (n_features + 16) > _FILL:
+        block //= 2
+    return block
+
+
+def _even_pieces(n_queries: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, n_queries)) for start in range(0, n_queries, step))
+
+
+def _timed_pieces(n_queries: int, multiple_of: int) -> Iterator[slice]:
+    """Pieces that take about 0.1 s, by what the one before took, each a multiple of a number."""
+    start, size = 0, max(_FIRST // multiple_of, 1) * multiple_of
+    while start < n_queries:
+        piece = slice(start, min(start + size, n_queries))
+        began = perf_counter()
+        yield piece
+        seconds = max(perf_counter() - began, 1e-6)
+        wanted = int((piece.stop - start) * min(_SECONDS / seconds, 8.0))
+        start, size = piece.stop, max(wanted // multiple_of, 1) * multiple_of
+
+
+def _reported(pieces: Iterator[slice], total: int) -> Iterator[slice]:
+    """The pieces, with the progress callback called after each."""
+    report = current()
+    for piece in pieces:
+        yield piece
+        if report is not None:
+            report(piece.stop, total)

@@ -1,0 +1,156 @@
+"""The search alone, without labels."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import sklearn.neighbors
+from sklearn.utils.validation import check_is_fitted
+
+from knnc import _compat
+from knnc.engine.narrow import decode
+from knnc.neighbors import fallback
+from knnc.neighbors.base import IntegerNeighborsMixin
+
+__all__ = ["NearestNeighbors"]
+
+
+class NearestNeighbors(IntegerNeighborsMixin, sklearn.neighbors.NearestNeighbors):
+    """Nearest-neighbour search, exact and fast on uint8 data.
+
+    A :class:`sklearn.neighbors.NearestNeighbors` that searches with exact integers where X can
+    be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that `kneighbors` finds unless told otherwise.
+    radius : float, default=1.0
+        Distance within which `radius_neighbors` finds all rows unless told otherwise.
+    algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
+        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
+        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+    leaf_size : int, default=30
+        Of scikit-learn's trees.
+    metric : str or callable, default="minkowski"
+        The integer engine computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
+        "cityblock" and "minkowski" with p=1 or p=2; scikit-learn all its others.
+    p : float, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    n_jobs : int or None, default=None
+        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
+        number counts from all CPUs, -1.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    effective_metric_ : str or callable
+        The metric in use, "euclidean" for "minkowski" with p=2 for instance.
+    effective_metric_params_ : dict
+        Its further arguments.
+    n_features_in_ : int
+        Features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training rows.
+
+    See Also
+    --------
+    KNeighborsClassifier : A vote of the neighbours.
+
+    Notes
+    -----
+    The neighbours of a query are the training rows with the smallest (distance, row index) pairs
+    in lexicographic order, so ties are decided, and an answer is the same for every thread count,
+    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
+    changing it afterwards is undefined. `radius_neighbors` is scikit-learn's, over the training
+    rows as floats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc import NearestNeighbors
+    >>> X = np.array([[0, 0], [0, 3], [4, 0], [0, 3]], dtype=np.uint8)
+    >>> nn = NearestNeighbors(n_neighbors=2).fit(X)
+    >>> nn.kneighbors()  # leave-one-out
+    (array([[3., 3.],
+           [0., 3.],
+           [4., 5.],
+           [0., 3.]]), array([[1, 3],
+           [3, 0],
+           [0, 1],
+           [1, 0]]))
+    """
+
+    _parameter_constraints = _compat.with_pruned(
+        sklearn.neighbors.NearestNeighbors._parameter_constraints
+    )
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit to training rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                or (n_samples, n_samples) if metric="precomputed"
+            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : NearestNeighbors
+            The fitted estimator. If fit raises, it is what it was before.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is not as stated, or `algorithm="pruned"` where the integer engine
+            does not apply.
+        MemoryError
+            If the packed rows do not fit into memory.
+        """
+        super().fit(X, y)
+        return self
+
+    def radius_neighbors(
+        self,
+        X: Any = None,
+        radius: float | None = None,
+        return_distance: bool = True,
+        sort_results: bool = False,
+    ) -> Any:
+        """Find all training rows within a radius of each query, by scikit-learn's search.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None, default=None
+            The queries. None: the training rows, each left out of its own neighbours.
+        radius : float or None, default=None
+            The largest distance; None for the estimator's own `radius`.
+        return_distance : bool, default=True
+            Whether to return the distances too.
+        sort_results : bool, default=False
+            Whether to sort the neighbours of each query by distance.
+
+        Returns
+        -------
+        neigh_dist : ndarray of shape (n_queries,) of float arrays
+            Distances; only if `return_distance`.
+        neigh_ind : ndarray of shape (n_queries,) of int arrays
+            Indices of the training rows.
+
+        Raises
+        ------
+        ValueError
+            If X is not as `kneighbors` takes it, or `sort_results` without `return_distance`.
+        """
+        check_is_fitted(self)
+        rows = None
+        if self.engine_ == "integer":
+            rows = decode(self._fit_X, self._encoding).astype("float64")
+        return fallback.radius_neighbors(self, rows, X, radius, return_distance, sort_results)
