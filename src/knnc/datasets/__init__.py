@@ -1,0 +1,36 @@
+"""Images and labels as uint8 arrays, ready for the estimators.
+
+=========================  ====================================================================
+``load_dataset``           a data set by name, or a folder, as ``(train, test)``
+``load_digits``            the 8 x 8 digits that come with scikit-learn; no download
+``fetch_mnist``            MNIST; downloaded once, then read from the data home
+``fetch_fashion_mnist``    Fashion-MNIST, likewise
+``load_idx_folder``        any folder with four IDX files, as ``(train, test)``
+``read_idx``               one IDX file, plain or gzip, as an array
+``get_data_home``          where the ``fetch_`` functions look and store
+=========================  ====================================================================
+
+Each data set is a :class:`sklearn.utils.Bunch` with the same keys: ``data`` (rows, uint8),
+``images`` (the same memory with its height and width), ``target`` (int64), ``target_names``
+(``target_names[label]`` is the label's text), ``feature_names`` and ``DESCR``.
+
+Inside: ``_idx`` reads the format, ``_files`` knows what the files are called, ``_registry`` what
+they must hold, ``_download`` brings them, ``_bunch`` wraps arrays; the other modules hold the
+functions above. This package imports neither the engine nor the estimators.
+"""
+
+from knnc.datasets._digits import load_digits
+from knnc.datasets._fetch import fetch_fashion_mnist, fetch_mnist, get_data_home
+from knnc.datasets._folder import load_idx_folder
+from knnc.datasets._idx import read_idx
+from knnc.datasets._load import load_dataset
+
+__all__ = [
+    "fetch_fashion_mnist",
+    "fetch_mnist",
+    "get_data_home",
+    "load_dataset",
+    "load_digits",
+    "load_idx_folder",
+    "read_idx",
+]

@@ -1,0 +1,185 @@
+"""Bring one file of the registry into a folder, whole and checked, or not at all.
+
+pooch carries the bytes. Its own cache is not used: that compares the hash of the ``.gz``, which
+differs between mirrors, retries what cannot succeed, and stores files that only their owner may
+read.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from knnc.datasets._registry import IdxFile
+
+_logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+# Seconds before the second attempt; twice that before the third.
+WAIT = 1.0
+# Seconds to connect, and seconds without a byte.
+TIMEOUT = (10.0, 30.0)
+# A gzip file may be larger than its content, by 5 bytes a block and the header.
+_SLACK = 1 << 20
+
+
+class DownloadError(Exception):
+    """A mirror did not give the file; `retry` tells whether asking again could help."""
+
+    def __init__(self, reason: str, *, retry: bool) -> None:
+        super().__init__(reason)
+        self.retry = retry
+
+
+def download(file: IdxFile, mirrors: tuple[str, ...], folder: Path) -> None:
+    """Store `file` in `folder` under its usual name with ``.gz``.
+
+    The bytes go to a temporary name beside it, which takes the final one in a single step, after
+    the content has been checked. Several processes may do so at the same time.
+
+    Raises
+    ------
+    ImportError
+        If pooch is not installed.
+    DownloadError
+        If no mirror gave the file.
+    OSError
+        If `folder` cannot be made or written to.
+    """
+    pooch = _import_pooch()
+    with _storing_in(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    reasons = []
+    for mirror in mirrors:
+        try:
+            _download_with_retries(pooch, f"{mirror}{file.name}.gz", file, folder)
+        except DownloadError as exc:
+            reasons.append(str(exc))
+        else:
+            return
+    raise DownloadError("; ".join(reasons), retry=False)
+
+
+def _import_pooch() -> Any:
+    try:
+        return importlib.import_module("pooch")
+    except ImportError as exc:
+        raise ImportError(
+            'downloading data sets needs pooch: pip install "knnc[datasets]"', name="pooch"
+        ) from exc
+
+
+@contextmanager
+def _storing_in(folder: Path) -> Iterator[None]:
+    """Make errors of the file system say which folder, and how to choose another; errno stays."""
+    try:
+        yield
+    except OSError as exc:
+        raise OSError(
+            exc.errno,
+            f"cannot store a data set in {folder}: {exc.strerror or exc}; choose another folder "
+            "with data_home= or the environment variable KNNC_DATA_HOME",
+        ) from exc
+
+
+def _download_with_retries(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _download_once(pooch, url, file, folder)
+        except DownloadError as exc:
+            if not exc.retry or attempt == ATTEMPTS:
+                raise
+            _logger.info("attempt %d of %d failed: %s", attempt, ATTEMPTS, exc)
+            time.sleep(attempt * WAIT)
+        else:
+            return
+
+
+def _download_once(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
+    _logger.info("downloading %s to %s", url, folder)
+    # A random name and mode "x": no two downloads share a file, and it has the permissions that
+    # the umask gives (those of a `tempfile` would hide a shared data home from other users).
+    partial = folder / f"{file.name}.{secrets.token_hex(8)}.part"
+    with _storing_in(folder):
+        try:
+            with open(partial, "xb") as output:
+                _transfer(pooch, url, output, file.nbytes + _SLACK)
+            try:
+                file.read(partial, name=url)
+            except ValueError as exc:
+                raise DownloadError(str(exc), retry=True) from exc
+            _move_into_place(partial, folder / f"{file.name}.gz")
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _move_into_place(partial: Path, final: Path) -> None:
+    try:
+        os.replace(partial, final)
+    except PermissionError:
+        # Windows refuses to replace a file that is open: another process, which downloaded the
+        # same and checked it, was faster and reads it now.
+        if not final.is_file():
+            raise
+
+
+class _Limited:
+    """The part of a binary file that pooch writes to, with an end to what it takes.
+
+    `broken` tells after an OSError whether it was the file's, and not the network's.
+    """
+
+    def __init__(self, output: BinaryIO, limit: int, url: str) -> None:
+        self.broken = False
+        self._output = output
+        self._left = limit
+        self._error = f"{url}: stopped after {limit:,} bytes, more than the file can have"
+
+    def write(self, content: bytes) -> int:
+        self._left -= len(content)
+        if self._left < 0:
+            raise DownloadError(self._error, retry=False)
+        try:
+            return self._output.write(content)
+        except OSError:
+            self.broken = True
+            raise
+
+    def flush(self) -> None:
+        """Nothing: closing the file is soon enough."""
+
+
+def _transfer(pooch: Any, url: str, output: BinaryIO, limit: int) -> None:
+    requests = importlib.import_module("requests")  # pooch depends on it
+    # "identity": the file is compressed already, and must not be decompressed on the way.
+    downloader = pooch.HTTPDownloader(
+        chunk_size=1 << 16, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
+    )
+    limited = _Limited(output, limit, url)
+    try:
+        downloader(url, limited, None)
+    except requests.HTTPError as exc:
+        status = exc.response.status_code
+        # Of the client errors, only "request timeout" and "too many requests" pass by themselves.
+        retry = status >= 500 or status in (408, 429)
+        raise DownloadError(f"{url}: the server answered {status}", retry=retry) from exc
+    except (OSError, ValueError) as exc:
+        # All errors of requests are OSErrors; a ValueError is a header that is no HTTP, such as a
+        # Content-Length that is not a number.
+        if limited.broken:
+            raise
+        raise DownloadError(f"{url}: {_root_cause(exc)}", retry=True) from exc
+
+
+def _root_cause(exc: BaseException) -> str:
+    """What the innermost exception says: "Connection refused" has five others around it."""
+    while (inner := exc.__cause__ or exc.__context__) is not None:
+        exc = inner
+    return str(exc) or type(exc).__name__

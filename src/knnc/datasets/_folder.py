@@ -1,0 +1,141 @@
+"""A folder with four IDX files, training and test, of whatever kind of image."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from knnc.datasets import _descr
+from knnc.datasets._bunch import make_bunch
+from knnc.datasets._files import find_file
+from knnc.datasets._idx import read_idx
+
+# How file names begin.
+_PREFIXES = {"train": ("train",), "test": ("t10k", "test")}
+
+# The number in an image file's name is its number of dimensions: 3 for grey images, 4 with
+# colours, 2 for plain rows.
+_IMAGE_KINDS = ("images-idx3-ubyte", "images-idx4-ubyte", "images-idx2-ubyte")
+_LABEL_KINDS = ("labels-idx1-ubyte",)
+
+# `target_names` is a table with an entry for each possible label.
+_MAX_LABEL = 65_535
+
+
+def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
+    """Load training and test images and labels from a folder of IDX files.
+
+    The four files are called as MNIST's are, ``train-images-idx3-ubyte``,
+    ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each
+    with or without ``.gz``; ``test`` may stand for ``t10k``, ``.idx`` for ``-idx``, and ``idx4``
+    or ``idx2`` for ``idx3`` in the image files. Where several are there, the usual name with
+    ``.gz`` comes first, then the usual name.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The folder.
+
+    Returns
+    -------
+    train, test : tuple of sklearn.utils.Bunch
+        Each with the keys
+
+        data : ndarray of shape (n, n_features), dtype uint8
+            One image a row.
+        images : ndarray of shape (n, ...), dtype uint8
+            The same memory with the shape that the file states, (n, height, width) as a rule.
+        target : ndarray of shape (n,), dtype int64
+            The labels as stored.
+        target_names : ndarray of str
+            ``target_names[label]`` is the label in digits, for every label from 0 to the largest
+            in either part.
+        feature_names : list of str
+            ``pixel_<row>_<column>``.
+        DESCR : str
+            The files and their shape.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If the folder or one of the four files is not there.
+    ValueError
+        If a file is damaged (see :func:`read_idx`), images are not uint8, an image has no pixels,
+        labels are not whole numbers from 0 to 65,535 in one dimension, there are not as many
+        labels as images, a part is empty, or training and test images differ in shape.
+    """
+    folder = Path(os.fsdecode(path))
+    if not folder.is_dir():
+        if folder.exists():
+            raise NotADirectoryError(f"{folder} is a file, not a folder with IDX files")
+        raise FileNotFoundError(f"there is no folder {folder}")
+    paths = {split: _find_pair(folder, split) for split in _PREFIXES}
+    parts = {split: _read_pair(*pair) for split, pair in paths.items()}
+    shapes = [images.shape[1:] for images, _ in parts.values()]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{folder}: training images have shape {shapes[0]}, test images {shapes[1]}"
+        )
+    n_names = 1 + max(int(labels.max()) for _, labels in parts.values())
+    target_names = [str(label) for label in range(n_names)]
+    train, test = (
+        make_bunch(
+            images,
+            labels,
+            target_names,
+            _descr.IDX_FOLDER.format(
+                n_images=len(images),
+                shape=shapes[0],
+                images=paths[split][0],
+                labels=paths[split][1],
+            ),
+        )
+        for split, (images, labels) in parts.items()
+    )
+    return train, test
+
+
+def _find_pair(folder: Path, split: str) -> tuple[Path, Path]:
+    return _find(folder, split, _IMAGE_KINDS), _find(folder, split, _LABEL_KINDS)
+
+
+def _find(folder: Path, split: str, kinds: tuple[str, ...]) -> Path:
+    names = [f"{prefix}-{kind}" for prefix in _PREFIXES[split] for kind in kinds]
+    path = find_file(folder, names)
+    if path is None:
+        raise FileNotFoundError(
+            f"no {split} {kinds[0].partition('-')[0]} in {folder}; looked for {', '.join(names)}, "
+            "each also with .gz and with .idx for -idx"
+        )
+    return path
+
+
+def _read_pair(image_path: Path, label_path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    images, labels = read_idx(image_path), read_idx(label_path)
+    if images.dtype != np.uint8 or images.ndim < 2:
+        raise ValueError(
+            f"{image_path}: images must be uint8 and have 2 or more dimensions, "
+            f"not {images.dtype} and shape {images.shape}"
+        )
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise ValueError(
+            f"{label_path}: labels must be integers in one dimension, "
+            f"not {labels.dtype} and shape {labels.shape}"
+        )
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{len(images):,} images in {image_path}, but {len(labels):,} labels in {label_path}"
+        )
+    if images.size == 0:
+        raise ValueError(f"{image_path}: no pixels in an array of shape {images.shape}")
+    if labels.min() < 0 or labels.max() > _MAX_LABEL:
+        raise ValueError(
+            f"{label_path}: labels must be from 0 to {_MAX_LABEL:,}, "
+            f"not from {labels.min():,} to {labels.max():,}"
+        )
+    return images, labels

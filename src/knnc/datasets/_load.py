@@ -1,0 +1,72 @@
+"""A data set by name, or a folder, in a training and a test part."""
+
+from __future__ import annotations
+
+import os
+
+from sklearn.utils import Bunch
+
+from knnc.datasets._digits import split_digits
+from knnc.datasets._fetch import Home, fetch
+from knnc.datasets._folder import load_idx_folder
+from knnc.datasets._registry import COLLECTIONS
+
+DATASETS = ("digits", *COLLECTIONS)
+
+
+def load_dataset(
+    dataset: str | os.PathLike[str],
+    *,
+    data_home: Home = None,
+    download_if_missing: bool = True,
+) -> tuple[Bunch, Bunch]:
+    """Load a data set in its training and test part.
+
+    Parameters
+    ----------
+    dataset : str or os.PathLike
+        "digits", "mnist", "fashion-mnist", or a folder as for :func:`load_idx_folder`. A string
+        that is one of the names is the name; a folder called so is ``./mnist`` or a
+        :class:`pathlib.Path`.
+    data_home : str or os.PathLike, default=None
+        Where MNIST and Fashion-MNIST are kept, as for :func:`fetch_mnist`.
+    download_if_missing : bool, default=True
+        If False, raise an OSError when their files are missing.
+
+    Returns
+    -------
+    train, test : tuple of sklearn.utils.Bunch
+        With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
+        ``DESCR``; always the same rows. MNIST and Fashion-MNIST are published in these parts. The
+        digits are split between two writers' runs, the first 1,029 rows and the last 768, and the
+        parts' ``DESCR`` says why.
+
+    Raises
+    ------
+    ValueError
+        If `dataset` is neither a name nor a folder, or if its files are damaged.
+    OSError, ImportError
+        As :func:`fetch_mnist` and :func:`load_idx_folder`.
+
+    Examples
+    --------
+    >>> from knnc.datasets import load_dataset
+    >>> train, test = load_dataset("digits")
+    >>> train.data.shape, test.data.shape
+    ((1029, 64), (768, 64))
+    """
+    if isinstance(dataset, str):
+        if dataset == "digits":
+            return split_digits()
+        if dataset in COLLECTIONS:
+            train, test = (
+                fetch(dataset, data_home, subset, download_if_missing)
+                for subset in ("train", "test")
+            )
+            return train, test
+        if not os.path.exists(dataset):
+            raise ValueError(
+                f"unknown data set {dataset!r}: neither one of {', '.join(DATASETS)} "
+                "nor a folder with IDX files"
+            )
+    return load_idx_folder(dataset)
