@@ -358,7 +358,7 @@ def test_processes_at_the_same_time(tmp_path: Path, mirror: Mirror) -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     for process in processes:
         assert process.stdout is not None
