@@ -1,0 +1,26 @@
+"""Fixtures of the estimators' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from knnc.engine.index import Index
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """Counts what reaches the integer engine: ``calls``, and ``queries`` in all of them."""
+    seen = SimpleNamespace(calls=0, queries=0)
+    search = Index.search
+
+    def counted(self: Index, queries: Any, k: int, **options: Any) -> Any:
+        seen.calls += 1
+        seen.queries += self.n_samples_fit if queries is None else len(queries)
+        return search(self, queries, k, **options)
+
+    monkeypatch.setattr(Index, "search", counted)
+    return seen

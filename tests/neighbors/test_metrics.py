@@ -1,0 +1,69 @@
+"""The engine's integers become floats with one rounding."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from knnc.neighbors.metrics import ENGINE_METRICS
+
+
+def _nearest_root_over_255(dist: int) -> float:
+    """sqrt(dist) / 255 correctly rounded: the float whose midpoints, squared, enclose dist."""
+    guess = math.sqrt(dist) / 255
+    near = [guess]
+    for _ in range(3):
+        near = [math.nextafter(near[0], -1.0), *near, math.nextafter(near[-1], math.inf)]
+    for low, high in pairwise(near):
+        middle = (Fraction(low) + Fraction(high)) / 2 * 255
+        if middle > 0 and middle * middle > dist:
+            return low
+    raise AssertionError(dist)
+
+
+def _integers() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.concatenate(
+        [
+            np.arange(2000),
+            np.arange(300) ** 2,
+            rng.integers(0, 784 * 255**2, 3000),
+            rng.integers(0, 150_528 * 255**2, 3000),
+        ]
+    )
+
+
+def test_scaled_euclidean_is_correctly_rounded() -> None:
+    dist = _integers()
+    got = ENGINE_METRICS["euclidean"].to_float(dist, 255)
+    expected = np.array([_nearest_root_over_255(int(d)) for d in dist])
+    np.testing.assert_array_equal(got, expected)
+    twice = np.sqrt(dist) / 255  # what two roundings would have given
+    assert np.count_nonzero(twice != expected) > 100
+
+
+@pytest.mark.parametrize("divisor", [1, 255])
+def test_the_others_are_correctly_rounded(divisor: int) -> None:
+    dist = _integers()
+    for name, power in (("manhattan", 1), ("sqeuclidean", 2)):
+        got = ENGINE_METRICS[name].to_float(dist, divisor)
+        assert got.dtype == np.float64
+        expected = [float(Fraction(int(d), divisor**power)) for d in dist]
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_plain_euclidean_is_the_root() -> None:
+    dist = _integers()
+    got = ENGINE_METRICS["euclidean"].to_float(dist, 1)
+    np.testing.assert_array_equal(got, [math.sqrt(int(d)) for d in dist])
+
+
+@pytest.mark.parametrize("name", ENGINE_METRICS)
+@pytest.mark.parametrize("divisor", [1, 255])
+def test_order_is_kept(name: str, divisor: int) -> None:
+    dist = np.unique(_integers())
+    assert (np.diff(ENGINE_METRICS[name].to_float(dist, divisor)) > 0).all()
