@@ -1,0 +1,44 @@
+"""The command line: ``knnc demo``, ``knnc evaluate``, ``knnc info``.
+
+``_app`` declares the commands and the policy for errors; each command's work is in a module of its
+own, imported when it runs, so that ``knnc --help`` loads no estimator. typer and rich come with the
+extra ``cli``; without them :func:`main` says so in a sentence.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the program with the arguments in ``sys.argv`` and return its exit code.
+
+    Returns
+    -------
+    code : int
+        0 for success, 1 for a failure that a message on standard error explains, 2 for a wrong
+        usage, 130 after Ctrl-C.
+    """
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name not in ("rich", "typer"):
+            raise
+        message = (
+            f'The command line needs {error.name}, which is not installed: pip install "knnc[cli]"'
+        )
+        print(f"knnc: {message}", file=sys.stderr)
+        return 1
+    from knnc.cli._app import app
+
+    try:
+        app(prog_name="knnc")
+    except KeyboardInterrupt:
+        print("knnc: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    return 0

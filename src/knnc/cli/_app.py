@@ -1,0 +1,210 @@
+"""The commands, their options, and what happens when one fails."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from knnc.cli._console import say_error
+
+# What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
+# not fit the data. Anything else is a bug and keeps its traceback.
+_EXPECTED = (ImportError, MemoryError, OSError, ValueError)
+
+# What an option of ``evaluate`` is when it is not given.
+_RECIPES = "the recipe's"
+
+
+class _Group(TyperGroup):
+    """Turn what a command raises into a message and an exit code, for every command alike."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            # The reader has gone. What the interpreter still flushes at exit must go somewhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("knnc: interrupted", err=True)
+            raise typer.Exit(130) from None
+        except _EXPECTED as error:
+            if ctx.params.get("debug"):
+                raise
+            say_error(_message(error))
+            raise typer.Exit(1) from None
+
+
+def _message(error: Exception) -> str:
+    """What an exception says, without the number that the system gives its error."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {os.fspath(error.filename)}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return str(error) or type(error).__name__
+
+
+app = typer.Typer(
+    name="knnc",
+    cls=_Group,
+    help="Exact nearest neighbours that read handwriting.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Weights(StrEnum):
+    """How much each neighbour's vote counts."""
+
+    uniform = "uniform"
+    distance = "distance"
+
+
+class Metric(StrEnum):
+    """The distances that compare rows of pixels without parameters of their own."""
+
+    euclidean = "euclidean"
+    manhattan = "manhattan"
+    chebyshev = "chebyshev"
+    hamming = "hamming"
+    cosine = "cosine"
+    correlation = "correlation"
+    braycurtis = "braycurtis"
+    canberra = "canberra"
+    sqeuclidean = "sqeuclidean"
+    minkowski = "minkowski"
+    cityblock = "cityblock"
+    l1 = "l1"
+    l2 = "l2"
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from knnc._version import __version__
+
+        typer.echo(f"knnc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def knnc_(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, not only its message.")
+    ] = False,
+) -> None:
+    """Exact nearest neighbours that read handwriting."""
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", dir_okay=False, help="Where the picture goes."),
+    ] = Path("knnc-demo.png"),
+) -> None:
+    """Read handwritten digits: how well, how fast, and a picture of it.
+
+    Takes a few seconds and needs no download: the digits come with scikit-learn.
+    """
+    from knnc.cli._demo import run
+
+    run(output)
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET",
+            help="digits, mnist, fashion-mnist, or a folder with four IDX files.",
+            show_default=False,
+        ),
+    ],
+    n_neighbors: Annotated[
+        int | None,
+        typer.Option(
+            "--n-neighbors", "-k", min=1, help="How many neighbours vote.", show_default=_RECIPES
+        ),
+    ] = None,
+    weights: Annotated[
+        Weights | None, typer.Option(help="How much a vote counts.", show_default=_RECIPES)
+    ] = None,
+    metric: Annotated[
+        Metric | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"The distance, as scikit-learn calls it: {', '.join(Metric)}.",
+            show_default=_RECIPES,
+        ),
+    ] = None,
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="The way to read.")] = "plain",
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many threads.", show_default="all")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Read only the first N test images.", show_default="all"
+        ),
+    ] = None,
+    data_home: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            help="Where data sets are kept.",
+            show_default="KNNC_DATA_HOME, or ~/knnc_data",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on one line instead of a table.")
+    ] = False,
+) -> None:
+    """Read the test images of a data set: error, time, speed."""
+    from knnc.cli._evaluate import run
+
+    given = {"n_neighbors": n_neighbors, "weights": weights, "metric": metric, "n_jobs": threads}
+    run(
+        dataset,
+        recipe=recipe,
+        params={
+            name: value.value if isinstance(value, StrEnum) else value
+            for name, value in given.items()
+            if value is not None
+        },
+        limit=limit,
+        data_home=data_home,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def info(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on one line instead.")
+    ] = False,
+) -> None:
+    """Say what runs here: versions, CPU features, kernels, OpenMP, threads."""
+    import knnc
+    from knnc.cli._console import print_json
+
+    if as_json:
+        from knnc.engine.runtime import runtime_info
+
+        print_json(runtime_info())
+    else:
+        knnc.show_runtime()

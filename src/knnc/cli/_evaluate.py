@@ -1,0 +1,127 @@
+"""``knnc evaluate``: fit on the training images of a data set, read the test images."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import typer
+from rich.text import Text
+
+from knnc._version import __version__
+from knnc.cli._console import error_text, messages, print_json, progress_bar, status, stdout
+
+
+def run(
+    dataset: str,
+    *,
+    recipe: str,
+    params: Mapping[str, Any],
+    limit: int | None,
+    data_home: Path | None,
+    as_json: bool,
+) -> None:
+    """Evaluate and print the result as a table or as one line of JSON."""
+    from knnc.recipes import RECIPES, make_recipe
+
+    if recipe not in RECIPES:
+        raise typer.BadParameter(
+            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
+            param_hint="--recipe",
+        )
+    estimator = make_recipe(recipe, **params)
+    from knnc.datasets import load_dataset
+
+    _check_name(dataset)
+    with messages(), status(f"Reading {dataset}"):
+        train, test = load_dataset(dataset, data_home=data_home)
+    n_neighbors = params.get("n_neighbors", 1)
+    if n_neighbors > len(train.data):
+        raise typer.BadParameter(
+            f"{n_neighbors:,} neighbours asked of {len(train.data):,} training images",
+            param_hint="--n-neighbors",
+        )
+    X, y = test.data[:limit], test.target[:limit]
+    record, n_wrong = measure(estimator, train.data, train.target, X, y)
+    record = {"dataset": dataset, "recipe": recipe} | record
+    if as_json:
+        print_json(record)
+    else:
+        _print_table(record, n_wrong, estimator, shape=test.images.shape[1:])
+
+
+def _check_name(dataset: str) -> None:
+    """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
+    from knnc.datasets._load import DATASETS
+
+    if dataset not in DATASETS and Path(dataset).name == dataset and not Path(dataset).exists():
+        raise typer.BadParameter(
+            f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
+            param_hint="DATASET",
+        )
+
+
+def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[dict[str, Any], int]:
+    """Fit, predict, and say how well and how fast.
+
+    Returns
+    -------
+    record : dict
+        What ``--json`` prints, without the names of the data set and the recipe.
+    n_wrong : int
+        How many test images were misread.
+    """
+    from knnc.engine.threads import effective_n_threads
+
+    start = perf_counter()
+    estimator.fit(X, y)
+    fitted = perf_counter()
+    with progress_bar("Reading"):
+        y_pred = estimator.predict(X_test)
+    done = perf_counter()
+    n_wrong = int(np.count_nonzero(y_pred != y_test))
+    return {
+        "n_train": len(X),
+        "n_test": len(X_test),
+        "error_percent": 100 * n_wrong / len(y_test),
+        "accuracy": (len(y_test) - n_wrong) / len(y_test),
+        "fit_seconds": fitted - start,
+        "predict_seconds": done - fitted,
+        "queries_per_second": len(X_test) / (done - fitted),
+        "n_jobs": effective_n_threads(estimator.n_jobs),
+        "engine": estimator.engine_,
+        "versions": {
+            "knnc": __version__,
+            "python": platform.python_version(),
+            "numpy": version("numpy"),
+            "scikit-learn": version("scikit-learn"),
+        },
+    }, n_wrong
+
+
+def _print_table(
+    record: Mapping[str, Any], n_wrong: int, estimator: Any, *, shape: tuple[int, ...]
+) -> None:
+    settings = ", ".join(
+        f"{name} = {getattr(estimator, name)}" for name in ("n_neighbors", "weights", "metric")
+    )
+    size = " x ".join(map(str, shape))
+    rows = {
+        "Data": f"{record['dataset']}: {record['n_train']:,} images to learn from, "
+        f"{record['n_test']:,} to read, {size} pixels",
+        "Recipe": f"{record['recipe']}: {settings}",
+        "Error": error_text(n_wrong, record["n_test"]),
+        "Misread": f"{n_wrong:,} of {record['n_test']:,}",
+        "Fit": f"{record['fit_seconds']:.3g} s",
+        "Read": f"{record['predict_seconds']:.3g} s, "
+        f"{record['queries_per_second']:,.0f} images a second",
+        "Ran on": f"the {record['engine']} engine, threads: {record['n_jobs']}",
+    }
+    console = stdout()
+    for name, value in rows.items():
+        console.print(Text.assemble((f"{name:<9}", "bold"), value), soft_wrap=True)
