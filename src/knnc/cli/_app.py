@@ -44,7 +44,7 @@ class _Group(TyperGroup):
 def _message(error: Exception) -> str:
     """What an exception says, without the number that the system gives its error."""
     if isinstance(error, OSError) and error.strerror:
-        where = f": {os.fspath(error.filename)}" if error.filename else ""
+        where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}"
     return str(error) or type(error).__name__
 
