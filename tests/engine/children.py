@@ -1,0 +1,344 @@
+"""What tests run in a process of its own: ``python -m tests.engine.children FUNCTION ARG...``.
+
+Each function returns what it saw as a dict, printed as one line of JSON; the test judges it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from knnc.engine.index import Index
+from knnc.engine.progress import progress
+from knnc.engine.search import all_kernels, available_kernels
+from knnc.engine.threads import effective_n_threads
+from tests.oracle import Bytes, oracle_kneighbors
+
+Report = dict[str, Any]
+METRICS = ("sqeuclidean", "manhattan")
+
+
+def _draw(seed: int, n: int, d: int, high: int = 256) -> Bytes:
+    return np.random.default_rng(seed).integers(0, high, size=(n, d), dtype=np.uint8)
+
+
+def _is_exact(
+    index: Index, rows: Bytes, queries: Bytes | None, k: int, metric: str, n_threads: int = 2
+) -> bool:
+    answer = index.search(queries, k, n_threads=n_threads)
+    expected = oracle_kneighbors(rows, queries, k, metric)
+    return all(map(np.array_equal, answer, expected))
+
+
+# --- kernels ---
+
+
+def dispatch() -> Report:
+    """What KNNC_DISABLE_CPU_FEATURES makes of the choice of kernels."""
+    rows, queries = _draw(1, 300, 70), _draw(2, 9, 70)
+    report: Report = {"all": all_kernels(), "available": available_kernels()}
+    indexes = {metric: Index(rows, metric) for metric in METRICS}
+    report["chosen"] = {metric: index.kernel for metric, index in indexes.items()}
+    report["exact"] = {
+        metric: _is_exact(index, rows, queries, 5, metric) for metric, index in indexes.items()
+    }
+    report["refused"] = {}
+    for name in all_kernels():
+        try:
+            Index(rows, name.split("_")[0], kernel=name)
+            report["refused"][name] = False
+        except (ValueError, RuntimeError):
+            report["refused"][name] = True
+    return report
+
+
+def _guarded(values: Bytes) -> Bytes:
+    """A copy whose last byte is followed by a page that may not be touched."""
+    page = mmap.PAGESIZE
+    pages = -(-values.nbytes // page)
+    room = mmap.mmap(-1, (pages + 1) * page)
+    memory = np.frombuffer(room, dtype=np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    end = memory.ctypes.data + pages * page
+    if libc.mprotect(ctypes.c_void_p(end), ctypes.c_size_t(page), 0) != 0:
+        raise OSError(ctypes.get_errno(), "mprotect")
+    view = memory[pages * page - values.nbytes : pages * page].reshape(values.shape)
+    view[:] = values
+    return view
+
+
+def search_at_the_end_of_memory(kernel: str) -> Report:
+    """Search rows and queries with a forbidden page right behind them."""
+    if sys.platform == "win32":
+        return {"skip": "mprotect is not a function of Windows", "searches": 0}
+    metric = kernel.split("_")[0]
+    searches = 0
+    for d in [*range(1, 35), 47, 48, 49, 63, 64, 65, 127, 128, 129, 257, 784, 33_026]:
+        for n, q in ((17, 3), (49, 13)) if d < 1000 else ((17, 3),):
+            rows, queries = _guarded(_draw(n, n, d)), _guarded(_draw(q, q, d))
+            index = Index(rows, metric, kernel=kernel)
+            if not _is_exact(index, rows, queries, 1, metric):
+                raise AssertionError(f"wrong answer with {n=} {d=} {q=}")
+            index.search(None, 1, n_threads=2)
+            searches += 1
+    return {"skip": "", "searches": searches}
+
+
+# --- threads ---
+
+
+def count_threads() -> Report:
+    """How many threads None and 3 stand for."""
+    return {"none": effective_n_threads(None), "literal": effective_n_threads(3)}
+
+
+def _own_threads() -> int | None:
+    """How many threads this process has, where the system tells."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else None
+
+
+def _search_and_report(index: Index, rows: Bytes) -> Report:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        exact = all(
+            _is_exact(index, rows, queries, 5, "sqeuclidean", n_threads=2)
+            for queries in (rows[:60].copy(), rows[:1].copy(), rows[:60].copy())
+        )
+    return {
+        "exact": exact,
+        "threads": _own_threads(),
+        "warnings": [str(warning.message) for warning in caught],
+        "categories": [warning.category.__name__ for warning in caught],
+    }
+
+
+def _in_fork(function: Callable[[], Report]) -> Report:
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():  # Python's own word on forking a process with threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(30)  # a child that hangs ends, and its parent says so
+            os.write(writer, json.dumps(function()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read()
+    status = os.waitpid(child, 0)[1]
+    if status != 0:
+        raise AssertionError(f"the forked child hung or broke: status {status}")
+    report: Report = json.loads(said)
+    return report
+
+
+def search_after_fork(before: str) -> Report:
+    """Search in a child and in its child, after OpenMP was or was not used before the fork."""
+    rows = _draw(3, 5_000, 40, high=4)
+    index = Index(rows, "sqeuclidean")
+    if before == "searched":
+        index.search(rows, 3, n_threads=2)
+    elif before == "scikit-learn":
+        from sklearn.metrics import pairwise_distances_argmin
+
+        pairwise_distances_argmin(rows[:600].astype(float), rows[600:1200].astype(float))
+
+    def child() -> Report:
+        mine = _search_and_report(index, rows)
+        return {"child": mine, "grandchild": _in_fork(lambda: _search_and_report(index, rows))}
+
+    report = _in_fork(child)
+    parent = _search_and_report(index, rows)
+    return {**report, "parent": {key: parent[key] for key in ("exact", "warnings")}}
+
+
+_shared: tuple[Index, Bytes] | None = None
+
+
+def _pool_task(start: int) -> bool:
+    assert _shared is not None
+    index, rows = _shared
+    return _is_exact(index, rows, rows[start : start + 50].copy(), 4, "manhattan", n_threads=2)
+
+
+def search_in_fork_pool() -> Report:
+    """Several forked workers at once search the index their parent built and searched."""
+    import multiprocessing
+
+    global _shared
+    rows = _draw(4, 3_000, 30, high=4)
+    _shared = (Index(rows, "manhattan"), rows)
+    _shared[0].search(rows, 3, n_threads=2)
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        return {"exact": pool.map_async(_pool_task, range(0, 300, 50)).get(timeout=40)}
+
+
+# --- interruption ---
+
+
+def _long_search(index: Index, d: int, seconds: float) -> Bytes:
+    """Queries that keep this index busy for about so many seconds on one thread, by measuring."""
+    probe = _draw(5, 64, d)
+    index.search(probe, 5, n_threads=1)  # whatever is made ready once
+    start = time.perf_counter()
+    index.search(probe, 5, n_threads=1)
+    each = (time.perf_counter() - start) / len(probe)
+    most = 2**29 // d  # half a gigabyte of queries is enough on any machine
+    return np.resize(_draw(6, 4096, d), (min(most, int(seconds / each)), d))
+
+
+@dataclass
+class _Search:
+    """A search of a second or more, by its form, and a check of the same index."""
+
+    index: Index
+    rows: Bytes
+    queries: Bytes | None
+    k: int
+    repeat: int = 1
+
+    def run(self) -> None:
+        for _ in range(self.repeat):
+            self.index.search(self.queries, self.k, n_threads=2)
+
+    def is_exact(self) -> bool:
+        probe = _draw(9, 3, self.rows.shape[1])
+        return _is_exact(self.index, self.rows, probe, 5, self.index.metric)
+
+
+def _prepare(kernel: str, form: str, seconds: float) -> _Search:
+    """``kernel`` is a name, or "best" and a metric; ``seconds`` is for one thread."""
+    best, _, metric = kernel.rpartition(" ")
+    metric, forced = (metric, None) if best else (kernel.split("_")[0], kernel)
+    if form == "few queries":  # two of them, on wide rows, again and again
+        rows = np.resize(_draw(7, 64, 40_000), (4_000, 40_000))
+        search = _Search(Index(rows, metric, kernel=forced), rows, _draw(8, 2, 40_000), 5)
+        start = time.perf_counter()
+        search.run()
+        search.repeat = 1 + int(seconds / (time.perf_counter() - start))
+        return search
+    if form == "all rows wanted":  # selection is then most of the work
+        rows = _draw(7, 30_000, 16)
+        return _Search(Index(rows, metric, kernel=forced), rows, _draw(8, 520, 16), len(rows))
+    if form == "tiny rows":  # and then the least of it
+        rows = _draw(7, 5, 2)
+        index = Index(rows, metric, kernel=forced)
+        return _Search(index, rows, np.resize(_draw(8, 4096, 2), (20_000_000, 2)), 1)
+    rows = _draw(7, 20_000, 784)
+    index = Index(rows, metric, kernel=forced)
+    queries = _long_search(index, 784, seconds)
+    if form == "queries":
+        return _Search(index, rows, queries, 5)
+    assert form == "leave one out"
+    n = int((len(rows) * len(queries)) ** 0.5)  # as much work among themselves
+    rows = np.resize(rows, (n, 784))
+    return _Search(Index(rows, metric, kernel=forced), rows, None, 5)
+
+
+def interrupt(kernel: str, form: str) -> Report:
+    """Send SIGINT to a search 0.4 s old and see how soon and how well it ends."""
+    search = _prepare(kernel, form, 8.0)
+    sent: list[float] = []
+
+    def send() -> None:
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.4, send)
+    raised, start = "nothing: the search had come to its end", time.monotonic()
+    try:
+        timer.start()
+        search.run()
+    except KeyboardInterrupt:
+        raised = "KeyboardInterrupt"
+    end = time.monotonic()
+    timer.cancel()
+    return {
+        "raised": raised,
+        "seconds": end - start,
+        "latency": end - sent[0] if sent else None,
+        "exact_after": search.is_exact(),
+    }
+
+
+def listen(kernel: str, form: str) -> Report:
+    """A signal every 20 ms, with a handler that returns: the longest time without a hearing."""
+    search = _prepare(kernel, form, 1.5)
+    heard: list[float] = []
+    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(time.monotonic()))
+    start = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    search.run()
+    end = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    times = [start, *(moment for moment in heard if moment <= end), end]
+    return {
+        "seconds": end - start,
+        "heard": len(times) - 2,
+        "longest_silence": max(np.diff(times).tolist()),
+        "exact_after": search.is_exact(),
+    }
+
+
+def watch_long_search() -> Report:
+    """How often the callback is called in a search of a second or so."""
+    rows = _draw(11, 20_000, 256)
+    index = Index(rows, "sqeuclidean")
+    queries = _long_search(index, 256, 1.5)
+    calls: list[tuple[int, int]] = []
+    start = time.perf_counter()
+    with progress(lambda done, total: calls.append((done, total))):
+        answer = index.search(queries, 5, n_threads=2)
+    seconds = time.perf_counter() - start
+    expected = oracle_kneighbors(rows, queries[-9:], 5, "sqeuclidean")
+    exact = np.array_equal(answer[1][-9:], expected[1])
+    return {"calls": len(calls), "seconds": seconds, "exact": exact}
+
+
+def count_during_search(n_threads: str) -> Report:
+    """How far a Python thread counts, a millisecond a tick, while the main thread searches."""
+    rows = _draw(12, 20_000, 256)
+    index = Index(rows, "sqeuclidean")
+    queries = _long_search(index, 256, 1.0)
+    ticks, calls = 0, 0
+    stop = threading.Event()
+
+    def count() -> None:
+        nonlocal ticks
+        while not stop.wait(0.001):
+            ticks += 1
+
+    def watch(done: int, total: int) -> None:
+        nonlocal calls
+        calls += 1
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    first, start = ticks, time.perf_counter()
+    with progress(watch):
+        index.search(queries, 5, n_threads=int(n_threads))
+    seconds, last = time.perf_counter() - start, ticks
+    stop.set()
+    counter.join()
+    return {"ticks": last - first, "calls": calls, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,23 @@
+"""Fixtures of the engine's tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from knnc.engine.search import all_kernels
+from tests.engine.support import METRICS, require
+
+
+@pytest.fixture(scope="session", params=all_kernels())
+def kernel(request: pytest.FixtureRequest) -> str:
+    """Every kernel compiled in, one after the other; one that cannot run here is skipped."""
+    name: str = request.param
+    require(name)
+    return name
+
+
+@pytest.fixture(scope="session", params=METRICS)
+def metric(request: pytest.FixtureRequest) -> str:
+    """Each metric in turn."""
+    name: str = request.param
+    return name

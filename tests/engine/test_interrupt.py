@@ -1,0 +1,185 @@
+"""A long search can be stopped, watched, and does not hold the interpreter up.
+
+Times are printed (``pytest -s``), and only bounded generously: a hang must fail, a slow day not.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+import pytest
+
+from knnc.engine.index import Index
+from knnc.engine.progress import current, progress
+from knnc.engine.search import all_kernels
+from tests.engine.support import METRICS, assert_exact, draw, run_child
+
+SERIAL = [name for name in all_kernels() if name.endswith("_serial")]
+BEST = [f"best {metric}" for metric in METRICS]
+has_kill = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no os.kill(SIGINT)")
+has_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no setitimer")
+
+
+# --- Ctrl-C ---
+
+
+@has_kill
+@pytest.mark.parametrize(
+    ("kernel", "form"),
+    [
+        *[(kernel, "queries") for kernel in SERIAL[:1] + BEST],
+        (SERIAL[0], "few queries"),
+        (BEST[0], "leave one out"),
+    ],
+)
+def test_ctrl_c(kernel: str, form: str) -> None:
+    report = run_child("interrupt", kernel, form)
+    print(f"\n{kernel}, {form}: {report}")
+    assert report["raised"] == "KeyboardInterrupt", report
+    assert report["latency"] < 1.0, report
+    assert report["exact_after"], "the index is of no use after Ctrl-C"
+
+
+@has_timer
+@pytest.mark.parametrize(
+    ("kernel", "form"),
+    [
+        (SERIAL[0], "queries"),
+        (BEST[0], "queries"),
+        (BEST[0], "few queries"),
+        (BEST[0], "all rows wanted"),
+        (BEST[0], "tiny rows"),
+    ],
+)
+def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
+    """Whenever Ctrl-C comes, also while answers are prepared or sorted.
+
+    A handler that returns does not stop the search.
+    """
+    report = run_child("listen", kernel, form)
+    print(f"\n{kernel}, {form}: {report}")
+    assert report["longest_silence"] < 1.0, report
+    assert report["heard"] > report["seconds"], report
+    assert report["exact_after"]
+
+
+# --- progress ---
+
+
+def test_progress_counts_up_to_the_total(metric: str) -> None:
+    rows, queries = draw(1, 600, 784), draw(2, 333, 784)
+    index = Index(rows, metric)
+    for given, total in ((queries, 333), (queries[:1], 1), (None, 600)):
+        for n_threads in (1, 3):
+            calls: list[tuple[int, int]] = []
+            callers: set[int] = set()
+
+            def watch(
+                done: int,
+                total: int,
+                calls: list[tuple[int, int]] = calls,
+                callers: set[int] = callers,
+            ) -> None:
+                calls.append((done, total))
+                callers.add(threading.get_ident())
+
+            with progress(watch):
+                index.search(given, 5, n_threads=n_threads)
+            assert calls[-1] == (total, total)
+            assert calls == sorted(set(calls)), "done went back, or the same was said twice"
+            assert all(type(done) is int and 0 <= done <= total for done, _ in calls)
+            assert {shown for _, shown in calls} == {total}
+            assert callers == {threading.get_ident()}
+
+
+def test_a_long_search_reports_on_its_way() -> None:
+    report = run_child("watch_long_search")
+    print(f"\n{report['calls']} calls in {report['seconds']:.2f} s")
+    assert report["calls"] >= 3, report
+    assert report["exact"]
+
+
+def test_progress_is_in_force_inside_its_block_only() -> None:
+    def outer(done: int, total: int) -> None: ...
+    def inner(done: int, total: int) -> None: ...
+
+    assert current() is None
+    with progress(outer):
+        assert current() is outer
+        with progress(inner):
+            assert current() is inner
+        assert current() is outer
+        with pytest.raises(ZeroDivisionError), progress(inner):
+            raise ZeroDivisionError
+        assert current() is outer
+    assert current() is None
+
+
+def test_the_callback_of_another_block_is_not_called() -> None:
+    calls: list[tuple[int, int]] = []
+    with progress(lambda done, total: calls.append((done, total))):
+        pass
+    rows = draw(3, 100, 9)
+    assert_exact(Index(rows, "sqeuclidean"), rows, rows[:5].copy(), 2, "sqeuclidean")
+    assert calls == []
+
+
+class _Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("n_queries", [1, 200])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_callback_that_raises_stops_the_search(
+    metric: str, n_queries: int, n_threads: int
+) -> None:
+    rows, queries = draw(4, 900, 30), draw(5, n_queries, 30)
+    index = Index(rows, metric)
+    stop, calls = _Stop("enough"), []
+
+    def refuse(done: int, total: int) -> None:
+        calls.append(done)
+        raise stop
+
+    for expected_calls in (1, 2):  # twice: nothing is left locked by the first
+        with progress(refuse), pytest.raises(_Stop) as caught:
+            index.search(queries, 3, n_threads=n_threads)
+        assert caught.value is stop
+        assert len(calls) == expected_calls
+        assert current() is None
+    assert_exact(index, rows, queries, 3, metric, n_threads)
+
+
+def test_a_callback_may_search() -> None:
+    rows, queries = draw(6, 300, 12), draw(7, 40, 12)
+    index = Index(rows, "sqeuclidean")
+    inner_calls: list[tuple[int, int]] = []
+
+    def search_again(done: int, total: int) -> None:
+        with progress(lambda done, total: inner_calls.append((done, total))):
+            assert_exact(index, rows, queries[:3], 2, "sqeuclidean")
+
+    with progress(search_again):
+        assert_exact(index, rows, queries, 4, "sqeuclidean")
+    assert inner_calls[-1] == (3, 3)
+
+
+# --- the interpreter's lock ---
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_other_python_threads_run_during_a_search(n_threads: int) -> None:
+    report = run_child("count_during_search", n_threads)
+    print(f"\n{report['ticks']} ticks in {report['seconds']:.2f} s")
+    # A search that kept the lock lets the counter run about once between two chunks.
+    assert report["ticks"] > max(20, 2 * report["calls"]), report
+
+
+def test_ctrl_c_is_pythons_again() -> None:
+    """No handler is installed and left behind."""
+    before = signal.getsignal(signal.SIGINT)
+    rows = draw(8, 50, 5)
+    Index(rows, "sqeuclidean").search(rows, 2, n_threads=2)
+    assert signal.getsignal(signal.SIGINT) is before
