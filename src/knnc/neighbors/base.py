@@ -156,8 +156,9 @@ class IntegerNeighborsMixin(_ScikitLearn):
         """X and y as scikit-learn's fit checks them, but X not yet copied into C order."""
         if get_tags(self).target_tags.required:
             X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True)
-            return X, y
-        return validate_data(self, X, accept_sparse="csr"), y
+        else:
+            X = validate_data(self, X, accept_sparse="csr")
+        return fallback.as_numbers(X), y
 
     def _fit_integer(self, rows: NDArray[np.uint8], encoding: Encoding, y: Any) -> None:
         # scikit-learn's fit does the rest: classes, the check of the metric, effective_metric_.

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import get_tags
+from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.validation import validate_data
 
 from knnc import _compat
-from knnc.engine.narrow import Encoding
+from knnc.engine.narrow import Encoding, decode
 from knnc.engine.progress import current
 
 Bytes = NDArray[np.uint8]
@@ -29,8 +29,8 @@ Answer = tuple[Float64, Indices]
 _SECONDS = 0.1  # of work in a piece, where the search is free to choose
 _FIRST = 256  # queries in the first piece
 
-# Rows decoded at a time, in elements: 128 MB of float64.
-_DECODED = 1 << 24
+# Rows decoded at a time, in elements: 64 MB of float64.
+_DECODED = 1 << 23
 # Queries that search them at a time: enough to be worth a matrix product, few enough that
 # filling up a lone query costs about as much as reading the rows does.
 _FEWEST, _MOST, _FILL = 32, 256, 1 << 22
@@ -38,14 +38,22 @@ _FEWEST, _MOST, _FILL = 32, 256, 1 << 22
 
 def validated_queries(estimator: Any, X: Any) -> Any:
     """Queries as scikit-learn's neighbours check them, in whatever memory layout they come."""
-    allow_nan = get_tags(estimator).input_tags.allow_nan
-    return validate_data(
-        estimator,
-        X,
-        ensure_all_finite="allow-nan" if allow_nan else True,
-        accept_sparse="csr",
-        reset=False,
+    finite = "allow-nan" if get_tags(estimator).input_tags.allow_nan else True
+    checked = validate_data(
+        estimator, X, ensure_all_finite=finite, accept_sparse="csr", reset=False
     )
+    if finite is True and getattr(X, "dtype", np.dtype(object)).hasobject:
+        checked = as_numbers(checked)
+        assert_all_finite(checked, input_name="X")
+    return checked
+
+
+def as_numbers(checked: Any) -> Any:
+    """What became of objects in scikit-learn's check, as float64.
+
+    It lets None through: in an array as NaN, and in a list as it is.
+    """
+    return checked.astype(np.float64) if checked.dtype.hasobject else checked
 
 
 def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
@@ -193,12 +201,11 @@ def kneighbors_of_floats(
     No answer depends on the other queries: a matrix product may round a row differently in
     another shape, so every product has the shape that the training rows alone decide, the last
     one filled up with repetitions. (Manhattan distances are computed pair by pair.) The rows
-    are decoded some at a time, 128 MB at most, and anew in each call: a float64 copy kept for
+    are decoded some at a time, 64 MB at most, and anew in each call: a float64 copy kept for
     the next one would be eight times the rows.
     """
     n_samples_fit, n_features = rows.shape
     n_queries = len(queries)
-    table = encoding.table.astype(np.float64)
     step = _rows_decoded(n_features)
     block = _queries_at_a_time(min(step, n_samples_fit), n_features)
     if metric != "manhattan":
@@ -207,7 +214,8 @@ def kneighbors_of_floats(
     best_ind = np.empty((len(queries), 0), dtype=np.intp)
     done, work = 0, n_samples_fit * len(queries)
     for start in range(0, n_samples_fit, step):
-        view = _compat.brute_force(table[rows[start : start + step]], metric)
+        decoded = decode(rows[start : start + step], encoding).astype(np.float64, copy=False)
+        view = _compat.brute_force(decoded, metric)
         n_rows = view.n_samples_fit_
         width = min(best_ind.shape[1] + n_rows, k)
         dist = np.empty((len(queries), width))
