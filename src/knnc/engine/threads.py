@@ -10,7 +10,24 @@ import joblib
 
 from knnc.engine.search import openmp_max_threads
 
-_forked = False
+# Linux: this process came of a fork, and has executed no program since (include/linux/sched.h).
+_PF_FORKNOEXEC = 0x40
+
+
+def _came_of_a_fork() -> bool:
+    """Whether a process that imports knnc only now is a forked child, where that can be asked.
+
+    The parent, or another library in it, may have used OpenMP before knnc was there to see.
+    """
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            # The name, in parentheses, may hold anything; the flags are the seventh field after it.
+            return bool(int(file.read().rpartition(b")")[2].split()[6]) & _PF_FORKNOEXEC)
+    except (OSError, IndexError, ValueError):
+        return False
+
+
+_forked = _came_of_a_fork()
 _warned = False
 
 
