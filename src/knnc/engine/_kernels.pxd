@@ -6,7 +6,9 @@ cdef extern from "kernels.h" nogil:
     const int32_t KNNC_LIMIT_NONE
     const int KNNC_ALIGNMENT
 
-    ctypedef int32_t (*knnc_push)(void *context, int query, int64_t row, int32_t dist) noexcept nogil
+    ctypedef int32_t (*knnc_push)(
+        void *context, int query, int64_t row, int32_t dist
+    ) noexcept nogil
 
     ctypedef enum knnc_metric:
         KNNC_SQEUCLIDEAN
@@ -26,9 +28,20 @@ cdef extern from "kernels.h" nogil:
         int n_queries
         int32_t limits[16]
 
+    ctypedef struct knnc_found:
+        int32_t *rows
+        int32_t *dist
+        int64_t room
+        int64_t first_row
+        int32_t counts[16]
+
     ctypedef void (*knnc_tile)(
         const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
         knnc_queries *queries, knnc_push push, void *context,
+    ) noexcept nogil
+
+    ctypedef int32_t (*knnc_pair)(
+        const uint8_t *x, const uint8_t *y, int64_t n_features
     ) noexcept nogil
 
     ctypedef struct knnc_kernel:
@@ -37,16 +50,19 @@ cdef extern from "kernels.h" nogil:
         uint32_t needs
         knnc_layout layout
         knnc_tile tile
+        knnc_pair pair
 
     void knnc_pack_rows(
         const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride, int64_t n_rows,
-        int64_t n_features, int64_t first_panel, int64_t last_panel, uint8_t *panels, int32_t *terms,
+        int64_t n_features, int64_t first_panel, int64_t last_panel, uint8_t *panels,
+        int32_t *terms,
     ) noexcept
     int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features) noexcept
     void knnc_pack_queries(
         const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride, int n_queries,
         int64_t n_features, void *values, knnc_queries *queries,
     ) noexcept
+    void knnc_prefetch_row(const uint8_t *row, int64_t n_features) noexcept
     int knnc_n_kernels() noexcept
     const knnc_kernel *knnc_kernel_at(int i) noexcept
     const knnc_kernel *knnc_best_kernel(knnc_metric metric, uint32_t features) noexcept

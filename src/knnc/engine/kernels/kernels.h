@@ -33,6 +33,17 @@
  * return the query's new limit.  Rows of a query arrive in ascending order. */
 typedef int32_t (*knnc_push)(void *context, int query, int64_t row, int32_t dist);
 
+/* Where a tile puts the rows that pass when `push` is null: lists instead of calls, for a scan in
+ * which many pass.  Limits stay as they are.  A list has room for every row of the panels, and for
+ * one more. */
+typedef struct {
+    int32_t *rows; /* counted from first_row; list q at q * room */
+    int32_t *dist;
+    int64_t room;
+    int64_t first_row;
+    int32_t counts[KNNC_MAX_TILE_QUERIES];
+} knnc_found;
+
 typedef enum { KNNC_SQEUCLIDEAN = 0, KNNC_MANHATTAN = 1, KNNC_N_METRICS = 2 } knnc_metric;
 
 /* How rows and queries lie in memory; `pack.c` makes it, the tile function reads it.
@@ -66,12 +77,16 @@ typedef struct {
 typedef void (*knnc_tile)(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
                           knnc_queries *queries, knnc_push push, void *context);
 
+/* The distance of two rows as they came. */
+typedef int32_t (*knnc_pair)(const uint8_t *x, const uint8_t *y, int64_t n_features);
+
 typedef struct {
     const char *name; /* operation_dtype_isa */
     knnc_metric metric;
     uint32_t needs; /* CPU features, see cpu.h */
     knnc_layout layout;
     knnc_tile tile;
+    knnc_pair pair;
 } knnc_kernel;
 
 /* pack.c */
@@ -81,6 +96,19 @@ void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_
 int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features);
 void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
                        int n_queries, int64_t n_features, void *values, knnc_queries *queries);
+
+/* Ask for a row some time before it is needed. */
+#if defined(__GNUC__)
+#define knnc_prefetch(address) __builtin_prefetch(address)
+#elif defined(_M_X64)
+#include <intrin.h>
+#define knnc_prefetch(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#else
+#define knnc_prefetch(address) ((void)(address))
+#endif
+static inline void knnc_prefetch_row(const uint8_t *row, int64_t n_features) {
+    for (int64_t f = 0; f < n_features; f += 64) knnc_prefetch(row + f);
+}
 
 /* select.c */
 int knnc_n_kernels(void);

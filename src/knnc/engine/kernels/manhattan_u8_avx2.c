@@ -19,15 +19,13 @@
 #define VECTORS 2
 #define ROWS (4 * VECTORS)
 
-TARGET KNNC_NOINLINE void emit(__m256i acc[QUERIES][VECTORS], int64_t first_row, int64_t *bounds,
-                               knnc_queries *queries, knnc_push push, void *context) {
-    for (int q = 0; q < queries->n_queries; q++) {
-        uint64_t mask = 0;
-        for (int v = 0; v < VECTORS; v++)
-            mask |= (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(acc[q][v])) << (4 * v);
-        if (mask)
-            knnc_emit_manhattan(mask, (const int64_t *)acc[q], first_row, q, &bounds[q], queries,
-                                push, context);
+TARGET KNNC_NOINLINE void emit(const __m256i (*acc)[VECTORS], const uint64_t *masks, unsigned hits,
+                               int64_t first_row, int64_t *bounds, knnc_queries *queries,
+                               knnc_push push, void *context) {
+    for (; hits; hits &= hits - 1) {
+        const int q = knnc_lowest_bit(hits);
+        knnc_emit_manhattan(masks[q], (const int64_t *)acc[q], first_row, q, &bounds[q], queries,
+                            push, context);
     }
 }
 
@@ -67,13 +65,36 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
             any = _mm256_or_si256(any, _mm256_or_si256(acc[q][0], acc[q][1]));
         if (_mm256_movemask_pd(_mm256_castsi256_pd(any))) {
             KNNC_ALIGNED __m256i kept[QUERIES][VECTORS];
+            uint64_t masks[QUERIES];
+            unsigned hits = 0;
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++)
+            for (int q = 0; q < QUERIES; q++) {
+                masks[q] = 0;
                 KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++) kept[q][v] = acc[q][v];
-            emit(kept, p * ROWS, bounds, queries, push, context);
+                for (int v = 0; v < VECTORS; v++) {
+                    kept[q][v] = acc[q][v];
+                    masks[q] |= (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(acc[q][v])) << (4 * v);
+                }
+                hits |= (unsigned)(masks[q] != 0) << q;
+            }
+            emit((const __m256i(*)[VECTORS])kept, masks, hits, p * ROWS, bounds, queries, push,
+                 context);
         }
     }
+}
+
+TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
+    __m256i sum = _mm256_setzero_si256();
+    int64_t f = 0;
+    for (; f + 32 <= n_features; f += 32)
+        sum = _mm256_add_epi64(sum,
+                               _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(x + f)),
+                                               _mm256_loadu_si256((const __m256i *)(y + f))));
+    KNNC_ALIGNED int64_t sums[4];
+    _mm256_store_si256((__m256i *)sums, sum);
+    int64_t total = sums[0] + sums[1] + sums[2] + sums[3];
+    for (; f < n_features; f++) total += x[f] < y[f] ? y[f] - x[f] : x[f] - y[f];
+    return (int32_t)total;
 }
 
 const knnc_kernel knnc_manhattan_u8_avx2 = {
@@ -82,6 +103,7 @@ const knnc_kernel knnc_manhattan_u8_avx2 = {
     .needs = KNNC_CPU_AVX2,
     .layout = {.panel_rows = ROWS, .lane = 8, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
     .tile = tile,
+    .pair = pair,
 };
 
 #endif

@@ -21,15 +21,13 @@
 #define VECTORS 3
 #define ROWS (8 * VECTORS)
 
-TARGET KNNC_NOINLINE void emit(__m512i acc[QUERIES][VECTORS], int64_t first_row, int64_t *bounds,
-                               knnc_queries *queries, knnc_push push, void *context) {
-    for (int q = 0; q < queries->n_queries; q++) {
-        uint64_t mask = 0;
-        for (int v = 0; v < VECTORS; v++)
-            mask |= (uint64_t)_mm512_movepi64_mask(acc[q][v]) << (8 * v);
-        if (mask)
-            knnc_emit_manhattan(mask, (const int64_t *)acc[q], first_row, q, &bounds[q], queries,
-                                push, context);
+TARGET KNNC_NOINLINE void emit(const __m512i (*acc)[VECTORS], const uint64_t *masks, unsigned hits,
+                               int64_t first_row, int64_t *bounds, knnc_queries *queries,
+                               knnc_push push, void *context) {
+    for (; hits; hits &= hits - 1) {
+        const int q = knnc_lowest_bit(hits);
+        knnc_emit_manhattan(masks[q], (const int64_t *)acc[q], first_row, q, &bounds[q], queries,
+                            push, context);
     }
 }
 
@@ -70,13 +68,34 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
         }
         if (_mm512_movepi64_mask(any)) {
             KNNC_ALIGNED __m512i kept[QUERIES][VECTORS];
+            uint64_t masks[QUERIES];
+            unsigned hits = 0;
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++)
+            for (int q = 0; q < QUERIES; q++) {
+                masks[q] = 0;
                 KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++) kept[q][v] = acc[q][v];
-            emit(kept, p * ROWS, bounds, queries, push, context);
+                for (int v = 0; v < VECTORS; v++) {
+                    kept[q][v] = acc[q][v];
+                    masks[q] |= (uint64_t)_mm512_movepi64_mask(acc[q][v]) << (8 * v);
+                }
+                hits |= (unsigned)(masks[q] != 0) << q;
+            }
+            emit((const __m512i(*)[VECTORS])kept, masks, hits, p * ROWS, bounds, queries, push,
+                 context);
         }
     }
+}
+
+TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
+    __m512i sum = _mm512_setzero_si512();
+    for (int64_t f = 0; f < n_features; f += 64) {
+        const int64_t left = n_features - f;
+        const __mmask64 mask = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+        const __m512i a = _mm512_maskz_loadu_epi8(mask, x + f);
+        const __m512i b = _mm512_maskz_loadu_epi8(mask, y + f);
+        sum = _mm512_add_epi64(sum, _mm512_sad_epu8(a, b));
+    }
+    return (int32_t)_mm512_reduce_add_epi64(sum);
 }
 
 const knnc_kernel knnc_manhattan_u8_avx512bw = {
@@ -85,6 +104,7 @@ const knnc_kernel knnc_manhattan_u8_avx512bw = {
     .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
     .layout = {.panel_rows = ROWS, .lane = 8, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
     .tile = tile,
+    .pair = pair,
 };
 
 #endif

@@ -23,16 +23,13 @@
 #define VECTORS 2
 #define ROWS (8 * VECTORS)
 
-TARGET KNNC_NOINLINE void emit(__m256i acc[QUERIES][VECTORS], const int32_t *terms,
-                               int64_t first_row, int32_t *bounds, knnc_queries *queries,
-                               knnc_push push, void *context) {
-    for (int q = 0; q < queries->n_queries; q++) {
-        uint64_t mask = 0;
-        for (int v = 0; v < VECTORS; v++)
-            mask |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(acc[q][v])) << (8 * v);
-        if (mask)
-            knnc_emit_sqeuclidean(mask, (const int32_t *)acc[q], terms, first_row, q, &bounds[q],
-                                  queries, push, context);
+TARGET KNNC_NOINLINE void emit(const __m256i (*acc)[VECTORS], const uint64_t *masks, unsigned hits,
+                               const int32_t *terms, int64_t first_row, int32_t *bounds,
+                               knnc_queries *queries, knnc_push push, void *context) {
+    for (; hits; hits &= hits - 1) {
+        const int q = knnc_lowest_bit(hits);
+        knnc_emit_sqeuclidean(masks[q], (const int32_t *)acc[q], terms, first_row, q, &bounds[q],
+                              queries, push, context);
     }
 }
 
@@ -72,13 +69,42 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
             any = _mm256_or_si256(any, _mm256_or_si256(acc[q][0], acc[q][1]));
         if (_mm256_movemask_ps(_mm256_castsi256_ps(any))) {
             KNNC_ALIGNED __m256i kept[QUERIES][VECTORS];
+            uint64_t masks[QUERIES];
+            unsigned hits = 0;
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++)
+            for (int q = 0; q < QUERIES; q++) {
+                masks[q] = 0;
                 KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++) kept[q][v] = acc[q][v];
-            emit(kept, terms, p * ROWS, bounds, queries, push, context);
+                for (int v = 0; v < VECTORS; v++) {
+                    kept[q][v] = acc[q][v];
+                    masks[q] |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(acc[q][v])) << (8 * v);
+                }
+                hits |= (unsigned)(masks[q] != 0) << q;
+            }
+            emit((const __m256i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries, push,
+                 context);
         }
     }
+}
+
+TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
+    __m256i sum = _mm256_setzero_si256();
+    int64_t f = 0;
+    for (; f + 16 <= n_features; f += 16) {
+        const __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(x + f)));
+        const __m256i b = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(y + f)));
+        const __m256i diff = _mm256_sub_epi16(a, b);
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(diff, diff));
+    }
+    KNNC_ALIGNED uint32_t sums[8];
+    _mm256_store_si256((__m256i *)sums, sum);
+    uint32_t total = 0;
+    for (int i = 0; i < 8; i++) total += sums[i];
+    for (; f < n_features; f++) {
+        const int32_t diff = (int32_t)x[f] - (int32_t)y[f];
+        total += (uint32_t)(diff * diff);
+    }
+    return (int32_t)total;
 }
 
 const knnc_kernel knnc_sqeuclidean_u8_avx2 = {
@@ -87,6 +113,7 @@ const knnc_kernel knnc_sqeuclidean_u8_avx2 = {
     .needs = KNNC_CPU_AVX2,
     .layout = {.panel_rows = ROWS, .lane = 2, .tile_queries = QUERIES, .query_form = KNNC_BIASED_S16, .bias = 0},
     .tile = tile,
+    .pair = pair,
 };
 
 #endif

@@ -59,18 +59,37 @@ KNNC_INLINE void knnc_bounds(const knnc_queries *queries, int tile_queries, int6
         bounds[q] = q < queries->n_queries ? -(int64_t)queries->limits[q] : KNNC_PAD_BOUND;
 }
 
+/* A row whose accumulator is negative: to its query's list, or to `push`.  It is put in the list
+ * before the exact test, which only counts it. */
+KNNC_INLINE void knnc_emit(int64_t row, int32_t dist, int query, int32_t *limit, int32_t *count,
+                           knnc_push push, void *context) {
+    if (push) {
+        if (dist < *limit) *limit = push(context, query, row, dist);
+    } else {
+        const knnc_found *found = context;
+        const int64_t at = query * found->room + *count;
+        found->rows[at] = (int32_t)(row - found->first_row);
+        found->dist[at] = dist;
+        *count += dist < *limit;
+    }
+}
+
+KNNC_INLINE int32_t *knnc_count(int query, knnc_push push, void *context, int32_t *none) {
+    return push ? none : &((knnc_found *)context)->counts[query];
+}
+
 /* One query's rows that passed in one panel.  `mask`: bit r for row r; `acc`: its accumulators. */
 KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const int32_t *terms,
                                        int64_t first_row, int query, int32_t *bound,
                                        knnc_queries *queries, knnc_push push, void *context) {
     const int32_t norm = queries->norms[query];
-    const int32_t start = queries->limits[query] + ((norm - queries->limits[query]) & 1);
-    int32_t limit = queries->limits[query];
+    int32_t limit = queries->limits[query], none = 0;
+    int32_t *const count = knnc_count(query, push, context, &none);
+    const uint32_t start = (uint32_t)limit + ((uint32_t)(norm - limit) & 1u);
     for (; mask; mask &= mask - 1) {
         const int r = knnc_lowest_bit(mask);
-        const uint32_t parity = (uint32_t)terms[r] & 1u;
-        const int32_t dist = (int32_t)((uint32_t)start + 2u * (uint32_t)acc[r] + parity);
-        if (dist < limit) limit = push(context, query, first_row + r, dist);
+        const uint32_t dist = start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u);
+        knnc_emit(first_row + r, (int32_t)dist, query, &limit, count, push, context);
     }
     queries->limits[query] = limit;
     *bound = (norm - limit) >> 1;
@@ -80,11 +99,11 @@ KNNC_INLINE void knnc_emit_manhattan(uint64_t mask, const int64_t *acc, int64_t 
                                      int64_t *bound, knnc_queries *queries, knnc_push push,
                                      void *context) {
     const int32_t start = queries->limits[query];
-    int32_t limit = start;
+    int32_t limit = start, none = 0;
+    int32_t *const count = knnc_count(query, push, context, &none);
     for (; mask; mask &= mask - 1) {
         const int r = knnc_lowest_bit(mask);
-        const int32_t dist = (int32_t)(start + acc[r]);
-        if (dist < limit) limit = push(context, query, first_row + r, dist);
+        knnc_emit(first_row + r, (int32_t)(start + acc[r]), query, &limit, count, push, context);
     }
     queries->limits[query] = limit;
     *bound = -(int64_t)limit;

@@ -5,8 +5,6 @@
  */
 #include "tile.h"
 
-typedef int32_t (*distance)(const uint8_t *x, const uint8_t *y, int64_t n_features);
-
 static int32_t sqeuclidean(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     uint32_t sum = 0;
     for (int64_t f = 0; f < n_features; f++) {
@@ -25,12 +23,15 @@ static int32_t manhattan(const uint8_t *x, const uint8_t *y, int64_t n_features)
     return (int32_t)sum;
 }
 
-KNNC_INLINE void scan(distance measure, const knnc_rows *rows, int64_t first, int64_t last,
+KNNC_INLINE void scan(knnc_pair measure, const knnc_rows *rows, int64_t first, int64_t last,
                       knnc_queries *queries, knnc_push push, void *context) {
     const int64_t n_features = rows->n_steps;
+    int32_t none = 0;
     for (int64_t r = first; r < last; r++) {
         const int32_t dist = measure(rows->panels + r * n_features, queries->values, n_features);
-        if (dist < queries->limits[0]) queries->limits[0] = push(context, 0, r, dist);
+        if (dist < queries->limits[0])
+            knnc_emit(r, dist, 0, &queries->limits[0], knnc_count(0, push, context, &none), push,
+                      context);
     }
 }
 
@@ -52,6 +53,7 @@ const knnc_kernel knnc_sqeuclidean_u8_serial = {
     .needs = 0,
     .layout = LAYOUT,
     .tile = tile_sqeuclidean,
+    .pair = sqeuclidean,
 };
 
 const knnc_kernel knnc_manhattan_u8_serial = {
@@ -60,4 +62,5 @@ const knnc_kernel knnc_manhattan_u8_serial = {
     .needs = 0,
     .layout = LAYOUT,
     .tile = tile_manhattan,
+    .pair = manhattan,
 };
