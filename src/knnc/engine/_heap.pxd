@@ -6,7 +6,9 @@ holds (INT64_MAX, INT64_MAX), which is worse than any row, so there is no count 
 from libc.stdint cimport INT64_MAX, int64_t
 
 
-cdef inline bint is_worse(int64_t dist_a, int64_t ind_a, int64_t dist_b, int64_t ind_b) noexcept nogil:
+cdef inline bint is_worse(
+    int64_t dist_a, int64_t ind_a, int64_t dist_b, int64_t ind_b
+) noexcept nogil:
     return dist_a > dist_b or (dist_a == dist_b and ind_a > ind_b)
 
 
@@ -41,6 +43,15 @@ cdef inline void heap_push(
     """Keep the pair if it is among the k best."""
     if is_worse(dist[0], ind[0], new_dist, new_ind):
         sift_down(dist, ind, k, new_dist, new_ind)
+
+
+cdef inline void heap_merge(
+    int64_t *dist, int64_t *ind, int64_t k, const int64_t *other_dist, const int64_t *other_ind
+) noexcept nogil:
+    """Keep the k best of two heaps in the first."""
+    cdef int64_t j
+    for j in range(k):
+        heap_push(dist, ind, k, other_dist[j], other_ind[j])
 
 
 cdef inline void heap_sort(int64_t *dist, int64_t *ind, int64_t k) noexcept nogil:

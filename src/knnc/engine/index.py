@@ -1,42 +1,84 @@
-"""One exact search over packed rows: arrays in, (distance, row index) out."""
+"""One exact search over rows: arrays in, (distance, row index) out.
+
+Brute force packs the rows for a kernel (search.pyx); the pruned search keeps short codes of them
+and reads few rows whole (prune.pyx). Which of the two is a matter of time, never of answers.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from numbers import Integral
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
-from knnc.engine import search
+from knnc.engine import search, summaries
+from knnc.engine.codes import Codes
 from knnc.engine.progress import current
+from knnc.engine.prune import PrunedRows
+from knnc.engine.prune import search as search_pruned
+from knnc.engine.search import PackedRows
 from knnc.engine.threads import safe_n_threads
 
 METRICS = ("sqeuclidean", "manhattan")
 ALGORITHMS = ("auto", "brute", "pruned")
 
+# Rows of more features than a kernel's block are searched by brute force only.
+MAX_PRUNED_FEATURES = search.BLOCK_FEATURES
+# Axes of the coarse and of the fine code, and features of a group: of what was tried on MNIST and
+# Fashion-MNIST (32 to 128 and 31 to 159 axes; groups of 16+4, 8+4, 8+2) within 5 % of the best.
+AXES = (64, 127)
+GROUP_SIZES = (8, 4)
+# "auto" tries pruning only on data as large as this (bytes) and as wide; SIFT's 128 features, for
+# one, are searched by brute force in less time than their codes take.
+MIN_BYTES = 1 << 23
+MIN_FEATURES = 192
+# A neighbour count for which most rows pass any bound.
+MAX_SHARE_OF_ROWS = 1 / 64
+TRIAL_QUERIES = 128
+TRIAL_ROWS = 8192
+TRIAL_REPEATS = 3
+TRIAL_K = 5
+
+# A fork copies a lock as it is, and a thread that held it does not live on in the child.
+_packing = threading.Lock()
+
+
+def _new_lock() -> None:
+    global _packing
+    _packing = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
 
 class Index:
-    """Training rows, packed for the kernel of one metric, and the search over them.
+    """Training rows, made ready for the kernels of one metric, and the search over them.
 
     Parameters
     ----------
     rows : ndarray of shape (n_samples_fit, n_features), uint8, C-contiguous
-        They are copied into the kernel's layout; the array itself is not kept.
+        They are kept, not copied; changing them afterwards makes answers undefined.
     metric : {"sqeuclidean", "manhattan"}
         Squared Euclidean or Manhattan distance, both exact integers.
     algorithm : {"auto", "brute", "pruned"}, default="auto"
-        It never changes an answer.
+        It never changes an answer. "auto" tries both on a sample of large data and takes the
+        faster; "brute" and "pruned" take what they say.
     kernel : str or None, default=None
         The name of a kernel of :func:`knnc.engine.search.available_kernels`; None for the best.
     n_threads : int, default=1
-        Threads that pack.
+        Threads that pack and try.
 
     Raises
     ------
     TypeError, ValueError
-        If `rows` are not as stated, or a name is unknown.
+        If `rows` are not as stated, a name is unknown, or rows are too wide to prune.
     MemoryError
         If there is no room for the packed rows.
     """
@@ -61,18 +103,36 @@ class Index:
         self.algorithm = algorithm
         self.n_samples_fit, self.n_features = rows.shape
         self._rows = rows
-        self._packed = search.PackedRows(rows, metric, kernel, safe_n_threads(n_threads))
+        self._kernel = search.kernel_for(metric, kernel)
+        self._packed: PackedRows | None = None
+        self._pruned: PrunedRows | None = None
+        n_threads = safe_n_threads(n_threads)
+        if algorithm == "pruned":
+            if self.n_features > MAX_PRUNED_FEATURES:
+                raise ValueError(
+                    f"algorithm='pruned' takes at most {MAX_PRUNED_FEATURES} features, "
+                    f"got {self.n_features}."
+                )
+            self._pruned = self._prune(n_threads)
+        elif algorithm == "auto" and self._may_prune():
+            self._pruned = self._prune_if_faster(n_threads)
+        if self._pruned is None:
+            self._pack(n_threads)
 
     @property
     def kernel(self) -> str:
         """Name of the kernel that searches."""
-        name: str = self._packed.kernel_name
-        return name
+        return self._kernel
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether codes rule rows out before they are compared whole."""
+        return self._pruned is not None
 
     @property
     def nbytes_packed(self) -> int:
-        """Bytes of the packed rows."""
-        return int(self._packed.nbytes)
+        """Bytes of the packed rows and of the codes."""
+        return sum(int(part.nbytes) for part in (self._packed, self._pruned) if part is not None)
 
     def search(
         self, queries: NDArray[np.uint8] | None, k: int, *, n_threads: int = 1
@@ -117,9 +177,74 @@ class Index:
             raise ValueError(f"k must be from 1 to {largest}, got {k}.")
         if n_threads < 1:
             raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
-        return search.search(
-            self._packed, queries, k, safe_n_threads(n_threads), leave_out, current()
-        )
+        n_threads = safe_n_threads(n_threads)
+        first_self = 0 if leave_out else search.NO_SELF
+        if self._pruned is not None and (self.algorithm == "pruned" or self._pays_for(k)):
+            return search_pruned(self._pruned, queries, k, n_threads, first_self, current())
+        return search.search(self._pack(n_threads), queries, k, n_threads, first_self, current())
+
+    def _pays_for(self, k: int) -> bool:
+        return k <= max(TRIAL_K, int(self.n_samples_fit * MAX_SHARE_OF_ROWS))
+
+    def _pack(self, n_threads: int) -> PackedRows:
+        """The packed rows; several threads that ask at once wait for one of them to pack."""
+        packed = self._packed
+        if packed is None:
+            with _packing:
+                packed = self._packed
+                if packed is None:
+                    packed = PackedRows(self._rows, self.metric, self._kernel, n_threads)
+                    self._packed = packed
+        return packed
+
+    def _prune(self, n_threads: int) -> PrunedRows:
+        sample = summaries.sample_rows(self._rows)
+        with _one_blas_thread():
+            coder = Codes(sample, self.metric, self._code_sizes(), self._projecting(), n_threads)
+        return PrunedRows(self._rows, coder, self.metric, self._kernel, n_threads)
+
+    def _code_sizes(self) -> tuple[int, int]:
+        if self.metric == "manhattan":
+            return GROUP_SIZES
+        coarse = min(AXES[0], self.n_features)
+        return coarse, min(AXES[1], self.n_features - coarse)
+
+    def _projecting(self) -> str:
+        """The squared Euclidean kernel that projects rows, of the rank of this index's own."""
+        if self.metric == "sqeuclidean":
+            return self._kernel
+        return search.kernel_for("sqeuclidean", None)
+
+    def _may_prune(self) -> bool:
+        if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
+            return False
+        if self.n_samples_fit * self.n_features < MIN_BYTES:
+            return False
+        with _one_blas_thread():
+            return summaries.is_concentrated(self._rows)
+
+    def _prune_if_faster(self, n_threads: int) -> PrunedRows | None:
+        """The codes, if a search of some of the rows takes less time with them than without."""
+        pruned = self._prune(n_threads)
+        first = (self.n_samples_fit - TRIAL_QUERIES) // 2
+        queries = self._rows[first : first + TRIAL_QUERIES]
+        part = self._rows[:TRIAL_ROWS]
+        packed = PackedRows(part, self.metric, self._kernel, n_threads)
+        brute_seconds = pruned_seconds = np.inf
+        for _ in range(TRIAL_REPEATS):
+            started = perf_counter()
+            search.search(packed, queries, TRIAL_K, n_threads, search.NO_SELF, None)
+            between = perf_counter()
+            search_pruned(pruned, queries, TRIAL_K, n_threads, first, None)
+            brute_seconds = min(brute_seconds, between - started)
+            pruned_seconds = min(pruned_seconds, perf_counter() - between)
+        brute_seconds *= self.n_samples_fit / len(part)
+        return pruned if pruned_seconds < brute_seconds else None
+
+
+def _one_blas_thread() -> threadpool_limits:
+    """The products are small: more threads of BLAS would wait for each other, and for ours."""
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 def _check_bytes(array: Any, name: str) -> None:

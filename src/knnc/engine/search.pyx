@@ -13,11 +13,12 @@ order, so a row at the limit itself can be left out: its index is larger than th
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
+from libc.math cimport log2
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from knnc.engine._heap cimport heap_clear, heap_push, heap_sort, is_worse, sift_down
+from knnc.engine._heap cimport heap_clear, heap_merge, heap_push, heap_sort, sift_down
 from knnc.engine._kernels cimport (
     KNNC_ALIGNMENT,
     KNNC_BLOCK_FEATURES,
@@ -48,9 +49,17 @@ cdef int64_t PANEL_BLOCK_BYTES = 384 * 1024
 cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
 # Seconds of work between two looks at signals.
 cdef double CHUNK_SECONDS = 0.05
+# Queries of a chunk, each of which costs some 100 ns whatever the rows.
+cdef int64_t MAX_CHUNK = 1 << 18
 # Below this many multiply-adds, waking a second thread costs more than it brings.
+# Of one step of a heap sort, when the heaps are large.
+cdef double SORT_SECONDS = 5e-9
 cdef double SERIAL_WORK = 4e6
-cdef int64_t NO_SELF = INT64_MIN // 2
+# What `first_self` is when the queries are no rows: so low that no query counts up to a row.
+NO_SELF = INT64_MIN // 2
+
+# Features that one accumulator of 32 bits holds.
+BLOCK_FEATURES = KNNC_BLOCK_FEATURES
 
 cdef uint32_t cpu_features = knnc_detect_cpu()
 cdef uint32_t enabled_features = cpu_features
@@ -124,6 +133,17 @@ cdef const knnc_kernel *find_kernel(str metric, str name) except NULL:
     raise ValueError(f"Unknown kernel {name!r}; the kernels are {all_kernels()}.")
 
 
+def kernel_for(str metric, name):
+    """The name of the kernel that `name` stands for: None is the best that runs here.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kernel, it cannot run here, or it computes another metric.
+    """
+    return find_kernel(metric, name).name.decode()
+
+
 # ------------------------------------------------------------------------------------------------
 # Packed rows
 
@@ -145,19 +165,13 @@ cdef class PackedRows:
         The kernel's name; None for the best that runs here.
     n_threads : int
     """
-    cdef const knnc_kernel *kernel
-    cdef knnc_rows *blocks
-    cdef int n_blocks
-    cdef readonly int64_t n_rows, n_features, n_panels
-    cdef object _panels, _terms
-    cdef double _pace  # multiply-adds a second and thread, as last seen
 
     def __cinit__(self, const uint8_t[:, ::1] rows, str metric, kernel, int n_threads):
         cdef int b
-        cdef int64_t width, panel_bytes = 0, height
+        cdef int64_t width, panel_bytes = 0, height, lane
         self.kernel = find_kernel(metric, kernel)
         self._pace = 2e9
-        height = self.kernel.layout.panel_rows
+        height, lane = self.kernel.layout.panel_rows, self.kernel.layout.lane
         self.n_rows = rows.shape[0]
         self.n_features = rows.shape[1]
         self.n_panels = (self.n_rows + height - 1) // height
@@ -167,7 +181,7 @@ cdef class PackedRows:
             raise MemoryError()
         for b in range(self.n_blocks):
             width = self.block_end(b) - self.block_start(b)
-            self.blocks[b].n_steps = (width + self.kernel.layout.lane - 1) // self.kernel.layout.lane
+            self.blocks[b].n_steps = (width + lane - 1) // lane
             panel_bytes += self.block_bytes(b)
         self._panels = _aligned(self.n_panels * panel_bytes)
         self._terms = _aligned(self.n_panels * height * self.n_blocks * sizeof(int32_t))
@@ -236,7 +250,7 @@ cdef struct Heaps:
     int64_t *dist
     int64_t *ind
     int64_t k
-    int64_t first_self  # the row that is the tile's first query itself; NO_SELF: none is
+    int64_t first_self  # the row that is the tile's first query itself, or far below 0
 
 
 cdef struct Sums:
@@ -326,7 +340,8 @@ cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
 
 
 cdef void scan_panels(
-    PackedRows rows, Item *item, knnc_queries *tiles, int64_t n_tiles, int64_t step, int64_t *sums_of
+    PackedRows rows, Item *item, knnc_queries *tiles, int64_t n_tiles, int64_t step,
+    int64_t *sums_of,
 ) noexcept nogil:
     cdef const knnc_kernel *kernel = rows.kernel
     cdef int n_blocks = rows.n_blocks, b
@@ -350,7 +365,8 @@ cdef void scan_panels(
             sums.n_rows = (last - first) * kernel.layout.panel_rows
             memset(sums_of, 0, kernel.layout.tile_queries * sums.n_rows * sizeof(int64_t))
             for b in range(n_blocks):
-                kernel.tile(&rows.blocks[b], first, last, &tiles[t * n_blocks + b], add_block, &sums)
+                kernel.tile(
+                    &rows.blocks[b], first, last, &tiles[t * n_blocks + b], add_block, &sums)
             push_sums(&sums, &heaps, tiles[t * n_blocks].n_queries, rows.n_rows)
 
 
@@ -408,12 +424,16 @@ cdef void finish_queries(
 cdef void finish_query(
     Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int64_t q
 ) noexcept nogil:
-    cdef int64_t k = whole.k, part, j, at
+    cdef int64_t k = whole.k, part, at
     for part in range(1, n_parts):
-        for j in range(k):
-            at = ((part - 1) * whole.n_queries + q) * k + j
-            heap_push(whole.dist + q * k, whole.ind + q * k, k, part_dist[at], part_ind[at])
+        at = ((part - 1) * whole.n_queries + q) * k
+        heap_merge(whole.dist + q * k, whole.ind + q * k, k, part_dist + at, part_ind + at)
     heap_sort(whole.dist + q * k, whole.ind + q * k, k)
+
+
+cdef int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil:
+    """As many queries as have their k neighbours sorted in the time of a chunk."""
+    return max(1, <int64_t>(CHUNK_SECONDS * n_threads / (SORT_SECONDS * k * log2(k + 1.0))))
 
 
 cdef class Plan:
@@ -421,7 +441,7 @@ cdef class Plan:
     cdef int64_t n_queries, block, n_parts, panel_step
     cdef int n_threads
 
-    def __cinit__(self, PackedRows rows, int64_t remaining, int n_threads):
+    def __cinit__(self, PackedRows rows, int64_t remaining, int64_t k, int n_threads):
         cdef double row_work = rows.n_features + 16.0, budget
         cdef int64_t tile = rows.kernel.layout.tile_queries, fit, n_tiles
         cdef double query_work = row_work * rows.n_rows
@@ -431,8 +451,7 @@ cdef class Plan:
         # Queries of one item: what the cache holds, so that a pass over the rows serves many.
         fit = max(1, min(32, QUERY_BLOCK_BYTES // (tile * rows.n_features)))
         self.n_queries = min(remaining, max(n_threads * fit * tile, <int64_t>(budget / query_work)))
-        if remaining - self.n_queries < self.n_queries // 2:
-            self.n_queries = remaining
+        self.n_queries = min(min(self.n_queries, queries_to_sort(k, n_threads)), MAX_CHUNK)
         n_tiles = (self.n_queries + tile - 1) // tile
         self.n_threads = n_threads
         self.n_parts = 1
@@ -448,7 +467,7 @@ cdef class Plan:
 
 
 def search(
-    PackedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threads, bint leave_out,
+    PackedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threads, int64_t first_self,
     progress,
 ):
     """The k nearest rows of each query, in ascending order of (distance, row index).
@@ -459,8 +478,8 @@ def search(
     queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous
     k : int
     n_threads : int
-    leave_out : bool
-        Query i is row i, and is not its own neighbour.
+    first_self : int
+        Query i is row first_self + i, and is not its own neighbour; NO_SELF: queries are no rows.
     progress : callable or None
         Called with (queries done, queries in all) after each chunk.
 
@@ -480,10 +499,10 @@ def search(
     cdef int64_t[:, ::1] dist_of = dist, ind_of = ind
     whole.k = k
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, n_threads)
+        plan = Plan(rows, n_queries - done, k, n_threads)
         whole.queries = &queries[done, 0]
         whole.n_queries = plan.n_queries
-        whole.first_self = done if leave_out else NO_SELF
+        whole.first_self = first_self + done
         whole.dist, whole.ind = &dist_of[done, 0], &ind_of[done, 0]
         heap_clear(whole.dist, whole.ind, plan.n_queries * k)
         parts_d = parts_i = NULL

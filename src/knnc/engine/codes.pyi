@@ -1,0 +1,32 @@
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Codes:
+    squared: Final[bool]
+    n_features: Final[int]
+    n_coarse: Final[int]
+    n_fine: Final[int]
+    step: Final[float]
+    fine_step: Final[float]
+    n_axes: Final[int]
+    norm: Final[float]
+    tail_origin: Final[float]
+    def __init__(
+        self,
+        sample: NDArray[np.uint8],
+        metric: str,
+        sizes: tuple[int, int],
+        kernel: str | None,
+        n_threads: int,
+    ) -> None: ...
+    def points_of(
+        self, rows: NDArray[np.uint8], n_threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    def encode(
+        self, rows: NDArray[np.uint8], n_threads: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]: ...
+    def coarse_limits(
+        self, errors: NDArray[np.float64], best: NDArray[np.int64]
+    ) -> NDArray[np.int64]: ...

@@ -1,0 +1,334 @@
+"""Short codes of rows, and why a distance of codes can rule a row out.
+
+Each row becomes a coarse code, compared with every query, and a fine one, read for the rows that
+are left. A code is a vector of bytes: coordinates of a map that no distance grows under, rounded
+to whole steps. With P the map, s the factor it may grow by, |.| the norm of the metric (on code
+vectors times their step), and e(x) = |P(x) - code(x)|, rounded up, the triangle inequality gives
+
+    |code(q) - code(x)| > s dist + e(q) + e(x)   =>   |q - x| > dist.
+
+With `dist` the k-th smallest found so far the row can be left out; a row that ties with it cannot,
+for the test is strict.
+
+Squared Euclidean. A is a matrix of whole numbers (summaries.principal_axes), s^2 at least the
+square of its largest singular value, m the byte vector nearest the mean, and
+
+    P(x) = (A (x - m), t(x)),   t(x) = sqrt(s^2 |x - m|^2 - |A (x - m)|^2).
+
+With R the root of s^2 I - A'A, which is positive semidefinite, s^2 |q - x|^2 = |A (q - x)|^2 +
+|R (q - x)|^2, and t(x) = |R (x - m)|, so that |t(q) - t(x)| <= |R (q - x)|, and |P(q) - P(x)| <=
+s |q - x|. The coarse code is the first coordinates, the fine one the rest and t; a coarse distance
+and a fine one add up.
+
+Manhattan. P(x) is the sums of x over groups of features, each feature with a sign: the sum of some
+numbers is at most the sum of their absolute values, so s = 1. The fine code has smaller groups
+than the coarse one, and stands by itself.
+
+What is rounded. A (x - m) and the sums are exact: whole numbers below 2^53. s, t, e, the reach and
+the limits are doubles; each is rounded away from danger by more than its error, which is a few
+units in the last place (relative 1e-15) against margins of 1e-12, and for t, where a difference
+cancels, at most sqrt(1e-13 s^2 |x - m|^2), which is added to e. Distances of codes are the exact
+integers of the kernels that search by brute force.
+"""
+from cython.parallel cimport prange
+from libc.math cimport fabs, floor, sqrt
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport free, malloc
+
+from knnc.engine._kernels cimport (
+    KNNC_LIMIT_NONE,
+    knnc_kernel,
+    knnc_pack_queries,
+    knnc_queries,
+    knnc_tile_bytes,
+)
+
+import numpy as np
+
+from knnc.engine import summaries
+from knnc.engine.search import PackedRows as _PackedRows
+
+cdef double MARGIN = 1 + 1e-12
+# Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
+TILE = 16
+
+
+cdef class Codes:
+    """How rows are coded, learnt from a sample of them.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_features), uint8
+    metric : {"sqeuclidean", "manhattan"}
+    sizes : (int, int)
+        Squared Euclidean: axes of the coarse code and of the fine one, at most n_features in all.
+        Manhattan: the features of a group, powers of 2, of the coarse code and of the fine one.
+    kernel : str or None
+        A kernel for squared Euclidean distances, which project.
+    n_threads : int
+    """
+
+    def __init__(self, sample, str metric, sizes, kernel, int n_threads):
+        self.squared = metric == "sqeuclidean"
+        self.n_features = sample.shape[1]
+        if self.squared:
+            self.learn_axes(sample, sizes, kernel, n_threads)
+        else:
+            self.learn_groups(sample, sizes)
+
+    def learn_axes(self, sample, sizes, kernel, int n_threads):
+        axes = summaries.principal_axes(sample, sizes)
+        planes = summaries.as_planes(axes)
+        self.n_axes = len(axes)
+        self.n_coarse, self.n_fine = sizes[0], sizes[1] + 1
+        self.norm = summaries.squared_norm_bound(axes)
+        self.planes = _PackedRows(planes, "sqeuclidean", kernel, n_threads)
+        self.plane_squares = (planes.astype(np.int64) ** 2).sum(axis=1)
+        self.mean = np.rint(sample.mean(axis=0)).astype(np.uint8)
+        self.origin = axes.astype(np.float64) @ np.asarray(self.mean, dtype=np.float64)
+        points, tails = self.points_of(sample, n_threads)
+        self.tail_origin = (tails.max() + tails.min()) / 2
+        fine = np.column_stack([points[:, self.n_coarse:], tails - self.tail_origin])
+        # Few points are cut off at +-127: a smaller step costs more in those than it gains.
+        self.step = np.ceil(max(np.abs(points[:, :self.n_coarse]).max() / 127, 1.0))
+        self.fine_step = np.ceil(max(np.abs(fine).max() / 127, 1.0))
+
+    def learn_groups(self, sample, sizes):
+        levels = tuple(int(size).bit_length() - 1 for size in sizes)
+        groups, sign = summaries.feature_groups(sample, tuple(sorted(levels)))
+        self.group, self.sign, coarse = groups[0], sign, groups[1]
+        self.n_fine, self.n_coarse = groups[0].max() + 1, coarse.max() + 1
+        parent = np.empty(self.n_fine, np.int32)
+        parent[groups[0]] = coarse
+        self.parent = parent
+        lowest = np.bincount(groups[0], weights=np.minimum(sign, 0), minlength=self.n_fine)
+        self.lowest = 255 * lowest.astype(np.int64)
+        self.lowest_coarse = np.bincount(
+            parent, weights=np.asarray(self.lowest), minlength=self.n_coarse).astype(np.int64)
+        # A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
+        self.fine_step, self.step = np.bincount(groups[0]).max(), np.bincount(coarse).max()
+
+    def points_of(self, rows, int n_threads):
+        """A (x - m) of rows, ndarray (n, n_axes), and t, ndarray (n,)."""
+        cdef const uint8_t[:, ::1] view = rows
+        cdef int64_t n = view.shape[0], i, tile = self.planes.kernel.layout.tile_queries
+        cdef int failed = 0
+        points, tails, errors = np.empty((n, self.n_axes)), np.empty(n), np.empty(n)
+        cdef double[:, ::1] points_view = points
+        cdef double[::1] tails_view = tails, errors_view = errors
+        for i in prange((n + tile - 1) // tile, nogil=True, num_threads=n_threads):
+            failed += self.project(&view[i * tile, 0], <int>min(tile, n - i * tile),
+                                   &points_view[i * tile, 0], &tails_view[i * tile],
+                                   &errors_view[i * tile])
+        if failed:
+            raise MemoryError("no memory to project rows.")
+        return points, tails
+
+    def encode(self, const uint8_t[:, ::1] rows, int n_threads):
+        """Codes of rows, ndarray (n, n_coarse + n_fine), uint8, and their errors, ndarray (n, 2).
+
+        The errors are those of the coarse code and of what the fine test compares.
+        """
+        cdef int64_t n = rows.shape[0], i
+        cdef int64_t tile = self.planes.kernel.layout.tile_queries if self.squared else TILE
+        cdef int failed = 0
+        codes, errors = np.empty((n, self.n_coarse + self.n_fine), np.uint8), np.empty((n, 2))
+        cdef uint8_t[:, ::1] codes_view = codes
+        cdef double[:, ::1] errors_view = errors
+        if n_threads == 1 or n <= tile:
+            for i in range((n + tile - 1) // tile):
+                failed += self.encode_tile(&rows[i * tile, 0], <int>min(tile, n - i * tile),
+                                           &codes_view[i * tile, 0], &errors_view[i * tile, 0])
+        else:
+            for i in prange((n + tile - 1) // tile, nogil=True, num_threads=n_threads):
+                failed += self.encode_tile(&rows[i * tile, 0], <int>min(tile, n - i * tile),
+                                           &codes_view[i * tile, 0], &errors_view[i * tile, 0])
+        if failed:
+            raise MemoryError("no memory to code rows.")
+        return codes, errors
+
+    def coarse_limits(self, const double[::1] errors, const int64_t[::1] best):
+        """The limits of coarse distances, int64, for errors of both rows and distances `best`."""
+        cdef int64_t i
+        limits = [self.coarse_limit(errors[i], best[i]) for i in range(len(errors))]
+        return np.array(limits, np.int64)
+
+    cdef int encode_tile(
+        self, const uint8_t *rows, int n, uint8_t *codes, double *errors
+    ) noexcept nogil:
+        if self.squared:
+            return self.encode_projected(rows, n, codes, errors)
+        return self.encode_summed(rows, n, codes, errors)
+
+    # ---- squared Euclidean
+
+    cdef int project(
+        self, const uint8_t *rows, int n, double *points, double *tails, double *tail_errors
+    ) noexcept nogil:
+        """A (x - m) and t of a tile of rows, from their exact distances to the planes of A.
+
+        |x - a|^2 = |x|^2 + |a|^2 - 2 x.a, so x.a follows exactly; a has 128 added to each number.
+        """
+        cdef const knnc_kernel *kernel = self.planes.kernel
+        cdef int64_t d = self.n_features, n_axes = self.n_axes, j, high, low
+        cdef int q
+        cdef double product, rest
+        cdef Moments moments
+        cdef Products products
+        cdef knnc_queries queries
+        cdef void *values = malloc(knnc_tile_bytes(kernel, d))
+        products.n = 2 * n_axes
+        products.dist = <int64_t *>malloc(n * products.n * sizeof(int64_t))
+        if values == NULL or products.dist == NULL:
+            free(values)
+            free(products.dist)
+            return -1
+        knnc_pack_queries(kernel, rows, d, n, d, values, &queries)
+        kernel.tile(
+            &self.planes.blocks[0], 0, self.planes.n_panels, &queries, store_distance, &products)
+        for q in range(n):
+            moments = moments_of(rows + q * d, &self.mean[0], d)
+            rest = self.norm * moments.centred
+            for j in range(n_axes):
+                high = (moments.square + self.plane_squares[j]
+                        - products.dist[q * products.n + j]) // 2
+                low = (moments.square + self.plane_squares[n_axes + j]
+                       - products.dist[q * products.n + n_axes + j]) // 2
+                product = 64.0 * (high - 128 * moments.total) + (low - 128 * moments.total)
+                product -= self.origin[j]
+                points[q * n_axes + j] = product
+                rest -= product * product
+            tails[q] = sqrt(max(0.0, rest))
+            tail_errors[q] = sqrt(1e-13 * self.norm * moments.centred)
+        free(values)
+        free(products.dist)
+        return 0
+
+    cdef int encode_projected(
+        self, const uint8_t *rows, int n, uint8_t *codes, double *errors
+    ) noexcept nogil:
+        cdef int64_t n_axes = self.n_axes, n_coarse = self.n_coarse, j
+        cdef int q, status
+        cdef double lost
+        cdef uint8_t *code
+        cdef double *points = <double *>malloc(n * (n_axes + 2) * sizeof(double))
+        cdef double *tails = points + n * n_axes
+        if points == NULL:
+            return -1
+        status = self.project(rows, n, points, tails, tails + n)
+        if status == 0:
+            for q in range(n):
+                code = codes + q * (n_axes + 1)
+                lost = 0
+                for j in range(n_coarse):
+                    lost += coded(points[q * n_axes + j], self.step, code + j)
+                errors[2 * q] = sqrt(lost) * MARGIN
+                for j in range(n_coarse, n_axes):
+                    lost += coded(points[q * n_axes + j], self.fine_step, code + j)
+                lost += coded(tails[q] - self.tail_origin, self.fine_step, code + n_axes)
+                errors[2 * q + 1] = sqrt(lost) * MARGIN + tails[n + q]
+        free(points)
+        return status
+
+    # ---- Manhattan
+
+    cdef int encode_summed(
+        self, const uint8_t *rows, int n, uint8_t *codes, double *errors
+    ) noexcept nogil:
+        cdef int64_t n_coarse = self.n_coarse, n_fine = self.n_fine, f, g
+        cdef int q
+        cdef uint8_t *code
+        cdef int64_t *coarse = <int64_t *>malloc((n_coarse + n_fine) * sizeof(int64_t))
+        cdef int64_t *fine = coarse + n_coarse
+        if coarse == NULL:
+            return -1
+        for q in range(n):
+            code = codes + q * (n_coarse + n_fine)
+            for g in range(n_coarse):
+                coarse[g] = -self.lowest_coarse[g]
+            for g in range(n_fine):
+                fine[g] = -self.lowest[g]
+            for f in range(self.n_features):
+                fine[self.group[f]] += self.sign[f] * <int64_t>rows[q * self.n_features + f]
+            for g in range(n_fine):
+                coarse[self.parent[g]] += fine[g] + self.lowest[g]
+            errors[2 * q] = errors[2 * q + 1] = 0
+            for g in range(n_coarse):
+                code[g] = <uint8_t>floor(coarse[g] / self.step + 0.5)
+                errors[2 * q] += fabs(coarse[g] - self.step * code[g])
+            for g in range(n_fine):
+                code[n_coarse + g] = <uint8_t>floor(fine[g] / self.fine_step + 0.5)
+                errors[2 * q + 1] += fabs(fine[g] - self.fine_step * code[n_coarse + g])
+        free(coarse)
+        return 0
+
+    # ---- what a distance of codes says
+
+    cdef double reach(self, int64_t best) noexcept nogil:
+        """s dist, for the k-th smallest distance so far as the engine counts it."""
+        if self.squared:
+            return sqrt(self.norm * best) * MARGIN
+        return <double>best
+
+    cdef int32_t coarse_limit(self, double error, int64_t best) noexcept nogil:
+        """Rows at this coarse distance or more are farther than `best`; error: of both rows."""
+        cdef double far
+        if best == INT64_MAX:
+            return KNNC_LIMIT_NONE
+        far = (self.reach(best) + error) / self.step * MARGIN
+        if self.squared:
+            far = far * far * MARGIN
+        if far >= KNNC_LIMIT_NONE - 1:
+            return KNNC_LIMIT_NONE
+        return <int32_t>floor(far) + 1
+
+    cdef bint is_ruled_out(
+        self, int32_t coarse, int32_t fine, double reach_and_errors
+    ) noexcept nogil:
+        """Whether a row is farther than the distance whose reach is given."""
+        cdef double far = reach_and_errors * MARGIN
+        if self.squared:
+            return (self.step * self.step * coarse + self.fine_step * self.fine_step * fine
+                    > far * far * MARGIN)
+        return self.fine_step * fine > far
+
+
+cdef struct Moments:
+    int64_t square   # |x|^2
+    int64_t total    # the sum of x
+    int64_t centred  # |x - m|^2
+
+
+cdef inline Moments moments_of(const uint8_t *row, const uint8_t *mean, int64_t d) noexcept nogil:
+    """At most 32,768 features: each sum is below 2^32, and 32 bits make two loops into one."""
+    cdef Moments moments
+    cdef uint32_t square = 0, total = 0, centred = 0
+    cdef int64_t f
+    cdef int32_t x, diff
+    for f in range(d):
+        x = row[f]
+        diff = x - <int32_t>mean[f]
+        square += <uint32_t>(x * x)
+        total += <uint32_t>x
+        centred += <uint32_t>(diff * diff)
+    moments.square, moments.total, moments.centred = square, total, centred
+    return moments
+
+
+cdef struct Products:
+    # Distance of query q to plane row r at dist[q * n + r].
+    int64_t *dist
+    int64_t n
+
+
+cdef int32_t store_distance(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
+    cdef Products *products = <Products *>context
+    products.dist[query * products.n + row] = dist
+    return KNNC_LIMIT_NONE
+
+
+cdef inline double coded(double value, double step, uint8_t *code) noexcept nogil:
+    """Round to a code, 128 added; returns the square of what is lost."""
+    cdef double c = min(127.0, max(-127.0, floor(value / step + 0.5)))
+    code[0] = <uint8_t>(<int>c + 128)
+    return (value - step * c) * (value - step * c)
