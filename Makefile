@@ -30,6 +30,7 @@ help:
 	@echo "make lint    ruff and cython-lint; make format mends what can be mended"
 	@echo "make types   mypy"
 	@echo "make wheel   an sdist and a wheel in dist/"
+	@echo "make bench   knnc beside its peers; ARGS=--quick for two minutes of it"
 	@echo "make clean   remove what was built; make distclean removes .venv too"
 
 demo: $(VENV)/.for-demo
@@ -104,6 +105,20 @@ $(VENV)/.for-dev: $(VENV)/.created $(SOURCES)
 
 # A comma that does not end an argument of $(call).
 , := ,
+
+# The benchmark has an environment of its own, because of the peers; knnc is installed there as
+# anyone installs it, so that a change of the sources in the middle of it is not measured.
+BENCH := .venv-bench
+.PHONY: bench
+bench: $(BENCH)/.for-bench
+	$(BENCH)/bin/python benchmarks/run.py $(ARGS)
+
+$(BENCH)/.for-bench: $(SOURCES) $(shell find src/knnc -name '*.py') benchmarks/peers.py
+	@$(MAKE) --silent VENV=$(BENCH) $(BENCH)/.created
+	@echo "Building knnc and installing it for the benchmark"
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install ".[all]"
+	@$(BENCH)/bin/python benchmarks/peers.py
+	@touch $@
 
 # Linting needs no build.
 LINT := import tomllib; \

@@ -1,0 +1,272 @@
+"""Writes RESULTS.md from what was measured; every number and ratio in it is computed here.
+
+``python benchmarks/report.py`` writes it again from the last run's ``results/results.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from plots import draw
+from systems import SYSTEMS
+
+HERE = Path(__file__).resolve().parent
+MB = 1e6
+Row = dict[str, Any]
+
+
+def write(results: dict[str, Any], path: Path) -> None:
+    """The report at `path`, its pictures in ``plots/`` beside it."""
+    pictures = draw(results, path.parent / "plots")
+    parts = [
+        "# Benchmark results",
+        f"Written by `{results['command']}`; not by hand.",
+        *_noise(results["machine"]),
+        _machine(results["machine"]),
+        _headline(results["workloads"]),
+        *(_workload(w) for w in results["workloads"]),
+        *_roofline(results.get("roofline")),
+        *_imports(results.get("imports")),
+        *_growth(pictures),
+        *_left_out(results["left_out"]),
+        _method(results),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(parts) + "\n")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a head that ends with ">" is of numbers, to the right."""
+    lines = [
+        "| " + " | ".join(name.removesuffix(">") for name in head) + " |",
+        "|" + "|".join("---:" if name.endswith(">") else "---" for name in head) + "|",
+    ]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """Three significant digits, thousands separated, no exponent."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{float(f'{value:.{digits}g}'):.12g}"
+
+
+def best_peer(rows: list[Row]) -> Row | None:
+    """The fastest system that is not knnc."""
+    peers = [r for r in rows if r["status"] == "ready" and SYSTEMS[r["system"]].is_peer]
+    return min(peers, key=lambda row: row["median"], default=None)
+
+
+def find(rows: list[Row], system: str) -> Row | None:
+    """A system's row, if it was timed."""
+    return next((r for r in rows if r["system"] == system and r["status"] == "ready"), None)
+
+
+def _noise(machine: dict[str, Any]) -> list[str]:
+    load, cpus = machine["load_average"], machine["cpus"]
+    if load is None or load < 0.25 * cpus:
+        return []
+    text = (
+        f"**The machine was busy with other work when this began (load average {load} on {cpus} "
+        "CPUs): the times are too long, and the ratios less certain.**"
+    )
+    return [text]
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    memory = machine["memory_bytes"]
+    lines = {
+        "Processor": f"{machine['cpu']}, {machine['cpus']} CPUs"
+        + (f", {machine['cache']} a core or shared" if machine["cache"] else ""),
+        "Threads": str(machine["n_threads"]),
+        "Memory": f"{memory / 2**30:.0f} GiB" if memory else "unknown",
+        "System": machine["system"],
+        "Versions": ", ".join(f"{name} {v}" for name, v in machine["versions"].items()),
+        "knnc's kernels": ", ".join(machine["kernels"].values()),
+        "Commit": machine["commit"],
+        "Date": machine["date"],
+        "Load average": f"{machine['load_average']} before",
+    }
+    if machine["environment"]:
+        lines["Environment"] = ", ".join(f"{n}={v}" for n, v in machine["environment"].items())
+    return table(("machine", ""), lines.items())
+
+
+def _headline(workloads: list[dict[str, Any]]) -> str:
+    """knnc beside the best peer, a line a workload."""
+    lines = []
+    for w in workloads:
+        own, peer = find(w["rows"], "knnc"), best_peer(w["rows"])
+        if own is None:
+            continue
+        unit, scale = ("ms", 1e3) if w["kind"] == "latency" else ("s", 1)
+        ratio = f"{figure(peer['median'] / own['median'])} x" if peer else "-"
+        rival = f"{figure(peer['median'] * scale)} {unit}" if peer else "-"
+        lines.append(
+            (
+                f"{w['title']}: {w['what']}",
+                f"{figure(own['median'] * scale)} {unit}",
+                rival,
+                SYSTEMS[peer["system"]].label if peer else "-",
+                ratio,
+                memory_of(own),
+            )
+        )
+    head = ("work", "knnc>", "best peer>", "which is", "ratio>", "knnc's memory>")
+    note = "`memory`: the peak above the input arrays, in bytes of the training rows."
+    return "## In short\n\n" + table(head, lines) + "\n\n" + note
+
+
+def memory_of(row: Row) -> str:
+    """Peak above the uint8 inputs, as a multiple of the training rows."""
+    if row["peak_bytes"] is None:
+        return "-"
+    return f"{(row['peak_bytes'] + row['copied_bytes']) / row['training_bytes']:.2f} x"
+
+
+def _workload(w: dict[str, Any]) -> str:
+    latency = w["kind"] == "latency"
+    scale, unit = (1e3, "ms") if latency else (1, "s")
+    own = find(w["rows"], "knnc")
+    lines = []
+    for row in sorted(w["rows"], key=lambda r: r.get("median", float("inf"))):
+        if row["status"] != "ready":
+            continue
+        part = "" if row["n_run"] == row["n_queries"] else f" [{row['n_run']:,}]"
+        each = 1 if latency else row["n_queries"]
+        first = row["first_seconds"] * row["n_queries"] / row["n_run"]
+        spread = f"{figure(row['low'] * scale)} - {figure(row['high'] * scale)}"
+        lines.append(
+            (
+                SYSTEMS[row["system"]].label,
+                row["version"],
+                row["configuration"],
+                figure(row["median"] * scale) + part,
+                spread,
+                "-" if w["kind"] == "grid-search" else figure(each / row["median"]),
+                f"{figure(row['median'] / own['median'])} x" if own else "-",
+                figure(row.get("fit_seconds")),
+                "-" if latency else figure(first),
+                figure(row["peak_bytes"] / MB) if row["peak_bytes"] is not None else "-",
+                figure(row["copied_bytes"] / MB),
+            )
+        )
+    head = (
+        "system",
+        "version",
+        "configuration",
+        f"median, {unit}>",
+        ("5th - 99th percentile>" if latency else "lowest - highest>"),
+        "rows/s>" if w["kind"] == "self-join" else "queries/s>",
+        "knnc's time>",
+        "fit, s>",
+        "first run, s>",
+        "memory, MB>",
+        "copy, MB>",
+    )
+    text = f"## {w['title']}\n\n{w['what']}.\n\n" + table(head, lines)
+    missing = [r for r in w["rows"] if r["status"] != "ready"]
+    if missing:
+        text += "\n\n" + "\n".join(
+            f"- {SYSTEMS[r['system']].label}: {STATUS[r['status']]}: {r['reason']}" for r in missing
+        )
+    return text
+
+
+STATUS = {
+    "absent": "absent",
+    "refused": "not available for this",
+    "wrong": "WRONG ANSWERS, not timed",
+    "failed": "failed",
+}
+
+
+def _roofline(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    lines = [
+        (
+            row["kernel"],
+            row["instruction"],
+            str(row["threads"]),
+            figure(row["peak"] / 1e9),
+            figure(row["rate"] / 1e9),
+            f"{100 * row['share']:.0f} %",
+            f"{100 * row['share_varying']:.0f} %",
+        )
+        for row in found["rows"]
+    ]
+    head = (
+        "kernel",
+        "instruction",
+        "threads>",
+        "peak, G/s>",
+        "MNIST, G/s>",
+        "share>",
+        "of the columns that vary>",
+    )
+    text = (
+        "Byte operations a second (multiply-adds; absolute differences): the instruction alone on "
+        "independent registers, and knnc's brute force on MNIST, the two in turn, so the same "
+        f"noise falls on both. The last column counts only the {found['varying']} of "
+        f"{found['columns']} columns that are not the same in every training row."
+    )
+    return ["## Share of the machine's peak", text, table(head, lines)]
+
+
+def _imports(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    text = (
+        f"`import knnc` takes {figure(found['knnc'])} s and `import sklearn.neighbors` "
+        f"{figure(found['sklearn.neighbors'])} s; the difference is {figure(found['added'])} s "
+        f"({figure(found['added_low'])} to {figure(found['added_high'])}; medians of "
+        f"{found['runs']} pairs of fresh interpreters)."
+    )
+    return ["## Import", text]
+
+
+def _growth(pictures: list[str]) -> list[str]:
+    if not pictures:
+        return []
+    return ["## Growth and pictures", "\n".join(f"![{name}](plots/{name})" for name in pictures)]
+
+
+def _left_out(found: dict[str, str]) -> list[str]:
+    if not found:
+        return []
+    return ["## Left out", "\n".join(f"- {name}: {reason}" for name, reason in found.items())]
+
+
+def _method(results: dict[str, Any]) -> str:
+    return (HERE / "method.md").read_text().strip().format(**results["settings"])
+
+
+def update_readme(results: dict[str, Any], readme: Path) -> bool:
+    """Put the table in short between the README's two marks, if it has them."""
+    text = readme.read_text()
+    marks = re.compile(r"(<!-- benchmark -->\n).*?(<!-- /benchmark -->)", re.DOTALL)
+    if not marks.search(text):
+        return False
+    short = _headline(results["workloads"]).split("\n\n", 1)[1]
+    cpu = f"{results['machine']['cpu']}, {results['machine']['n_threads']} threads"
+    block = f"{short}\n\n{cpu}; [all results](benchmarks/RESULTS.md)\n"
+    readme.write_text(marks.sub(lambda m: m[1] + block + m[2], text))
+    return True
+
+
+if __name__ == "__main__":
+    source = HERE / "results" / "results.json"
+    if not source.exists():
+        sys.exit("Nothing was measured yet: make bench")
+    write(json.loads(source.read_text()), HERE / "RESULTS.md")
