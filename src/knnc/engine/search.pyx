@@ -147,7 +147,7 @@ def kernel_for(str metric, name):
 # ------------------------------------------------------------------------------------------------
 # Packed rows
 
-def _aligned(int64_t n_bytes):
+def aligned_bytes(int64_t n_bytes):
     """An uninitialised uint8 array that starts at a cache line."""
     raw = np.empty(n_bytes + KNNC_ALIGNMENT, dtype=np.uint8)
     start = -raw.ctypes.data % KNNC_ALIGNMENT
@@ -183,8 +183,8 @@ cdef class PackedRows:
             width = self.block_end(b) - self.block_start(b)
             self.blocks[b].n_steps = (width + lane - 1) // lane
             panel_bytes += self.block_bytes(b)
-        self._panels = _aligned(self.n_panels * panel_bytes)
-        self._terms = _aligned(self.n_panels * height * self.n_blocks * sizeof(int32_t))
+        self._panels = aligned_bytes(self.n_panels * panel_bytes)
+        self._terms = aligned_bytes(self.n_panels * height * self.n_blocks * sizeof(int32_t))
         self.point_blocks()
         self.pack(rows, n_threads)
 

@@ -88,12 +88,14 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
 
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     __m512i sum = _mm512_setzero_si512();
-    for (int64_t f = 0; f < n_features; f += 64) {
-        const int64_t left = n_features - f;
-        const __mmask64 mask = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
-        const __m512i a = _mm512_maskz_loadu_epi8(mask, x + f);
-        const __m512i b = _mm512_maskz_loadu_epi8(mask, y + f);
-        sum = _mm512_add_epi64(sum, _mm512_sad_epu8(a, b));
+    int64_t f = 0;
+    for (; f + 64 <= n_features; f += 64)
+        sum = _mm512_add_epi64(
+            sum, _mm512_sad_epu8(_mm512_loadu_si512(x + f), _mm512_loadu_si512(y + f)));
+    if (f < n_features) {
+        const __mmask64 mask = (UINT64_C(1) << (n_features - f)) - 1;
+        sum = _mm512_add_epi64(sum, _mm512_sad_epu8(_mm512_maskz_loadu_epi8(mask, x + f),
+                                                    _mm512_maskz_loadu_epi8(mask, y + f)));
     }
     return (int32_t)_mm512_reduce_add_epi64(sum);
 }

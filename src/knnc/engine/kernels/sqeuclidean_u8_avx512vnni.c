@@ -96,17 +96,22 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
 
 /* d = |x - y| fits a byte but not a signed one: d * (d - 128) + 128 d = d^2, and d - 128 is d with
  * its top bit flipped.  6 instructions for 64 features. */
+#define ADD_SQUARES(a, b)                                                                         \
+    do {                                                                                          \
+        const __m512i diff = _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b));       \
+        squares = _mm512_dpbusd_epi32(squares, diff, _mm512_xor_si512(diff, top));                \
+        sum = _mm512_dpbusd_epi32(sum, diff, ones);                                               \
+    } while (0)
+
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     const __m512i ones = _mm512_set1_epi8(1), top = _mm512_set1_epi8(-128);
     __m512i squares = _mm512_setzero_si512(), sum = _mm512_setzero_si512();
-    for (int64_t f = 0; f < n_features; f += 64) {
-        const int64_t left = n_features - f;
-        const __mmask64 mask = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
-        const __m512i a = _mm512_maskz_loadu_epi8(mask, x + f);
-        const __m512i b = _mm512_maskz_loadu_epi8(mask, y + f);
-        const __m512i diff = _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b));
-        squares = _mm512_dpbusd_epi32(squares, diff, _mm512_xor_si512(diff, top));
-        sum = _mm512_dpbusd_epi32(sum, diff, ones);
+    int64_t f = 0;
+    for (; f + 64 <= n_features; f += 64)
+        ADD_SQUARES(_mm512_loadu_si512(x + f), _mm512_loadu_si512(y + f));
+    if (f < n_features) {
+        const __mmask64 mask = (UINT64_C(1) << (n_features - f)) - 1;
+        ADD_SQUARES(_mm512_maskz_loadu_epi8(mask, x + f), _mm512_maskz_loadu_epi8(mask, y + f));
     }
     return _mm512_reduce_add_epi32(_mm512_add_epi32(squares, _mm512_slli_epi32(sum, 7)));
 }
