@@ -44,6 +44,10 @@ _STATE_FORMAT = 1
 _DENSE_CHUNK = 1 << 20
 
 _INTEGER_ALGORITHMS = ("auto", "brute", "pruned")
+_NOT_BYTES = (
+    "X holds numbers that are neither all whole numbers from 0 to 255 nor all pixels of that kind "
+    "divided by 255"
+)
 
 # A fork copies a lock as it is, and a thread that held it does not live on in the child.
 _building = threading.Lock()
@@ -111,21 +115,18 @@ class IntegerNeighborsMixin(_ScikitLearn):
         if isinstance(X, IntegerNeighborsMixin) and vars(X).get("engine_") == "integer":
             X = decode(X._fit_X, X._encoding)
         reason = self._why_not_integer(X)
-        validated = reason is None
-        if validated:
+        names = None
+        if reason is None:
             X, y = self._validated_fit(X, y)
-            # A frame of sparse columns has become a sparse matrix by now.
-            narrowed = None if _compat.is_sparse(X) else encode_fit(X)
+            sparse = _compat.is_sparse(X)  # as a frame of sparse columns has become
+            narrowed = None if sparse else encode_fit(X)
             if narrowed is not None:
                 self._fit_integer(*narrowed, y)
                 return
-            reason = (
-                "X holds numbers that are neither all whole numbers from 0 to 255 nor all pixels "
-                "of that kind divided by 255"
-            )
+            reason = "X is sparse" if sparse else _NOT_BYTES
+            names = self.__dict__.get("feature_names_in_")  # X has lost them
         if self.algorithm == "pruned":
             raise ValueError(f"algorithm='pruned' needs the integer engine, and {reason}.")
-        names = self.__dict__.get("feature_names_in_") if validated else None
         super()._fit(X, y)
         if names is not None:
             self.feature_names_in_ = names

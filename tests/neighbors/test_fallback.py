@@ -1,0 +1,225 @@
+"""scikit-learn's search in pieces gives what it gives in one; it can be watched and stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn
+import sklearn.neighbors
+from scipy.sparse import csr_array
+
+import knnc
+from knnc import _compat
+from knnc.neighbors import fallback
+from tests.neighbors.support import any_bytes, assert_same, few_values, twins
+
+
+def _numbers(seed: int, n: int, d: int, *, ties: bool) -> np.ndarray:
+    """Rows that no bytes stand for: of few values, so that ties abound, or of many."""
+    if ties:
+        return few_values(seed, n, d) + 0.5
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+SEARCHES: dict[str, dict[str, Any]] = {
+    "brute": {"algorithm": "brute"},
+    "auto": {},
+    "kd_tree": {"algorithm": "kd_tree"},
+    "ball_tree": {"algorithm": "ball_tree", "metric": "chebyshev"},
+    "two jobs": {"algorithm": "kd_tree", "n_jobs": 2},
+    "manhattan": {"algorithm": "brute", "p": 1},
+    "p=3": {"algorithm": "brute", "p": 3},
+    "sqeuclidean": {"metric": "sqeuclidean"},
+    "cosine": {"metric": "cosine"},
+    "hamming": {"metric": "hamming", "algorithm": "brute"},
+    "seuclidean": {"metric": "seuclidean", "metric_params": {"V": np.arange(1.0, 5.0)}},
+    "float32": {"algorithm": "brute"},
+    "integers": {"algorithm": "brute"},
+    "mixed dtypes": {"algorithm": "brute"},
+    "sparse": {"algorithm": "brute", "metric": "manhattan"},
+    "sparse cosine": {"metric": "cosine"},
+}
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
+    """The pieces that were searched, which are as small as the search allows."""
+    seen: list[slice] = []
+    reported = fallback._reported
+
+    def noted(some, total):
+        for piece in reported(some, total):
+            seen.append(piece)
+            yield piece
+
+    def small(n_queries, multiple_of):
+        return fallback._even_pieces(n_queries, multiple_of if multiple_of > 1 else 97)
+
+    monkeypatch.setattr(fallback, "_timed_pieces", small)
+    monkeypatch.setattr(fallback, "_reported", noted)
+    return seen
+
+
+FUSED = ("brute", "manhattan", "float32")
+SHAPES = {"over rows": (3000, 700), "over queries": (2200, 2100), "few rows": (150, 1300)}
+CASES = [(name, shape) for name in SEARCHES for shape in SHAPES if name in FUSED] + [
+    (name, "over rows") for name in SEARCHES if name not in FUSED
+]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_pieces_are_bit_for_bit_the_whole(name, shape, ties, pieces) -> None:
+    """Ties included: the threads split the work as they would for all queries at once."""
+    n, q = SHAPES[shape]
+    X, Q = _numbers(1, n, 4, ties=ties), _numbers(2, q, 4, ties=ties)
+    if name == "integers":
+        X, Q = (X * 600).astype(np.int64), (Q * 600).astype(np.int64)
+    elif name == "mixed dtypes":
+        X = X.astype(np.float32)
+    elif name == "float32":
+        X, Q = X.astype(np.float32), Q.astype(np.float32)
+    elif name.startswith("sparse"):
+        X, Q = csr_array(X.round()), csr_array(Q.round())
+    ours, theirs = twins(n_neighbors=6, **SEARCHES[name])
+    # So little memory that scikit-learn itself cuts what it does not fuse.
+    with sklearn.config_context(working_memory=1):
+        ours.fit(X)
+        theirs.fit(X)
+        assert ours.engine_ == "sklearn"
+        for queries in (Q, Q[:1], None):
+            expected = theirs.kneighbors(queries)
+            got = ours.kneighbors(queries)
+            np.testing.assert_array_equal(got[1], expected[1], strict=True)
+            np.testing.assert_array_equal(got[0], expected[0], strict=True)
+            np.testing.assert_array_equal(
+                ours.kneighbors(queries, return_distance=False), expected[1]
+            )
+            if queries is Q:
+                assert len(pieces) > 1
+
+
+def test_the_strategy_is_the_one_scikit_learn_takes_for_all() -> None:
+    view = sklearn.neighbors.NearestNeighbors(algorithm="brute").fit(np.zeros((3000, 2)))
+    n_threads = int(_compat._openmp_effective_n_threads())
+    with sklearn.config_context(pairwise_dist_chunk_size=64):
+        many = 4 * 64 * n_threads
+        few = _compat.argkmin_block(view, np.zeros((many, 2)))
+        more = _compat.argkmin_block(view, np.zeros((many + 1, 2)))
+    if many < 3000:
+        assert few == ("parallel_on_Y", 64)
+        assert more == ("parallel_on_X", 64 * n_threads)
+    assert _compat.argkmin_block(view, np.zeros((3001, 2)))[0] == "parallel_on_X"
+    assert _compat.argkmin_block(view, np.zeros((9, 2), dtype=np.float32)) is None
+    assert _compat.argkmin_block(view.set_params(algorithm="kd_tree").fit([[0], [1]]), None) is None
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+@pytest.mark.parametrize("sort_results", [False, True])
+def test_radius_in_pieces(algorithm: str, sort_results: bool, pieces) -> None:
+    X, Q = _numbers(1, 400, 3, ties=True), _numbers(2, 900, 3, ties=True)
+    ours, theirs = twins(radius=1.5, algorithm=algorithm)
+    ours.fit(X)
+    theirs.fit(X)
+    for queries in (Q, None):
+        got = ours.radius_neighbors(queries, sort_results=sort_results)
+        expected = theirs.radius_neighbors(queries, sort_results=sort_results)
+        for parts in zip(*got, *expected, strict=True):
+            np.testing.assert_array_equal(parts[0], parts[2])
+            np.testing.assert_array_equal(parts[1], parts[3])
+        only = ours.radius_neighbors(queries, 1.0, return_distance=False)
+        for a, b in zip(only, theirs.radius_neighbors(queries, 1.0)[1], strict=True):
+            np.testing.assert_array_equal(np.sort(a), np.sort(b))
+    assert len(pieces) > 2
+
+
+@pytest.mark.parametrize("kind", ["brute", "kd_tree", "cosine", "integer", "mixed", "odd"])
+def test_progress(kind: str) -> None:
+    X, Q = any_bytes(1, 900, 20), any_bytes(2, 3000, 20).astype(np.float64)
+    parameters: dict[str, Any] = {
+        "kd_tree": {"algorithm": "kd_tree"},
+        "cosine": {"metric": "cosine"},
+    }.get(kind, {"algorithm": "brute"})
+    fit = X + 0.5 if kind == "brute" else X
+    if kind == "odd":
+        Q += 0.5
+    elif kind == "mixed":
+        Q[::2] += 0.5
+    nn = knnc.NearestNeighbors(**parameters).fit(fit)
+    for queries in (Q, None):
+        seen: list[tuple[int, int]] = []
+        with knnc.progress(lambda done, total, seen=seen: seen.append((done, total))):
+            answer = nn.kneighbors(queries)
+        total = 900 if queries is None else 3000
+        assert seen[-1] == (total, total)
+        assert all(t == total for _, t in seen)
+        done = [d for d, _ in seen]
+        assert done == sorted(done)
+        assert done[0] > 0
+        assert_same(nn.kneighbors(queries), answer)
+        if queries is Q and kind in ("brute", "kd_tree", "mixed", "odd"):
+            assert len(seen) > 1
+
+
+@pytest.mark.parametrize("kind", ["brute", "kd_tree", "odd"])
+def test_a_callback_can_end_it(kind: str) -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        raise Enough
+
+    X, Q = any_bytes(1, 900, 20), any_bytes(2, 3000, 20) + 0.5
+    nn = knnc.NearestNeighbors(algorithm="brute" if kind == "odd" else kind)
+    nn.fit(X if kind == "odd" else X + 0.25)
+    with knnc.progress(stop), pytest.raises(Enough):
+        nn.kneighbors(Q)
+    assert nn.kneighbors(Q[:3])[0].shape == (3, 5)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
+@pytest.mark.parametrize("kind", ["brute", "ball_tree", "odd"])
+def test_ctrl_c_stops_it(kind: str) -> None:
+    """Between pieces: long before the work is done."""
+    X, Q = any_bytes(1, 20_000, 64), any_bytes(2, 60_000, 64) + 0.5
+    nn = knnc.NearestNeighbors(algorithm="brute" if kind == "odd" else kind)
+    nn.fit(X if kind == "odd" else X + 0.25)
+    main = threading.main_thread().ident
+    done: list[int] = []
+    began = threading.Event()
+
+    def interrupt() -> None:
+        began.wait()
+        time.sleep(0.1)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    def note(so_far: int, total: int) -> None:
+        done.append(so_far)
+        began.set()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with knnc.progress(note), pytest.raises(KeyboardInterrupt):
+        nn.kneighbors(Q)
+    thread.join()
+    assert 0 < done[-1] < len(Q) // 2
+    assert nn.kneighbors(Q[:2])[1].shape == (2, 5)
+
+
+def test_pieces_take_about_a_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that ticks 1 ms a query: pieces of 100, in multiples of what is asked."""
+    now = [0.0]
+    monkeypatch.setattr(fallback, "perf_counter", lambda: now[0])
+    for multiple_of, expected in ((1, 100), (64, 64), (512, 512)):
+        sizes = []
+        for piece in fallback._timed_pieces(10_000, multiple_of):
+            sizes.append(piece.stop - piece.start)
+            now[0] += 1e-3 * sizes[-1]
+        assert sum(sizes) == 10_000
+        assert all(size % multiple_of == 0 for size in sizes[:-1])
+        assert all(abs(size - expected) <= 1 for size in sizes[1:-1])
