@@ -26,30 +26,36 @@ The map of the house; imports point down only::
                 v
       engine/                                   arrays in, (distance, index) out
         index     narrow   threads   progress   runtime
-          |    rows packed once, `search(queries, k)`
-          v
-        search.pyx                              blocks, threads, the k nearest so far
+          |    rows made ready once, `search(queries, k)`
+          |--> prune.pyx, codes.pyx             most rows ruled out by short codes
+          v         |
+        search.pyx  v                           blocks, threads, the k nearest so far
           |    one function pointer, chosen once for this CPU
           v
         kernels/*.c                             a tile of distances, one file per metric
                                                 and instruction set
 
 A search for k neighbours, from top to bottom: `base` checks the queries as scikit-learn does and
-asks `narrow`, row by row, for the bytes that stand for them; `index` passes these to `search`,
-which cuts queries and rows into blocks that fit the caches and spreads them over threads; a
-kernel computes the distances of a tile of queries and rows in registers, and those below a
-query's k-th so far are pushed on its heap. No distance matrix is ever written. Rows that no
-bytes stand for go from `base` to `fallback`, which is scikit-learn in pieces.
+asks `narrow`, row by row, for the bytes that stand for them; `index` passes these to `search`, or
+to `prune` on data where that is faster (the answers are the same), which cut queries and rows
+into blocks that fit the caches and spread them over threads; a kernel computes the distances of a
+tile of queries and rows in registers, and those below a query's k-th so far are pushed on its
+heap. No distance matrix is ever written. Rows that no bytes stand for go from `base` to
+`fallback`, which is scikit-learn in pieces.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from knnc._version import __version__
-from knnc.engine.progress import progress
-from knnc.engine.runtime import show_runtime
-from knnc.neighbors import KNeighborsClassifier, NearestNeighbors
+
+if TYPE_CHECKING:
+    from knnc import datasets
+    from knnc.engine.progress import progress
+    from knnc.engine.runtime import show_runtime
+    from knnc.neighbors import KNeighborsClassifier, NearestNeighbors
 
 __all__ = [
     "KNeighborsClassifier",
@@ -60,15 +66,27 @@ __all__ = [
     "show_runtime",
 ]
 
+# Where a public name lives. Each is imported when first asked for, so that the command line and
+# knnc.datasets start without scikit-learn's estimators, which take a second to import.
+_HOMES = {
+    "KNeighborsClassifier": "knnc.neighbors",
+    "NearestNeighbors": "knnc.neighbors",
+    "progress": "knnc.engine.progress",
+    "show_runtime": "knnc.engine.runtime",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import :mod:`knnc.datasets` when it is first asked for."""
-    if name == "datasets":
-        import knnc.datasets
-
-        return knnc.datasets
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a public name or :mod:`knnc.datasets` when it is first asked for."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name == "datasets":
+        value = import_module("knnc.datasets")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "datasets"])
+    return sorted(__all__)
