@@ -62,7 +62,7 @@ clean:
 	rm -f $(VENV)/.for-demo $(VENV)/.for-test $(VENV)/.for-dev
 
 distclean: clean
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 NO_PYTHON := knnc needs Python 3.11 or newer, and none was found; install one, or name it: \
