@@ -45,8 +45,8 @@ class Settings:
 FULL = Settings(
     rounds=7,
     rounds_at_least=3,
-    seconds_a_system=15,
-    cap_seconds=20,
+    seconds_a_system=10,
+    cap_seconds=8,
     try_variants=True,
     checked=100,
 )
