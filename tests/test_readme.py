@@ -1,0 +1,49 @@
+"""What the README shows runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = re.findall(r"^    (knnc .*?)(?: +#.*)?$", TEXT, re.MULTILINE)
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(BLOCKS) >= 3
+    assert len(COMMANDS) >= 4
+
+
+@pytest.mark.usefixtures("mnist")
+def test_python_blocks(capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other, as a reader would paste them."""
+    names: dict[str, object] = {}
+    for block in BLOCKS:
+        exec(compile(block, str(README), "exec"), names)
+    said = capsys.readouterr().out
+    score, engine = said.split()[:2]
+    assert 0.9 < float(score) <= 1
+    assert engine == "integer"
+    assert re.search(r"^(\d+) of \1$", said, re.MULTILINE), "no progress was shown"
+
+
+@pytest.mark.usefixtures("mnist")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("typer")
+    pytest.importorskip("matplotlib")
+    from knnc.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", shlex.split(command))
+    assert main() == 0, capsys.readouterr().err
