@@ -21,13 +21,17 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.arrayfuncs import _all_with_any_reduction_axis_1
 
 __all__ = [
+    "SKLEARN_VERSION",
     "all_zero_rows",
     "argkmin",
     "argkmin_block",
+    "brute_force",
     "check_metric",
     "fitted_rows",
     "is_prebuilt",
+    "is_sparse",
     "neighbor_weights",
+    "piecewise_rows",
     "scikit_learn_view",
     "with_pruned",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -167,6 +168,28 @@ def test_several_threads_share_an_estimator() -> None:
         thread.join()
     for i, answer in enumerate(expected):
         assert_same(answers[i], answer)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_fork_while_another_thread_packs() -> None:
+    """The child has a copy of a lock that no thread of its own will ever release."""
+    code = """
+import os, pickle, signal, sys, warnings
+import numpy as np, knnc
+from knnc.neighbors import base
+X = np.arange(40, dtype=np.uint8).reshape(20, 2)
+nn = pickle.loads(pickle.dumps(knnc.NearestNeighbors(n_neighbors=2).fit(X)))
+base._building.acquire()
+if os.fork() == 0:
+    warnings.simplefilter("ignore")
+    signal.alarm(20)
+    os._exit(0 if nn.kneighbors(X)[1][:, 0].tolist() == list(range(20)) else 1)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=child_environment(), timeout=60, check=False
+    )
+    assert done.returncode == 0
 
 
 def _state(estimator: Any, **changes: Any) -> dict[str, Any]:
