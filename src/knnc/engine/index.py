@@ -40,9 +40,9 @@ MIN_BYTES = 1 << 23
 MIN_FEATURES = 192
 # A neighbour count for which most rows pass any bound.
 MAX_SHARE_OF_ROWS = 1 / 64
-TRIAL_QUERIES = 128
+TRIAL_QUERIES = 256
 TRIAL_ROWS = 8192
-TRIAL_REPEATS = 3
+TRIAL_REPEATS = 5
 TRIAL_K = 5
 
 # A fork copies a lock as it is, and a thread that held it does not live on in the child.
