@@ -7,10 +7,11 @@ import platform
 import pytest
 
 from knnc.engine.index import Index
-from knnc.engine.search import all_kernels, available_kernels
+from knnc.engine.search import all_kernels, available_kernels, known_cpu_features
 from tests.engine.support import METRICS, draw, isa_of, metric_of, run_child
 
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+IS_ARM = platform.machine().lower() in ("aarch64", "arm64")
 
 
 def test_the_names_are_operation_dtype_isa() -> None:
@@ -32,8 +33,38 @@ def test_plain_c_is_always_there(metric: str) -> None:
 
 @pytest.mark.skipif(not IS_X86, reason="the AVX kernels are for x86")
 def test_the_x86_kernels_are_compiled() -> None:
-    assert {f"{metric}_u8_avx2" for metric in METRICS} <= set(all_kernels())
-    assert "sqeuclidean_u8_avx512vnni" in all_kernels()
+    assert {f"{metric}_u8_{isa}" for metric in METRICS for isa in ("avx2", "avx512bw")} <= set(
+        all_kernels()
+    )
+    assert {"sqeuclidean_u8_avx512vnni", "sqeuclidean_u8_avx512vl"} <= set(all_kernels())
+
+
+@pytest.mark.skipif(not IS_ARM, reason="the NEON kernels are for ARM")
+def test_the_arm_kernels_are_compiled() -> None:
+    assert {f"{metric}_u8_neon" for metric in METRICS} <= set(all_kernels())
+    assert {f"{metric}_u8_neondotprod" for metric in ("sqeuclidean", "manhattan")} <= set(
+        all_kernels()
+    )
+
+
+@pytest.mark.skipif(not IS_X86, reason="these are features of x86")
+@pytest.mark.parametrize(
+    ("off", "best"),
+    [
+        ("", "avx512vnni"),
+        ("avx512vnni", "avxvnni"),
+        ("avx512vnni,avxvnni", "avx512bw"),
+        ("avx512bw", "avxvnni"),
+        ("avx512bw,avxvnni", "avx2"),
+        ("avx2", "serial"),
+    ],
+)
+def test_the_order_of_choice(off: str, best: str) -> None:
+    """What is left of the features found decides, never the 256-bit twin of the 512-bit kernel."""
+    if f"sqeuclidean_u8_{best}" not in available_kernels():
+        pytest.skip(f"this CPU has no {best}")
+    report = run_child("dispatch", KNNC_DISABLE_CPU_FEATURES=off)
+    assert report["chosen"]["sqeuclidean"] == f"sqeuclidean_u8_{best}"
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -89,8 +120,7 @@ def test_disabled_features(features: str) -> None:
 
 
 def test_with_every_feature_disabled_plain_c_runs() -> None:
-    features = sorted({isa_of(name) for name in all_kernels()} - {"serial"})
-    report = run_child("dispatch", KNNC_DISABLE_CPU_FEATURES=",".join(features))
+    report = run_child("dispatch", KNNC_DISABLE_CPU_FEATURES=",".join(known_cpu_features()))
     assert "Warning" not in report["stderr"]
     assert {isa_of(name) for name in report["available"]} == {"serial"}
     assert report["chosen"] == {metric: f"{metric}_u8_serial" for metric in METRICS}

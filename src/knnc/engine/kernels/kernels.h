@@ -14,6 +14,19 @@
 
 #include <stdint.h>
 
+/* Compilers that know AVX-VNNI; the kernel is left out of other builds. */
+#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__clang__)
+#define KNNC_WITH_AVXVNNI (__clang_major__ >= 12)
+#elif defined(__GNUC__)
+#define KNNC_WITH_AVXVNNI (__GNUC__ >= 11)
+#else
+#define KNNC_WITH_AVXVNNI (_MSC_VER >= 1930)
+#endif
+#else
+#define KNNC_WITH_AVXVNNI 0
+#endif
+
 /* 32,768 * 255^2 = 2,130,739,200 is the largest squared distance of a block: below 2^31. */
 #define KNNC_BLOCK_FEATURES 32768
 
@@ -22,9 +35,10 @@
 #define KNNC_LIMIT_NONE (INT32_MAX - 1)
 
 /* The term of a row that pads the last panel, and the bound of a query that pads a tile: no sum of
- * bounds is negative, nor wraps (2^30 - 1 + 2^29 < 2^31; a row's own halved term is >= -2^29). */
+ * bounds is negative, nor wraps: 2^30 - 1 + 2^30 < 2^31, and a row's own halved term is between
+ * +-2^30 (at bias 255, x = 255: -32,768 * 255^2 / 2). */
 #define KNNC_PAD_TERM INT32_MAX
-#define KNNC_PAD_BOUND (1 << 29)
+#define KNNC_PAD_BOUND (1 << 30)
 
 #define KNNC_MAX_TILE_QUERIES 16
 #define KNNC_ALIGNMENT 64
@@ -49,9 +63,10 @@ typedef enum { KNNC_SQEUCLIDEAN = 0, KNNC_MANHATTAN = 1, KNNC_N_METRICS = 2 } kn
 /* How rows and queries lie in memory; `pack.c` makes it, the tile function reads it.
  *   row value:    the byte itself, `lane` features of one row side by side, then the next row
  *   row term:     sum of x * (x - 2 bias) for squared Euclidean, 0 for Manhattan
- *   query value:  the byte itself, or bias - q as a signed number of 8 or 16 bits
+ *   query value:  the byte itself, or bias - q as a number of 8 bits (signed at bias 127, unsigned
+ *                 at 255) or 16 (signed)
  */
-typedef enum { KNNC_RAW_U8, KNNC_BIASED_S8, KNNC_BIASED_S16 } knnc_query_form;
+typedef enum { KNNC_RAW_U8, KNNC_BIASED_8, KNNC_BIASED_16 } knnc_query_form;
 
 typedef struct {
     int panel_rows;

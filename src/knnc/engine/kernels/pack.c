@@ -81,10 +81,10 @@ static void pack_query(const knnc_layout *layout, const uint8_t *query, int64_t 
             case KNNC_RAW_U8:
                 bytes[at + l] = query[f];
                 break;
-            case KNNC_BIASED_S8:
+            case KNNC_BIASED_8:
                 bytes[at + l] = (uint8_t)(bias - query[f]);
                 break;
-            case KNNC_BIASED_S16:
+            case KNNC_BIASED_16:
                 words[at + l] = (int16_t)(bias - query[f]);
                 break;
             }
@@ -94,7 +94,7 @@ int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features) {
     const knnc_layout *layout = &kernel->layout;
     const int64_t n_steps = (n_features + layout->lane - 1) / layout->lane;
     return n_steps * layout->lane * layout->tile_queries *
-           (layout->query_form == KNNC_BIASED_S16 ? 2 : 1);
+           (layout->query_form == KNNC_BIASED_16 ? 2 : 1);
 }
 
 void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,

@@ -6,6 +6,11 @@ extern const knnc_kernel knnc_sqeuclidean_u8_serial;
 extern const knnc_kernel knnc_manhattan_u8_serial;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const knnc_kernel knnc_sqeuclidean_u8_avx512vnni;
+extern const knnc_kernel knnc_sqeuclidean_u8_avx512vl;
+#if KNNC_WITH_AVXVNNI
+extern const knnc_kernel knnc_sqeuclidean_u8_avxvnni;
+#endif
+extern const knnc_kernel knnc_sqeuclidean_u8_avx512bw;
 extern const knnc_kernel knnc_sqeuclidean_u8_avx2;
 extern const knnc_kernel knnc_manhattan_u8_avx512bw;
 extern const knnc_kernel knnc_manhattan_u8_avx2;
@@ -14,6 +19,11 @@ extern const knnc_kernel knnc_manhattan_u8_avx2;
 static const knnc_kernel *const kernels[] = {
 #if defined(__x86_64__) || defined(_M_X64)
     &knnc_sqeuclidean_u8_avx512vnni,
+    &knnc_sqeuclidean_u8_avx512vl,
+#if KNNC_WITH_AVXVNNI
+    &knnc_sqeuclidean_u8_avxvnni,
+#endif
+    &knnc_sqeuclidean_u8_avx512bw,
     &knnc_sqeuclidean_u8_avx2,
     &knnc_manhattan_u8_avx512bw,
     &knnc_manhattan_u8_avx2,

@@ -132,7 +132,7 @@ const knnc_kernel knnc_sqeuclidean_u8_avx512vnni = {
     .name = "sqeuclidean_u8_avx512vnni",
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW | KNNC_CPU_AVX512VNNI,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_BIASED_S8, .bias = 127},
+    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_BIASED_8, .bias = 127},
     .tile = tile,
     .pair = pair,
 };
