@@ -14,6 +14,11 @@ extern const knnc_kernel knnc_sqeuclidean_u8_avx512bw;
 extern const knnc_kernel knnc_sqeuclidean_u8_avx2;
 extern const knnc_kernel knnc_manhattan_u8_avx512bw;
 extern const knnc_kernel knnc_manhattan_u8_avx2;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+extern const knnc_kernel knnc_sqeuclidean_u8_neondotprod;
+extern const knnc_kernel knnc_sqeuclidean_u8_neon;
+extern const knnc_kernel knnc_manhattan_u8_neondotprod;
+extern const knnc_kernel knnc_manhattan_u8_neon;
 #endif
 
 static const knnc_kernel *const kernels[] = {
@@ -27,6 +32,11 @@ static const knnc_kernel *const kernels[] = {
     &knnc_sqeuclidean_u8_avx2,
     &knnc_manhattan_u8_avx512bw,
     &knnc_manhattan_u8_avx2,
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    &knnc_sqeuclidean_u8_neondotprod,
+    &knnc_sqeuclidean_u8_neon,
+    &knnc_manhattan_u8_neondotprod,
+    &knnc_manhattan_u8_neon,
 #endif
     &knnc_sqeuclidean_u8_serial,
     &knnc_manhattan_u8_serial,

@@ -9,14 +9,15 @@
  * rounded down, so the slow path works the distance out and tests it again.  The sign bits of all
  * accumulators are or-ed together: a tile in which nothing passes costs one instruction or less an
  * accumulator.  Sums wrap modulo 2^32, and the final value, |distance - limit| / 2, is within
- * 2^30 + 1, so its sign is right.  Manhattan starts at -limit and needs no halves.
+ * 2^30 + 1, so its sign is right.  A plain sum, Manhattan or a count, starts at -limit and needs no
+ * halves: of 64 bits, or of 32 with limits cut down to KNNC_SUM_LIMIT.
  */
 #ifndef KNNC_TILE_H
 #define KNNC_TILE_H
 
 #include "kernels.h"
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define KNNC_TARGET(isa) __attribute__((target(isa)))
 #define KNNC_INLINE static inline __attribute__((always_inline))
 #define KNNC_NOINLINE static __attribute__((noinline))
@@ -53,10 +54,24 @@ KNNC_INLINE void knnc_half_bounds(const knnc_queries *queries, int tile_queries,
                                            : KNNC_PAD_BOUND;
 }
 
-/* The same for a metric that needs no halves. */
+/* The same for plain sums of 64 bits. */
 KNNC_INLINE void knnc_bounds(const knnc_queries *queries, int tile_queries, int64_t *bounds) {
     for (int q = 0; q < tile_queries; q++)
         bounds[q] = q < queries->n_queries ? -(int64_t)queries->limits[q] : KNNC_PAD_BOUND;
+}
+
+/* More than any plain sum of a block, 32,768 * 255.  With terms halved no accumulator wraps:
+ * a padding row's is 2^30 - 1 - limit, at least 0, or with a padding query's bound 2^31 - 1. */
+#define KNNC_SUM_LIMIT ((1 << 30) - 1)
+
+KNNC_INLINE int32_t knnc_sum_limit(int32_t limit) {
+    return limit < KNNC_SUM_LIMIT ? limit : KNNC_SUM_LIMIT;
+}
+
+/* The bounds of plain sums of 32 bits. */
+KNNC_INLINE void knnc_sum_bounds(const knnc_queries *queries, int tile_queries, int32_t *bounds) {
+    for (int q = 0; q < tile_queries; q++)
+        bounds[q] = q < queries->n_queries ? -knnc_sum_limit(queries->limits[q]) : KNNC_PAD_BOUND;
 }
 
 /* A row whose accumulator is negative: to its query's list, or to `push`.  It is put in the list
@@ -107,6 +122,21 @@ KNNC_INLINE void knnc_emit_manhattan(uint64_t mask, const int64_t *acc, int64_t 
     }
     queries->limits[query] = limit;
     *bound = -(int64_t)limit;
+}
+
+/* The same for sums of 32 bits. */
+KNNC_INLINE void knnc_emit_sum(uint64_t mask, const int32_t *acc, int64_t first_row, int query,
+                               int32_t *bound, knnc_queries *queries, knnc_push push,
+                               void *context) {
+    int32_t limit = queries->limits[query], none = 0;
+    const int32_t start = knnc_sum_limit(limit);
+    int32_t *const count = knnc_count(query, push, context, &none);
+    for (; mask; mask &= mask - 1) {
+        const int r = knnc_lowest_bit(mask);
+        knnc_emit(first_row + r, start + acc[r], query, &limit, count, push, context);
+    }
+    queries->limits[query] = limit;
+    *bound = -knnc_sum_limit(limit);
 }
 
 #endif
