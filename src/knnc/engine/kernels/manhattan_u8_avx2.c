@@ -29,8 +29,10 @@ TARGET KNNC_NOINLINE void emit(const __m256i (*acc)[VECTORS], const uint64_t *ma
     }
 }
 
-TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
+/* The first `used` queries of a tile; a constant where this is inlined. */
+TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
+                             int64_t last_panel, knnc_queries *queries, knnc_push push,
+                             void *context) {
     int64_t bounds[QUERIES];
     knnc_bounds(queries, QUERIES, bounds);
     for (int64_t p = first_panel; p < last_panel; p++) {
@@ -43,7 +45,7 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
             const __m256i term =
                 _mm256_cvtepi32_epi64(_mm_load_si128((const __m128i *)(terms + 4 * v)));
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++)
+            for (int q = 0; q < used; q++)
                 acc[q][v] = _mm256_add_epi64(term, _mm256_set1_epi64x(bounds[q]));
         }
         for (int64_t s = 0; s < rows->n_steps; s++, x += ROWS * 8, y += QUERIES) {
@@ -52,7 +54,7 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
             for (int v = 0; v < VECTORS; v++)
                 row[v] = _mm256_load_si256((const __m256i *)(x + 32 * v));
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) {
+            for (int q = 0; q < used; q++) {
                 const __m256i query = _mm256_set1_epi64x(y[q]);
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++)
@@ -61,14 +63,14 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
         }
         __m256i any = _mm256_or_si256(acc[0][0], acc[0][1]);
         KNNC_UNROLL
-        for (int q = 1; q < QUERIES; q++)
+        for (int q = 1; q < used; q++)
             any = _mm256_or_si256(any, _mm256_or_si256(acc[q][0], acc[q][1]));
         if (_mm256_movemask_pd(_mm256_castsi256_pd(any))) {
             KNNC_ALIGNED __m256i kept[QUERIES][VECTORS];
             uint64_t masks[QUERIES];
             unsigned hits = 0;
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) {
+            for (int q = 0; q < used; q++) {
                 masks[q] = 0;
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++) {
@@ -81,6 +83,15 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
                  context);
         }
     }
+}
+
+/* A query alone is not compared with padding. */
+TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                        knnc_queries *queries, knnc_push push, void *context) {
+    if (queries->n_queries == 1)
+        scan(1, rows, first_panel, last_panel, queries, push, context);
+    else
+        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
 }
 
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {

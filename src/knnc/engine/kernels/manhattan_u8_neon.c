@@ -23,35 +23,36 @@
 #define MAX_STEPS 128
 
 /* sums += the absolute differences of at most MAX_STEPS steps. */
-KNNC_INLINE void add_steps(const uint8_t *x, const uint32_t *y, int64_t n_steps,
+KNNC_INLINE void add_steps(const int used, const uint8_t *x, const uint32_t *y, int64_t n_steps,
                            uint32x4_t (*sums)[VECTORS]) {
     uint16x8_t acc[QUERIES][VECTORS];
     KNNC_UNROLL
-    for (int q = 0; q < QUERIES; q++) {
+    for (int q = 0; q < used; q++) {
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++) acc[q][v] = vdupq_n_u16(0);
     }
     for (int64_t s = 0; s < n_steps; s++, x += ROWS * 4, y += QUERIES) {
         uint8x16_t query[QUERIES];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) query[q] = vreinterpretq_u8_u32(vld1q_dup_u32(y + q));
+        for (int q = 0; q < used; q++) query[q] = vreinterpretq_u8_u32(vld1q_dup_u32(y + q));
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++) {
             const uint8x16_t row = vld1q_u8(x + 16 * v);
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++)
+            for (int q = 0; q < used; q++)
                 acc[q][v] = vpadalq_u8(acc[q][v], vabdq_u8(row, query[q]));
         }
     }
     KNNC_UNROLL
-    for (int q = 0; q < QUERIES; q++) {
+    for (int q = 0; q < used; q++) {
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++) sums[q][v] = vpadalq_u16(sums[q][v], acc[q][v]);
     }
 }
 
-static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
+/* The first `used` queries of a tile; a constant where this is inlined. */
+KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
+                      int64_t last_panel, knnc_queries *queries, knnc_push push, void *context) {
     int32_t bounds[QUERIES];
     knnc_sum_bounds(queries, QUERIES, bounds);
     for (int64_t p = first_panel; p < last_panel; p++) {
@@ -60,34 +61,43 @@ static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
         const uint32_t *y = queries->values; /* four features a query */
         uint32x4_t acc[QUERIES][VECTORS];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < used; q++) {
             KNNC_UNROLL
             for (int v = 0; v < VECTORS; v++) acc[q][v] = knnc_neon_start(terms + 4 * v, bounds[q]);
         }
         for (int64_t left = rows->n_steps; left > 0; left -= MAX_STEPS) {
             const int64_t n_steps = left < MAX_STEPS ? left : MAX_STEPS;
-            add_steps(x, y, n_steps, acc);
+            add_steps(used, x, y, n_steps, acc);
             x += n_steps * (ROWS * 4);
             y += n_steps * QUERIES;
         }
         uint32x4_t any = acc[0][0];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < used; q++) {
             KNNC_UNROLL
             for (int v = 0; v < VECTORS; v++) any = vorrq_u32(any, acc[q][v]);
         }
         if (knnc_any_sign(any)) {
             int32_t sums[QUERIES][ROWS];
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) {
+            for (int q = 0; q < used; q++) {
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++)
                     vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
             }
-            knnc_neon_emit(&sums[0][0], QUERIES, ROWS, 0, p * ROWS, bounds, queries, push,
+            knnc_neon_emit(&sums[0][0], used, ROWS, 0, p * ROWS, bounds, queries, push,
                            context);
         }
     }
+}
+
+/* A query alone is not compared with padding. */
+static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                 knnc_queries *queries, knnc_push push, void *context) {
+    if (queries->n_queries == 1)
+        scan(1, rows, first_panel, last_panel, queries, push, context);
+    else
+        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
 }
 
 static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {

@@ -20,8 +20,10 @@
 #define VECTORS 5
 #define ROWS (4 * VECTORS)
 
-TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
+/* The first `used` queries of a tile; a constant where this is inlined. */
+TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
+                             int64_t last_panel, knnc_queries *queries, knnc_push push,
+                             void *context) {
     int32_t bounds[QUERIES];
     knnc_sum_bounds(queries, QUERIES, bounds);
     for (int64_t p = first_panel; p < last_panel; p++) {
@@ -31,19 +33,19 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
         const uint8x16_t ones = vdupq_n_u8(1);
         uint32x4_t acc[QUERIES][VECTORS];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < used; q++) {
             KNNC_UNROLL
             for (int v = 0; v < VECTORS; v++) acc[q][v] = knnc_neon_start(terms + 4 * v, bounds[q]);
         }
         for (int64_t s = 0; s < rows->n_steps; s++, x += ROWS * 4, y += QUERIES) {
             uint8x16_t query[QUERIES];
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) query[q] = vreinterpretq_u8_u32(vld1q_dup_u32(y + q));
+            for (int q = 0; q < used; q++) query[q] = vreinterpretq_u8_u32(vld1q_dup_u32(y + q));
             KNNC_UNROLL
             for (int v = 0; v < VECTORS; v++) {
                 const uint8x16_t row = vld1q_u8(x + 16 * v);
                 KNNC_UNROLL
-                for (int q = 0; q < QUERIES; q++) {
+                for (int q = 0; q < used; q++) {
                     const uint8x16_t diff = vabdq_u8(row, query[q]);
                     KNNC_DOT(acc[q][v], diff, ones);
                 }
@@ -51,22 +53,31 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
         }
         uint32x4_t any = acc[0][0];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < used; q++) {
             KNNC_UNROLL
             for (int v = 0; v < VECTORS; v++) any = vorrq_u32(any, acc[q][v]);
         }
         if (knnc_any_sign(any)) {
             int32_t sums[QUERIES][ROWS];
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) {
+            for (int q = 0; q < used; q++) {
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++)
                     vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
             }
-            knnc_neon_emit(&sums[0][0], QUERIES, ROWS, 0, p * ROWS, bounds, queries, push,
+            knnc_neon_emit(&sums[0][0], used, ROWS, 0, p * ROWS, bounds, queries, push,
                            context);
         }
     }
+}
+
+/* A query alone is not compared with padding. */
+TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                        knnc_queries *queries, knnc_push push, void *context) {
+    if (queries->n_queries == 1)
+        scan(1, rows, first_panel, last_panel, queries, push, context);
+    else
+        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
 }
 
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {

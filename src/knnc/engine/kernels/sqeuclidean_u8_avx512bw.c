@@ -35,8 +35,10 @@ TARGET KNNC_NOINLINE void emit(const __m512i (*acc)[VECTORS], const uint64_t *ma
     }
 }
 
-TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
+/* The first `used` queries of a tile; a constant where this is inlined. */
+TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
+                             int64_t last_panel, knnc_queries *queries, knnc_push push,
+                             void *context) {
     int32_t bounds[QUERIES];
     knnc_half_bounds(queries, QUERIES, bounds);
     for (int64_t p = first_panel; p < last_panel; p++) {
@@ -48,7 +50,7 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
         for (int v = 0; v < VECTORS; v++) {
             const __m512i half = _mm512_srai_epi32(_mm512_load_si512(terms + 16 * v), 1);
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++)
+            for (int q = 0; q < used; q++)
                 acc[q][v] = _mm512_add_epi32(half, _mm512_set1_epi32(bounds[q]));
         }
         for (int64_t s = 0; s < rows->n_steps; s++, x += ROWS * 2, y += QUERIES) {
@@ -57,7 +59,7 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
             for (int v = 0; v < VECTORS; v++)
                 row[v] = _mm512_cvtepu8_epi16(_mm256_load_si256((const __m256i *)(x + 32 * v)));
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) {
+            for (int q = 0; q < used; q++) {
                 const __m512i query = _mm512_set1_epi32(y[q]);
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++)
@@ -66,7 +68,7 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
         }
         __m512i any = acc[0][0];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < used; q++) {
             any = _mm512_or_si512(any, acc[q][0]);
             any = _mm512_ternarylogic_epi32(any, acc[q][1], acc[q][2], 0xfe);
         }
@@ -75,7 +77,7 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
             uint64_t masks[QUERIES];
             unsigned hits = 0;
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) {
+            for (int q = 0; q < used; q++) {
                 masks[q] = 0;
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++) {
@@ -90,20 +92,34 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
     }
 }
 
-TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
+/* A query alone is not multiplied with padding. */
+TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                        knnc_queries *queries, knnc_push push, void *context) {
+    if (queries->n_queries == 1)
+        scan(1, rows, first_panel, last_panel, queries, push, context);
+    else
+        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
+}
+
+TARGET KNNC_INLINE __m512i add_squares(__m512i sum, __m512i a, __m512i b) {
     const __m512i zero = _mm512_setzero_si512();
-    __m512i low = zero, high = zero;
-    for (int64_t f = 0; f < n_features; f += 64) {
-        const int64_t left = n_features - f;
-        const __mmask64 mask = left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
-        const __m512i a = _mm512_maskz_loadu_epi8(mask, x + f);
-        const __m512i b = _mm512_maskz_loadu_epi8(mask, y + f);
-        const __m512i diff = _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b));
-        const __m512i d0 = _mm512_unpacklo_epi8(diff, zero), d1 = _mm512_unpackhi_epi8(diff, zero);
-        low = _mm512_add_epi32(low, _mm512_madd_epi16(d0, d0));
-        high = _mm512_add_epi32(high, _mm512_madd_epi16(d1, d1));
+    const __m512i diff = _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b));
+    const __m512i low = _mm512_unpacklo_epi8(diff, zero), high = _mm512_unpackhi_epi8(diff, zero);
+    return _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_madd_epi16(low, low),
+                                                  _mm512_madd_epi16(high, high)));
+}
+
+TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
+    __m512i sum = _mm512_setzero_si512();
+    int64_t f = 0;
+    for (; f + 64 <= n_features; f += 64)
+        sum = add_squares(sum, _mm512_loadu_si512(x + f), _mm512_loadu_si512(y + f));
+    if (f < n_features) {
+        const __mmask64 mask = (UINT64_C(1) << (n_features - f)) - 1;
+        sum = add_squares(sum, _mm512_maskz_loadu_epi8(mask, x + f),
+                          _mm512_maskz_loadu_epi8(mask, y + f));
     }
-    return _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+    return _mm512_reduce_add_epi32(sum);
 }
 
 const knnc_kernel knnc_sqeuclidean_u8_avx512bw = {

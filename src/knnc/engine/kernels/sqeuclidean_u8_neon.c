@@ -21,8 +21,9 @@
 #define SUMS (2 * VECTORS)
 #define ROWS (4 * SUMS)
 
-static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
+/* The first `used` queries of a tile; a constant where this is inlined. */
+KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
+                      int64_t last_panel, knnc_queries *queries, knnc_push push, void *context) {
     int32_t bounds[QUERIES];
     knnc_half_bounds(queries, QUERIES, bounds);
     for (int64_t p = first_panel; p < last_panel; p++) {
@@ -31,19 +32,19 @@ static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
         const uint16_t *y = queries->values; /* two features a query */
         uint32x4_t acc[QUERIES][SUMS];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < used; q++) {
             KNNC_UNROLL
             for (int v = 0; v < SUMS; v++) acc[q][v] = knnc_neon_start(terms + 4 * v, bounds[q]);
         }
         for (int64_t s = 0; s < rows->n_steps; s++, x += ROWS * 2, y += QUERIES) {
             uint8x16_t query[QUERIES];
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) query[q] = vreinterpretq_u8_u16(vld1q_dup_u16(y + q));
+            for (int q = 0; q < used; q++) query[q] = vreinterpretq_u8_u16(vld1q_dup_u16(y + q));
             KNNC_UNROLL
             for (int v = 0; v < VECTORS; v++) {
                 const uint8x16_t row = vld1q_u8(x + 16 * v);
                 KNNC_UNROLL
-                for (int q = 0; q < QUERIES; q++) {
+                for (int q = 0; q < used; q++) {
                     const uint16x8_t low = vmull_u8(vget_low_u8(row), vget_low_u8(query[q]));
                     acc[q][2 * v] = vpadalq_u16(acc[q][2 * v], low);
                     const uint16x8_t high = vmull_high_u8(row, query[q]);
@@ -53,22 +54,31 @@ static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
         }
         uint32x4_t any = acc[0][0];
         KNNC_UNROLL
-        for (int q = 0; q < QUERIES; q++) {
+        for (int q = 0; q < used; q++) {
             KNNC_UNROLL
             for (int v = 0; v < SUMS; v++) any = vorrq_u32(any, acc[q][v]);
         }
         if (knnc_any_sign(any)) {
             int32_t sums[QUERIES][ROWS];
             KNNC_UNROLL
-            for (int q = 0; q < QUERIES; q++) {
+            for (int q = 0; q < used; q++) {
                 KNNC_UNROLL
                 for (int v = 0; v < SUMS; v++)
                     vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
             }
-            knnc_neon_emit(&sums[0][0], QUERIES, ROWS, terms, p * ROWS, bounds, queries, push,
+            knnc_neon_emit(&sums[0][0], used, ROWS, terms, p * ROWS, bounds, queries, push,
                            context);
         }
     }
+}
+
+/* A query alone is not multiplied with padding. */
+static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
+                 knnc_queries *queries, knnc_push push, void *context) {
+    if (queries->n_queries == 1)
+        scan(1, rows, first_panel, last_panel, queries, push, context);
+    else
+        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
 }
 
 static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
