@@ -30,6 +30,7 @@ __all__ = [
     "fitted_rows",
     "is_prebuilt",
     "is_sparse",
+    "n_threads",
     "neighbor_weights",
     "piecewise_rows",
     "scikit_learn_view",
@@ -117,15 +118,24 @@ def argkmin_block(view: Any, X: Any) -> tuple[str, int] | None:
     ):
         return None
     block = sklearn.get_config().get("pairwise_dist_chunk_size", _BLOCK)
-    n_threads = int(_openmp_effective_n_threads())
     n_queries = X.shape[0]
-    if view._fit_X.shape[0] < n_queries or 4 * block * n_threads < n_queries:
-        return "parallel_on_X", block * n_threads
+    if view._fit_X.shape[0] < n_queries or 4 * block * n_threads() < n_queries:
+        return "parallel_on_X", block * n_threads()
     return "parallel_on_Y", block
 
 
-def argkmin(view: Any, X: Any, k: int, strategy: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """scikit-learn's fused search: the k nearest of the view's rows, (distances, indices)."""
+def n_threads() -> int:
+    """Threads of scikit-learn's fused search."""
+    return int(_openmp_effective_n_threads())
+
+
+def argkmin(
+    view: Any, X: Any, k: int, strategy: str, block: int | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """scikit-learn's fused search: the k nearest of the view's rows, (distances, indices).
+
+    `block` is the number of rows of either side in a matrix product, None for the configured one.
+    """
     dist, ind = ArgKmin.compute(
         X=X,
         Y=view._fit_X,
@@ -133,6 +143,7 @@ def argkmin(view: Any, X: Any, k: int, strategy: str) -> tuple[NDArray[Any], NDA
         metric=view.effective_metric_,
         metric_kwargs=dict(view.effective_metric_params_),
         strategy=strategy,
+        chunk_size=block,
         return_distance=True,
     )
     return dist, ind

@@ -106,7 +106,7 @@ def test_pieces_are_bit_for_bit_the_whole(name, shape, ties, pieces) -> None:
 
 def test_the_strategy_is_the_one_scikit_learn_takes_for_all() -> None:
     view = sklearn.neighbors.NearestNeighbors(algorithm="brute").fit(np.zeros((3000, 2)))
-    n_threads = int(_compat._openmp_effective_n_threads())
+    n_threads = _compat.n_threads()
     with sklearn.config_context(pairwise_dist_chunk_size=64):
         many = 4 * 64 * n_threads
         few = _compat.argkmin_block(view, np.zeros((many, 2)))

@@ -201,6 +201,9 @@ def test_odd_rows_do_not_feel_the_batch_at_real_sizes(metric: str, n: int, d: in
     _, representable = encode_rows(Q, nn._encoding)
     assert not representable.any()
     together = nn.kneighbors(Q)
+    with threadpool_limits(3):
+        assert_same(nn.kneighbors(Q), together)
+        assert_same(nn.kneighbors(Q[:2]), (together[0][:2], together[1][:2]))
     for size in (1, 3, 33, 64):
         some = slice(5, 5 + size)
         assert_same(nn.kneighbors(Q[some]), (together[0][some], together[1][some]))

@@ -29,11 +29,11 @@ Answer = tuple[Float64, Indices]
 _SECONDS = 0.1  # of work in a piece, where the search is free to choose
 _FIRST = 256  # queries in the first piece
 
-# Rows decoded at a time, in elements: 64 MB of float64.
-_DECODED = 1 << 23
-# Queries that search them at a time: enough to be worth a matrix product, few enough that
-# filling up a lone query costs about as much as reading the rows does.
-_FEWEST, _MOST, _FILL = 32, 256, 1 << 22
+# Rows decoded at a time, in elements: 128 MB of float64.
+_DECODED = 1 << 24
+# Queries in a matrix product with them: two thirds of the speed of many, and a lone query, filled
+# up, costs twice what reading the rows takes.
+_TOGETHER = 64
 
 
 def validated_queries(estimator: Any, X: Any) -> Any:
@@ -198,56 +198,38 @@ def kneighbors_of_floats(
 
     Notes
     -----
-    No answer depends on the other queries: a matrix product may round a row differently in
-    another shape, so every product has the shape that the training rows alone decide, the last
-    one filled up with repetitions. (Manhattan distances are computed pair by pair.) The rows
-    are decoded some at a time, 64 MB at most, and anew in each call: a float64 copy kept for
-    the next one would be eight times the rows.
+    No answer depends on the other queries, nor on the number of threads: a matrix product may
+    round a row differently in another shape, so every product has as many queries as any other,
+    the last one filled up with repetitions. (Manhattan distances are computed pair by pair.) The
+    rows are decoded some at a time, 128 MB at most, and anew in each call: a float64 copy kept
+    for the next one would be eight times the rows.
     """
     n_samples_fit, n_features = rows.shape
     n_queries = len(queries)
-    step = _rows_decoded(n_features)
-    block = _queries_at_a_time(min(step, n_samples_fit), n_features)
     if metric != "manhattan":
-        queries = queries[np.arange(-(-n_queries // block) * block).clip(max=n_queries - 1)]
-    best_dist = np.empty((len(queries), 0))
-    best_ind = np.empty((len(queries), 0), dtype=np.intp)
+        filled = -(-n_queries // _TOGETHER) * _TOGETHER
+        queries = queries[np.arange(filled).clip(max=n_queries - 1)]
+    best: Answer = np.empty((len(queries), 0)), np.empty((len(queries), 0), dtype=np.intp)
     done, work = 0, n_samples_fit * len(queries)
+    step = max(1, _DECODED // n_features)
     for start in range(0, n_samples_fit, step):
         decoded = decode(rows[start : start + step], encoding).astype(np.float64, copy=False)
         view = _compat.brute_force(decoded, metric)
-        n_rows = view.n_samples_fit_
-        width = min(best_ind.shape[1] + n_rows, k)
-        dist = np.empty((len(queries), width))
-        ind = np.empty((len(queries), width), dtype=np.intp)
-        for first in range(0, len(queries), block):
-            part = slice(first, first + block)
-            found = _compat.argkmin(view, queries[part], min(k, n_rows), "auto")
-            merged = np.hstack((best_dist[part], found[0]))
-            order = merged.argsort(axis=1, kind="stable")[:, :width]
-            dist[part] = np.take_along_axis(merged, order, axis=1)
-            ind[part] = np.take_along_axis(
-                np.hstack((best_ind[part], found[1] + start)), order, axis=1
+        shape = len(queries), min(best[0].shape[1] + len(decoded), k)
+        nearest: Answer = np.empty(shape), np.empty(shape, dtype=np.intp)
+        for piece in _timed_pieces(len(queries), _TOGETHER * _compat.n_threads()):
+            dist, ind = _compat.argkmin(
+                view, queries[piece], min(k, len(decoded)), "parallel_on_X", _TOGETHER
             )
-            done += n_rows * len(found[1])
+            dist, ind = np.hstack((best[0][piece], dist)), np.hstack((best[1][piece], ind + start))
+            order = dist.argsort(axis=1, kind="stable")[:, : shape[1]]
+            nearest[0][piece] = np.take_along_axis(dist, order, axis=1)
+            nearest[1][piece] = np.take_along_axis(ind, order, axis=1)
+            done += len(decoded) * len(ind)
             if report is not None:
                 report(n_queries * done // work)
-        best_dist, best_ind = dist, ind
-    return best_dist[:n_queries], best_ind[:n_queries]
-
-
-def _rows_decoded(n_features: int) -> int:
-    """Whole blocks of scikit-learn's where they fit."""
-    step = max(1, _DECODED // n_features)
-    return step if step < _FIRST else step // _FIRST * _FIRST
-
-
-def _queries_at_a_time(n_rows: int, n_features: int) -> int:
-    """A power of two from 32 to 256, the same for every call of one estimator."""
-    block = _MOST
-    while block > _FEWEST and block * n_rows * (n_features + 16) > _FILL:
-        block //= 2
-    return block
+        best = nearest
+    return best[0][:n_queries], best[1][:n_queries]
 
 
 def _even_pieces(n_queries: int, step: int) -> Iterator[slice]:
