@@ -111,12 +111,13 @@ def _own_threads() -> int | None:
     return len(list(tasks.iterdir())) if tasks.is_dir() else None
 
 
-def _search_and_report(index: Index, rows: Bytes) -> Report:
+def _search_and_report(indexes: list[Index], rows: Bytes) -> Report:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         exact = all(
             _is_exact(index, rows, queries, 5, "sqeuclidean", n_threads=2)
-            for queries in (rows[:60].copy(), rows[:1].copy(), rows[:60].copy())
+            for queries in (rows[:60].copy(), rows[:1].copy())
+            for index in indexes
         )
     return {
         "exact": exact,
@@ -152,20 +153,21 @@ def _in_fork(function: Callable[[], Report]) -> Report:
 def search_after_fork(before: str) -> Report:
     """Search in a child and in its child, after OpenMP was or was not used before the fork."""
     rows = _draw(3, 5_000, 40, high=4)
-    index = Index(rows, "sqeuclidean")
+    indexes = [Index(rows, "sqeuclidean", algorithm=name) for name in ("brute", "pruned")]
     if before == "searched":
-        index.search(rows, 3, n_threads=2)
+        for index in indexes:
+            index.search(rows, 3, n_threads=2)
     elif before == "scikit-learn":
         from sklearn.metrics import pairwise_distances_argmin
 
         pairwise_distances_argmin(rows[:600].astype(float), rows[600:1200].astype(float))
 
     def child() -> Report:
-        mine = _search_and_report(index, rows)
-        return {"child": mine, "grandchild": _in_fork(lambda: _search_and_report(index, rows))}
+        mine = _search_and_report(indexes, rows)
+        return {"child": mine, "grandchild": _in_fork(lambda: _search_and_report(indexes, rows))}
 
     report = _in_fork(child)
-    parent = _search_and_report(index, rows)
+    parent = _search_and_report(indexes, rows)
     return {**report, "parent": {key: parent[key] for key in ("exact", "warnings")}}
 
 
@@ -241,6 +243,12 @@ def _prepare(kernel: str, form: str, seconds: float) -> _Search:
         rows = _draw(7, 5, 2)
         index = Index(rows, metric, kernel=forced)
         return _Search(index, rows, np.resize(_draw(8, 4096, 2), (20_000_000, 2)), 1)
+    if form == "pruned queries":  # rows around a hundred others, so that most are ruled out
+        rows = np.resize(_draw(7, 100, 784, high=200), (20_000, 784))
+        rows += _draw(8, 20_000, 784, high=50)
+        index = Index(rows, metric, algorithm="pruned", kernel=forced)
+        count = _long_search(index, 784, 2 * seconds).shape[0]
+        return _Search(index, rows, np.resize(rows[:4096], (count, 784)), 5)
     rows = _draw(7, 20_000, 784)
     index = Index(rows, metric, kernel=forced)
     queries = _long_search(index, 784, seconds)

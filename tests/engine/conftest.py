@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from knnc.engine.search import all_kernels
-from tests.engine.support import METRICS, require
+from tests.engine.support import ALGORITHMS, METRICS, require
 
 
 @pytest.fixture(scope="session", params=all_kernels())
@@ -19,5 +19,12 @@ def kernel(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session", params=METRICS)
 def metric(request: pytest.FixtureRequest) -> str:
     """Each metric in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session", params=ALGORITHMS)
+def algorithm(request: pytest.FixtureRequest) -> str:
+    """Each way to search in turn; they may differ in time, never in an answer."""
     name: str = request.param
     return name

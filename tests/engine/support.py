@@ -19,6 +19,7 @@ from knnc.engine.search import available_kernels
 from tests.oracle import oracle_kneighbors
 
 METRICS = ("sqeuclidean", "manhattan")
+ALGORITHMS = ("brute", "pruned")
 THREADS = (1, 2, 3, 7)
 
 Bytes = npt.NDArray[np.uint8]

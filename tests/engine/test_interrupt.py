@@ -32,6 +32,7 @@ has_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there i
         *[(kernel, "queries") for kernel in SERIAL[:1] + BEST],
         (SERIAL[0], "few queries"),
         (BEST[0], "leave one out"),
+        (BEST[0], "pruned queries"),
     ],
 )
 def test_ctrl_c(kernel: str, form: str) -> None:
@@ -51,6 +52,7 @@ def test_ctrl_c(kernel: str, form: str) -> None:
         (BEST[0], "few queries"),
         (BEST[0], "all rows wanted"),
         (BEST[0], "tiny rows"),
+        (BEST[0], "pruned queries"),
     ],
 )
 def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
@@ -68,9 +70,9 @@ def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
 # --- progress ---
 
 
-def test_progress_counts_up_to_the_total(metric: str) -> None:
+def test_progress_counts_up_to_the_total(metric: str, algorithm: str) -> None:
     rows, queries = draw(1, 600, 784), draw(2, 333, 784)
-    index = Index(rows, metric)
+    index = Index(rows, metric, algorithm=algorithm)
     for given, total in ((queries, 333), (queries[:1], 1), (None, 600)):
         for n_threads in (1, 3):
             calls: list[tuple[int, int]] = []
@@ -133,10 +135,10 @@ class _Stop(Exception):
 @pytest.mark.parametrize("n_queries", [1, 200])
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_a_callback_that_raises_stops_the_search(
-    metric: str, n_queries: int, n_threads: int
+    metric: str, algorithm: str, n_queries: int, n_threads: int
 ) -> None:
     rows, queries = draw(4, 900, 30), draw(5, n_queries, 30)
-    index = Index(rows, metric)
+    index = Index(rows, metric, algorithm=algorithm)
     stop, calls = _Stop("enough"), []
 
     def refuse(done: int, total: int) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from knnc.engine.index import Index
 from tests.engine.support import (
+    ALGORITHMS,
     PALETTES,
     THREADS,
     Answer,
@@ -40,7 +41,7 @@ def test_every_width(kernel: str, d: int) -> None:
     metric = metric_of(kernel)
     for palette in ("uniform", "extremes", "few"):
         rows, queries = draw(1, 131, d, palette), draw(2, 13, d, palette)
-        index = Index(rows, metric, kernel=kernel)
+        index = Index(rows, metric, algorithm="brute", kernel=kernel)
         assert index.kernel == kernel
         assert_exact(index, rows, queries, 9, metric)
 
@@ -59,7 +60,7 @@ def _wide(metric: str, d: int) -> tuple[Bytes, Bytes, Answer, Answer]:
 @pytest.mark.parametrize("d", WIDE + VERY_WIDE)
 def test_widths_where_32_bit_sums_end(kernel: str, d: int) -> None:
     rows, queries, (dist, ind), left_out = _wide(metric_of(kernel), d)
-    index = Index(rows, metric_of(kernel), kernel=kernel)
+    index = Index(rows, metric_of(kernel), algorithm="brute", kernel=kernel)
     for k in (1, 3, len(rows)):  # with k = n the largest distance of all is an answer too
         assert_same(index.search(queries, k, n_threads=2), (dist[:, :k], ind[:, :k]), f"{k=}")
     assert_same(index.search(queries[:1], 2, n_threads=3), (dist[:1, :2], ind[:1, :2]))
@@ -71,7 +72,9 @@ def test_widths_where_32_bit_sums_end(kernel: str, d: int) -> None:
 def test_nothing_but_one_value(kernel: str, d: int, row: int, query: int) -> None:
     metric = metric_of(kernel)
     rows, queries = np.full((50, d), row, np.uint8), np.full((3, d), query, np.uint8)
-    dist, ind = Index(rows, metric, kernel=kernel).search(queries, 50, n_threads=2)
+    dist, ind = Index(rows, metric, algorithm="brute", kernel=kernel).search(
+        queries, 50, n_threads=2
+    )
     each = (row - query) ** 2 if metric == "sqeuclidean" else abs(row - query)
     np.testing.assert_array_equal(dist, np.full((3, 50), each * d))
     np.testing.assert_array_equal(ind, np.tile(np.arange(50), (3, 1)))
@@ -81,7 +84,7 @@ def test_every_number_of_rows(kernel: str) -> None:
     metric = metric_of(kernel)
     for n in [*COUNTS, 1023, 1024, 1025, 4095, 4096, 4097]:
         rows, queries = draw(5, n, 6, "few"), draw(6, 5, 6, "few")
-        index = Index(rows, metric, kernel=kernel)
+        index = Index(rows, metric, algorithm="brute", kernel=kernel)
         for k in sorted({1, min(n, 5), n}):
             assert_exact(index, rows, queries, k, metric)
 
@@ -89,7 +92,7 @@ def test_every_number_of_rows(kernel: str) -> None:
 def test_every_number_of_queries(kernel: str) -> None:
     metric = metric_of(kernel)
     rows, queries = draw(7, 100, 10, "few"), draw(8, max(COUNTS), 10, "few")
-    index = Index(rows, metric, kernel=kernel)
+    index = Index(rows, metric, algorithm="brute", kernel=kernel)
     expected = oracle_kneighbors(rows, queries, 4, metric)
     for q in COUNTS:
         answer = index.search(queries[:q], 4, n_threads=2)
@@ -102,7 +105,7 @@ def test_palettes(kernel: str, palette: str, d: int) -> None:
     metric = metric_of(kernel)
     rows = draw(9, 700, d, palette)
     queries = np.concatenate([rows[690:], draw(10, 6, d), draw(11, 6, d, "sign bit")])
-    index = Index(rows, metric, kernel=kernel)
+    index = Index(rows, metric, algorithm="brute", kernel=kernel)
     for k in (1, 20):
         assert_exact(index, rows, queries, k, metric)
 
@@ -113,7 +116,7 @@ def test_sorted_rows_fill_the_heap_in_the_worst_order(kernel: str, order: str) -
     rows = draw(12, 2000, 9)
     rows = rows[np.argsort(rows.sum(axis=1, dtype=np.int64), kind="stable")]
     rows = np.ascontiguousarray(rows[::-1]) if order == "nearer and nearer" else rows
-    index = Index(rows, metric, kernel=kernel)
+    index = Index(rows, metric, algorithm="brute", kernel=kernel)
     for k in (1, 2, 100, 1999, 2000):
         assert_exact(index, rows, np.zeros((4, 9), np.uint8), k, metric)
 
@@ -122,20 +125,20 @@ def test_sorted_rows_fill_the_heap_in_the_worst_order(kernel: str, order: str) -
 def test_the_first_j_of_k_are_the_j_of_j(kernel: str, palette: str) -> None:
     metric = metric_of(kernel)
     rows, queries = draw(13, 211, 5, palette), draw(14, 17, 5, palette)
-    index = Index(rows, metric, kernel=kernel)
+    index = Index(rows, metric, algorithm="brute", kernel=kernel)
     dist, ind = oracle_kneighbors(rows, queries, 211, metric)
     for j in range(1, 212):
         assert_same(index.search(queries, j, n_threads=2), (dist[:, :j], ind[:, :j]), f"{j=}")
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "k"), [(20_000, 37, 10), (999, 784, 5), (5_003, 40, 5_003), (8, 70, 8)]
+    ("n", "d", "k"), [(20_000, 37, 10), (999, 784, 5), (5_003, 40, 1_000), (8, 70, 8)]
 )
 def test_any_threads_and_any_batch_size(kernel: str, n: int, d: int, k: int) -> None:
     metric = metric_of(kernel)
     rows_of, queries_of = (15, n, d, "few"), (16, 60, d, "few")
     queries = draw(*queries_of)
-    index = Index(draw(*rows_of), metric, kernel=kernel)
+    index = Index(draw(*rows_of), metric, algorithm="brute", kernel=kernel)
     dist, ind = known_answer(metric, k, rows_of, queries_of)
     for n_threads in THREADS:
         for size in (60, 1, 7, 16):
@@ -151,9 +154,9 @@ def test_few_queries_on_many_rows(kernel: str, palette: str) -> None:
     metric = metric_of(kernel)
     rows_of, queries_of = (17, 70_003, 80, palette), (18, 3, 80, palette)
     queries = draw(*queries_of)
-    index = Index(draw(*rows_of), metric, kernel=kernel)
+    index = Index(draw(*rows_of), metric, algorithm="brute", kernel=kernel)
     dist, ind = known_answer(metric, 70_003, rows_of, queries_of)
-    for n_threads in THREADS:
+    for n_threads in (1, 2, 7):
         for q in (1, 2, 3):
             for k in (1, 11, 3000):
                 answer = index.search(queries[:q], k, n_threads=n_threads)
@@ -166,7 +169,7 @@ def test_many_queries_on_few_rows(kernel: str, n: int) -> None:
     metric = metric_of(kernel)
     rows_of, queries_of, k = (19, n, 60, "few"), (20, 2_003, 60, "few"), min(n, 70)
     queries = draw(*queries_of)
-    index = Index(draw(*rows_of), metric, kernel=kernel)
+    index = Index(draw(*rows_of), metric, algorithm="brute", kernel=kernel)
     expected = known_answer(metric, k, rows_of, queries_of)
     for n_threads in THREADS:
         assert_same(index.search(queries, k, n_threads=n_threads), expected, f"{n_threads=}")
@@ -177,7 +180,7 @@ def test_work_that_takes_many_chunks(kernel: str, n_threads: int) -> None:
     """The same forty queries over and over, in chunks that do not divide by forty."""
     metric = metric_of(kernel)
     rows_of, queries_of = (24, 20_000, 64, "few"), (25, 40, 64, "few")
-    index = Index(draw(*rows_of), metric, kernel=kernel)
+    index = Index(draw(*rows_of), metric, algorithm="brute", kernel=kernel)
     dist, ind = (np.tile(part, (60, 1)) for part in known_answer(metric, 9, rows_of, queries_of))
     answer = index.search(np.tile(draw(*queries_of), (60, 1)), 9, n_threads=n_threads)
     assert_same(answer, (dist, ind))
@@ -189,7 +192,7 @@ def test_few_queries_whose_rows_take_many_chunks(kernel: str, n_threads: int) ->
     rows_of, queries_of = (26, 400, 9_000, "few"), (27, 12, 9_000, "few")
     queries = draw(*queries_of)
     # Each row twenty times, copy c of row r as row 400 c + r: the index decides every answer.
-    index = Index(np.tile(draw(*rows_of), (20, 1)), metric, kernel=kernel)
+    index = Index(np.tile(draw(*rows_of), (20, 1)), metric, algorithm="brute", kernel=kernel)
     dist, ind = known_answer(metric, 400, rows_of, queries_of)
     copies = ind[:, :, np.newaxis] + 400 * np.arange(20)
     pairs = np.repeat(dist, 20, axis=1), copies.reshape(len(queries), -1)
@@ -199,10 +202,10 @@ def test_few_queries_whose_rows_take_many_chunks(kernel: str, n_threads: int) ->
 
 
 @pytest.mark.parametrize("palette", ["duplicates", "zeros", "few", "uniform"])
-@pytest.mark.parametrize(("n", "d"), [(2, 3), (49, 5), (300, 64), (500, 784)])
+@pytest.mark.parametrize(("n", "d"), [(2, 3), (49, 5), (300, 64), (350, 784)])
 def test_leave_one_out_is_by_index(kernel: str, palette: str, n: int, d: int) -> None:
     metric = metric_of(kernel)
-    index = Index(draw(21, n, d, palette), metric, kernel=kernel)
+    index = Index(draw(21, n, d, palette), metric, algorithm="brute", kernel=kernel)
     dist, ind = known_answer(metric, n - 1, (21, n, d, palette), None)
     for k in sorted({1, min(7, n - 1), n - 1}):
         for n_threads in THREADS:
@@ -225,7 +228,7 @@ def test_memory_at_any_address(kernel: str, offset: int) -> None:
     metric = metric_of(kernel)
     rows = _at_offset(draw(22, 150, 67), offset)
     queries = _at_offset(draw(23, 14, 67), 63 - offset)
-    assert_exact(Index(rows, metric, kernel=kernel), rows, queries, 6, metric)
+    assert_exact(Index(rows, metric, algorithm="brute", kernel=kernel), rows, queries, 6, metric)
 
 
 def test_nothing_is_read_past_the_end(kernel: str) -> None:
@@ -243,6 +246,7 @@ def test_nothing_is_read_past_the_end(kernel: str) -> None:
     q=st.integers(1, 40),
     palettes=st.tuples(st.sampled_from(list(PALETTES)), st.sampled_from(list(PALETTES))),
     from_rows=st.booleans(),
+    algorithm=st.sampled_from(ALGORITHMS),
     n_threads=st.sampled_from(THREADS),
     data=st.data(),
 )
@@ -254,6 +258,7 @@ def test_hypothesis(
     q: int,
     palettes: tuple[str, str],
     from_rows: bool,
+    algorithm: str,
     n_threads: int,
     data: st.DataObject,
 ) -> None:
@@ -261,8 +266,8 @@ def test_hypothesis(
     rows, queries = draw(seed, n, d, palettes[0]), draw(seed + 1, q, d, palettes[1])
     if from_rows:  # half of the queries are rows, so that zero distances occur
         queries[::2] = rows[np.arange(len(queries[::2])) % n]
-    index = Index(rows, metric, kernel=kernel)
+    index = Index(rows, metric, algorithm=algorithm, kernel=kernel)
     k = data.draw(st.one_of(st.integers(1, n), st.integers(1, min(n, 10))), label="k")
     assert_exact(index, rows, queries, k, metric, n_threads)
-    if n > 1:
+    if 1 < n <= 120:
         assert_exact(index, rows, None, min(k, n - 1), metric, n_threads)

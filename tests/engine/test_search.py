@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,9 +31,11 @@ IMAGES = ("mnist", "fashion_mnist")
 
 
 @pytest.mark.parametrize("n_threads", THREADS)
-def test_letters_are_full_of_ties(letters: SimpleNamespace, metric: str, n_threads: int) -> None:
+def test_letters_are_full_of_ties(
+    letters: SimpleNamespace, metric: str, n_threads: int, algorithm: str
+) -> None:
     rows, queries = letters.X[:16_000], np.ascontiguousarray(letters.X[16_000::40])
-    index = Index(rows, metric)
+    index = Index(rows, metric, algorithm=algorithm)
     dist, ind = _letters_answer(metric, rows.tobytes(), queries.tobytes())
     assert np.any(dist[:, 30] == dist[:, 29]), "no tie at the cut: this set proves little"
     for k in (1, 30, 31):
@@ -50,45 +53,47 @@ def _letters_answer(metric: str, rows: bytes, queries: bytes) -> Answer:
     return oracle_kneighbors(table, points, 31, metric)
 
 
-def test_letters_leave_one_out(letters: SimpleNamespace, metric: str) -> None:
+def test_letters_leave_one_out(letters: SimpleNamespace, metric: str, algorithm: str) -> None:
     rows = letters.X[:2_000]
-    assert_exact(Index(rows, metric), rows, None, 8, metric)
+    assert_exact(Index(rows, metric, algorithm=algorithm), rows, None, 8, metric)
 
 
-def test_digits(digits: SimpleNamespace, metric: str) -> None:
-    index = Index(digits.X, metric)
+def test_digits(digits: SimpleNamespace, metric: str, algorithm: str) -> None:
+    index = Index(digits.X, metric, algorithm=algorithm)
     assert_exact(index, digits.X, digits.X[::3].copy(), 7, metric)
     assert_exact(index, digits.X, None, 7, metric)
 
 
-def test_opencv_digits(opencv_digits: SimpleNamespace, metric: str) -> None:
+def test_opencv_digits(opencv_digits: SimpleNamespace, metric: str, algorithm: str) -> None:
     rows = opencv_digits.X.reshape(len(opencv_digits.X), -1)
-    assert_exact(Index(rows, metric), rows, rows[::25].copy(), 11, metric)
+    assert_exact(Index(rows, metric, algorithm=algorithm), rows, rows[::25].copy(), 11, metric)
 
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_on_all_rows(request: pytest.FixtureRequest, name: str, metric: str) -> None:
-    """Every kernel of the metric, on 60,000 rows of 784."""
+    """60,000 rows of 784: every kernel of the metric, pruning, and what "auto" makes of them."""
     images = request.getfixturevalue(name)
-    queries = np.ascontiguousarray(images.test[::625])
-    expected = oracle_kneighbors(images.train, queries, 20, metric)
-    for kernel in available_kernels():
-        if metric_of(kernel) == metric:
-            index = Index(images.train, metric, kernel=kernel)
-            assert_same(index.search(queries, 20, n_threads=2), expected, kernel)
-            one = index.search(queries[3:4], 20, n_threads=2)
-            assert_same(one, (expected[0][3:4], expected[1][3:4]), kernel)
+    queries = np.ascontiguousarray(images.test[::830])
+    dist, ind = oracle_kneighbors(images.train, queries, 20, metric)
+    kernels = [kernel for kernel in available_kernels() if metric_of(kernel) == metric]
+    ways = [("brute", kernel) for kernel in kernels] + [("pruned", None), ("auto", None)]
+    for way in ways:
+        index = Index(images.train, metric, algorithm=way[0], kernel=way[1])
+        assert_same(index.search(queries, 20, n_threads=2), (dist, ind), str(way))
+        for part in (slice(3, 4), slice(5, 7)):
+            answer = index.search(queries[part], 20, n_threads=2)
+            assert_same(answer, (dist[part], ind[part]), f"{way} {part}")
 
 
 @pytest.mark.parametrize("name", [*IMAGES, "sift_photos"])
 def test_hundreds_of_queries_proved_by_a_float64_product(
-    request: pytest.FixtureRequest, name: str
+    request: pytest.FixtureRequest, name: str, algorithm: str
 ) -> None:
     """A float64 matrix product of bytes is exact: its partial sums are integers below 2**53."""
     data = request.getfixturevalue(name)
     rows, queries = (data.X, data.X[::100]) if name == "sift_photos" else (data.train, data.test)
     queries = np.ascontiguousarray(queries[:500])
-    dist, ind = Index(rows, "sqeuclidean").search(queries, 10, n_threads=2)
+    dist, ind = Index(rows, "sqeuclidean", algorithm=algorithm).search(queries, 10, n_threads=2)
     x = rows.astype(np.float64)
     x_norms = np.einsum("ij,ij->i", x, x)
     for start in range(0, len(queries), 250):
@@ -101,41 +106,78 @@ def test_hundreds_of_queries_proved_by_a_float64_product(
         verify_answer(table, dist[part], ind[part])
 
 
+# --- the contract, whatever the algorithm; test_kernels.py has it for each kernel ---
+
+
+@pytest.mark.parametrize("palette", ["few", "uniform"])
+@pytest.mark.parametrize(("n", "d", "k"), [(5_003, 40, 60), (999, 784, 15)])
+def test_any_threads_any_batch_any_j(
+    metric: str, algorithm: str, palette: str, n: int, d: int, k: int
+) -> None:
+    rows, queries = draw(20, n, d, palette), draw(21, 25, d, palette)
+    queries[::5] = rows[:5]
+    index = Index(rows, metric, algorithm=algorithm)
+    dist, ind = oracle_kneighbors(rows, queries, k, metric)
+    for n_threads in THREADS:
+        for size in (25, 1, 7):
+            for start in range(0, 25, size):
+                part = slice(start, start + size)
+                answer = index.search(queries[part], k, n_threads=n_threads)
+                assert_same(answer, (dist[part], ind[part]), f"{n_threads=} {part}")
+        for j in (1, 2, 13):
+            answer = index.search(queries, j, n_threads=n_threads)
+            assert_same(answer, (dist[:, :j], ind[:, :j]), f"{n_threads=} {j=}")
+
+
+@pytest.mark.parametrize("palette", ["zeros", "duplicates", "few", "constant rows"])
+@pytest.mark.parametrize(("n", "d"), [(2, 1), (150, 9), (400, 300)])
+def test_leave_one_out(metric: str, algorithm: str, palette: str, n: int, d: int) -> None:
+    rows = draw(22, n, d, palette)
+    index = Index(rows, metric, algorithm=algorithm)
+    dist, ind = oracle_kneighbors(rows, None, n - 1, metric)
+    for k in sorted({1, min(7, n - 1), n - 1}):
+        for n_threads in THREADS:
+            answer = index.search(None, k, n_threads=n_threads)
+            assert_same(answer, (dist[:, :k], ind[:, :k]), f"{k=} {n_threads=}")
+
+
 # --- the forms of the input ---
 
 
 @pytest.mark.parametrize("offset", [0, 16, 17])
-def test_a_memmap_as_rows(tmp_path: Path, metric: str, offset: int) -> None:
+def test_a_memmap_as_rows(tmp_path: Path, metric: str, offset: int, algorithm: str) -> None:
     rows, queries = draw(1, 500, 50), draw(2, 12, 50)
     path = tmp_path / "rows"
     path.write_bytes(bytes(offset) + rows.tobytes())
     mapped = np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=rows.shape)
-    index = Index(mapped, metric)
+    index = Index(mapped, metric, algorithm=algorithm)
     assert_exact(index, rows, queries, 5, metric)
     assert_exact(index, rows, None, 5, metric)
     assert_same(index.search(mapped[:9], 3, n_threads=2), index.search(rows[:9], 3, n_threads=2))
 
 
-def test_read_only_input_is_searched_and_left_alone(metric: str) -> None:
+def test_read_only_input_is_searched_and_left_alone(metric: str, algorithm: str) -> None:
     rows, queries = draw(3, 90, 33), draw(4, 20, 33)
     copies = rows.copy(), queries.copy()
     for array in (rows, queries):
         array.flags.writeable = False
-    assert_exact(Index(rows, metric), rows, queries, 5, metric)
+    assert_exact(Index(rows, metric, algorithm=algorithm), rows, queries, 5, metric)
     for array, copy in zip((rows, queries), copies, strict=True):
         np.testing.assert_array_equal(array, copy)
 
 
-def test_the_caller_owns_the_answer(metric: str) -> None:
+def test_the_caller_owns_the_answer(metric: str, algorithm: str) -> None:
     rows, queries = draw(5, 90, 33), draw(6, 20, 33)
-    index = Index(rows, metric)
+    index = Index(rows, metric, algorithm=algorithm)
     dist, ind = index.search(queries, 5, n_threads=2)
     dist[:], ind[:] = -1, -1
     assert_exact(index, rows, queries, 5, metric)
 
 
-def test_no_queries_no_neighbours(metric: str) -> None:
-    dist, ind = Index(draw(7, 9, 3), metric).search(np.empty((0, 3), np.uint8), 2, n_threads=2)
+def test_no_queries_no_neighbours(metric: str, algorithm: str) -> None:
+    dist, ind = Index(draw(7, 9, 3), metric, algorithm=algorithm).search(
+        np.empty((0, 3), np.uint8), 2, n_threads=2
+    )
     assert_same((dist, ind), (np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)))
 
 
@@ -146,6 +188,26 @@ def test_what_an_index_says_of_itself(metric: str) -> None:
     assert metric_of(index.kernel) == metric
     assert isinstance(index.nbytes_packed, int)
     assert 0 <= index.nbytes_packed <= 1.5 * rows.nbytes
+
+
+@pytest.mark.skipif(
+    not os.environ.get("KNNC_LARGE_TESTS"),
+    reason="takes 5 GB of memory: set KNNC_LARGE_TESTS=1 to run it",
+)
+def test_more_than_two_to_the_31_bytes(metric: str) -> None:
+    n, d = 2_800_000, 784
+    rows = np.zeros((n, d), dtype=np.uint8)
+    rows[n - 1], rows[n - 5], rows[n - 7], rows[n - 60_000] = 255, 254, 254, 3
+    queries = np.repeat(np.array([[255], [0], [3]], np.uint8), d, axis=1)
+    index = Index(rows, metric, algorithm="brute", n_threads=2)
+    dist, ind = index.search(queries, 5, n_threads=2)
+    assert ind.tolist() == [
+        [n - 1, n - 7, n - 5, n - 60_000, 0],
+        [0, 1, 2, 3, 4],
+        [n - 60_000, 0, 1, 2, 3],
+    ]
+    steps = np.array([[0, 1, 1, 252, 255], [0, 0, 0, 0, 0], [0, 3, 3, 3, 3]])
+    np.testing.assert_array_equal(dist, d * (steps**2 if metric == "sqeuclidean" else steps))
 
 
 # --- errors ---

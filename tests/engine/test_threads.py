@@ -12,7 +12,7 @@ import threadpoolctl
 
 from knnc.engine.index import Index
 from knnc.engine.threads import effective_n_threads
-from tests.engine.support import METRICS, assert_same, draw, run_child
+from tests.engine.support import assert_same, draw, run_child
 from tests.oracle import oracle_kneighbors
 
 CPUS = joblib.cpu_count()
@@ -91,12 +91,11 @@ def test_counting_and_searching_change_no_setting() -> None:
 # --- several Python threads ---
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_python_threads_share_an_index(metric: str) -> None:
+def test_python_threads_share_an_index(metric: str, algorithm: str) -> None:
     rows = draw(2, 4_000, 60, "few")
-    index = Index(rows, metric)
+    index = Index(rows, metric, algorithm=algorithm)
     tasks = [(draw(seed, (1, 40, 300)[seed % 3], 60, "few"), 1 + seed % 9) for seed in range(48)]
-    expected = [oracle_kneighbors(rows[:], queries, k, metric) for queries, k in tasks[:12]]
+    expected = [oracle_kneighbors(rows, queries, k, metric) for queries, k in tasks[:12]]
 
     def search(number: int) -> Any:
         queries, k = tasks[number % 12]
@@ -108,10 +107,10 @@ def test_python_threads_share_an_index(metric: str) -> None:
         assert_same(answer, expected[number % 12], f"search {number}")
 
 
-def test_python_threads_build_and_search_their_own(metric: str) -> None:
+def test_python_threads_build_and_search_their_own(metric: str, algorithm: str) -> None:
     def search(seed: int) -> Any:
         rows, queries = draw(seed, 700, 30, "few"), draw(seed + 100, 30, 30, "few")
-        return Index(rows, metric).search(queries, 5, n_threads=2)
+        return Index(rows, metric, algorithm=algorithm).search(queries, 5, n_threads=2)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(search, range(24)))

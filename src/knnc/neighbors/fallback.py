@@ -29,8 +29,8 @@ Answer = tuple[Float64, Indices]
 _SECONDS = 0.1  # of work in a piece, where the search is free to choose
 _FIRST = 256  # queries in the first piece
 
-# Rows decoded at a time, in elements: 128 MB of float64.
-_DECODED = 1 << 24
+# Rows decoded at a time, in elements: 64 MB of float64.
+_DECODED = 1 << 23
 # Queries in a matrix product with them: two thirds of the speed of many, and a lone query, filled
 # up, costs twice what reading the rows takes.
 _TOGETHER = 64
@@ -201,7 +201,7 @@ def kneighbors_of_floats(
     No answer depends on the other queries, nor on the number of threads: a matrix product may
     round a row differently in another shape, so every product has as many queries as any other,
     the last one filled up with repetitions. (Manhattan distances are computed pair by pair.) The
-    rows are decoded some at a time, 128 MB at most, and anew in each call: a float64 copy kept
+    rows are decoded some at a time, 64 MB at most, and anew in each call: a float64 copy kept
     for the next one would be eight times the rows.
     """
     n_samples_fit, n_features = rows.shape
@@ -212,12 +212,14 @@ def kneighbors_of_floats(
     best: Answer = np.empty((len(queries), 0)), np.empty((len(queries), 0), dtype=np.intp)
     done, work = 0, n_samples_fit * len(queries)
     step = max(1, _DECODED // n_features)
+    # Fewer would spend their time on the norms of the rows, which each call computes.
+    together = _TOGETHER * max(4, _compat.n_threads())
     for start in range(0, n_samples_fit, step):
         decoded = decode(rows[start : start + step], encoding).astype(np.float64, copy=False)
         view = _compat.brute_force(decoded, metric)
         shape = len(queries), min(best[0].shape[1] + len(decoded), k)
         nearest: Answer = np.empty(shape), np.empty(shape, dtype=np.intp)
-        for piece in _timed_pieces(len(queries), _TOGETHER * _compat.n_threads()):
+        for piece in _timed_pieces(len(queries), together):
             dist, ind = _compat.argkmin(
                 view, queries[piece], min(k, len(decoded)), "parallel_on_X", _TOGETHER
             )
