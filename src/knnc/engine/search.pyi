@@ -1,32 +1,21 @@
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_FEATURES: Final[int]
+from knnc.engine.dispatch import all_kernels as all_kernels
+from knnc.engine.dispatch import available_kernels as available_kernels
+from knnc.engine.dispatch import detected_cpu_features as detected_cpu_features
+from knnc.engine.dispatch import disable_cpu_features as disable_cpu_features
+from knnc.engine.dispatch import kernel_for as kernel_for
+from knnc.engine.dispatch import known_cpu_features as known_cpu_features
+from knnc.engine.dispatch import openmp_max_threads as openmp_max_threads
+from knnc.engine.dispatch import openmp_version as openmp_version
+from knnc.engine.packed import BLOCK_FEATURES as BLOCK_FEATURES
+from knnc.engine.packed import PackedRows
+
 NO_SELF: Final[int]
-
-def openmp_version() -> int: ...
-def openmp_max_threads() -> int: ...
-def known_cpu_features() -> list[str]: ...
-def detected_cpu_features() -> list[str]: ...
-def disable_cpu_features(names: Collection[str]) -> None: ...
-def all_kernels() -> list[str]: ...
-def available_kernels() -> list[str]: ...
-def kernel_for(metric: str, name: str | None) -> str: ...
-
-class PackedRows:
-    n_rows: Final[int]
-    n_features: Final[int]
-    n_panels: Final[int]
-    def __init__(
-        self, rows: NDArray[np.uint8], metric: str, kernel: str | None, n_threads: int
-    ) -> None: ...
-    @property
-    def kernel_name(self) -> str: ...
-    @property
-    def nbytes(self) -> int: ...
 
 def search(
     rows: PackedRows,
