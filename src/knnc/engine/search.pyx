@@ -32,19 +32,6 @@ from time import perf_counter
 
 import numpy as np
 
-# A search is asked for by these names too, wherever they are defined.
-from knnc.engine.dispatch import (
-    all_kernels,
-    available_kernels,
-    detected_cpu_features,
-    disable_cpu_features,
-    kernel_for,
-    known_cpu_features,
-    openmp_max_threads,
-    openmp_version,
-)
-from knnc.engine.packed import BLOCK_FEATURES
-
 # Rows of one panel block: about half of a 1 MiB L2 cache; the queries of an item take a quarter.
 cdef int64_t PANEL_BLOCK_BYTES = 384 * 1024
 cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
