@@ -32,7 +32,9 @@ KERNEL_DIR = "src/knnc/engine/kernels"
 
 # Each extension module, and the C sources linked into it besides its own .pyx.
 EXTENSIONS = {
-    "knnc.engine.search": f"{KERNEL_DIR}/*.c",
+    "knnc.engine.dispatch": f"{KERNEL_DIR}/*.c",
+    "knnc.engine.packed": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.search": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.codes": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.prune": f"{KERNEL_DIR}/pack.c",
 }

@@ -33,10 +33,10 @@ INSTRUCTIONS = {
     "sqeuclidean_u8_avxvnni": "vpdpbusd ymm",
     "sqeuclidean_u8_avx512bw": "vpmaddwd zmm",
     "sqeuclidean_u8_avx2": "vpmaddwd ymm",
-    "sqeuclidean_u8_neondot": "udot",
+    "sqeuclidean_u8_neondotprod": "udot",
     "manhattan_u8_avx512bw": "vpsadbw zmm",
     "manhattan_u8_avx2": "vpsadbw ymm",
-    "manhattan_u8_neondot": "uabd + udot",
+    "manhattan_u8_neondotprod": "uabd + udot",
 }
 K = 5
 
@@ -76,14 +76,14 @@ class Peak:
 def measure(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """Each kernel that runs here, on one thread and on all, on MNIST."""
     from knnc.datasets import fetch_mnist
-    from knnc.engine import search
+    from knnc.engine import dispatch
 
     peak = Peak()
     rows, queries = fetch_mnist().data, fetch_mnist(subset="test").data
     queries = np.ascontiguousarray(queries[: 500 if quick else 10_000])
     varying = int((rows != rows[0]).any(axis=0).sum())
     found = []
-    for kernel in search.available_kernels():
+    for kernel in dispatch.available_kernels():
         if kernel not in INSTRUCTIONS:
             continue
         for n_threads in sorted({1, n_cpus()}):

@@ -17,8 +17,8 @@ from typing import Any, Self
 import pytest
 
 import knnc
+from knnc.engine.dispatch import detected_cpu_features
 from knnc.engine.runtime import runtime_info
-from knnc.engine.search import detected_cpu_features
 
 from .conftest import Program, environment, write_folder
 

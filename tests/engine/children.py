@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from knnc.engine.dispatch import all_kernels, available_kernels
 from knnc.engine.index import Index
 from knnc.engine.progress import progress
-from knnc.engine.search import all_kernels, available_kernels
 from knnc.engine.threads import effective_n_threads
 from tests.oracle import Bytes, oracle_kneighbors
 

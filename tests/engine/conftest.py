@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from knnc.engine.search import all_kernels
+from knnc.engine.dispatch import all_kernels
 from tests.engine.support import ALGORITHMS, METRICS, require
 
 

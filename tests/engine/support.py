@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from knnc.engine.dispatch import available_kernels
 from knnc.engine.index import Index
-from knnc.engine.search import available_kernels
 from tests.oracle import oracle_kneighbors
 
 METRICS = ("sqeuclidean", "manhattan")

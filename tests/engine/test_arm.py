@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from knnc.engine.search import available_kernels
+from knnc.engine.dispatch import available_kernels
 from tests.engine.support import METRICS
 
 SCRIPT = Path(__file__).parent / "arm" / "run.sh"

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from knnc.engine import summaries
 from knnc.engine.codes import Codes
-from knnc.engine.search import available_kernels
+from knnc.engine.dispatch import available_kernels
 from tests.engine.support import PALETTES, Bytes, draw, metric_of
 from tests.oracle import oracle_distances
 

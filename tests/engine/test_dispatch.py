@@ -6,8 +6,8 @@ import platform
 
 import pytest
 
+from knnc.engine.dispatch import all_kernels, available_kernels, known_cpu_features
 from knnc.engine.index import Index
-from knnc.engine.search import all_kernels, available_kernels, known_cpu_features
 from tests.engine.support import METRICS, draw, isa_of, metric_of, run_child
 
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")

@@ -11,9 +11,9 @@ import threading
 
 import pytest
 
+from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import Index
 from knnc.engine.progress import current, progress
-from knnc.engine.search import all_kernels
 from tests.engine.support import METRICS, assert_exact, draw, run_child
 
 SERIAL = [name for name in all_kernels() if name.endswith("_serial")]

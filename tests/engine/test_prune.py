@@ -128,10 +128,43 @@ def _duplicates() -> Case:
 
 
 def _one_dimension() -> Case:
-    """Codes that lose nothing, and 24 rows at each distance: bounds without room."""
-    values = np.repeat(np.arange(1, 256, dtype=np.uint8), 24)
+    """Codes that lose nothing, and many rows at the same distance: bounds without room.
+
+    Rows are odd, so that the best distance of an even query is known from the seeds, and every
+    row that ties with it is at the limit.
+    """
+    values = np.repeat(np.arange(1, 256, 2, dtype=np.uint8), 48)
     rows = np.random.default_rng(16).permutation(values)[:, np.newaxis]
     return np.ascontiguousarray(rows), np.arange(0, 256, 7, dtype=np.uint8)[:, np.newaxis].copy()
+
+
+def _steps(sums: npt.NDArray[np.int64]) -> Bytes:
+    """Eight features for each number, which add up to it and never fall when it grows."""
+    parts = (sums[:, :, np.newaxis] + np.arange(8)) // 8
+    return np.ascontiguousarray(parts.reshape(len(sums), -1), dtype=np.uint8)
+
+
+def _ladders() -> Case:
+    """For Manhattan: sums that are whole steps, but for twelve rows that lose half a step twice.
+
+    They are rounded away from the queries, so that their codes are twice as far as they are; all
+    else that is as near comes after them. Their errors count in no panel but the last.
+    """
+    rng = np.random.default_rng(17)
+    at = rng.integers(0, 12, size=(2_880, 3))
+    at[:, 0] += (at.sum(axis=1) + 1) % 2  # the sum is odd, that of a query is even
+    queries = rng.integers(2, 10, size=(24, 3))
+    queries[:, 0] += queries.sum(axis=1) % 2
+    sums = 8 * at
+    sums[:12] = 8 * queries[:12] + np.array([4, 4, 0])
+    return _steps(sums), _steps(8 * queries)
+
+
+def _mirrored() -> Case:
+    """Features that vary against each other: a sum in which half of them are subtracted."""
+    base = draw(18, 1_200, 40, "sign bit")
+    rows = np.ascontiguousarray(np.concatenate([base, 255 - base], axis=1))
+    return rows, np.concatenate([_near(rows, 16, 19), draw(20, 6, 80, "extremes")])
 
 
 def _odd_and_even() -> Case:
@@ -189,6 +222,8 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "duplicates": _duplicates,
     "one dimension": _one_dimension,
     "odd and even": _odd_and_even,
+    "ladders": _ladders,
+    "mirrored": _mirrored,
     "rows of one value": _rows_of_one_value,
     "one feature of 64": _one_of_64,
     "all equal": _all_equal,

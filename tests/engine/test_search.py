@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from knnc.engine.dispatch import available_kernels
 from knnc.engine.index import Index
-from knnc.engine.search import available_kernels
 from tests.engine.support import (
     THREADS,
     Answer,

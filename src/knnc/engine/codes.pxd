@@ -1,6 +1,6 @@
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
-from knnc.engine.search cimport PackedRows
+from knnc.engine.packed cimport PackedRows
 
 
 cdef class Codes:

@@ -46,7 +46,7 @@ from knnc.engine._kernels cimport (
 import numpy as np
 
 from knnc.engine import summaries
-from knnc.engine.search import PackedRows as _PackedRows
+from knnc.engine.packed import PackedRows as _PackedRows
 
 cdef double MARGIN = 1 + 1e-12
 # Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.

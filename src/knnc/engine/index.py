@@ -16,20 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from knnc.engine import dispatch, search, summaries
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
-from knnc.engine import search, summaries
 from knnc.engine.codes import Codes
+from knnc.engine.packed import BLOCK_FEATURES, PackedRows
 from knnc.engine.progress import current
 from knnc.engine.prune import PrunedRows
 from knnc.engine.prune import search as search_pruned
-from knnc.engine.search import PackedRows
 from knnc.engine.threads import safe_n_threads
 
 METRICS = ("sqeuclidean", "manhattan")
 ALGORITHMS = ("auto", "brute", "pruned")
 
 # Rows of more features than a kernel's block are searched by brute force only.
-MAX_PRUNED_FEATURES = search.BLOCK_FEATURES
+MAX_PRUNED_FEATURES = BLOCK_FEATURES
 # Axes of the coarse and of the fine code, and features of a group: of what was tried on MNIST and
 # Fashion-MNIST (32 to 128 and 31 to 159 axes; groups of 16+4, 8+4, 8+2) within 5 % of the best.
 AXES = (64, 127)
@@ -71,7 +71,7 @@ class Index:
         It never changes an answer. "auto" tries both on a sample of large data and takes the
         faster; "brute" and "pruned" take what they say.
     kernel : str or None, default=None
-        The name of a kernel of :func:`knnc.engine.search.available_kernels`; None for the best.
+        The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
     n_threads : int, default=1
         Threads that pack and try.
 
@@ -103,7 +103,7 @@ class Index:
         self.algorithm = algorithm
         self.n_samples_fit, self.n_features = rows.shape
         self._rows = rows
-        self._kernel = search.kernel_for(metric, kernel)
+        self._kernel = dispatch.kernel_for(metric, kernel)
         self._packed: PackedRows | None = None
         self._pruned: PrunedRows | None = None
         n_threads = safe_n_threads(n_threads)
@@ -193,7 +193,9 @@ class Index:
             with _packing:
                 packed = self._packed
                 if packed is None:
-                    packed = PackedRows(self._rows, self.metric, self._kernel, n_threads)
+                    packed = PackedRows(
+                        self._rows, self.metric, self._kernel, n_threads, drop_constant=True
+                    )
                     self._packed = packed
         return packed
 
@@ -213,7 +215,7 @@ class Index:
         """The squared Euclidean kernel that projects rows, of the rank of this index's own."""
         if self.metric == "sqeuclidean":
             return self._kernel
-        return search.kernel_for("sqeuclidean", None)
+        return dispatch.kernel_for("sqeuclidean", None)
 
     def _may_prune(self) -> bool:
         if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:

@@ -28,14 +28,15 @@ from knnc.engine._kernels cimport (
     knnc_tile_bytes,
 )
 from knnc.engine.codes cimport Codes
-from knnc.engine.search cimport PackedRows, queries_to_sort
+from knnc.engine.packed cimport PackedRows
+from knnc.engine.search cimport queries_to_sort
 
 from time import perf_counter
 
 import numpy as np
 
-from knnc.engine.search import PackedRows as _PackedRows
-from knnc.engine.search import aligned_bytes
+from knnc.engine.packed import PackedRows as _PackedRows
+from knnc.engine.packed import aligned_bytes
 
 # Coarse codes of one panel block; the codes of a block of queries go with it in the L2 cache.
 cdef int64_t PANEL_BLOCK_BYTES = 256 * 1024

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from knnc._version import __version__
-from knnc.engine import search
+from knnc.engine import dispatch
 from knnc.engine.threads import effective_n_threads
 
 DISABLE_VARIABLE = "KNNC_DISABLE_CPU_FEATURES"
@@ -24,15 +24,15 @@ def apply_environment() -> None:
         If a name is not among the known ones; the others are left out all the same.
     """
     names = {n.strip().lower() for n in os.environ.get(DISABLE_VARIABLE, "").split(",")} - {""}
-    unknown = sorted(names - set(search.known_cpu_features()))
+    unknown = sorted(names - set(dispatch.known_cpu_features()))
     if unknown:
         warnings.warn(
             f"{DISABLE_VARIABLE} names unknown CPU features {unknown}; the known ones are "
-            f"{search.known_cpu_features()}.",
+            f"{dispatch.known_cpu_features()}.",
             RuntimeWarning,
             stacklevel=2,
         )
-    search.disable_cpu_features(names)
+    dispatch.disable_cpu_features(names)
 
 
 def runtime_info() -> dict[str, Any]:
@@ -52,7 +52,7 @@ def runtime_info() -> dict[str, Any]:
     import sklearn
     from threadpoolctl import threadpool_info
 
-    available = search.available_kernels()
+    available = dispatch.available_kernels()
     used: dict[str, str] = {}
     for name in available:
         used.setdefault(name.split("_", 1)[0], name)
@@ -67,13 +67,13 @@ def runtime_info() -> dict[str, Any]:
             "joblib": joblib.__version__,
         },
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu_features": search.detected_cpu_features(),
-        "cpu_features_disabled": sorted(disabled & set(search.known_cpu_features())),
+        "cpu_features": dispatch.detected_cpu_features(),
+        "cpu_features_disabled": sorted(disabled & set(dispatch.known_cpu_features())),
         "kernels": used,
         "kernels_available": available,
-        "kernels_compiled": search.all_kernels(),
+        "kernels_compiled": dispatch.all_kernels(),
         "openmp": {
-            "specification": search.openmp_version() or None,
+            "specification": dispatch.openmp_version() or None,
             "runtimes": sorted(
                 str(pool["prefix"]) for pool in threadpool_info() if pool["user_api"] == "openmp"
             ),

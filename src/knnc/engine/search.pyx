@@ -14,31 +14,19 @@ order, so a row at the limit itself can be left out: its index is larger than th
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport log2
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from knnc.engine._heap cimport heap_clear, heap_merge, heap_push, heap_sort, sift_down
 from knnc.engine._kernels cimport (
-    KNNC_ALIGNMENT,
-    KNNC_BLOCK_FEATURES,
     KNNC_LIMIT_NONE,
-    KNNC_MANHATTAN,
-    KNNC_SQEUCLIDEAN,
-    knnc_best_kernel,
-    knnc_cpu_feature_at,
-    knnc_detect_cpu,
     knnc_kernel,
-    knnc_kernel_at,
-    knnc_n_cpu_features,
-    knnc_n_kernels,
     knnc_pack_queries,
-    knnc_pack_rows,
     knnc_queries,
-    knnc_rows,
     knnc_tile_bytes,
 )
-from knnc.engine._openmp cimport knnc_max_threads, knnc_openmp_version
+from knnc.engine.packed cimport PackedRows
 
 from time import perf_counter
 
@@ -51,195 +39,12 @@ cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
 cdef double CHUNK_SECONDS = 0.05
 # Queries of a chunk, each of which costs some 100 ns whatever the rows.
 cdef int64_t MAX_CHUNK = 1 << 18
-# Below this many multiply-adds, waking a second thread costs more than it brings.
 # Of one step of a heap sort, when the heaps are large.
 cdef double SORT_SECONDS = 5e-9
+# Below this many multiply-adds, waking a second thread costs more than it brings.
 cdef double SERIAL_WORK = 4e6
 # What `first_self` is when the queries are no rows: so low that no query counts up to a row.
 NO_SELF = INT64_MIN // 2
-
-# Features that one accumulator of 32 bits holds.
-BLOCK_FEATURES = KNNC_BLOCK_FEATURES
-
-cdef uint32_t cpu_features = knnc_detect_cpu()
-cdef uint32_t enabled_features = cpu_features
-
-
-# ------------------------------------------------------------------------------------------------
-# What runs here
-
-def openmp_version():
-    """The OpenMP specification's date, 201511 and the like; 0 for a build without OpenMP."""
-    return knnc_openmp_version
-
-
-def openmp_max_threads():
-    """omp_get_max_threads() of the calling thread; 1 without OpenMP."""
-    return knnc_max_threads()
-
-
-def known_cpu_features():
-    """Names of the CPU features that this build's kernels distinguish."""
-    return [knnc_cpu_feature_at(i).name.decode() for i in range(knnc_n_cpu_features())]
-
-
-def detected_cpu_features():
-    """Names of those that this processor and operating system have."""
-    return [
-        knnc_cpu_feature_at(i).name.decode()
-        for i in range(knnc_n_cpu_features())
-        if knnc_cpu_feature_at(i).bit & cpu_features
-    ]
-
-
-def disable_cpu_features(names):
-    """Leave out CPU features, and those that make no sense without them, from now on."""
-    global enabled_features
-    cdef uint32_t off = 0
-    for i in range(knnc_n_cpu_features()):
-        if knnc_cpu_feature_at(i).name.decode() in names:
-            off |= knnc_cpu_feature_at(i).bit | knnc_cpu_feature_at(i).implies
-    enabled_features = cpu_features & ~off
-
-
-def all_kernels():
-    """Names of the kernels compiled in, best first within a metric."""
-    return [knnc_kernel_at(i).name.decode() for i in range(knnc_n_kernels())]
-
-
-def available_kernels():
-    """Names of the kernels that can run here."""
-    return [
-        knnc_kernel_at(i).name.decode()
-        for i in range(knnc_n_kernels())
-        if not knnc_kernel_at(i).needs & ~enabled_features
-    ]
-
-
-cdef const knnc_kernel *find_kernel(str metric, str name) except NULL:
-    cdef int i
-    wanted = {"sqeuclidean": KNNC_SQEUCLIDEAN, "manhattan": KNNC_MANHATTAN}[metric]
-    if name is None:
-        return knnc_best_kernel(wanted, enabled_features)
-    for i in range(knnc_n_kernels()):
-        if knnc_kernel_at(i).name.decode() == name:
-            if knnc_kernel_at(i).metric != wanted:
-                raise ValueError(f"kernel {name!r} does not compute metric {metric!r}.")
-            if knnc_kernel_at(i).needs & ~enabled_features:
-                raise ValueError(
-                    f"kernel {name!r} cannot run here; these can: {available_kernels()}."
-                )
-            return knnc_kernel_at(i)
-    raise ValueError(f"Unknown kernel {name!r}; the kernels are {all_kernels()}.")
-
-
-def kernel_for(str metric, name):
-    """The name of the kernel that `name` stands for: None is the best that runs here.
-
-    Raises
-    ------
-    ValueError
-        If there is no such kernel, it cannot run here, or it computes another metric.
-    """
-    return find_kernel(metric, name).name.decode()
-
-
-# ------------------------------------------------------------------------------------------------
-# Packed rows
-
-def aligned_bytes(int64_t n_bytes):
-    """An uninitialised uint8 array that starts at a cache line."""
-    raw = np.empty(n_bytes + KNNC_ALIGNMENT, dtype=np.uint8)
-    start = -raw.ctypes.data % KNNC_ALIGNMENT
-    return raw[start:start + n_bytes]
-
-
-cdef class PackedRows:
-    """Rows as one kernel wants them; more than KNNC_BLOCK_FEATURES features are cut into blocks.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features), uint8, C-contiguous
-    metric : {"sqeuclidean", "manhattan"}
-    kernel : str or None
-        The kernel's name; None for the best that runs here.
-    n_threads : int
-    """
-
-    def __cinit__(self, const uint8_t[:, ::1] rows, str metric, kernel, int n_threads):
-        cdef int b
-        cdef int64_t width, panel_bytes = 0, height, lane
-        self.kernel = find_kernel(metric, kernel)
-        self._pace = 2e9
-        height, lane = self.kernel.layout.panel_rows, self.kernel.layout.lane
-        self.n_rows = rows.shape[0]
-        self.n_features = rows.shape[1]
-        self.n_panels = (self.n_rows + height - 1) // height
-        self.n_blocks = <int>((self.n_features + KNNC_BLOCK_FEATURES - 1) // KNNC_BLOCK_FEATURES)
-        self.blocks = <knnc_rows *>malloc(self.n_blocks * sizeof(knnc_rows))
-        if self.blocks == NULL:
-            raise MemoryError()
-        for b in range(self.n_blocks):
-            width = self.block_end(b) - self.block_start(b)
-            self.blocks[b].n_steps = (width + lane - 1) // lane
-            panel_bytes += self.block_bytes(b)
-        self._panels = aligned_bytes(self.n_panels * panel_bytes)
-        self._terms = aligned_bytes(self.n_panels * height * self.n_blocks * sizeof(int32_t))
-        self.point_blocks()
-        self.pack(rows, n_threads)
-
-    def __dealloc__(self):
-        free(self.blocks)
-
-    @property
-    def kernel_name(self):
-        return self.kernel.name.decode()
-
-    @property
-    def nbytes(self):
-        return self._panels.nbytes + self._terms.nbytes
-
-    cdef int64_t block_start(self, int b) noexcept nogil:
-        return <int64_t>b * KNNC_BLOCK_FEATURES
-
-    cdef int64_t block_end(self, int b) noexcept nogil:
-        return min(self.n_features, <int64_t>(b + 1) * KNNC_BLOCK_FEATURES)
-
-    cdef int64_t block_bytes(self, int b) noexcept nogil:
-        """Bytes of one panel of the block."""
-        return self.blocks[b].n_steps * self.kernel.layout.panel_rows * self.kernel.layout.lane
-
-    cdef void point_blocks(self):
-        cdef uintptr_t panels = self._panels.ctypes.data, terms = self._terms.ctypes.data
-        cdef int b
-        for b in range(self.n_blocks):
-            self.blocks[b].panels = <const uint8_t *>panels
-            self.blocks[b].terms = <const int32_t *>terms
-            panels += self.n_panels * self.block_bytes(b)
-            terms += self.n_panels * self.kernel.layout.panel_rows * sizeof(int32_t)
-
-    cdef int pack(self, const uint8_t[:, ::1] rows, int n_threads) except -1:
-        cdef int64_t first, last, p, step
-        cdef int b
-        cdef const knnc_kernel *kernel = self.kernel
-        cdef const uint8_t *start
-        cdef int64_t stride = self.n_features, width, n_rows = self.n_rows
-        # 64 MB between two looks at signals: about 0.05 s.
-        step = max(1, (64 << 20) // max(1, self.n_features * kernel.layout.panel_rows))
-        for b in range(self.n_blocks):
-            start = &rows[0, 0] + self.block_start(b)
-            width = self.block_end(b) - self.block_start(b)
-            last = 0
-            while last < self.n_panels:
-                first = last
-                last = min(self.n_panels, first + step)
-                for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
-                    knnc_pack_rows(
-                        kernel, start, stride, n_rows, width, p, p + 1,
-                        <uint8_t *>self.blocks[b].panels, <int32_t *>self.blocks[b].terms,
-                    )
-                PyErr_CheckSignals()
-        return 0
 
 
 # ------------------------------------------------------------------------------------------------
@@ -251,6 +56,7 @@ cdef struct Heaps:
     int64_t *ind
     int64_t k
     int64_t first_self  # the row that is the tile's first query itself, or far below 0
+    const int32_t *offsets  # what dropped columns add to each distance of a query
 
 
 cdef struct Sums:
@@ -271,16 +77,18 @@ cdef struct Item:
     int64_t k
 
 
-cdef inline int32_t limit_of(int64_t worst) noexcept nogil:
-    return <int32_t>min(worst, <int64_t>KNNC_LIMIT_NONE)
+cdef inline int32_t limit_of(int64_t worst, int64_t offset) noexcept nogil:
+    """Of distances in the kept columns, when those in the others add up to `offset`."""
+    return <int32_t>max(<int64_t>0, min(worst - offset, <int64_t>KNNC_LIMIT_NONE))
 
 
 cdef int32_t push_row(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
     cdef Heaps *heaps = <Heaps *>context
     cdef int64_t *heap = heaps.dist + query * heaps.k
     if row != heaps.first_self + query:
-        sift_down(heap, heaps.ind + query * heaps.k, heaps.k, dist, row)
-    return limit_of(heap[0])
+        sift_down(heap, heaps.ind + query * heaps.k, heaps.k,
+                  <int64_t>dist + heaps.offsets[query], row)
+    return limit_of(heap[0], heaps.offsets[query])
 
 
 cdef int32_t add_block(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
@@ -303,9 +111,9 @@ cdef void push_sums(Sums *sums, Heaps *heaps, int n_queries, int64_t n_rows) noe
 cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
     """Returns -1 when there is no memory for the packed queries."""
     cdef const knnc_kernel *kernel = rows.kernel
-    cdef int tile_queries = kernel.layout.tile_queries, n_blocks = rows.n_blocks, b, q, status = 0
-    cdef int64_t n_tiles = (item.n_queries + tile_queries - 1) // tile_queries, t, i
-    cdef int64_t bytes_a_tile = 0, panel_bytes = 0, offset
+    cdef int tile_queries = kernel.layout.tile_queries, n_blocks = rows.n_blocks, b, status = -1
+    cdef int64_t n_tiles = (item.n_queries + tile_queries - 1) // tile_queries
+    cdef int64_t bytes_a_tile = 0, panel_bytes = 0
     for b in range(n_blocks):
         bytes_a_tile += knnc_tile_bytes(kernel, rows.block_end(b) - rows.block_start(b))
         panel_bytes += rows.block_bytes(b)
@@ -313,35 +121,66 @@ cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
     cdef int64_t width = step * kernel.layout.panel_rows
     cdef uint8_t *values = <uint8_t *>malloc(n_tiles * bytes_a_tile)
     cdef knnc_queries *tiles = <knnc_queries *>malloc(n_tiles * n_blocks * sizeof(knnc_queries))
+    cdef int32_t *offsets = <int32_t *>calloc(n_tiles * tile_queries, sizeof(int32_t))
     cdef int64_t *sums = NULL
     if n_blocks > 1:
         sums = <int64_t *>malloc(tile_queries * width * sizeof(int64_t))
-    if values == NULL or tiles == NULL or (n_blocks > 1 and sums == NULL):
-        status = -1
-    else:
-        for t in range(n_tiles):
-            offset = t * bytes_a_tile
-            for b in range(n_blocks):
-                i = t * n_blocks + b
-                knnc_pack_queries(
-                    kernel, item.queries + t * tile_queries * rows.n_features + rows.block_start(b),
-                    rows.n_features, <int>min(tile_queries, item.n_queries - t * tile_queries),
-                    rows.block_end(b) - rows.block_start(b), values + offset, &tiles[i],
-                )
-                offset += knnc_tile_bytes(kernel, rows.block_end(b) - rows.block_start(b))
-            if n_blocks == 1:
-                for q in range(tiles[t].n_queries):
-                    tiles[t].limits[q] = limit_of(item.dist[(t * tile_queries + q) * item.k])
-        scan_panels(rows, item, tiles, n_tiles, step, sums)
+    if values and tiles and offsets and (sums or n_blocks == 1):
+        status = pack_tiles(rows, item, bytes_a_tile, values, tiles, offsets)
+    if status == 0:
+        scan_panels(rows, item, tiles, n_tiles, step, sums, offsets)
     free(values)
     free(tiles)
+    free(offsets)
     free(sums)
     return status
 
 
+cdef int pack_tiles(
+    PackedRows rows, Item *item, int64_t bytes_a_tile, uint8_t *values, knnc_queries *tiles,
+    int32_t *offsets,
+) noexcept nogil:
+    """The queries of an item, without dropped columns, and the limits of their heaps."""
+    cdef const knnc_kernel *kernel = rows.kernel
+    cdef int n_blocks = rows.n_blocks, b, q, n
+    cdef int64_t tile_queries = kernel.layout.tile_queries, first = 0, i, width, d = rows.n_features
+    cdef const uint8_t *queries = item.queries
+    cdef const uint8_t *source = queries
+    cdef uint8_t *kept = NULL
+    if rows.n_kept < d:
+        # One tile, and after it the dropped columns of one query.
+        kept = <uint8_t *>malloc(tile_queries * rows.n_kept + d - rows.n_kept)
+        if kept == NULL:
+            return -1
+        source = kept
+    while first < item.n_queries:
+        n = <int>min(tile_queries, item.n_queries - first)
+        if kept:
+            for q in range(n):
+                rows.columns.keep(queries + q * d, kept + q * rows.n_kept)
+                offsets[first + q] = rows.columns.offset(
+                    queries + q * d, kernel.pair, kept + tile_queries * rows.n_kept)
+        for b in range(n_blocks):
+            i = first // tile_queries * n_blocks + b
+            width = rows.block_end(b) - rows.block_start(b)
+            knnc_pack_queries(kernel, source + rows.block_start(b), rows.n_kept, n, width, values,
+                              &tiles[i])
+            values += knnc_tile_bytes(kernel, width)
+        if n_blocks == 1:
+            for q in range(n):
+                tiles[i].limits[q] = limit_of(
+                    item.dist[(first + q) * item.k], offsets[first + q])
+        queries += tile_queries * d
+        if not kept:
+            source = queries
+        first += tile_queries
+    free(kept)
+    return 0
+
+
 cdef void scan_panels(
     PackedRows rows, Item *item, knnc_queries *tiles, int64_t n_tiles, int64_t step,
-    int64_t *sums_of,
+    int64_t *sums_of, const int32_t *offsets,
 ) noexcept nogil:
     cdef const knnc_kernel *kernel = rows.kernel
     cdef int n_blocks = rows.n_blocks, b
@@ -357,6 +196,7 @@ cdef void scan_panels(
             heaps.dist = item.dist + t * kernel.layout.tile_queries * item.k
             heaps.ind = item.ind + t * kernel.layout.tile_queries * item.k
             heaps.first_self = item.first_self + t * kernel.layout.tile_queries
+            heaps.offsets = offsets + t * kernel.layout.tile_queries
             if n_blocks == 1:
                 kernel.tile(&rows.blocks[0], first, last, &tiles[t], push_row, &heaps)
                 continue

@@ -9,7 +9,7 @@ from time import monotonic
 
 import joblib
 
-from knnc.engine.search import openmp_max_threads
+from knnc.engine.dispatch import openmp_max_threads
 
 # Linux: this process came of a fork, and has executed no program since (include/linux/sched.h).
 _PF_FORKNOEXEC = 0x40

@@ -1,0 +1,94 @@
+"""Which kernels there are, which of them run here, and which one is chosen."""
+from libc.stdint cimport uint32_t
+
+from knnc.engine._kernels cimport (
+    KNNC_MANHATTAN,
+    KNNC_SQEUCLIDEAN,
+    knnc_best_kernel,
+    knnc_cpu_feature_at,
+    knnc_detect_cpu,
+    knnc_kernel,
+    knnc_kernel_at,
+    knnc_n_cpu_features,
+    knnc_n_kernels,
+)
+from knnc.engine._openmp cimport knnc_max_threads, knnc_openmp_version
+
+cdef uint32_t cpu_features = knnc_detect_cpu()
+cdef uint32_t enabled_features = cpu_features
+
+
+def openmp_version():
+    """The OpenMP specification's date, 201511 and the like; 0 for a build without OpenMP."""
+    return knnc_openmp_version
+
+
+def openmp_max_threads():
+    """omp_get_max_threads() of the calling thread; 1 without OpenMP."""
+    return knnc_max_threads()
+
+
+def known_cpu_features():
+    """Names of the CPU features that this build's kernels distinguish."""
+    return [knnc_cpu_feature_at(i).name.decode() for i in range(knnc_n_cpu_features())]
+
+
+def detected_cpu_features():
+    """Names of those that this processor and operating system have."""
+    return [
+        knnc_cpu_feature_at(i).name.decode()
+        for i in range(knnc_n_cpu_features())
+        if knnc_cpu_feature_at(i).bit & cpu_features
+    ]
+
+
+def disable_cpu_features(names):
+    """Leave out CPU features, and those that make no sense without them, from now on."""
+    global enabled_features
+    cdef uint32_t off = 0
+    for i in range(knnc_n_cpu_features()):
+        if knnc_cpu_feature_at(i).name.decode() in names:
+            off |= knnc_cpu_feature_at(i).bit | knnc_cpu_feature_at(i).implies
+    enabled_features = cpu_features & ~off
+
+
+def all_kernels():
+    """Names of the kernels compiled in, best first within a metric."""
+    return [knnc_kernel_at(i).name.decode() for i in range(knnc_n_kernels())]
+
+
+def available_kernels():
+    """Names of the kernels that can run here."""
+    return [
+        knnc_kernel_at(i).name.decode()
+        for i in range(knnc_n_kernels())
+        if not knnc_kernel_at(i).needs & ~enabled_features
+    ]
+
+
+cdef const knnc_kernel *find_kernel(str metric, str name) except NULL:
+    cdef int i
+    wanted = {"sqeuclidean": KNNC_SQEUCLIDEAN, "manhattan": KNNC_MANHATTAN}[metric]
+    if name is None:
+        return knnc_best_kernel(wanted, enabled_features)
+    for i in range(knnc_n_kernels()):
+        if knnc_kernel_at(i).name.decode() == name:
+            if knnc_kernel_at(i).metric != wanted:
+                raise ValueError(f"kernel {name!r} does not compute metric {metric!r}.")
+            if knnc_kernel_at(i).needs & ~enabled_features:
+                raise ValueError(
+                    f"kernel {name!r} cannot run here; these can: {available_kernels()}."
+                )
+            return knnc_kernel_at(i)
+    raise ValueError(f"Unknown kernel {name!r}; the kernels are {all_kernels()}.")
+
+
+def kernel_for(str metric, name):
+    """The name of the kernel that `name` stands for: None is the best that runs here.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kernel, it cannot run here, or it computes another metric.
+    """
+    return find_kernel(metric, name).name.decode()

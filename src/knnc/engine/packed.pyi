@@ -1,0 +1,34 @@
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_FEATURES: Final[int]
+
+def aligned_bytes(n_bytes: int) -> NDArray[np.uint8]: ...
+
+class PackedRows:
+    n_rows: Final[int]
+    n_features: Final[int]
+    n_panels: Final[int]
+    columns: Final[Columns | None]
+    def __init__(
+        self,
+        rows: NDArray[np.uint8],
+        metric: str,
+        kernel: str | None,
+        n_threads: int,
+        drop_constant: bool = False,
+    ) -> None: ...
+    @property
+    def kernel_name(self) -> str: ...
+    @property
+    def nbytes(self) -> int: ...
+
+class Columns:
+    n_kept: int
+    n_dropped: int
+
+    def __init__(self, varies: NDArray[np.bool_], first_row: NDArray[np.uint8]) -> None: ...
+
+def varying(rows: NDArray[np.uint8], fewest: int, n_threads: int) -> NDArray[np.bool_]: ...
