@@ -30,6 +30,8 @@ The map of the house; imports point down only::
           |--> prune.pyx, codes.pyx             most rows ruled out by short codes
           v         |
         search.pyx  v                           blocks, threads, the k nearest so far
+        packed.pyx                              rows in the layout of a kernel
+        dispatch.pyx                            which kernels this CPU runs
           |    one function pointer, chosen once for this CPU
           v
         kernels/*.c                             a tile of distances, one file per metric
