@@ -78,20 +78,20 @@ class Knnc(System):
 
     def __init__(self, metric: str, k: int) -> None:
         super().__init__(metric, k)
-        import knnc
+        # Now, not when fit is timed: knnc imports what it names when it is first asked for.
+        from knnc import KNeighborsClassifier, NearestNeighbors
 
-        self._module = knnc
+        self._neighbors, self._classifier = NearestNeighbors, KNeighborsClassifier
 
     @property
     def version(self) -> str:
-        version: str = self._module.__version__
-        return version
+        return version("knnc")
 
     def describe(self, config: Config) -> str:
         return f'uint8, algorithm="{self.algorithm}"'
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._model = self._module.NearestNeighbors(
+        self._model = self._neighbors(
             n_neighbors=self.k, algorithm=self.algorithm, metric=self.metric
         ).fit(rows)
         if self._model.engine_ != "integer":
@@ -101,7 +101,7 @@ class Knnc(System):
         return self._model.kneighbors(queries, k)
 
     def classifier(self) -> Any:
-        return self._module.KNeighborsClassifier(algorithm=self.algorithm)
+        return self._classifier(algorithm=self.algorithm)
 
 
 class KnncAuto(Knnc):
@@ -135,7 +135,7 @@ class ScikitLearn(System):
         return f'{self.dtype}, algorithm="{self.algorithm}"'
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._model = self._module.NearestNeighbors(
+        self._model = self._neighbors(
             n_neighbors=self.k, algorithm=self.algorithm, metric=self.metric
         ).fit(rows)
 
@@ -143,7 +143,7 @@ class ScikitLearn(System):
         return self._model.kneighbors(queries, k)
 
     def classifier(self) -> Any:
-        return self._module.KNeighborsClassifier(algorithm=self.algorithm)
+        return self._classifier(algorithm=self.algorithm)
 
 
 class ScikitLearnFloat32(ScikitLearn):
