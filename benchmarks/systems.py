@@ -83,10 +83,6 @@ class Knnc(System):
 
         self._neighbors, self._classifier = NearestNeighbors, KNeighborsClassifier
 
-    @property
-    def version(self) -> str:
-        return version("knnc")
-
     def describe(self, config: Config) -> str:
         return f'uint8, algorithm="{self.algorithm}"'
 
