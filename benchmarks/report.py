@@ -229,7 +229,8 @@ def _imports(found: dict[str, Any] | None) -> list[str]:
         return []
     text = (
         f"`from knnc import NearestNeighbors` takes {figure(found['knnc'])} s and "
-        f"`import sklearn.neighbors` {figure(found['sklearn.neighbors'])} s; the difference is {figure(found['added'])} s "
+        f"`import sklearn.neighbors` {figure(found['sklearn.neighbors'])} s; the difference is "
+        f"{figure(found['added'])} s "
         f"({figure(found['added_low'])} to {figure(found['added_high'])}; medians of "
         f"{found['runs']} pairs of fresh interpreters)."
     )
