@@ -7,6 +7,7 @@ against itself with each row left out. `CASES` says what each of them is meant t
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -133,7 +134,7 @@ def _one_dimension() -> Case:
     Rows are odd, so that the best distance of an even query is known from the seeds, and every
     row that ties with it is at the limit.
     """
-    values = np.repeat(np.arange(1, 256, 2, dtype=np.uint8), 48)
+    values = np.repeat(np.arange(1, 256, 2, dtype=np.uint8), 30)  # their mean is 128
     rows = np.random.default_rng(16).permutation(values)[:, np.newaxis]
     return np.ascontiguousarray(rows), np.arange(0, 256, 7, dtype=np.uint8)[:, np.newaxis].copy()
 
@@ -581,19 +582,26 @@ def tries_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_module, "MIN_BYTES", 1)
 
 
-def _clock(monkeypatch: pytest.MonkeyPatch, faster: str) -> list[int]:
-    """A clock by which one of the two takes a second and the other a thousand, in every repeat."""
-    seconds = {"brute": (1, 1000), "pruned": (1000, 1)}[faster]
-    calls = [0]
+def _make_slow(monkeypatch: pytest.MonkeyPatch, slow: str) -> list[str]:
+    """A clock that only searches move: a second for the slow way, a millionth for the other.
 
-    def perf_counter() -> float:
-        # Asked before brute force, between the two and after: the time goes by in between.
-        repeat, at = divmod(calls[0], 3)
-        calls[0] += 1
-        return float(repeat * 10_000 + sum(seconds[:at]))
+    Returns the searches in their order, as they are made.
+    """
+    now, searches = [0.0], []
 
-    monkeypatch.setattr(index_module, "perf_counter", perf_counter)
-    return calls
+    def timed(name: str, search: Callable[..., Answer]) -> Callable[..., Answer]:
+        def run(*arguments: Any) -> Answer:
+            searches.append(name)
+            now[0] += 1.0 if name == slow else 1e-6
+            return search(*arguments)
+
+        return run
+
+    monkeypatch.setattr(index_module, "perf_counter", lambda: now[0])
+    brute, pruned = timed("brute", index_module.search.search), index_module.search_pruned
+    monkeypatch.setattr(index_module.search, "search", brute)
+    monkeypatch.setattr(index_module, "search_pruned", timed("pruned", pruned))
+    return searches
 
 
 AUTO_ROWS = _blobs(2_000, 200, 10, 47)
@@ -605,9 +613,9 @@ def test_auto_takes_what_is_faster_and_answers_alike(
     monkeypatch: pytest.MonkeyPatch, metric: str, faster: str
 ) -> None:
     queries = _near(AUTO_ROWS, 30, 48)
-    calls = _clock(monkeypatch, faster)
+    searches = _make_slow(monkeypatch, {"brute": "pruned", "pruned": "brute"}[faster])
     index = Index(AUTO_ROWS, metric, algorithm="auto", n_threads=2)
-    assert calls[0] == 3 * index_module.TRIAL_REPEATS
+    assert set(searches) == {"brute", "pruned"}, "both were tried"
     assert index.is_pruned == (faster == "pruned")
     for k in (1, 5, 31, 32, 2_000):  # 31 is a 64th of the rows
         assert_exact(index, AUTO_ROWS, queries, k, metric)
@@ -620,31 +628,34 @@ def test_auto_leaves_many_neighbours_to_brute_force(
     monkeypatch: pytest.MonkeyPatch, metric: str
 ) -> None:
     """Rows are packed for it at the first such search; "pruned" stays what it says."""
-    _clock(monkeypatch, "pruned")
+    searches = _make_slow(monkeypatch, "brute")
     index = Index(AUTO_ROWS, metric, algorithm="auto")
     codes = index.nbytes_packed
+    searches.clear()
     index.search(AUTO_ROWS[:9], 31, n_threads=2)
     assert index.nbytes_packed == codes
     assert_exact(index, AUTO_ROWS, AUTO_ROWS[:9], 32, metric)
     assert index.nbytes_packed >= codes + AUTO_ROWS.nbytes
+    assert searches == ["pruned", "brute"]
     forced = pruned(AUTO_ROWS, metric)
     assert_exact(forced, AUTO_ROWS, AUTO_ROWS[:9], 2_000, metric)
     assert forced.nbytes_packed == codes
+    assert searches == ["pruned", "brute", "pruned"]
 
 
 @pytest.mark.usefixtures("tries_anything")
 def test_threads_that_search_by_brute_force_at_once_pack_once(
     monkeypatch: pytest.MonkeyPatch, metric: str
 ) -> None:
-    _clock(monkeypatch, "pruned")
+    _make_slow(monkeypatch, "brute")
     index = Index(AUTO_ROWS, metric, algorithm="auto")
     packings: list[Any] = []
-    pack, several_asked = index_module.PackedRows, threading.Event()
+    pack = index_module.PackedRows
 
-    def packed(*arguments: Any) -> Any:
+    def packed(*arguments: Any, **options: Any) -> Any:
         packings.append(arguments)
-        several_asked.wait(timeout=0.3)  # time for the others to ask as well
-        return pack(*arguments)
+        time.sleep(0.3)  # time for the others to ask as well
+        return pack(*arguments, **options)
 
     monkeypatch.setattr(index_module, "PackedRows", packed)
     queries = _near(AUTO_ROWS, 20, 49)
