@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -182,9 +183,17 @@ def test_a_callback_can_end_it(kind: str) -> None:
     assert nn.kneighbors(Q[:3])[0].shape == (3, 5)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in its background with SIGINT ignored; here it is heard."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
 @pytest.mark.parametrize("kind", ["brute", "ball_tree", "odd"])
-def test_ctrl_c_stops_it(kind: str) -> None:
+def test_ctrl_c_stops_it(kind: str, interruptible: None) -> None:
     """Between pieces: long before the work is done."""
     X, Q = any_bytes(1, 20_000, 64), any_bytes(2, 60_000, 64) + 0.5
     nn = knnc.NearestNeighbors(algorithm="brute" if kind == "odd" else kind)
