@@ -576,79 +576,78 @@ def test_the_order_of_codes(n: int) -> None:
 # --- "auto" ---
 
 
-@pytest.fixture
-def tries_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small data are tried as well, so that these tests are quick."""
-    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
+class _Searches(list[str]):
+    """The searches that an index makes, in their order; one way can be made slow."""
 
+    slow: str | None = None
 
-def _make_slow(monkeypatch: pytest.MonkeyPatch, slow: str) -> list[str]:
-    """A clock that only searches move: a second for the slow way, a millionth for the other.
-
-    Returns the searches in their order, as they are made.
-    """
-    now, searches = [0.0], []
-
-    def timed(name: str, search: Callable[..., Answer]) -> Callable[..., Answer]:
+    def through(self, name: str, search: Callable[..., Answer]) -> Callable[..., Answer]:
         def run(*arguments: Any) -> Answer:
-            searches.append(name)
-            now[0] += 1.0 if name == slow else 1e-6
+            self.append(name)
+            started = time.thread_time()
+            while name == self.slow and time.thread_time() < started + 0.15:
+                pass  # by the clock of a wall and by that of a processor
             return search(*arguments)
 
         return run
 
-    monkeypatch.setattr(index_module, "perf_counter", lambda: now[0])
-    brute, pruned = timed("brute", index_module.search.search), index_module.search_pruned
-    monkeypatch.setattr(index_module.search, "search", brute)
-    monkeypatch.setattr(index_module, "search_pruned", timed("pruned", pruned))
-    return searches
+    def make_index(self, faster: str, metric: str) -> Index:
+        """An index by "auto" for which one way is a hundred times as fast as the other."""
+        self.slow = {"brute": "pruned", "pruned": "brute"}[faster]
+        index = Index(AUTO_ROWS, metric, algorithm="auto", n_threads=2)
+        self.slow = None
+        assert set(self) == {"brute", "pruned"}, "both were tried"
+        assert index.is_pruned == (faster == "pruned")
+        self.clear()
+        return index
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> _Searches:
+    """Data need not be large for "auto" to try both, so that these tests are quick."""
+    made, ways = _Searches(), index_module.search
+    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
+    monkeypatch.setattr(ways, "search", made.through("brute", ways.search))
+    pruned_search = made.through("pruned", index_module.search_pruned)
+    monkeypatch.setattr(index_module, "search_pruned", pruned_search)
+    return made
 
 
 AUTO_ROWS = _blobs(2_000, 200, 10, 47)
 
 
-@pytest.mark.usefixtures("tries_anything")
 @pytest.mark.parametrize("faster", ["brute", "pruned"])
 def test_auto_takes_what_is_faster_and_answers_alike(
-    monkeypatch: pytest.MonkeyPatch, metric: str, faster: str
+    searches: _Searches, metric: str, faster: str
 ) -> None:
+    index = searches.make_index(faster, metric)
     queries = _near(AUTO_ROWS, 30, 48)
-    searches = _make_slow(monkeypatch, {"brute": "pruned", "pruned": "brute"}[faster])
-    index = Index(AUTO_ROWS, metric, algorithm="auto", n_threads=2)
-    assert set(searches) == {"brute", "pruned"}, "both were tried"
-    assert index.is_pruned == (faster == "pruned")
     for k in (1, 5, 31, 32, 2_000):  # 31 is a 64th of the rows
         assert_exact(index, AUTO_ROWS, queries, k, metric)
+    ways = ["brute"] * 5 if faster == "brute" else ["pruned"] * 3 + ["brute"] * 2
+    assert searches == ways
     left_out = index.search(None, 9, n_threads=2)
     assert_same(left_out, Index(AUTO_ROWS, metric, algorithm="brute").search(None, 9, n_threads=2))
 
 
-@pytest.mark.usefixtures("tries_anything")
-def test_auto_leaves_many_neighbours_to_brute_force(
-    monkeypatch: pytest.MonkeyPatch, metric: str
-) -> None:
+def test_auto_leaves_many_neighbours_to_brute_force(searches: _Searches, metric: str) -> None:
     """Rows are packed for it at the first such search; "pruned" stays what it says."""
-    searches = _make_slow(monkeypatch, "brute")
-    index = Index(AUTO_ROWS, metric, algorithm="auto")
+    index = searches.make_index("pruned", metric)
     codes = index.nbytes_packed
-    searches.clear()
     index.search(AUTO_ROWS[:9], 31, n_threads=2)
     assert index.nbytes_packed == codes
     assert_exact(index, AUTO_ROWS, AUTO_ROWS[:9], 32, metric)
     assert index.nbytes_packed >= codes + AUTO_ROWS.nbytes
-    assert searches == ["pruned", "brute"]
     forced = pruned(AUTO_ROWS, metric)
     assert_exact(forced, AUTO_ROWS, AUTO_ROWS[:9], 2_000, metric)
     assert forced.nbytes_packed == codes
     assert searches == ["pruned", "brute", "pruned"]
 
 
-@pytest.mark.usefixtures("tries_anything")
 def test_threads_that_search_by_brute_force_at_once_pack_once(
-    monkeypatch: pytest.MonkeyPatch, metric: str
+    monkeypatch: pytest.MonkeyPatch, searches: _Searches, metric: str
 ) -> None:
-    _make_slow(monkeypatch, "brute")
-    index = Index(AUTO_ROWS, metric, algorithm="auto")
+    index = searches.make_index("pruned", metric)
     packings: list[Any] = []
     pack = index_module.PackedRows
 
