@@ -131,7 +131,7 @@ class ScikitLearn(System):
         return f'{self.dtype}, algorithm="{self.algorithm}"'
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._model = self._neighbors(
+        self._model = self._module.NearestNeighbors(
             n_neighbors=self.k, algorithm=self.algorithm, metric=self.metric
         ).fit(rows)
 
@@ -139,7 +139,7 @@ class ScikitLearn(System):
         return self._model.kneighbors(queries, k)
 
     def classifier(self) -> Any:
-        return self._classifier(algorithm=self.algorithm)
+        return self._module.KNeighborsClassifier(algorithm=self.algorithm)
 
 
 class ScikitLearnFloat32(ScikitLearn):
