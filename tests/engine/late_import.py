@@ -44,7 +44,7 @@ def main(path: str) -> None:
     child = os.fork()
     if child == 0:
         try:
-            signal.alarm(10)  # a child that hangs ends, and its parent says so
+            signal.alarm(60)  # a child that hangs ends, and its parent says so
             os.write(writer, json.dumps(_search()).encode())
         finally:
             os._exit(0)

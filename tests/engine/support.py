@@ -114,7 +114,7 @@ def run_child(
     function: str,
     *arguments: object,
     module: str = "children",
-    timeout: float = 60,
+    timeout: float = 200,
     **environment: str,
 ) -> dict[str, Any]:
     """Run ``tests.engine.children.<function>(*arguments)`` in a fresh process.

