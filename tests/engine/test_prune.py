@@ -139,9 +139,9 @@ def _one_dimension() -> Case:
     return np.ascontiguousarray(rows), np.arange(0, 256, 7, dtype=np.uint8)[:, np.newaxis].copy()
 
 
-def _steps(sums: npt.NDArray[np.int64]) -> Bytes:
-    """Eight features for each number, which add up to it and never fall when it grows."""
-    parts = (sums[:, :, np.newaxis] + np.arange(8)) // 8
+def _steps(sums: npt.NDArray[np.int64], size: int = 8) -> Bytes:
+    """As many features for each number, which add up to it and never fall when it grows."""
+    parts = (sums[:, :, np.newaxis] + np.arange(size)) // size
     return np.ascontiguousarray(parts.reshape(len(sums), -1), dtype=np.uint8)
 
 
@@ -149,7 +149,8 @@ def _ladders() -> Case:
     """For Manhattan: sums that are whole steps, but for twelve rows that lose half a step twice.
 
     They are rounded away from the queries, so that their codes are twice as far as they are; all
-    else that is as near comes after them. Their errors count in no panel but the last.
+    else that is as near comes after them. Their errors count in no panel but the last. The last
+    twelve queries are themselves rounded away from half of their nearest rows.
     """
     rng = np.random.default_rng(17)
     at = rng.integers(0, 12, size=(2_880, 3))
@@ -158,7 +159,24 @@ def _ladders() -> Case:
     queries[:, 0] += queries.sum(axis=1) % 2
     sums = 8 * at
     sums[:12] = 8 * queries[:12] + np.array([4, 4, 0])
-    return _steps(sums), _steps(8 * queries)
+    between = 8 * (queries[12:] + np.array([1, 0, 0])) + np.array([4, 4, 0])
+    return _steps(sums), _steps(np.concatenate([8 * queries, between]))
+
+
+def _small_ladders() -> Case:
+    """The same for fine codes: queries that lose half a step twice, in pairs with no coarse loss.
+
+    Neighbours vary together, so that a coarse group is two of them.
+    """
+    rng = np.random.default_rng(60)
+    at = rng.integers(0, 3, size=(9_000, 6))
+    at[:, 1::2] = np.where(rng.random((9_000, 3)) < 0.5, at[:, ::2], at[:, 1::2])
+    parity = at.sum(axis=1) % 2
+    queries = 4 * at[parity == 0][:30]
+    queries[:, :2] = 2, 6  # with 0 and 4, or with 4 and 8, the sum is odd
+    queries[:, 2] += 4 * (queries.sum(axis=1) // 4 % 2)
+    queries = np.concatenate([queries, queries[:, [2, 3, 0, 1, 4, 5]]])
+    return _steps(4 * at[parity == 1][:2_880], 4), _steps(queries, 4)
 
 
 def _mirrored() -> Case:
@@ -224,6 +242,7 @@ CASES: Mapping[str, Callable[[], Case]] = {
     "one dimension": _one_dimension,
     "odd and even": _odd_and_even,
     "ladders": _ladders,
+    "small ladders": _small_ladders,
     "mirrored": _mirrored,
     "rows of one value": _rows_of_one_value,
     "one feature of 64": _one_of_64,
@@ -671,6 +690,7 @@ def test_threads_that_search_by_brute_force_at_once_pack_once(
         pytest.param(draw(50, 11_000, 784), "no code tells them apart", id="random bytes"),
         pytest.param(_blobs(40_000, 191, 10, 51), "narrow", id="191 features"),
         pytest.param(_blobs(10_000, 784, 10, 52), "small", id="7.8 MB"),
+        pytest.param(draw(53, 300, 32_769, "constant rows"), "wide", id="32,769 features"),
     ],
 )
 def test_auto_does_not_even_try(
