@@ -195,18 +195,16 @@ def search_in_fork_pool() -> Report:
 # --- interruption ---
 
 
-def _long_search(index: Index, d: int, seconds: float) -> Bytes:
-    """Queries that keep this index busy for about so many seconds on one thread, by measuring."""
-    probe = _draw(5, 256, d)
-    index.search(probe, 5, n_threads=1)  # whatever is made ready once
-    took = []
-    for _ in range(5):  # a busy machine makes some of them slow: the fastest counts
+def _long_search(index: Index, pool: Bytes, seconds: float) -> Bytes:
+    """As many of these queries as keep the index busy for so many seconds on one thread."""
+    probe, took = pool[:1024], []
+    for _ in range(5):  # the first makes ready; a busy machine makes some slow: the fastest counts
         start = time.perf_counter()
         index.search(probe, 5, n_threads=1)
         took.append(time.perf_counter() - start)
     each = min(took) / len(probe)
-    most = 2**29 // d  # half a gigabyte of queries is enough on any machine
-    return np.resize(_draw(6, 4096, d), (min(most, int(seconds / each)), d))
+    most = 2**30 // pool.shape[1]  # a gigabyte of queries is enough on any machine
+    return np.resize(pool, (min(most, int(seconds / each)), pool.shape[1]))
 
 
 @dataclass
@@ -250,11 +248,10 @@ def _prepare(kernel: str, form: str, seconds: float) -> _Search:
         rows = np.resize(_draw(7, 100, 784, high=200), (20_000, 784))
         rows += _draw(8, 20_000, 784, high=50)
         index = Index(rows, metric, algorithm="pruned", kernel=forced)
-        count = _long_search(index, 784, 2 * seconds).shape[0]
-        return _Search(index, rows, np.resize(rows[:4096], (count, 784)), 5)
+        return _Search(index, rows, _long_search(index, rows[:4096].copy(), seconds), 5)
     rows = _draw(7, 20_000, 784)
     index = Index(rows, metric, kernel=forced)
-    queries = _long_search(index, 784, seconds)
+    queries = _long_search(index, _draw(6, 4096, 784), seconds)
     if form == "queries":
         return _Search(index, rows, queries, 5)
     assert form == "leave one out"
@@ -317,7 +314,7 @@ def watch_long_search() -> Report:
     """How often the callback is called in a search of a second or so."""
     rows = _draw(11, 20_000, 256)
     index = Index(rows, "sqeuclidean")
-    queries = _long_search(index, 256, 1.5)
+    queries = _long_search(index, _draw(6, 4096, 256), 1.5)
     calls: list[tuple[int, int]] = []
     start = time.perf_counter()
     with progress(lambda done, total: calls.append((done, total))):
@@ -332,7 +329,7 @@ def count_during_search(n_threads: str) -> Report:
     """How far a Python thread counts, a millisecond a tick, while the main thread searches."""
     rows = _draw(12, 20_000, 256)
     index = Index(rows, "sqeuclidean")
-    queries = _long_search(index, 256, 1.0)
+    queries = _long_search(index, _draw(6, 4096, 256), 1.0)
     ticks, calls = 0, 0
     stop = threading.Event()
 
