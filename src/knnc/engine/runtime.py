@@ -18,9 +18,9 @@ DISABLE_VARIABLE = "KNNC_DISABLE_CPU_FEATURES"
 def apply_environment() -> None:
     """Leave out the CPU features that ``KNNC_DISABLE_CPU_FEATURES`` lists, separated by commas.
 
-    Raises
-    ------
-    UserWarning
+    Warns
+    -----
+    RuntimeWarning
         If a name is not among the known ones; the others are left out all the same.
     """
     names = {n.strip().lower() for n in os.environ.get(DISABLE_VARIABLE, "").split(",")} - {""}

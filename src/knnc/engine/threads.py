@@ -104,8 +104,8 @@ def _warn_once() -> None:
         _warned = True
         warnings.warn(
             "This process was forked, so knnc searches on one thread: OpenMP threads do not "
-            "survive a fork. Start workers with the 'spawn' or 'forkserver' method, or with "
-            "joblib's loky, to use more.",
+            "survive a fork. Start workers with the 'spawn' method, or with joblib's loky, to "
+            "use more.",
             RuntimeWarning,
             stacklevel=4,
         )
