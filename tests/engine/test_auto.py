@@ -1,0 +1,134 @@
+"""`algorithm="auto"`: what it chooses is a matter of time and never changes an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from knnc.engine import index as index_module
+from knnc.engine.index import Index
+from tests.engine.prune_support import at_once, blobs, brute_images, near, pruned
+from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw
+from tests.oracle import oracle_kneighbors
+
+
+class _Searches(list[str]):
+    """The searches that an index makes, in their order; one way can be made slow."""
+
+    slow: str | None = None
+
+    def through(self, name: str, search: Callable[..., Answer]) -> Callable[..., Answer]:
+        def run(*arguments: Any) -> Answer:
+            self.append(name)
+            started = time.thread_time()
+            while name == self.slow and time.thread_time() < started + 0.15:
+                pass  # by the clock of a wall and by that of a processor
+            return search(*arguments)
+
+        return run
+
+    def make_index(self, faster: str, metric: str) -> Index:
+        """An index by "auto" for which one way is a hundred times as fast as the other."""
+        self.slow = {"brute": "pruned", "pruned": "brute"}[faster]
+        index = Index(AUTO_ROWS, metric, algorithm="auto", n_threads=2)
+        self.slow = None
+        assert set(self) == {"brute", "pruned"}, "both were tried"
+        assert index.is_pruned == (faster == "pruned")
+        self.clear()
+        return index
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> _Searches:
+    """Data need not be large for "auto" to try both, so that these tests are quick."""
+    made, ways = _Searches(), index_module.search
+    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
+    monkeypatch.setattr(ways, "search", made.through("brute", ways.search))
+    pruned_search = made.through("pruned", index_module.search_pruned)
+    monkeypatch.setattr(index_module, "search_pruned", pruned_search)
+    return made
+
+
+AUTO_ROWS = blobs(2_000, 200, 10, 47)
+
+
+@pytest.mark.parametrize("faster", ["brute", "pruned"])
+def test_auto_takes_what_is_faster_and_answers_alike(
+    searches: _Searches, metric: str, faster: str
+) -> None:
+    index = searches.make_index(faster, metric)
+    queries = near(AUTO_ROWS, 30, 48)
+    for k in (1, 5, 31, 32, 2_000):  # 31 is a 64th of the rows
+        assert_exact(index, AUTO_ROWS, queries, k, metric)
+    ways = ["brute"] * 5 if faster == "brute" else ["pruned"] * 3 + ["brute"] * 2
+    assert searches == ways
+    left_out = index.search(None, 9, n_threads=2)
+    assert_same(left_out, Index(AUTO_ROWS, metric, algorithm="brute").search(None, 9, n_threads=2))
+
+
+def test_auto_leaves_many_neighbours_to_brute_force(searches: _Searches, metric: str) -> None:
+    """Rows are packed for it at the first such search; "pruned" stays what it says."""
+    index = searches.make_index("pruned", metric)
+    codes = index.nbytes_packed
+    index.search(AUTO_ROWS[:9], 31, n_threads=2)
+    assert index.nbytes_packed == codes
+    assert_exact(index, AUTO_ROWS, AUTO_ROWS[:9], 32, metric)
+    assert index.nbytes_packed >= codes + AUTO_ROWS.nbytes
+    forced = pruned(AUTO_ROWS, metric)
+    assert_exact(forced, AUTO_ROWS, AUTO_ROWS[:9], 2_000, metric)
+    assert forced.nbytes_packed == codes
+    assert searches == ["pruned", "brute", "pruned"]
+
+
+def test_threads_that_search_by_brute_force_at_once_pack_once(
+    monkeypatch: pytest.MonkeyPatch, searches: _Searches, metric: str
+) -> None:
+    index = searches.make_index("pruned", metric)
+    packings: list[Any] = []
+    pack = index_module.PackedRows
+
+    def packed(*arguments: Any, **options: Any) -> Any:
+        packings.append(arguments)
+        time.sleep(0.3)  # time for the others to ask as well
+        return pack(*arguments, **options)
+
+    monkeypatch.setattr(index_module, "PackedRows", packed)
+    queries = near(AUTO_ROWS, 20, 49)
+    answers = at_once([lambda: index.search(queries, 1_000, n_threads=1)] * 4)
+    assert len(packings) == 1
+    expected = oracle_kneighbors(AUTO_ROWS, queries, 1_000, metric)
+    for answer in answers:
+        assert_same(answer, expected)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        pytest.param(draw(50, 11_000, 784), "no code tells them apart", id="random bytes"),
+        pytest.param(blobs(40_000, 191, 10, 51), "narrow", id="191 features"),
+        pytest.param(blobs(10_000, 784, 10, 52), "small", id="7.8 MB"),
+        pytest.param(draw(53, 300, 32_769, "constant rows"), "wide", id="32,769 features"),
+    ],
+)
+def test_auto_does_not_even_try(
+    monkeypatch: pytest.MonkeyPatch, metric: str, rows: Bytes, why: str
+) -> None:
+    def tried(*arguments: object) -> None:
+        pytest.fail(f"codes were made of rows that are {why}")
+
+    monkeypatch.setattr(Index, "_prune", tried)
+    assert not Index(rows, metric, algorithm="auto").is_pruned
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_auto_prunes_images(request: pytest.FixtureRequest, name: str) -> None:
+    """Brute force takes ten times as long here: no clock is as wrong as that."""
+    images = request.getfixturevalue(name)
+    index = Index(images.train, "sqeuclidean", algorithm="auto", n_threads=2)
+    assert index.is_pruned
+    queries, known = brute_images(images, name, "sqeuclidean")
+    assert_same(index.search(queries, 10, n_threads=2), known)
+    assert index.nbytes_packed < images.train.nbytes
