@@ -149,29 +149,31 @@ cdef int seed_item(PrunedRows self, Item *item) noexcept nogil:
     cdef int tile = kernel.layout.tile_queries, n, q
     cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, t, first
     # As many again as wanted, and one for the query itself in leave-one-out.
-    cdef int64_t n_seeds = min(2 * item.k + 2, self.n_rows)
+    cdef int64_t n_seeds = min(2 * item.k + 2, item.last_panel * kernel.layout.panel_rows)
+    cdef int64_t n_heaps = min(<int64_t>tile, item.n_queries)
     cdef knnc_queries queries
     cdef Nearest nearest
     cdef void *values = malloc(knnc_tile_bytes(kernel, self.coder.n_coarse))
-    cdef int64_t *heaps = <int64_t *>malloc((2 * tile * n_seeds + 2 * item.k) * sizeof(int64_t))
+    cdef int64_t *heaps = <int64_t *>malloc(
+        (2 * n_heaps * n_seeds + 2 * item.k) * sizeof(int64_t))
     if values == NULL or heaps == NULL:
         free(values)
         free(heaps)
         return -1
     nearest.k = n_seeds
-    nearest.dist, nearest.ind = heaps, heaps + tile * n_seeds
+    nearest.dist, nearest.ind = heaps, heaps + n_heaps * n_seeds
     for t in range((item.n_queries + tile - 1) // tile):
         first = t * tile
         n = <int>min(<int64_t>tile, item.n_queries - first)
         knnc_pack_queries(
             kernel, item.codes + first * m, m, n, self.coder.n_coarse, values, &queries)
-        heap_clear(nearest.dist, nearest.ind, tile * n_seeds)
+        heap_clear(nearest.dist, nearest.ind, n * n_seeds)
         kernel.tile(&self.coarse.blocks[0], item.first_panel, item.last_panel, &queries,
                     keep_nearest, &nearest)
         for q in range(n):
             item.best[first + q] = kth_of_seeds(
                 self, item, first + q, nearest.ind + q * n_seeds, n_seeds,
-                heaps + 2 * tile * n_seeds)
+                heaps + 2 * n_heaps * n_seeds)
     free(values)
     free(heaps)
     return 0
@@ -376,6 +378,11 @@ cdef class Chunk:
         cdef int failed = 0
         self.whole.first_panel = 0
         self.whole.last_panel = max(1, min(n_panels // SEED_SHARE, MAX_SEED_ROWS // height))
+        if self.whole.last_panel * height < self.whole.k:
+            for i in range(self.whole.n_queries):
+                self.whole.best[i] = INT64_MAX
+            self.panel_step = max(self.n_parts, self.whole.last_panel // SEED_SHARE)
+            return 0
         started = perf_counter()
         for i in prange(self.n_blocks, nogil=True, num_threads=self.n_threads, schedule="dynamic",
                         chunksize=1):

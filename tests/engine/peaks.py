@@ -1,0 +1,46 @@
+"""Memory that tests measure in a process of its own: ``python -m tests.engine.peaks FUNCTION``.
+
+Each function returns bytes as a dict, printed as one line of JSON; None where Linux does not tell.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from knnc.engine.index import Index
+
+Report = dict[str, int | None]
+PROC = Path("/proc/self")
+
+
+def _status(name: str) -> int:
+    lines = (PROC / "status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+
+
+def _peak_of(function: Callable[[], object]) -> int | None:
+    """The most memory that a call uses above what there is before, in bytes."""
+    try:
+        (PROC / "clear_refs").write_text("5")  # the peak so far is forgotten
+    except OSError:
+        return None
+    before = _status("VmRSS")
+    function()
+    return _status("VmHWM") - before
+
+
+def all_rows_wanted(n: str) -> Report:
+    """One query, as many neighbours as rows, by their codes."""
+    rows = np.random.default_rng(0).integers(0, 256, size=(int(n), 2), dtype=np.uint8)
+    index = Index(rows, "sqeuclidean", algorithm="pruned")
+    index.search(rows[:1], 5, n_threads=2)
+    return {"peak": _peak_of(lambda: index.search(rows[:1], len(rows), n_threads=1))}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,21 @@
+"""How much memory a fit and a search use for the time that they take."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.support import run_child
+
+
+def _peak(function: str, *arguments: object) -> int:
+    """Bytes that a function of tests.engine.peaks says were used at most."""
+    peak = run_child(function, *arguments, module="peaks")["peak"]
+    if peak is None:
+        pytest.skip("the system does not tell the peak of memory")
+    print(f"\n{function}{arguments}: {peak / 2**20:.1f} MiB")
+    return int(peak)
+
+
+def test_one_query_for_all_rows_by_their_codes() -> None:
+    """The answer is 16 bytes a neighbour; heaps of a whole tile would be twelve times that."""
+    assert _peak("all_rows_wanted", 400_000) < 3 * 16 * 400_000
