@@ -101,6 +101,19 @@ def test_each_set_spans_its_principal_axes(n: int, d: int, sizes: tuple[int, int
         first += size
 
 
+@pytest.mark.parametrize("sizes", [(7, 0), (0, 7)])
+def test_a_set_without_axes(monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int]) -> None:
+    """There is no fine set up to 64 features; SciPy 1.13 takes no matrix without entries."""
+    factorize = summaries.scipy.linalg.qr
+
+    def refuse(matrix: npt.NDArray[np.float64], **options: object) -> object:
+        assert matrix.size, "an empty matrix"
+        return factorize(matrix, **options)
+
+    monkeypatch.setattr(summaries.scipy.linalg, "qr", refuse)
+    assert summaries.principal_axes(draw(3, 300, 7), sizes).shape == (sum(sizes), 7)
+
+
 @pytest.mark.parametrize("palette", ["uniform", "extremes", "zeros", "few"])
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_bytes_of_axes_add_up_to_them(n: int, d: int, palette: str) -> None:

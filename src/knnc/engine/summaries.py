@@ -67,7 +67,8 @@ def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray
     ----------
     sample : ndarray of shape (n_rows, n_features), uint8
     sizes : tuple of int
-        Sizes of the sets of axes, leading ones first; at most n_features in all.
+        Sizes of the sets of axes, leading ones first; at most n_features in all. A set may be
+        empty.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray
     else:
         vectors = _leading_vectors(centred, n_axes)
     first = 0
-    for size in sizes:
+    for size in filter(None, sizes):  # SciPy 1.13 takes no empty matrix
         random = np.random.default_rng(1).standard_normal((size, size))
         span = slice(first, first + size)
         vectors[:, span] = vectors[:, span] @ scipy.linalg.qr(random)[0]
