@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from knnc.engine.blas import one_blas_thread
 from knnc.engine.dispatch import all_kernels, available_kernels
 from knnc.engine.index import Index
 from knnc.engine.progress import progress
@@ -190,6 +191,28 @@ def search_in_fork_pool() -> Report:
     _shared[0].search(rows, 3, n_threads=2)
     with multiprocessing.get_context("fork").Pool(3) as pool:
         return {"exact": pool.map_async(_pool_task, range(0, 300, 50)).get(timeout=90)}
+
+
+def fork_inside_a_block() -> Report:
+    """Enter a block of one BLAS thread in a child, forked while a thread was in such a block."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def enter() -> None:
+        with one_blas_thread():
+            inside.set()
+            leave.wait(timeout=60)
+
+    def child() -> Report:
+        with one_blas_thread():
+            return {"inside": True}
+
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    held = inside.wait(timeout=60)
+    report = _in_fork(child)
+    leave.set()
+    thread.join(timeout=60)
+    return {"inside": [held, report["inside"]]}
 
 
 # --- interruption ---

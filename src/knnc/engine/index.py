@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from knnc.engine import dispatch, search, summaries
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
+from knnc.engine.blas import one_blas_thread
 from knnc.engine.codes import Codes
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows
 from knnc.engine.progress import current
@@ -205,7 +205,7 @@ class Index:
 
     def _prune(self, n_threads: int) -> PrunedRows:
         sample = summaries.sample_rows(self._rows)
-        with _one_blas_thread():
+        with one_blas_thread():
             coder = Codes(sample, self.metric, self._code_sizes(), self._projecting(), n_threads)
         return PrunedRows(self._rows, coder, self.metric, self._kernel, n_threads)
 
@@ -226,7 +226,7 @@ class Index:
             return False
         if self.n_samples_fit * self.n_features < MIN_BYTES:
             return False
-        with _one_blas_thread():
+        with one_blas_thread():
             return summaries.is_concentrated(self._rows)
 
     def _prune_if_faster(self, n_threads: int) -> PrunedRows | None:
@@ -256,11 +256,6 @@ class Index:
                 break
         brute_seconds *= self.n_samples_fit / len(part)
         return pruned if pruned_seconds < brute_seconds else None
-
-
-def _one_blas_thread() -> threadpool_limits:
-    """The products are small: more threads of BLAS would wait for each other, and for ours."""
-    return threadpool_limits(limits=1, user_api="blas")
 
 
 def _check_bytes(array: Any, name: str) -> None:
