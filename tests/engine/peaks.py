@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from knnc.engine import summaries
 from knnc.engine.index import Index
 
 Report = dict[str, int | None]
@@ -40,6 +41,13 @@ def all_rows_wanted(n: str) -> Report:
     index = Index(rows, "sqeuclidean", algorithm="pruned")
     index.search(rows[:1], 5, n_threads=2)
     return {"peak": _peak_of(lambda: index.search(rows[:1], len(rows), n_threads=1))}
+
+
+def groups_of_features(n_features: str) -> Report:
+    """Of a few rows, so that what is held for each pair of features would be most of it."""
+    rows = np.random.default_rng(1).integers(0, 256, size=(50, int(n_features)), dtype=np.uint8)
+    summaries.feature_groups(rows[:, :50], (2, 3))
+    return {"peak": _peak_of(lambda: summaries.feature_groups(rows, (2, 3)))}
 
 
 if __name__ == "__main__":

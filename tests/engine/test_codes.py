@@ -268,7 +268,7 @@ def test_other_numbers_of_axes(sizes: tuple[int, int]) -> None:
     check("sqeuclidean", draw(12, 30, 30), _near(draw(12, 30, 30), 13), sizes)
 
 
-@pytest.mark.parametrize("sizes", [(2, 1), (16, 2), (32, 1), (64, 32)])
+@pytest.mark.parametrize("sizes", [(2, 1), (16, 2), (32, 1), (64, 32), (4, 4), (1, 1)])
 def test_other_sizes_of_groups(sizes: tuple[int, int]) -> None:
     check("manhattan", draw(12, 30, 30), _near(draw(12, 30, 30), 13), sizes)
 

@@ -19,3 +19,8 @@ def _peak(function: str, *arguments: object) -> int:
 def test_one_query_for_all_rows_by_their_codes() -> None:
     """The answer is 16 bytes a neighbour; heaps of a whole tile would be twelve times that."""
     assert _peak("all_rows_wanted", 400_000) < 3 * 16 * 400_000
+
+
+def test_groups_of_many_features() -> None:
+    """Tens of bytes for each pair of 4,096 features were more than a gigabyte."""
+    assert _peak("groups_of_features", 4_096) < 64 * 2**20

@@ -145,14 +145,13 @@ def test_rows_of_many_panel_blocks_and_queries_of_many_chunks(kernel: str) -> No
             assert_same(answer, (dist[i : i + 1], ind[i : i + 1]), f"query {i}, {n_threads=}")
 
 
-def test_the_widest_rows() -> None:
-    """Squared Euclidean only: groups of that many features take minutes and gigabytes."""
+def test_the_widest_rows(metric: str) -> None:
     rows = np.concatenate([draw(35, 60, 32_768, "extremes"), draw(36, 9, 32_768, "constant rows")])
     ends = np.repeat(np.array([[0], [255], [128]], np.uint8), 32_768, axis=1)
-    index = pruned(rows, "sqeuclidean")
+    index = pruned(rows, metric)
     queries = np.concatenate([ends, near(rows, 4, 37)])
-    assert_exact(index, rows, queries, 69, "sqeuclidean")
-    assert_exact(index, rows, queries, 3, "sqeuclidean")
+    assert_exact(index, rows, queries, 69, metric)
+    assert_exact(index, rows, queries, 3, metric)
 
 
 def test_wider_rows_are_refused(metric: str) -> None:

@@ -235,6 +235,43 @@ def test_groups_of_any_rows_at_any_levels(
     _check_groups(groups, signs, d, ordered)
 
 
+@pytest.mark.parametrize("d", [1_023, 1_024, 1_025, 2_055, 3_072])
+@pytest.mark.parametrize("levels", [(2, 3), (0, 11)])
+def test_groups_of_many_features(d: int, levels: tuple[int, ...]) -> None:
+    """Joined run by run, without a rest but at the end."""
+    groups, signs = summaries.feature_groups(draw(11, 20, d), levels)
+    _check_groups(groups, signs, d, list(levels))
+
+
+def test_a_level_may_be_wanted_twice() -> None:
+    groups, signs = summaries.feature_groups(draw(7, 30, 21), (2, 2, 3))
+    _check_groups(groups, signs, 21, [2, 2, 3])
+    np.testing.assert_array_equal(groups[0], groups[1])
+
+
+@given(n=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
+def test_pairs_are_those_that_are_strongest_while_they_are_free(n: int, seed: int) -> None:
+    """As one finds them who takes pairs in the order of their strength."""
+    order = np.random.default_rng(seed).permutation(n * n).reshape(n, n).astype(np.float32)
+    strength = np.triu(order, 1) + np.triu(order, 1).T
+    free, expected = set(range(n)), set()
+    for pair in np.argsort(-np.triu(strength, 1), axis=None)[: n * (n - 1) // 2].tolist():
+        if {pair // n, pair % n} <= free and pair // n != pair % n:
+            free -= {pair // n, pair % n}
+            expected.add((pair // n, pair % n))
+    expected |= {(one, one) for one in free}
+    left, right = summaries._matching(strength)
+    assert set(zip(left.tolist(), right.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 101])
+def test_pairs_of_features_that_are_equally_strong(n: int) -> None:
+    left, right = summaries._matching(np.ones((n, n), np.float32))
+    assert len(left) == len(right) == -(-n // 2)
+    assert np.array_equal(np.union1d(left, right), np.arange(n))
+    assert np.count_nonzero(left == right) == n % 2
+
+
 def test_features_that_vary_together_are_joined_with_their_sign() -> None:
     rng = np.random.default_rng(8)
     base = rng.integers(0, 256, size=(500, 10), dtype=np.uint8)

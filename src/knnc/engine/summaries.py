@@ -21,6 +21,9 @@ SCREEN_SHARE = 0.25
 # An axis is HIGH * high + low, with high a signed byte and low within half of HIGH.
 HIGH = 64
 LARGEST = HIGH * 127
+# Features of which any two may be joined; rounds in which pairs are looked for.
+GROUPED_TOGETHER = 1024
+MATCHING_ROUNDS = 24
 
 
 def sample_rows(rows: NDArray[np.uint8], size: int = SAMPLE_ROWS) -> NDArray[np.uint8]:
@@ -136,9 +139,11 @@ def feature_groups(
 ) -> tuple[list[NDArray[np.int32]], NDArray[np.int8]]:
     """Groups of features that vary together, each with a sign for each feature.
 
-    Starting from single features, the two groups whose signed sums vary together most are joined,
-    each group once a round: after r rounds a group has at most 2^r features. In images these are
-    pixels side by side, though nothing here knows of images.
+    Starting from single features, groups whose signed sums vary together most are joined two by
+    two, each once a round: after r rounds a group has at most 2^r features. In images these are
+    pixels side by side, though nothing here knows of images but this: of more than GROUPED_TOGETHER
+    features only those in one run of so many are joined, so that time and memory grow with their
+    number and not with its square.
 
     Parameters
     ----------
@@ -153,43 +158,71 @@ def feature_groups(
     signs : ndarray of shape (n_features,), int8
         +1 or -1, the same at all levels.
     """
-    sums = sample.astype(np.float32)
-    sums -= sums.mean(axis=0)
-    n_features = sums.shape[1]
-    group = np.arange(n_features, dtype=np.int32)
-    signs = np.ones(n_features, dtype=np.int8)
-    found = []
-    for level in range(max(levels) + 1):
-        if level in levels:
-            found.append(group.copy())
-        joined = _join_pairs(sums.T @ sums)
-        flips = np.array([sign for _, _, sign in joined], dtype=np.int8)
-        left = np.array([a for a, _, _ in joined])
-        right = np.array([b for _, b, _ in joined])
-        # A group left over is joined with nothing: b is a then.
-        new = np.empty(sums.shape[1], dtype=np.int32)
-        turn = np.ones(sums.shape[1], dtype=np.int8)
-        new[right] = new[left] = np.arange(len(joined))
-        turn[right[left != right]] = flips[left != right]
-        signs *= turn[group]
-        alone = (left == right).astype(np.float32)
-        sums = sums[:, left] + sums[:, right] * (flips * (1 - alone))
-        group = new[group]
+    n_features = sample.shape[1]
+    # A run but the last is joined without a rest, so that rests do not add up.
+    width = -(-GROUPED_TOGETHER // 2 ** max(levels)) * 2 ** max(levels)
+    found = [np.empty(n_features, dtype=np.int32) for _ in levels]
+    signs = np.empty(n_features, dtype=np.int8)
+    for first in range(0, n_features, width):
+        run = slice(first, first + width)
+        groups, signs[run] = _join_features(sample[:, run], levels)
+        for all_groups, group, level in zip(found, groups, levels, strict=True):
+            all_groups[run] = group + first // 2**level
     return found, signs
 
 
-def _join_pairs(covariance: NDArray[np.float32]) -> list[tuple[int, int, int]]:
-    """Greedy matching by the absolute covariance: (a, b, sign), and (a, a, 1) for one left over."""
-    n = len(covariance)
-    strength = np.triu(np.abs(covariance), 1)
-    rows, columns = np.triu_indices(n, 1)
-    order = np.argsort(-strength[rows, columns], kind="stable")
-    free = np.ones(n, dtype=bool)
-    pairs = []
-    for a, b in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
-        if free[a] and free[b]:
-            free[a] = free[b] = False
-            pairs.append((a, b, -1 if covariance[a, b] < 0 else 1))
-            if 2 * len(pairs) >= n - 1:
-                break
-    return pairs + [(a, a, 1) for a in np.flatnonzero(free).tolist()]
+def _join_features(
+    sample: NDArray[np.uint8], levels: tuple[int, ...]
+) -> tuple[list[NDArray[np.int32]], NDArray[np.int8]]:
+    centred = sample.astype(np.float32)
+    centred -= centred.mean(axis=0)
+    covariance = centred.T @ centred
+    group = np.arange(len(covariance), dtype=np.int32)
+    signs = np.ones(len(covariance), dtype=np.int8)
+    found = []
+    for level in range(max(levels) + 1):
+        found += [group.copy() for wanted in levels if wanted == level]
+        left, right = _matching(np.abs(covariance))
+        new = np.empty(len(covariance), dtype=np.int32)
+        new[right] = new[left] = np.arange(len(left))
+        turn = np.ones(len(covariance), dtype=np.int8)
+        turn[right[covariance[left, right] < 0]] = -1
+        signs *= turn[group]
+        group = new[group]
+        covariance = _add_pairs(covariance * turn * turn[:, np.newaxis], left, right)
+    return found, signs
+
+
+def _add_pairs(
+    covariance: NDArray[np.float32], left: NDArray[np.intp], right: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """The covariance of sums of two, and of one where both are the same."""
+    two = (left != right).astype(np.float32)
+    half = covariance[left] + covariance[right] * two[:, np.newaxis]
+    return np.asarray(half[:, left] + half[:, right] * two)
+
+
+def _matching(strength: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The pairs to join, the strongest that are free; one left over is paired with itself.
+
+    Two that are each other's strongest are a pair whatever others do. Those of all MATCHING_ROUNDS
+    are found at once; the few, or the many equally strong, that are free afterwards are paired as
+    they come.
+    """
+    free = np.arange(len(strength))
+    np.fill_diagonal(strength, -1)
+    left, right = [], []
+    for _ in range(MATCHING_ROUNDS):
+        if len(free) < 2:
+            break
+        best = strength.argmax(axis=1)
+        own = np.arange(len(free))
+        mutual = best[best] == own
+        first = mutual & (own < best)
+        left.append(free[first])
+        right.append(free[best[first]])
+        free = free[~mutual]
+        strength = strength[np.ix_(~mutual, ~mutual)]
+    left.append(free[::2])
+    right.append(np.append(free[1::2], free[-1:] if len(free) % 2 else free[:0]))
+    return np.concatenate(left), np.concatenate(right)
