@@ -17,7 +17,8 @@ The map of the house; imports point down only::
                 |
                 v
       neighbors/                   datasets/    what people import
-        classification, unsupervised              estimators       | data sets
+        classification, regression,               estimators       | data sets
+        unsupervised, graph
                 |
               votes, metrics, fallback
                 |
@@ -57,13 +58,22 @@ if TYPE_CHECKING:
     from knnc import datasets
     from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
-    from knnc.neighbors import KNeighborsClassifier, NearestNeighbors
+    from knnc.neighbors import (
+        KNeighborsClassifier,
+        KNeighborsRegressor,
+        KNeighborsTransformer,
+        NearestNeighbors,
+        kneighbors_graph,
+    )
 
 __all__ = [
     "KNeighborsClassifier",
+    "KNeighborsRegressor",
+    "KNeighborsTransformer",
     "NearestNeighbors",
     "__version__",
     "datasets",
+    "kneighbors_graph",
     "progress",
     "show_runtime",
 ]
@@ -72,7 +82,10 @@ __all__ = [
 # knnc.datasets start without scikit-learn's estimators, which take a second to import.
 _HOMES = {
     "KNeighborsClassifier": "knnc.neighbors",
+    "KNeighborsRegressor": "knnc.neighbors",
+    "KNeighborsTransformer": "knnc.neighbors",
     "NearestNeighbors": "knnc.neighbors",
+    "kneighbors_graph": "knnc.neighbors",
     "progress": "knnc.engine.progress",
     "show_runtime": "knnc.engine.runtime",
 }

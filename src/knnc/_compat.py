@@ -5,7 +5,7 @@ Nothing else in the package imports a private name of scikit-learn. Tested with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from sklearn.metrics._pairwise_distances_reduction import ArgKmin
 from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
 from sklearn.neighbors._base import NeighborsBase, _get_weights
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.arrayfuncs import _all_with_any_reduction_axis_1
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "argkmin",
     "argkmin_block",
     "brute_force",
+    "check_arguments",
     "check_metric",
     "fitted_rows",
     "is_prebuilt",
@@ -47,6 +48,13 @@ def with_pruned(constraints: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """An estimator class's parameter constraints, with one more `algorithm`, "pruned"."""
     (options,) = constraints["algorithm"]
     return {**constraints, "algorithm": [StrOptions({*options.options, "pruned"})]}
+
+
+def check_arguments(function: Callable[..., Any], **arguments: Any) -> None:
+    """scikit-learn's check of the arguments of one of its public functions, with its errors."""
+    if not sklearn.get_config()["skip_parameter_validation"]:
+        constraints = cast(Any, function)._skl_parameter_constraints
+        validate_parameter_constraints(constraints, arguments, caller_name=function.__name__)
 
 
 def is_prebuilt(X: object) -> bool:

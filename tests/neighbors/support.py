@@ -15,6 +15,8 @@ from tests.oracle import oracle_kneighbors
 METRICS = {"euclidean": "sqeuclidean", "sqeuclidean": "sqeuclidean", "manhattan": "manhattan"}
 TWINS = {
     knnc.KNeighborsClassifier: sklearn.neighbors.KNeighborsClassifier,
+    knnc.KNeighborsRegressor: sklearn.neighbors.KNeighborsRegressor,
+    knnc.KNeighborsTransformer: sklearn.neighbors.KNeighborsTransformer,
     knnc.NearestNeighbors: sklearn.neighbors.NearestNeighbors,
 }
 

@@ -14,6 +14,10 @@ ESTIMATORS = [
     knnc.KNeighborsClassifier(),
     knnc.KNeighborsClassifier(algorithm="brute", weights="distance", n_jobs=1),
     knnc.KNeighborsClassifier(algorithm="kd_tree"),
+    knnc.KNeighborsRegressor(),
+    knnc.KNeighborsRegressor(algorithm="brute", weights="distance"),
+    knnc.KNeighborsTransformer(),
+    knnc.KNeighborsTransformer(algorithm="brute", mode="connectivity"),
     knnc.NearestNeighbors(),
     knnc.NearestNeighbors(algorithm="brute"),
     knnc.NearestNeighbors(metric="cosine"),
@@ -49,7 +53,14 @@ def _rounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("_rounded")
-@_all_checks([knnc.KNeighborsClassifier(), knnc.NearestNeighbors()])
+@_all_checks(
+    [
+        knnc.KNeighborsClassifier(),
+        knnc.KNeighborsRegressor(),
+        knnc.KNeighborsTransformer(),
+        knnc.NearestNeighbors(),
+    ]
+)
 def test_estimator_check_on_the_integer_engine(estimator, check) -> None:
     """The checks' data are real numbers; rounded to bytes they reach the integer engine."""
     check(estimator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 
 import knnc
-from tests.neighbors.support import any_bytes, assert_same_error, twins
+from tests.neighbors.support import TWINS, any_bytes, assert_same_error, twins
 
 X = any_bytes(1, 12, 4)
 Y = np.arange(12) % 3
@@ -49,14 +51,14 @@ BAD_ARRAYS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("cls", [knnc.NearestNeighbors, knnc.KNeighborsClassifier])
+@pytest.mark.parametrize("cls", TWINS)
 @pytest.mark.parametrize("name", BAD_ARRAYS)
 def test_fit_on_a_bad_array(cls: type, name: str) -> None:
     ours, theirs = twins(cls)
     bad = BAD_ARRAYS[name]
-    y = (Y[: len(bad)],) if cls is knnc.KNeighborsClassifier and hasattr(bad, "__len__") else ()
-    if cls is knnc.KNeighborsClassifier and not y:
-        y = (Y,)
+    y = ()
+    if get_tags(ours).target_tags.required:
+        y = (Y[: len(bad)],) if hasattr(bad, "__len__") else (Y,)
     assert_same_error(lambda: ours.fit(bad, *y), lambda: theirs.fit(bad, *y))
     assert not hasattr(ours, "engine_")
 
@@ -200,12 +202,23 @@ def test_bad_labels(fit: str, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("cls", [knnc.NearestNeighbors, knnc.KNeighborsClassifier])
+SEARCHES = [
+    "kneighbors",
+    "kneighbors_graph",
+    "radius_neighbors",
+    "radius_neighbors_graph",
+    "predict",
+    "predict_proba",
+    "score",
+    "transform",
+]
+
+
+@pytest.mark.parametrize("cls", TWINS)
 def test_not_fitted(cls: type) -> None:
     ours, theirs = twins(cls)
-    methods = ["kneighbors", "kneighbors_graph"]
-    methods += ["radius_neighbors"] if cls is knnc.NearestNeighbors else ["predict", "score"]
-    for method in methods:
+    assert [hasattr(ours, name) for name in SEARCHES] == [hasattr(theirs, n) for n in SEARCHES]
+    for method in filter(partial(hasattr, ours), SEARCHES):
         arguments = (X, Y) if method == "score" else (X,)
         got = assert_same_error(
             lambda m=method, a=arguments: getattr(ours, m)(*a),

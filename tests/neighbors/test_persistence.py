@@ -20,7 +20,7 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 import knnc
 from knnc.neighbors import base
 from tests.engine.support import child_environment
-from tests.neighbors.support import any_bytes, assert_same
+from tests.neighbors.support import TWINS, any_bytes, assert_same
 
 X, Q, Y = any_bytes(1, 4000, 50), any_bytes(2, 30, 50), np.arange(4000) % 7
 FITS = {
@@ -83,11 +83,11 @@ def test_copies(fit: str) -> None:
         fresh.predict(Q)
 
 
-@pytest.mark.parametrize("cls", [knnc.NearestNeighbors, knnc.KNeighborsClassifier])
+@pytest.mark.parametrize("cls", TWINS)
 def test_an_unfitted_estimator_pickles(cls: type) -> None:
-    back = pickle.loads(pickle.dumps(cls(n_neighbors=9, algorithm="pruned")))
-    assert back.get_params() == cls(n_neighbors=9, algorithm="pruned").get_params()
-    assert vars(back) == vars(cls(n_neighbors=9, algorithm="pruned"))
+    back = pickle.loads(pickle.dumps(cls(leaf_size=9, algorithm="pruned")))
+    assert back.get_params() == cls(leaf_size=9, algorithm="pruned").get_params()
+    assert vars(back) == vars(cls(leaf_size=9, algorithm="pruned"))
 
 
 def test_joblib_memory_maps_the_rows(tmp_path) -> None:

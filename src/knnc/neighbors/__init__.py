@@ -3,7 +3,9 @@
 ::
 
     classification   KNeighborsClassifier
+    regression       KNeighborsRegressor
     unsupervised     NearestNeighbors
+    graph            KNeighborsTransformer, kneighbors_graph
     base             fit, validation and kneighbors; the only module that calls the engine
     metrics          which metrics the engine computes, and their integers as floats
     votes            from the neighbours' labels to a label or to probabilities
@@ -11,6 +13,14 @@
 """
 
 from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.graph import KNeighborsTransformer, kneighbors_graph
+from knnc.neighbors.regression import KNeighborsRegressor
 from knnc.neighbors.unsupervised import NearestNeighbors
 
-__all__ = ["KNeighborsClassifier", "NearestNeighbors"]
+__all__ = [
+    "KNeighborsClassifier",
+    "KNeighborsRegressor",
+    "KNeighborsTransformer",
+    "NearestNeighbors",
+    "kneighbors_graph",
+]

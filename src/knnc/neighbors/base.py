@@ -1,10 +1,11 @@
 """Fit, validation and kneighbors of every estimator here, on the integer engine where it applies.
 
-:class:`IntegerNeighborsMixin` stands before scikit-learn's class among the bases of an estimator.
-It asks one question, at fit: can the engine serve these parameters and this X? If so, the rows
-are narrowed to bytes and packed, `engine_` is "integer", and every neighbour search comes from
+:class:`IntegerFitMixin` stands before scikit-learn's class among the bases of an estimator. It
+asks one question, at fit: can the engine serve these parameters and this X? If so, the rows are
+narrowed to bytes and packed, `engine_` is "integer", and every neighbour search comes from
 :class:`knnc.engine.index.Index`. If not, scikit-learn's own fit and search run, and `engine_` is
-"sklearn".
+"sklearn". :class:`IntegerNeighborsMixin` adds the search for the k nearest, `within` the search
+for all rows within a radius.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import trunc
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -36,7 +39,7 @@ if TYPE_CHECKING:  # the class that stands after the mixin
 else:
     _ScikitLearn = object
 
-__all__ = ["IntegerNeighborsMixin"]
+__all__ = ["IntegerFitMixin", "IntegerNeighborsMixin", "unchanged_after_error"]
 
 # Of what __getstate__ writes. A reader refuses a newer one.
 _STATE_FORMAT = 1
@@ -79,8 +82,20 @@ class _LazyIndex:
         return self._index
 
 
-class IntegerNeighborsMixin(_ScikitLearn):
-    """Searches on the integer engine where it can, on scikit-learn's elsewhere.
+@contextmanager
+def unchanged_after_error(estimator: Any) -> Iterator[None]:
+    """Give an estimator all its attributes back if the block raises."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+class IntegerFitMixin(_ScikitLearn):
+    """Fits for the integer engine where it can, for scikit-learn's search elsewhere.
 
     Attributes
     ----------
@@ -101,18 +116,12 @@ class IntegerNeighborsMixin(_ScikitLearn):
 
     def _fit(self, X: Any, y: Any = None) -> Any:
         """Fit; if that fails, with any error, the estimator is as it was before."""
-        before = dict(self.__dict__)
-        try:
+        with unchanged_after_error(self):
             self._fit_somewhere(X, y)
-        except BaseException:
-            self.__dict__.update(before)
-            for name in self.__dict__.keys() - before.keys():
-                delattr(self, name)
-            raise
         return self
 
     def _fit_somewhere(self, X: Any, y: Any) -> None:
-        if isinstance(X, IntegerNeighborsMixin) and vars(X).get("engine_") == "integer":
+        if isinstance(X, IntegerFitMixin) and vars(X).get("engine_") == "integer":
             X = decode(X._fit_X, X._encoding)
         reason = self._why_not_integer(X)
         names = None
@@ -180,7 +189,81 @@ class IntegerNeighborsMixin(_ScikitLearn):
     def _n_threads(self) -> int:
         return effective_n_threads(self.n_jobs)
 
-    # ---- search
+    # ---- queries
+
+    def _narrowed_queries(
+        self, X: Any
+    ) -> tuple[NDArray[np.uint8], tuple[NDArray[np.bool_], NDArray[np.float64]] | None]:
+        """Bytes of the queries; and if some have none, which have, and the others as floats."""
+        if X is self._fit_X:  # as scikit-learn's functions for graphs ask for the rows themselves
+            return self._fit_X, None
+        if (
+            type(X) in (np.ndarray, np.memmap)
+            and X.dtype == np.uint8
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.flags.c_contiguous
+            and len(X) > 0
+            and self._encoding.is_plain
+            and "feature_names_in_" not in self.__dict__
+        ):
+            return X, None  # all that validate_data, 0.1 ms, would have found out
+        X = fallback.validated_queries(self, X)
+        if _compat.is_sparse(X):
+            step = max(1, _DENSE_CHUNK // X.shape[1])
+            chunks = [X[start : start + step] for start in range(0, X.shape[0], step)]
+            narrowed = [encode_rows(chunk.toarray(), self._encoding) for chunk in chunks]
+            rows = np.concatenate([part for part, _ in narrowed])
+            representable = np.concatenate([part for _, part in narrowed])
+        else:
+            rows, representable = encode_rows(X, self._encoding)
+        if representable.all():
+            return rows, None
+        others = X[~representable]
+        if _compat.is_sparse(others):
+            others = others.toarray()
+        return rows, (representable, np.ascontiguousarray(others, dtype=np.float64))
+
+    def _to_float(self, dist: NDArray[np.int64]) -> NDArray[np.float64]:
+        metric = ENGINE_METRICS[self.effective_metric_]
+        return metric.to_float(dist, self._encoding.divisor)
+
+    # ---- pickle, joblib, copy: the rows once, nothing that is packed
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_lazy_index", None)
+        state["_knnc_state"] = (_STATE_FORMAT, __version__, _compat.SKLEARN_VERSION)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        written_by = state.pop("_knnc_state", None)
+        name = type(self).__name__
+        if written_by is None:
+            raise ValueError(f"This is not the state of a {name} of knnc: it bears no version.")
+        state_format, version, sklearn_version = written_by
+        if state_format > _STATE_FORMAT:
+            raise ValueError(
+                f"This {name} was pickled by knnc {version}, in a form that knnc {__version__} "
+                "does not know. Load it with that version or a later one."
+            )
+        if sklearn_version != _compat.SKLEARN_VERSION:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=name,
+                    current_sklearn_version=_compat.SKLEARN_VERSION,
+                    original_sklearn_version=sklearn_version,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+        if self.__dict__.get("engine_") == "integer":
+            self._attach_index()
+
+
+class IntegerNeighborsMixin(IntegerFitMixin):
+    """The k nearest training rows, by the engine that serves the fit."""
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
@@ -271,37 +354,6 @@ class IntegerNeighborsMixin(_ScikitLearn):
                 f"n_neighbors = {k}, n_samples_fit = {n_samples_fit}, n_samples = {n_queries}"
             )
 
-    def _narrowed_queries(
-        self, X: Any
-    ) -> tuple[NDArray[np.uint8], tuple[NDArray[np.bool_], NDArray[np.float64]] | None]:
-        """Bytes of the queries; and if some have none, which have, and the others as floats."""
-        if (
-            type(X) in (np.ndarray, np.memmap)
-            and X.dtype == np.uint8
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and X.flags.c_contiguous
-            and len(X) > 0
-            and self._encoding.is_plain
-            and "feature_names_in_" not in self.__dict__
-        ):
-            return X, None  # all that validate_data, 0.1 ms, would have found out
-        X = fallback.validated_queries(self, X)
-        if _compat.is_sparse(X):
-            step = max(1, _DENSE_CHUNK // X.shape[1])
-            chunks = [X[start : start + step] for start in range(0, X.shape[0], step)]
-            narrowed = [encode_rows(chunk.toarray(), self._encoding) for chunk in chunks]
-            rows = np.concatenate([part for part, _ in narrowed])
-            representable = np.concatenate([part for _, part in narrowed])
-        else:
-            rows, representable = encode_rows(X, self._encoding)
-        if representable.all():
-            return rows, None
-        others = X[~representable]
-        if _compat.is_sparse(others):
-            others = others.toarray()
-        return rows, (representable, np.ascontiguousarray(others, dtype=np.float64))
-
     def _search_mixed(
         self,
         queries: NDArray[np.uint8],
@@ -329,40 +381,3 @@ class IntegerNeighborsMixin(_ScikitLearn):
             report and (lambda done: report(len(queries) + done, total)),
         )
         return dist, ind
-
-    def _to_float(self, dist: NDArray[np.int64]) -> NDArray[np.float64]:
-        metric = ENGINE_METRICS[self.effective_metric_]
-        return metric.to_float(dist, self._encoding.divisor)
-
-    # ---- pickle, joblib, copy: the rows once, nothing that is packed
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = dict(super().__getstate__())
-        state.pop("_lazy_index", None)
-        state["_knnc_state"] = (_STATE_FORMAT, __version__, _compat.SKLEARN_VERSION)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        written_by = state.pop("_knnc_state", None)
-        name = type(self).__name__
-        if written_by is None:
-            raise ValueError(f"This is not the state of a {name} of knnc: it bears no version.")
-        state_format, version, sklearn_version = written_by
-        if state_format > _STATE_FORMAT:
-            raise ValueError(
-                f"This {name} was pickled by knnc {version}, in a form that knnc {__version__} "
-                "does not know. Load it with that version or a later one."
-            )
-        if sklearn_version != _compat.SKLEARN_VERSION:
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=name,
-                    current_sklearn_version=_compat.SKLEARN_VERSION,
-                    original_sklearn_version=sklearn_version,
-                ),
-                stacklevel=2,
-            )
-        super().__setstate__(state)
-        if self.__dict__.get("engine_") == "integer":
-            self._attach_index()

@@ -1,0 +1,151 @@
+"""Regression by the mean of the nearest neighbours' targets."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import sklearn.neighbors
+from numpy.typing import ArrayLike, NDArray
+
+from knnc import _compat
+from knnc.neighbors.base import IntegerNeighborsMixin
+
+__all__ = ["KNeighborsRegressor"]
+
+
+class KNeighborsRegressor(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsRegressor):
+    """k-nearest-neighbours regression, exact and fast on uint8 data.
+
+    A :class:`sklearn.neighbors.KNeighborsRegressor` that searches with exact integers where X can
+    be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours whose targets are averaged.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        "uniform" or None: all neighbours count alike. "distance": they weigh the inverse of their
+        distance; if some are at distance 0, only these count. A callable takes an array of
+        distances and returns an array of weights of the same shape.
+    algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
+        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
+        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+    leaf_size : int, default=30
+        Of scikit-learn's trees.
+    p : float, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric : str or callable, default="minkowski"
+        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    n_jobs : int or None, default=None
+        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
+        number counts from all CPUs, -1.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    effective_metric_ : str or callable
+        The metric in use, "euclidean" for "minkowski" with p=2 for instance.
+    effective_metric_params_ : dict
+        Its further arguments.
+    n_features_in_ : int
+        Features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training rows.
+
+    See Also
+    --------
+    RadiusNeighborsRegressor : The mean of all neighbours within a radius.
+    KNeighborsClassifier : A vote instead of a mean.
+
+    Notes
+    -----
+    The neighbours of a query are the training rows with the smallest (distance, row index) pairs
+    in lexicographic order, so ties are decided, and an answer is the same for every thread count,
+    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
+    changing it afterwards is undefined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc import KNeighborsRegressor
+    >>> X = np.array([[0], [10], [20], [30]], dtype=np.uint8)
+    >>> reg = KNeighborsRegressor(n_neighbors=2).fit(X, [0.0, 1.0, 2.0, 3.0])
+    >>> reg.predict([[14], [29]])
+    array([1.5, 2.5])
+    """
+
+    _parameter_constraints = _compat.with_pruned(
+        sklearn.neighbors.KNeighborsRegressor._parameter_constraints
+    )
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the regressor to training rows and their targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                or (n_samples, n_samples) if metric="precomputed"
+            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+
+        Returns
+        -------
+        self : KNeighborsRegressor
+            The fitted regressor. If fit raises, it is what it was before.
+
+        Raises
+        ------
+        ValueError
+            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
+            engine does not apply.
+        MemoryError
+            If the packed rows do not fit into memory.
+        """
+        super().fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the target of each query: the mean of its neighbours' targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None predicts each training row from the others.
+
+        Returns
+        -------
+        y : ndarray of shape (n_queries,) or (n_queries, n_outputs), float64
+            NaN where all weights of a query's neighbours are zero.
+
+        Raises
+        ------
+        ValueError
+            As `kneighbors` does.
+        """
+        predicted: NDArray[Any] = super().predict(X)
+        return predicted
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination of `predict(X)`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None scores each training row's prediction from the others.
+        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+            The right targets.
+        sample_weight : array-like of shape (n_queries,) or None, default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            1 is best; a constant mean scores 0, and what is worse less.
+        """
+        return float(super().score(X, y, sample_weight))
