@@ -75,7 +75,8 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++) {
                     kept[q][v] = acc[q][v];
-                    masks[q] |= (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(acc[q][v])) << (4 * v);
+                    masks[q] |= (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(acc[q][v]))
+                                << (4 * v);
                 }
                 hits |= (unsigned)(masks[q] != 0) << q;
             }

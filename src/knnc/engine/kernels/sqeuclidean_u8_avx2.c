@@ -79,12 +79,13 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++) {
                     kept[q][v] = acc[q][v];
-                    masks[q] |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(acc[q][v])) << (8 * v);
+                    masks[q] |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(acc[q][v]))
+                                << (8 * v);
                 }
                 hits |= (unsigned)(masks[q] != 0) << q;
             }
-            emit((const __m256i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries, push,
-                 context);
+            emit((const __m256i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries,
+                 push, context);
         }
     }
 }

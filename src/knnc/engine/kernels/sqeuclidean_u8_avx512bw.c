@@ -8,10 +8,10 @@
  * vpbroadcastd mem     -     2 (p2, p3)           2         8
  *
  * Register tile: 8 queries x 48 rows = 24 accumulators, 3 vectors of rows, 1 query, 1 product.
- * Rows are widened as they are loaded: of the 51 instructions a step that want p0 or p5, 3.  A panel
- * that lay ready at 16 bits would be 7 % faster to scan (Zen 5); a scratch panel widened for each
- * tile of queries makes it 23 % slower.  The queries are stored as -q, so that the sum has the sign
- * tile.h tests.
+ * Rows are widened as they are loaded: of the 51 instructions a step that want p0 or p5, 3.  A
+ * panel that lay ready at 16 bits would be 7 % faster to scan (Zen 5); a scratch panel widened for
+ * each tile of queries makes it 23 % slower.  The queries are stored as -q, so that the sum has the
+ * sign tile.h tests.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -86,8 +86,8 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
                 }
                 hits |= (unsigned)(masks[q] != 0) << q;
             }
-            emit((const __m512i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries, push,
-                 context);
+            emit((const __m512i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries,
+                 push, context);
         }
     }
 }

@@ -67,7 +67,8 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
             for (int q = 0; q < used; q++) {
                 const __m512i query = _mm512_set1_epi32(y[q]);
                 KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++) acc[q][v] = multiply_add(acc[q][v], row[v], query);
+                for (int v = 0; v < VECTORS; v++)
+                    acc[q][v] = multiply_add(acc[q][v], row[v], query);
             }
         }
         __m512i any = acc[0][0];
@@ -90,8 +91,8 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
                 }
                 hits |= (unsigned)(masks[q] != 0) << q;
             }
-            emit((const __m512i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries, push,
-                 context);
+            emit((const __m512i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries,
+                 push, context);
         }
     }
 }

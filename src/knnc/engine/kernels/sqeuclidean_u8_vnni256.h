@@ -72,12 +72,13 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
                 KNNC_UNROLL
                 for (int v = 0; v < VECTORS; v++) {
                     kept[q][v] = acc[q][v];
-                    masks[q] |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(acc[q][v])) << (8 * v);
+                    masks[q] |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(acc[q][v]))
+                                << (8 * v);
                 }
                 hits |= (unsigned)(masks[q] != 0) << q;
             }
-            emit((const __m256i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries, push,
-                 context);
+            emit((const __m256i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries,
+                 push, context);
         }
     }
 }
@@ -105,8 +106,10 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
         add_squares(_mm256_loadu_si256((const __m256i *)(x + f)),
                     _mm256_loadu_si256((const __m256i *)(y + f)), &squares, &sum);
     if (f + 16 <= n_features) {
-        add_squares(_mm256_inserti128_si256(_mm256_setzero_si256(), _mm_loadu_si128((const __m128i *)(x + f)), 0),
-                    _mm256_inserti128_si256(_mm256_setzero_si256(), _mm_loadu_si128((const __m128i *)(y + f)), 0),
+        const __m128i a = _mm_loadu_si128((const __m128i *)(x + f));
+        const __m128i b = _mm_loadu_si128((const __m128i *)(y + f));
+        const __m256i zero = _mm256_setzero_si256();
+        add_squares(_mm256_inserti128_si256(zero, a, 0), _mm256_inserti128_si256(zero, b, 0),
                     &squares, &sum);
         f += 16;
     }
