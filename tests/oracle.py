@@ -26,6 +26,10 @@ def oracle_distances(rows: Bytes, query: Bytes, metric: str) -> Int64:
             out[start : start + step] = (diff * diff).sum(axis=1)
         elif metric == "manhattan":
             out[start : start + step] = np.abs(diff).sum(axis=1)
+        elif metric == "chebyshev":
+            out[start : start + step] = np.abs(diff).max(axis=1)
+        elif metric == "hamming":
+            out[start : start + step] = (diff != 0).sum(axis=1)
         else:
             raise ValueError(metric)
     return out

@@ -29,7 +29,7 @@ from knnc.engine.threads import effective_n_threads
 from tests.oracle import Bytes, oracle_kneighbors
 
 Report = dict[str, Any]
-METRICS = ("sqeuclidean", "manhattan")
+METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
 
 
 def _draw(seed: int, n: int, d: int, high: int = 256) -> Bytes:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pytest
 
 from knnc.engine.dispatch import available_kernels
-from knnc.engine.index import Index
+from knnc.engine.index import PRUNED_METRICS, Index
 from tests.oracle import oracle_kneighbors
 
-METRICS = ("sqeuclidean", "manhattan")
+METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
 ALGORITHMS = ("brute", "pruned")
 THREADS = (1, 2, 3, 7)
 
@@ -90,6 +90,11 @@ def assert_exact(
 def metric_of(kernel: str) -> str:
     """The metric in a kernel's name, which is operation_dtype_isa."""
     return kernel.split("_")[0]
+
+
+def algorithms_of(metric: str) -> tuple[str, ...]:
+    """Every way to search by a metric; not every metric can be pruned."""
+    return tuple(name for name in ALGORITHMS if name != "pruned" or metric in PRUNED_METRICS)
 
 
 def isa_of(kernel: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from knnc.engine import index as index_module
-from knnc.engine.index import Index
+from knnc.engine.index import PRUNED_METRICS, Index
 from tests.engine.prune_support import at_once, blobs, brute_images, near, pruned
 from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw
 from tests.oracle import oracle_kneighbors
@@ -53,6 +53,13 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> _Searches:
 
 
 AUTO_ROWS = blobs(2_000, 200, 10, 47)
+
+
+@pytest.fixture(scope="session", params=PRUNED_METRICS)
+def metric(request: pytest.FixtureRequest) -> str:
+    """Each metric that can be pruned."""
+    name: str = request.param
+    return name
 
 
 @pytest.mark.parametrize("faster", ["brute", "pruned"])

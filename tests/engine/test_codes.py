@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from knnc.engine import summaries
 from knnc.engine.codes import Codes
 from knnc.engine.dispatch import available_kernels
+from knnc.engine.index import PRUNED_METRICS
 from tests.engine.support import PALETTES, Bytes, draw, metric_of
 from tests.oracle import oracle_distances
 
@@ -36,6 +37,13 @@ def one_blas_thread() -> Iterator[None]:
     """As an index does: threads of BLAS wait for each other on a machine that is busy."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield
+
+
+@pytest.fixture(scope="session", params=PRUNED_METRICS)
+def metric(request: pytest.FixtureRequest) -> str:
+    """Each metric that can be pruned."""
+    name: str = request.param
+    return name
 
 
 SCALE = 2**80

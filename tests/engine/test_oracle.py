@@ -21,7 +21,12 @@ def _loops(
                 continue
             total = 0
             for a, b in zip(query, row, strict=True):
-                total += (a - b) ** 2 if metric == "sqeuclidean" else abs(a - b)
+                if metric == "chebyshev":
+                    total = max(total, abs(a - b))
+                elif metric == "hamming":
+                    total += a != b
+                else:
+                    total += (a - b) ** 2 if metric == "sqeuclidean" else abs(a - b)
             pairs.append((total, j))
         pairs.sort()
         dist.append([pair[0] for pair in pairs[:k]])
@@ -48,6 +53,8 @@ def test_wide_extremes_do_not_wrap(d: int) -> None:
     squared = oracle_distances(rows, query, "sqeuclidean")
     assert squared.tolist() == [65_025 * d, 0, 16_384 * d]
     assert oracle_distances(rows, query, "manhattan").tolist() == [255 * d, 0, 128 * d]
+    assert oracle_distances(rows, query, "chebyshev").tolist() == [255, 0, 128]
+    assert oracle_distances(rows, query, "hamming").tolist() == [d, 0, d]
 
 
 def test_verify_answer_accepts_the_oracle_and_nothing_else(metric: str) -> None:

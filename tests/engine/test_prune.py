@@ -15,16 +15,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine.index import Index
+from knnc.engine.dispatch import all_kernels
+from knnc.engine.index import PRUNED_METRICS, Index
 from knnc.engine.progress import progress
 from knnc.engine.prune import row_order
 from tests.engine.prune_support import CASES, Case, at_once, blobs, brute_images, near, pruned
-from tests.engine.support import PALETTES, Answer, Bytes, assert_exact, assert_same, draw, metric_of
+from tests.engine.support import (
+    PALETTES,
+    Answer,
+    Bytes,
+    assert_exact,
+    assert_same,
+    draw,
+    metric_of,
+    require,
+)
 from tests.oracle import oracle_kneighbors
 
 THREADS = (1, 2, 3)
 IMAGES = ("mnist", "fashion_mnist")
 LARGEST_K = 60
+
+
+@pytest.fixture(scope="session", params=PRUNED_METRICS)
+def metric(request: pytest.FixtureRequest) -> str:
+    """Each metric that can be pruned."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(
+    scope="session", params=[name for name in all_kernels() if metric_of(name) in PRUNED_METRICS]
+)
+def kernel(request: pytest.FixtureRequest) -> str:
+    """Every kernel of those metrics."""
+    name: str = request.param
+    require(name)
+    return name
 
 
 @cache

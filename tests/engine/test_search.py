@@ -17,6 +17,7 @@ from tests.engine.support import (
     THREADS,
     Answer,
     Bytes,
+    algorithms_of,
     assert_exact,
     assert_same,
     draw,
@@ -76,7 +77,8 @@ def test_images_on_all_rows(request: pytest.FixtureRequest, name: str, metric: s
     queries = np.ascontiguousarray(images.test[::830])
     dist, ind = oracle_kneighbors(images.train, queries, 20, metric)
     kernels = [kernel for kernel in available_kernels() if metric_of(kernel) == metric]
-    ways = [("brute", kernel) for kernel in kernels] + [("pruned", None), ("auto", None)]
+    ways = [("brute", kernel) for kernel in kernels]
+    ways += [(way, None) for way in (*algorithms_of(metric), "auto") if way != "brute"]
     for way in ways:
         index = Index(images.train, metric, algorithm=way[0], kernel=way[1])
         assert_same(index.search(queries, 20, n_threads=2), (dist, ind), str(way))
@@ -207,7 +209,13 @@ def test_more_than_two_to_the_31_bytes(metric: str) -> None:
         [n - 60_000, 0, 1, 2, 3],
     ]
     steps = np.array([[0, 1, 1, 252, 255], [0, 0, 0, 0, 0], [0, 3, 3, 3, 3]])
-    np.testing.assert_array_equal(dist, d * (steps**2 if metric == "sqeuclidean" else steps))
+    expected = {
+        "sqeuclidean": d * steps**2,
+        "manhattan": d * steps,
+        "chebyshev": steps,
+        "hamming": d * (steps != 0),
+    }
+    np.testing.assert_array_equal(dist, expected[metric])
 
 
 # --- errors ---
@@ -291,6 +299,13 @@ def test_at_least_one_thread(metric: str, n_threads: int) -> None:
 def test_unknown_metric(metric: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         Index(ROWS, metric)
+
+
+@pytest.mark.parametrize("metric", ["chebyshev", "hamming"])
+def test_a_metric_that_cannot_be_pruned(metric: str) -> None:
+    with pytest.raises(ValueError, match=f"(?s)sqeuclidean.*{metric!r}.*'brute'"):
+        Index(ROWS, metric, algorithm="pruned")
+    assert not Index(ROWS, metric).is_pruned
 
 
 def test_unknown_algorithm(metric: str) -> None:

@@ -13,6 +13,8 @@ cdef extern from "kernels.h" nogil:
     ctypedef enum knnc_metric:
         KNNC_SQEUCLIDEAN
         KNNC_MANHATTAN
+        KNNC_CHEBYSHEV
+        KNNC_HAMMING
 
     ctypedef struct knnc_layout:
         int panel_rows

@@ -2,6 +2,8 @@
 from libc.stdint cimport uint32_t
 
 from knnc.engine._kernels cimport (
+    KNNC_CHEBYSHEV,
+    KNNC_HAMMING,
     KNNC_MANHATTAN,
     KNNC_SQEUCLIDEAN,
     knnc_best_kernel,
@@ -13,6 +15,13 @@ from knnc.engine._kernels cimport (
     knnc_n_kernels,
 )
 from knnc.engine._openmp cimport knnc_max_threads, knnc_openmp_version
+
+cdef dict METRICS = {
+    "sqeuclidean": KNNC_SQEUCLIDEAN,
+    "manhattan": KNNC_MANHATTAN,
+    "chebyshev": KNNC_CHEBYSHEV,
+    "hamming": KNNC_HAMMING,
+}
 
 cdef uint32_t cpu_features = knnc_detect_cpu()
 cdef uint32_t enabled_features = cpu_features
@@ -68,7 +77,7 @@ def available_kernels():
 
 cdef const knnc_kernel *find_kernel(str metric, str name) except NULL:
     cdef int i
-    wanted = {"sqeuclidean": KNNC_SQEUCLIDEAN, "manhattan": KNNC_MANHATTAN}[metric]
+    wanted = METRICS[metric]
     if name is None:
         return knnc_best_kernel(wanted, enabled_features)
     for i in range(knnc_n_kernels()):

@@ -25,7 +25,9 @@ from knnc.engine.prune import PrunedRows
 from knnc.engine.prune import search as search_pruned
 from knnc.engine.threads import safe_n_threads
 
-METRICS = ("sqeuclidean", "manhattan")
+METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
+# Those of which a distance of codes is a bound.
+PRUNED_METRICS = ("sqeuclidean", "manhattan")
 ALGORITHMS = ("auto", "brute", "pruned")
 
 # Rows of more features than a kernel's block are searched by brute force only.
@@ -69,11 +71,12 @@ class Index:
     ----------
     rows : ndarray of shape (n_samples_fit, n_features), uint8, C-contiguous
         They are kept, not copied; changing them afterwards makes answers undefined.
-    metric : {"sqeuclidean", "manhattan"}
-        Squared Euclidean or Manhattan distance, both exact integers.
+    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
+        Squared Euclidean, Manhattan and Chebyshev distance, or the number of features that differ:
+        all exact integers.
     algorithm : {"auto", "brute", "pruned"}, default="auto"
         It never changes an answer. "auto" tries both on a sample of large data and takes the
-        faster; "brute" and "pruned" take what they say.
+        faster; "brute" and "pruned" take what they say. Only the first two metrics can be pruned.
     kernel : str or None, default=None
         The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
     n_threads : int, default=1
@@ -82,7 +85,8 @@ class Index:
     Raises
     ------
     TypeError, ValueError
-        If `rows` are not as stated, a name is unknown, or rows are too wide to prune.
+        If `rows` are not as stated, a name is unknown, or rows are too wide to prune or the metric
+        cannot be.
     MemoryError
         If there is no room for the packed rows.
     """
@@ -112,6 +116,11 @@ class Index:
         self._pruned: PrunedRows | None = None
         n_threads = safe_n_threads(n_threads)
         if algorithm == "pruned":
+            if metric not in PRUNED_METRICS:
+                raise ValueError(
+                    f"algorithm='pruned' rules rows out by codes, whose distances bound those of "
+                    f"the metrics {PRUNED_METRICS} only; for {metric!r} there is 'brute'."
+                )
             if self.n_features > MAX_PRUNED_FEATURES:
                 raise ValueError(
                     f"algorithm='pruned' takes at most {MAX_PRUNED_FEATURES} features, "
@@ -222,6 +231,8 @@ class Index:
         return dispatch.kernel_for("sqeuclidean", None)
 
     def _may_prune(self) -> bool:
+        if self.metric not in PRUNED_METRICS:
+            return False
         if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
             return False
         if self.n_samples_fit * self.n_features < MIN_BYTES:

@@ -2,8 +2,8 @@
 
 What such a column adds to a distance depends on the query alone, so a search compares the other
 columns and adds the rest once a query: |q - x|^2 = sum of kept (q - x)^2 + sum of dropped
-(q - c)^2, and the same for Manhattan. Of MNIST's 784 columns 67 are 0 in every training image;
-without them a search by brute force takes 10 % less time.
+(q - c)^2, and so for Manhattan and Hamming; Chebyshev takes the larger of the two. Of MNIST's 784
+columns 67 are 0 in every training image; without them a search by brute force takes 10 % less time.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -44,7 +44,7 @@ cdef class PackedRows:
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features), uint8, C-contiguous
-    metric : {"sqeuclidean", "manhattan"}
+    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
     kernel : str or None
         The kernel's name; None for the best that runs here.
     n_threads : int
@@ -190,7 +190,7 @@ cdef class Columns:
     cdef int32_t offset(
         self, const uint8_t *query, knnc_pair pair, uint8_t *scratch
     ) noexcept nogil:
-        """What the dropped columns add to each distance of a query; scratch: n_dropped bytes."""
+        """A query's distance from any row in the dropped columns; scratch: n_dropped bytes."""
         take_runs(query, self.dropped, self.n_dropped_runs, scratch)
         return pair(scratch, &self.constants[0], self.n_dropped)
 

@@ -20,7 +20,9 @@ from libc.string cimport memset
 
 from knnc.engine._heap cimport heap_clear, heap_merge, heap_push, heap_sort, sift_down
 from knnc.engine._kernels cimport (
+    KNNC_CHEBYSHEV,
     KNNC_LIMIT_NONE,
+    knnc_push,
     knnc_kernel,
     knnc_pack_queries,
     knnc_queries,
@@ -56,11 +58,12 @@ cdef struct Heaps:
     int64_t *ind
     int64_t k
     int64_t first_self  # the row that is the tile's first query itself, or far below 0
-    const int32_t *offsets  # what dropped columns add to each distance of a query
+    const int32_t *offsets  # the distances of the queries in the dropped columns
 
 
 cdef struct Sums:
-    # Distances of a tile to a panel block, added up over blocks of features.
+    # Distances of a tile to a panel block, over blocks of features: added up, or for Chebyshev the
+    # largest.
     int64_t *dist
     int64_t first_row
     int64_t n_rows
@@ -77,9 +80,16 @@ cdef struct Item:
     int64_t k
 
 
-cdef inline int32_t limit_of(int64_t worst, int64_t offset) noexcept nogil:
-    """Of distances in the kept columns, when those in the others add up to `offset`."""
-    return <int32_t>max(<int64_t>0, min(worst - offset, <int64_t>KNNC_LIMIT_NONE))
+cdef inline int32_t limit_of(int64_t worst, int64_t offset, bint largest) noexcept nogil:
+    """Of distances in the kept columns, when the distance in the others is `offset`.
+
+    The whole distance is their sum, or the larger of the two, and has to be below `worst`.
+    """
+    if not largest:
+        worst -= offset
+    elif worst <= offset:
+        worst = 0
+    return <int32_t>max(<int64_t>0, min(worst, <int64_t>KNNC_LIMIT_NONE))
 
 
 cdef int32_t push_row(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
@@ -88,12 +98,30 @@ cdef int32_t push_row(void *context, int query, int64_t row, int32_t dist) noexc
     if row != heaps.first_self + query:
         sift_down(heap, heaps.ind + query * heaps.k, heaps.k,
                   <int64_t>dist + heaps.offsets[query], row)
-    return limit_of(heap[0], heaps.offsets[query])
+    return limit_of(heap[0], heaps.offsets[query], False)
+
+
+cdef int32_t push_row_by_largest(
+    void *context, int query, int64_t row, int32_t dist
+) noexcept nogil:
+    cdef Heaps *heaps = <Heaps *>context
+    cdef int64_t *heap = heaps.dist + query * heaps.k
+    if row != heaps.first_self + query:
+        sift_down(heap, heaps.ind + query * heaps.k, heaps.k,
+                  <int64_t>max(dist, heaps.offsets[query]), row)
+    return limit_of(heap[0], heaps.offsets[query], True)
 
 
 cdef int32_t add_block(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
     cdef Sums *sums = <Sums *>context
     sums.dist[query * sums.n_rows + row - sums.first_row] += dist
+    return KNNC_LIMIT_NONE
+
+
+cdef int32_t max_block(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
+    cdef Sums *sums = <Sums *>context
+    cdef int64_t *largest = &sums.dist[query * sums.n_rows + row - sums.first_row]
+    largest[0] = max(largest[0], <int64_t>dist)
     return KNNC_LIMIT_NONE
 
 
@@ -169,7 +197,8 @@ cdef int pack_tiles(
         if n_blocks == 1:
             for q in range(n):
                 tiles[i].limits[q] = limit_of(
-                    item.dist[(first + q) * item.k], offsets[first + q])
+                    item.dist[(first + q) * item.k], offsets[first + q],
+                    kernel.metric == KNNC_CHEBYSHEV)
         queries += tile_queries * d
         if not kept:
             source = queries
@@ -185,6 +214,9 @@ cdef void scan_panels(
     cdef const knnc_kernel *kernel = rows.kernel
     cdef int n_blocks = rows.n_blocks, b
     cdef int64_t first, last, t
+    cdef bint largest = kernel.metric == KNNC_CHEBYSHEV
+    cdef knnc_push push = push_row_by_largest if largest else push_row
+    cdef knnc_push combine = max_block if largest else add_block
     cdef Heaps heaps
     cdef Sums sums
     heaps.k = item.k
@@ -198,7 +230,7 @@ cdef void scan_panels(
             heaps.first_self = item.first_self + t * kernel.layout.tile_queries
             heaps.offsets = offsets + t * kernel.layout.tile_queries
             if n_blocks == 1:
-                kernel.tile(&rows.blocks[0], first, last, &tiles[t], push_row, &heaps)
+                kernel.tile(&rows.blocks[0], first, last, &tiles[t], push, &heaps)
                 continue
             sums.dist = sums_of
             sums.first_row = first * kernel.layout.panel_rows
@@ -206,7 +238,7 @@ cdef void scan_panels(
             memset(sums_of, 0, kernel.layout.tile_queries * sums.n_rows * sizeof(int64_t))
             for b in range(n_blocks):
                 kernel.tile(
-                    &rows.blocks[b], first, last, &tiles[t * n_blocks + b], add_block, &sums)
+                    &rows.blocks[b], first, last, &tiles[t * n_blocks + b], combine, &sums)
             push_sums(&sums, &heaps, tiles[t * n_blocks].n_queries, rows.n_rows)
 
 

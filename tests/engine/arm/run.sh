@@ -2,7 +2,8 @@
 # Check every kernel without Python: compile check_kernels.c with the kernels and run it.
 #
 #     run.sh native             for this machine
-#     run.sh aarch64 [CPU]      for 64-bit ARM, under emulation; a CPU of qemu-aarch64 -cpu help
+#     run.sh aarch64            for 64-bit ARM, under emulation; QEMU_CPU chooses a processor
+#     run.sh ... features       print the CPU features found, check nothing
 #
 # On Debian or Ubuntu: apt install gcc-aarch64-linux-gnu qemu-user
 set -eu
@@ -16,18 +17,20 @@ build() {
         "$here/check_kernels.c" "$kernels"/*.c -o "$folder/check_kernels"
 }
 
-case ${1-} in
+target=${1-}
+[ $# = 0 ] || shift
+case $target in
 native)
     build ${CC:-cc}
-    "$folder/check_kernels"
+    "$folder/check_kernels" "$@"
     ;;
 aarch64)
     # Static: the emulator then needs no libraries of the other architecture.
     build ${AARCH64_CC:-aarch64-linux-gnu-gcc} -static
-    qemu-aarch64 -cpu "${2:-max}" "$folder/check_kernels"
+    qemu-aarch64 "$folder/check_kernels" "$@"
     ;;
 *)
-    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -58,11 +58,17 @@ typedef struct {
     int32_t counts[KNNC_MAX_TILE_QUERIES];
 } knnc_found;
 
-typedef enum { KNNC_SQEUCLIDEAN = 0, KNNC_MANHATTAN = 1, KNNC_N_METRICS = 2 } knnc_metric;
+typedef enum {
+    KNNC_SQEUCLIDEAN = 0,
+    KNNC_MANHATTAN = 1,
+    KNNC_CHEBYSHEV = 2, /* the largest absolute difference: blocks of features by maximum */
+    KNNC_HAMMING = 3,   /* the number of features that differ */
+    KNNC_N_METRICS = 4
+} knnc_metric;
 
 /* How rows and queries lie in memory; `pack.c` makes it, the tile function reads it.
  *   row value:    the byte itself, `lane` features of one row side by side, then the next row
- *   row term:     sum of x * (x - 2 bias) for squared Euclidean, 0 for Manhattan
+ *   row term:     sum of x * (x - 2 bias) for squared Euclidean, else 0
  *   query value:  the byte itself, or bias - q as a number of 8 bits (signed at bias 127, unsigned
  *                 at 255) or 16 (signed)
  */

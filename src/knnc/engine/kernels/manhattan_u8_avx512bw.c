@@ -26,8 +26,8 @@ TARGET KNNC_NOINLINE void emit(const __m512i (*acc)[VECTORS], const uint64_t *ma
                                knnc_push push, void *context) {
     for (; hits; hits &= hits - 1) {
         const int q = knnc_lowest_bit(hits);
-        knnc_emit_manhattan(masks[q], (const int64_t *)acc[q], first_row, q, &bounds[q], queries,
-                            push, context);
+        knnc_emit_wide_sum(masks[q], (const int64_t *)acc[q], first_row, q, &bounds[q], queries,
+                           push, context);
     }
 }
 

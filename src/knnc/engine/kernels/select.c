@@ -4,6 +4,8 @@
 
 extern const knnc_kernel knnc_sqeuclidean_u8_serial;
 extern const knnc_kernel knnc_manhattan_u8_serial;
+extern const knnc_kernel knnc_chebyshev_u8_serial;
+extern const knnc_kernel knnc_hamming_u8_serial;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const knnc_kernel knnc_sqeuclidean_u8_avx512vnni;
 extern const knnc_kernel knnc_sqeuclidean_u8_avx512vl;
@@ -14,11 +16,17 @@ extern const knnc_kernel knnc_sqeuclidean_u8_avx512bw;
 extern const knnc_kernel knnc_sqeuclidean_u8_avx2;
 extern const knnc_kernel knnc_manhattan_u8_avx512bw;
 extern const knnc_kernel knnc_manhattan_u8_avx2;
+extern const knnc_kernel knnc_chebyshev_u8_avx512bw;
+extern const knnc_kernel knnc_chebyshev_u8_avx2;
+extern const knnc_kernel knnc_hamming_u8_avx512bw;
+extern const knnc_kernel knnc_hamming_u8_avx2;
 #elif defined(__aarch64__) || defined(_M_ARM64)
 extern const knnc_kernel knnc_sqeuclidean_u8_neondotprod;
 extern const knnc_kernel knnc_sqeuclidean_u8_neon;
 extern const knnc_kernel knnc_manhattan_u8_neondotprod;
 extern const knnc_kernel knnc_manhattan_u8_neon;
+extern const knnc_kernel knnc_chebyshev_u8_neon;
+extern const knnc_kernel knnc_hamming_u8_neon;
 #endif
 
 static const knnc_kernel *const kernels[] = {
@@ -32,14 +40,22 @@ static const knnc_kernel *const kernels[] = {
     &knnc_sqeuclidean_u8_avx2,
     &knnc_manhattan_u8_avx512bw,
     &knnc_manhattan_u8_avx2,
+    &knnc_chebyshev_u8_avx512bw,
+    &knnc_chebyshev_u8_avx2,
+    &knnc_hamming_u8_avx512bw,
+    &knnc_hamming_u8_avx2,
 #elif defined(__aarch64__) || defined(_M_ARM64)
     &knnc_sqeuclidean_u8_neondotprod,
     &knnc_sqeuclidean_u8_neon,
     &knnc_manhattan_u8_neondotprod,
     &knnc_manhattan_u8_neon,
+    &knnc_chebyshev_u8_neon,
+    &knnc_hamming_u8_neon,
 #endif
     &knnc_sqeuclidean_u8_serial,
     &knnc_manhattan_u8_serial,
+    &knnc_chebyshev_u8_serial,
+    &knnc_hamming_u8_serial,
 };
 
 int knnc_n_kernels(void) { return (int)(sizeof kernels / sizeof kernels[0]); }

@@ -10,7 +10,8 @@
  * accumulators are or-ed together: a tile in which nothing passes costs one instruction or less an
  * accumulator.  Sums wrap modulo 2^32, and the final value, |distance - limit| / 2, is within
  * 2^30 + 1, so its sign is right.  A plain sum, Manhattan or a count, starts at -limit and needs no
- * halves: of 64 bits, or of 32 with limits cut down to KNNC_SUM_LIMIT.
+ * halves: of 64 bits, or of 32 with limits cut down to KNNC_SUM_LIMIT.  Chebyshev has no room for a
+ * sign in a byte: a row passes when no byte of its accumulator is above limit - 1.
  */
 #ifndef KNNC_TILE_H
 #define KNNC_TILE_H
@@ -20,7 +21,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define KNNC_TARGET(isa) __attribute__((target(isa)))
 #define KNNC_INLINE static inline __attribute__((always_inline))
-#define KNNC_NOINLINE static __attribute__((noinline))
+#define KNNC_NOINLINE static __attribute__((noinline, unused))
 #define KNNC_ALIGNED __attribute__((aligned(KNNC_ALIGNMENT)))
 #define KNNC_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
@@ -110,9 +111,10 @@ KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const 
     *bound = (norm - limit) >> 1;
 }
 
-KNNC_INLINE void knnc_emit_manhattan(uint64_t mask, const int64_t *acc, int64_t first_row, int query,
-                                     int64_t *bound, knnc_queries *queries, knnc_push push,
-                                     void *context) {
+/* The same for plain sums of 64 bits. */
+KNNC_INLINE void knnc_emit_wide_sum(uint64_t mask, const int64_t *acc, int64_t first_row, int query,
+                                    int64_t *bound, knnc_queries *queries, knnc_push push,
+                                    void *context) {
     const int32_t start = queries->limits[query];
     int32_t limit = start, none = 0;
     int32_t *const count = knnc_count(query, push, context, &none);
@@ -124,7 +126,7 @@ KNNC_INLINE void knnc_emit_manhattan(uint64_t mask, const int64_t *acc, int64_t 
     *bound = -(int64_t)limit;
 }
 
-/* The same for sums of 32 bits. */
+/* And for those of 32. */
 KNNC_INLINE void knnc_emit_sum(uint64_t mask, const int32_t *acc, int64_t first_row, int query,
                                int32_t *bound, knnc_queries *queries, knnc_push push,
                                void *context) {
@@ -137,6 +139,42 @@ KNNC_INLINE void knnc_emit_sum(uint64_t mask, const int32_t *acc, int64_t first_
     }
     queries->limits[query] = limit;
     *bound = -knnc_sum_limit(limit);
+}
+
+/* A byte, four times. */
+KNNC_INLINE int32_t knnc_four(int32_t byte) { return (int32_t)(0x01010101u * (uint32_t)byte); }
+
+/* Chebyshev: the largest distance that passes, as a byte; padding queries start above theirs. */
+#define KNNC_PAD_BYTE 254
+KNNC_INLINE int32_t knnc_byte_bound(int32_t limit) {
+    return limit > 255 ? 255 : limit < 1 ? 0 : limit - 1;
+}
+
+/* `bounds`: a byte, four times; `starts`: the accumulators' first value, 0 or all bits. */
+KNNC_INLINE void knnc_byte_bounds(const knnc_queries *queries, int tile_queries, int32_t *bounds,
+                                  int32_t *starts) {
+    for (int q = 0; q < tile_queries; q++) {
+        const int is_padding = q >= queries->n_queries;
+        bounds[q] = knnc_four(is_padding ? KNNC_PAD_BYTE : knnc_byte_bound(queries->limits[q]));
+        starts[q] = -is_padding;
+    }
+}
+
+/* `acc`: four bytes a row, the largest of which is its distance.  A limit above 255 lets padding
+ * rows come this far. */
+KNNC_INLINE void knnc_emit_chebyshev(uint64_t mask, const uint8_t *acc, const int32_t *terms,
+                                     int64_t first_row, int query, int32_t *bound,
+                                     knnc_queries *queries, knnc_push push, void *context) {
+    int32_t limit = queries->limits[query], none = 0;
+    int32_t *const count = knnc_count(query, push, context, &none);
+    for (; mask; mask &= mask - 1) {
+        const int r = knnc_lowest_bit(mask);
+        int32_t dist = 0;
+        for (int l = 0; l < 4; l++) dist = acc[4 * r + l] > dist ? acc[4 * r + l] : dist;
+        if (terms[r] == 0) knnc_emit(first_row + r, dist, query, &limit, count, push, context);
+    }
+    queries->limits[query] = limit;
+    *bound = knnc_four(knnc_byte_bound(limit));
 }
 
 #endif
