@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from knnc.engine.blas import one_blas_thread
+from knnc.engine.codes import Codes
 from knnc.engine.dispatch import all_kernels, available_kernels
 from knnc.engine.index import Index
 from knnc.engine.progress import progress
@@ -331,6 +332,35 @@ def listen(kernel: str, form: str) -> Report:
         "longest_silence": silences[silences.min(axis=1).argmax()].tolist(),
         "exact_after": search.is_exact(),
     }
+
+
+def listen_while_coding(metric: str) -> Report:
+    """Signals heard, and ticks of another Python thread, while one thread codes rows."""
+    rows = _draw(13, 4096, 256)
+    coder = Codes(rows, metric, (64, 64) if metric == "sqeuclidean" else (8, 4), None, 1)
+    start = time.perf_counter()
+    coder.encode(rows, 1)
+    each = (time.perf_counter() - start) / len(rows)
+    rows = np.resize(rows, (min(2**20, int(0.6 / each)), 256))
+    heard: list[tuple[float, float]] = []
+    stop, ticks = threading.Event(), 0
+
+    def count() -> None:
+        nonlocal ticks
+        while not stop.wait(0.001):
+            ticks += 1
+
+    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(_clocks()))
+    counter = threading.Thread(target=count)
+    counter.start()
+    signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+    first, start = ticks, time.perf_counter()
+    coder.encode(rows, 1)
+    report = {"seconds": time.perf_counter() - start, "ticks": ticks - first, "heard": len(heard)}
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    stop.set()
+    counter.join()
+    return report
 
 
 def watch_long_search() -> Report:

@@ -68,6 +68,15 @@ def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
     assert report["exact_after"]
 
 
+@has_timer
+def test_signals_are_heard_while_rows_are_coded(metric: str) -> None:
+    """Which is most of a fit; on one thread, where the interpreter's lock is given up as well."""
+    report = run_child("listen_while_coding", metric)
+    print(f"\n{metric}: {report}")
+    assert report["heard"] >= 3, report
+    assert report["ticks"] >= 20, report
+
+
 # --- progress ---
 
 

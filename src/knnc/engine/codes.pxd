@@ -21,6 +21,14 @@ cdef class Codes:
     cdef const int32_t[::1] parent
     cdef const int64_t[::1] lowest, lowest_coarse
 
+    cdef int64_t tile_rows(self) noexcept nogil
+    cdef int project_rows(
+        self, const uint8_t *rows, int64_t n, double *points, double *tails, double *tail_errors,
+        int n_threads,
+    ) noexcept nogil
+    cdef int encode_rows(
+        self, const uint8_t *rows, int64_t n, uint8_t *codes, double *errors, int n_threads
+    ) noexcept nogil
     cdef int encode_tile(
         self, const uint8_t *rows, int n, uint8_t *codes, double *errors
     ) noexcept nogil

@@ -30,6 +30,7 @@ units in the last place (relative 1e-15) against margins of 1e-12, and for t, wh
 cancels, at most sqrt(1e-13 s^2 |x - m|^2), which is added to e. Distances of codes are the exact
 integers of the kernels that search by brute force.
 """
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport fabs, floor, sqrt
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t
@@ -43,6 +44,8 @@ from knnc.engine._kernels cimport (
     knnc_tile_bytes,
 )
 
+from time import perf_counter
+
 import numpy as np
 
 from knnc.engine import summaries
@@ -50,7 +53,28 @@ from knnc.engine.packed import PackedRows as _PackedRows
 
 cdef double MARGIN = 1 + 1e-12
 # Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
-TILE = 16
+cdef int64_t TILE = 16
+# Bytes of rows coded before the first look at signals, and seconds between two looks.
+cdef int64_t FIRST_BYTES = 1 << 20
+cdef double CHUNK_SECONDS = 0.05
+
+
+def timed_chunks(int64_t n, int64_t first_size):
+    """Bounds of chunks that take CHUNK_SECONDS each, in multiples of `first_size`.
+
+    Signals are checked after each.
+    """
+    cdef int64_t first = 0, last, size = first_size
+    while first < n:
+        last = min(n, first + size)
+        started = perf_counter()
+        yield first, last
+        PyErr_CheckSignals()
+        size = first_size * max(1, min(
+            8 * (size // first_size),
+            <int64_t>((last - first) * CHUNK_SECONDS / first_size
+                      / max(1e-6, perf_counter() - started))))
+        first = last
 
 
 cdef class Codes:
@@ -108,20 +132,19 @@ cdef class Codes:
         # A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
         self.fine_step, self.step = np.bincount(groups[0]).max(), np.bincount(coarse).max()
 
-    def points_of(self, rows, int n_threads):
+    def points_of(self, const uint8_t[:, ::1] rows, int n_threads):
         """A (x - m) of rows, ndarray (n, n_axes), and t, ndarray (n,)."""
-        cdef const uint8_t[:, ::1] view = rows
-        cdef int64_t n = view.shape[0], i, tile = self.planes.kernel.layout.tile_queries
-        cdef int failed = 0
+        cdef int64_t n = rows.shape[0], first, last
+        cdef int failed
         points, tails, errors = np.empty((n, self.n_axes)), np.empty(n), np.empty(n)
         cdef double[:, ::1] points_view = points
         cdef double[::1] tails_view = tails, errors_view = errors
-        for i in prange((n + tile - 1) // tile, nogil=True, num_threads=n_threads):
-            failed += self.project(&view[i * tile, 0], <int>min(tile, n - i * tile),
-                                   &points_view[i * tile, 0], &tails_view[i * tile],
-                                   &errors_view[i * tile])
-        if failed:
-            raise MemoryError("no memory to project rows.")
+        for first, last in timed_chunks(n, self.first_chunk(n_threads)):
+            with nogil:
+                failed = self.project_rows(&rows[first, 0], last - first, &points_view[first, 0],
+                                           &tails_view[first], &errors_view[first], n_threads)
+            if failed:
+                raise MemoryError("no memory to project rows.")
         return points, tails
 
     def encode(self, const uint8_t[:, ::1] rows, int n_threads):
@@ -129,23 +152,51 @@ cdef class Codes:
 
         The errors are those of the coarse code and of what the fine test compares.
         """
-        cdef int64_t n = rows.shape[0], i
-        cdef int64_t tile = self.planes.kernel.layout.tile_queries if self.squared else TILE
-        cdef int failed = 0
+        cdef int64_t n = rows.shape[0], first, last
+        cdef int failed
         codes, errors = np.empty((n, self.n_coarse + self.n_fine), np.uint8), np.empty((n, 2))
         cdef uint8_t[:, ::1] codes_view = codes
         cdef double[:, ::1] errors_view = errors
-        if n_threads == 1 or n <= tile:
-            for i in range((n + tile - 1) // tile):
-                failed += self.encode_tile(&rows[i * tile, 0], <int>min(tile, n - i * tile),
-                                           &codes_view[i * tile, 0], &errors_view[i * tile, 0])
-        else:
-            for i in prange((n + tile - 1) // tile, nogil=True, num_threads=n_threads):
-                failed += self.encode_tile(&rows[i * tile, 0], <int>min(tile, n - i * tile),
-                                           &codes_view[i * tile, 0], &errors_view[i * tile, 0])
-        if failed:
-            raise MemoryError("no memory to code rows.")
+        for first, last in timed_chunks(n, self.first_chunk(n_threads)):
+            with nogil:
+                failed = self.encode_rows(&rows[first, 0], last - first, &codes_view[first, 0],
+                                          &errors_view[first, 0], n_threads)
+            if failed:
+                raise MemoryError("no memory to code rows.")
         return codes, errors
+
+    def first_chunk(self, int n_threads):
+        """Rows, whole tiles for each thread, that are coded in a few milliseconds."""
+        return self.tile_rows() * max(
+            n_threads, FIRST_BYTES // (self.tile_rows() * self.n_features))
+
+    cdef int64_t tile_rows(self) noexcept nogil:
+        return self.planes.kernel.layout.tile_queries if self.squared else TILE
+
+    cdef int project_rows(
+        self, const uint8_t *rows, int64_t n, double *points, double *tails, double *tail_errors,
+        int n_threads,
+    ) noexcept nogil:
+        cdef int64_t tile = self.tile_rows(), i
+        cdef int failed = 0
+        for i in prange((n + tile - 1) // tile, num_threads=n_threads):
+            failed += self.project(
+                rows + i * tile * self.n_features, <int>min(tile, n - i * tile),
+                points + i * tile * self.n_axes, tails + i * tile, tail_errors + i * tile)
+        return failed
+
+    cdef int encode_rows(
+        self, const uint8_t *rows, int64_t n, uint8_t *codes, double *errors, int n_threads
+    ) noexcept nogil:
+        cdef int64_t tile = self.tile_rows(), m = self.n_coarse + self.n_fine, i
+        cdef int failed = 0
+        if n <= tile:
+            return self.encode_tile(rows, <int>n, codes, errors)
+        for i in prange((n + tile - 1) // tile, num_threads=n_threads):
+            failed += self.encode_tile(
+                rows + i * tile * self.n_features, <int>min(tile, n - i * tile),
+                codes + i * tile * m, errors + 2 * i * tile)
+        return failed
 
     def coarse_limits(self, const double[::1] errors, const int64_t[::1] best):
         """The limits of coarse distances, int64, for errors of both rows and distances `best`."""
