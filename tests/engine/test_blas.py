@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from knnc.engine.blas import one_blas_thread
-from knnc.engine.index import Index
+from knnc.engine.index import PRUNED_METRICS, Index
 from tests.engine.support import draw, run_child
 
 N_THREADS = 3
@@ -61,6 +61,7 @@ def test_threads_take_turns() -> None:
     assert _blas_threads() == {N_THREADS}
 
 
+@pytest.mark.parametrize("metric", PRUNED_METRICS)
 def test_indexes_made_at_once(metric: str) -> None:
     rows = draw(1, 400, 70)
     with ThreadPoolExecutor(6) as pool:
