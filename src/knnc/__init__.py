@@ -17,7 +17,9 @@ The map of the house; imports point down only::
                 |
                 v
       neighbors/                   datasets/    what people import
-        classification, regression,               estimators       | data sets
+        tuning                                    estimators       | data sets
+          |
+        classification, regression,
         unsupervised, graph
                 |
               votes, metrics, fallback
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from knnc.engine.runtime import show_runtime
     from knnc.neighbors import (
         KNeighborsClassifier,
+        KNeighborsClassifierCV,
         KNeighborsRegressor,
         KNeighborsTransformer,
         NearestNeighbors,
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNeighborsClassifier",
+    "KNeighborsClassifierCV",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
     "NearestNeighbors",
@@ -82,6 +86,7 @@ __all__ = [
 # knnc.datasets start without scikit-learn's estimators, which take a second to import.
 _HOMES = {
     "KNeighborsClassifier": "knnc.neighbors",
+    "KNeighborsClassifierCV": "knnc.neighbors",
     "KNeighborsRegressor": "knnc.neighbors",
     "KNeighborsTransformer": "knnc.neighbors",
     "NearestNeighbors": "knnc.neighbors",

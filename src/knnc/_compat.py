@@ -6,6 +6,7 @@ Nothing else in the package imports a private name of scikit-learn. Tested with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,12 +14,18 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.metrics import get_scorer_names
 from sklearn.metrics._pairwise_distances_reduction import ArgKmin
+from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection._validation import _score
 from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
 from sklearn.neighbors._base import NeighborsBase, _get_weights
+from sklearn.utils import _safe_indexing
+from sklearn.utils._metadata_requests import _raise_for_params
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.arrayfuncs import _all_with_any_reduction_axis_1
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 __all__ = [
     "SKLEARN_VERSION",
@@ -27,14 +34,22 @@ __all__ = [
     "argkmin_block",
     "brute_force",
     "check_arguments",
+    "check_method_params",
     "check_metric",
     "fitted_rows",
+    "format_results",
     "is_prebuilt",
     "is_sparse",
     "n_threads",
     "neighbor_weights",
+    "num_samples",
     "piecewise_rows",
+    "raise_for_params",
+    "safe_indexing",
     "scikit_learn_view",
+    "score",
+    "select_best_index",
+    "tuning_constraints",
     "with_pruned",
 ]
 
@@ -184,3 +199,59 @@ def neighbor_weights(dist: NDArray[np.float64] | None, weights: Any) -> NDArray[
 def all_zero_rows(weights: NDArray[Any]) -> bool:
     """Whether all weights of some row are zero."""
     return bool(_all_with_any_reduction_axis_1(weights, value=0))
+
+
+# ---- choosing by cross-validation: GridSearchCV's own pieces, so that its results are ours
+
+
+def tuning_constraints() -> dict[str, list[Any]]:
+    """Parameter constraints of an estimator that chooses among candidates."""
+    return {
+        "n_neighbors": ["array-like", None],
+        "weights": ["array-like"],
+        "metric": ["array-like"],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "refit": ["boolean", callable],
+        "n_jobs": [Integral, None],
+    }
+
+
+def score(
+    estimator: Any, X: Any, y: Any, scorer: Callable[..., Any], params: Mapping[str, Any]
+) -> Any:
+    """A candidate's score in a fold; nan, with GridSearchCV's warning, if the scorer raises."""
+    return _score(estimator, X, y, scorer, params, error_score=np.nan)
+
+
+def format_results(
+    estimator: Any, candidates: list[dict[str, Any]], n_splits: int, scores: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """``cv_results_`` of candidates (slow index of `scores`) over splits (fast index)."""
+    search = GridSearchCV(estimator, {})
+    return cast("dict[str, Any]", search._format_results(candidates, n_splits, scores))
+
+
+def select_best_index(refit: Any, results: dict[str, Any]) -> int:
+    """Row of the best candidate, by its rank or by a callable `refit`."""
+    return int(GridSearchCV._select_best_index(refit, "score", results))
+
+
+def check_method_params(X: Any, params: Mapping[str, Any], indices: Any) -> Mapping[str, Any]:
+    """The rows `indices` of each parameter that has as many as X; None is all."""
+    return cast("Mapping[str, Any]", _check_method_params(X, params, indices))
+
+
+def raise_for_params(params: Mapping[str, Any], owner: Any, method: str) -> None:
+    """Refuse any metadata while metadata routing is not enabled."""
+    _raise_for_params(params, owner, method)
+
+
+def safe_indexing(X: Any, indices: Any) -> Any:
+    """Rows of an array, sparse matrix, frame or list."""
+    return _safe_indexing(X, indices)
+
+
+def num_samples(X: Any) -> int:
+    """Rows of anything that has some."""
+    return int(_num_samples(X))

@@ -18,6 +18,8 @@ ESTIMATORS = [
     knnc.KNeighborsRegressor(algorithm="brute", weights="distance"),
     knnc.KNeighborsTransformer(),
     knnc.KNeighborsTransformer(algorithm="brute", mode="connectivity"),
+    knnc.KNeighborsClassifierCV(),
+    knnc.KNeighborsClassifierCV([2, 3], weights=["distance"], metric=["l2", "cosine"], cv=2),
     knnc.NearestNeighbors(),
     knnc.NearestNeighbors(algorithm="brute"),
     knnc.NearestNeighbors(metric="cosine"),
@@ -56,6 +58,7 @@ def _rounded(monkeypatch: pytest.MonkeyPatch) -> None:
 @_all_checks(
     [
         knnc.KNeighborsClassifier(),
+        knnc.KNeighborsClassifierCV(),
         knnc.KNeighborsRegressor(),
         knnc.KNeighborsTransformer(),
         knnc.NearestNeighbors(),

@@ -6,6 +6,8 @@
     regression       KNeighborsRegressor
     unsupervised     NearestNeighbors
     graph            KNeighborsTransformer, kneighbors_graph
+    tuning           KNeighborsClassifierCV: k, weights and metric from one search
+    remembered       estimators that know the neighbours of a fold beforehand
     base             fit, validation and kneighbors; the only module that calls the engine
     metrics          which metrics the engine computes, and their integers as floats
     votes            from the neighbours' labels to a label or to probabilities
@@ -15,10 +17,12 @@
 from knnc.neighbors.classification import KNeighborsClassifier
 from knnc.neighbors.graph import KNeighborsTransformer, kneighbors_graph
 from knnc.neighbors.regression import KNeighborsRegressor
+from knnc.neighbors.tuning import KNeighborsClassifierCV
 from knnc.neighbors.unsupervised import NearestNeighbors
 
 __all__ = [
     "KNeighborsClassifier",
+    "KNeighborsClassifierCV",
     "KNeighborsRegressor",
     "KNeighborsTransformer",
     "NearestNeighbors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -137,12 +138,12 @@ class KNeighborsClassifier(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsCl
             As `kneighbors` does, or if all weights of some query's neighbours are zero.
         """
         codes, weights = self._ballots(X)
-        classes = self.classes_ if self.outputs_2d_ else [self.classes_]
-        labels = np.empty(codes.shape[::2], dtype=classes[0].dtype)
-        for output, names in enumerate(classes):
-            winners = most_voted(codes[:, :, output], len(names), weights)
-            labels[:, output] = names.take(winners)
-        return labels if self.outputs_2d_ else labels.ravel()
+        return self._labels(
+            [
+                most_voted(codes[:, :, output], len(names), weights)
+                for output, names in enumerate(self._classes_of_outputs())
+            ]
+        )
 
     def predict_proba(self, X: Any) -> Any:
         """Estimate the probability of each class for each query: its share of the votes.
@@ -189,6 +190,18 @@ class KNeighborsClassifier(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsCl
             Between 0 and 1.
         """
         return float(super().score(X, y, sample_weight))
+
+    def _classes_of_outputs(self) -> list[NDArray[Any]]:
+        classes: list[NDArray[Any]] = self.classes_ if self.outputs_2d_ else [self.classes_]
+        return classes
+
+    def _labels(self, winners: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+        """From the class codes of each output to what `predict` returns."""
+        classes = self._classes_of_outputs()
+        labels = np.empty((len(winners[0]), len(winners)), dtype=classes[0].dtype)
+        for output, names in enumerate(classes):
+            labels[:, output] = names.take(winners[output])
+        return labels if self.outputs_2d_ else labels.ravel()
 
     def _ballots(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
         """Class codes of the neighbours, (n_queries, k, n_outputs), and weights (n_queries, k)."""

@@ -6,12 +6,12 @@ class are added up in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["most_voted", "vote_shares"]
+__all__ = ["most_voted", "most_voted_of_first", "vote_shares"]
 
 Codes = NDArray[np.intp]
 Float64 = NDArray[np.float64]
@@ -51,6 +51,63 @@ def most_voted(codes: Codes, n_classes: int, weights: Float64 | None = None) -> 
         else:
             winners[part] = _heaviest_by_class(codes[part], weights[part])
     return winners
+
+
+def most_voted_of_first(
+    codes: Codes, n_classes: int, ks: Sequence[int], weights: Float64 | None = None
+) -> Codes:
+    """The class with the most votes among the first k neighbours, for each of several k.
+
+    Parameters
+    ----------
+    codes, n_classes, weights
+        As for :func:`most_voted`; the weights finite and not negative.
+    ks : sequence of int
+        From 1 to the number of columns of `codes`.
+
+    Returns
+    -------
+    winners : ndarray of shape (len(ks), n_queries), intp
+        Row i is ``most_voted(codes[:, :ks[i]], n_classes, weights[:, :ks[i]])``.
+
+    Notes
+    -----
+    Votes are added up neighbour by neighbour, once for all k. :func:`most_voted` adds in another
+    order; either sum of k floats is off by less than k * 2**-53 of itself. So a winner is final
+    only if no other class comes within eight times as much of it, and the rest, all ties among
+    them, are voted on again.
+    """
+    n_queries, k = codes.shape
+    winners = np.empty((len(ks), n_queries), dtype=np.intp)
+    margin = 1.0 - 4.0 * k * np.finfo(np.float64).eps
+    for part in _parts(n_queries, max(min(n_classes, k), k)):
+        mine = codes[part]
+        slots = mine if n_classes <= k else _first_of_class(mine)
+        rows = np.arange(len(mine))
+        totals = np.zeros((len(mine), min(n_classes, k)))
+        for column in range(max(ks)):
+            totals[rows, slots[:, column]] += 1.0 if weights is None else weights[part, column]
+            for place in (i for i, wanted in enumerate(ks) if wanted == column + 1):
+                slot = totals.argmax(axis=1)
+                best = totals[rows, slot]
+                rivals = (totals >= (margin * best)[:, np.newaxis]).sum(axis=1)
+                found = slot if n_classes <= k else mine[rows, slot]
+                again = np.flatnonzero((rivals > 1) | (best == 0.0) | ~np.isfinite(best))
+                votes = None if weights is None else weights[part][again, : column + 1]
+                found[again] = most_voted(mine[again, : column + 1], n_classes, votes)
+                winners[place, part] = found
+    return winners
+
+
+def _first_of_class(codes: Codes) -> Codes:
+    """For each neighbour the column of the first one of its class."""
+    first = np.zeros_like(codes)
+    seen = np.zeros(codes.shape, dtype=np.bool_)
+    for column in range(codes.shape[1]):
+        new = (codes == codes[:, column : column + 1]) & ~seen
+        first[new] = column
+        seen |= new
+    return first
 
 
 def vote_shares(codes: Codes, n_classes: int, weights: Float64 | None = None) -> Float64:

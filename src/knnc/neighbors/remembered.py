@@ -1,0 +1,127 @@
+"""Estimators that know the neighbours of some queries beforehand, for any k and weights.
+
+Scorers want an estimator and rows. One of these, given the very rows whose neighbours it found at
+the largest k, answers `kneighbors` from memory, and with it all that is computed from it; for any
+other rows it searches as its class does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc import _compat
+from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.votes import most_voted_of_first
+
+if TYPE_CHECKING:  # the class that stands after the mixin
+    _Base = IntegerNeighborsMixin
+else:
+    _Base = object
+
+__all__ = ["RememberingClassifier"]
+
+
+class _RemembersNeighbors(_Base):
+    """Stands before an estimator's class."""
+
+    # Shared by all that `with_params` makes of one search.
+    _memory: _Memory
+
+    def remember(self, X: Any, ks: Sequence[int], *, leave_one_out: bool = False) -> Self:
+        """Find the neighbours of X, of all `ks` that there are rows enough for.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix
+            Queries; later calls have to pass this very object.
+        ks : sequence of int
+        leave_one_out : bool
+            X are the training rows, and each is left out of its own neighbours.
+        """
+        largest = self.n_samples_fit_ - leave_one_out
+        within = sorted({k for k in ks if k <= largest} or {largest})
+        dist, ind = self.kneighbors(None if leave_one_out else X, within[-1])
+        self._memory = _Memory(X, leave_one_out, within, dist, ind)
+        return self
+
+    def with_params(self, **params: Any) -> Self:
+        """The same fit and the same memory under other `n_neighbors` and `weights`."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.set_params(**params)
+        return other
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
+        """As the class without memory does."""
+        memory = self._memory_of(X)
+        if memory is None:
+            return super().kneighbors(X, n_neighbors, return_distance)
+        k = self._checked_k(n_neighbors)
+        self._check_enough_rows(k, len(memory.ind), leave_out=memory.leave_one_out)
+        if k > memory.ind.shape[1]:
+            queries = None if memory.leave_one_out else X
+            return super().kneighbors(queries, n_neighbors, return_distance)
+        # As contiguous as a search of its own would give them: sums may depend on it.
+        ind = memory.ind[:, :k].copy()
+        return (memory.dist[:, :k].copy(), ind) if return_distance else ind
+
+    def _memory_of(self, X: Any) -> _Memory | None:
+        memory: _Memory | None = self.__dict__.get("_memory")
+        return memory if memory is not None and X is memory.X else None
+
+
+class _Memory:
+    """Neighbours of the queries X, and winners of the votes among them."""
+
+    def __init__(
+        self,
+        X: Any,
+        leave_one_out: bool,
+        ks: Sequence[int],
+        dist: NDArray[np.float64],
+        ind: NDArray[np.intp],
+    ) -> None:
+        self.X = X
+        self.leave_one_out = leave_one_out
+        self.ks = ks
+        self.dist = dist
+        self.ind = ind
+        # By weights: for each output an array of shape (len(ks), n_queries).
+        self.winners: dict[str, list[NDArray[np.intp]]] = {}
+
+
+class RememberingClassifier(_RemembersNeighbors, KNeighborsClassifier):
+    """A classifier that takes all votes of a fold at once, for every k."""
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """As the class without memory does."""
+        memory = self._memory_of(X)
+        weights = "uniform" if self.weights is None else self.weights
+        if (
+            memory is None
+            or weights not in ("uniform", "distance")
+            or self.n_neighbors not in memory.ks
+        ):
+            return super().predict(X)
+        if weights not in memory.winners:
+            ballots: NDArray[np.float64] | None = None
+            if weights == "distance":
+                ballots = np.asarray(_compat.neighbor_weights(memory.dist, weights))
+                # What makes the weights of the first k those of any k: distances ascend, so the
+                # zeros among them, which alone count where there are some, come first.
+                if not (np.isfinite(ballots).all() and (np.diff(memory.dist) >= 0).all()):
+                    return super().predict(X)
+            codes = self._y if self._y.ndim == 2 else self._y[:, np.newaxis]
+            memory.winners[weights] = [
+                most_voted_of_first(codes[memory.ind, output], len(names), memory.ks, ballots)
+                for output, names in enumerate(self._classes_of_outputs())
+            ]
+        place = memory.ks.index(self.n_neighbors)
+        return self._labels([winners[place] for winners in memory.winners[weights]])
