@@ -20,6 +20,8 @@ ESTIMATORS = [
     knnc.KNeighborsTransformer(algorithm="brute", mode="connectivity"),
     knnc.KNeighborsClassifierCV(),
     knnc.KNeighborsClassifierCV([2, 3], weights=["distance"], metric=["l2", "cosine"], cv=2),
+    knnc.KNeighborsRegressorCV(),
+    knnc.KNeighborsRegressorCV(cv=3, refit=True),
     knnc.NearestNeighbors(),
     knnc.NearestNeighbors(algorithm="brute"),
     knnc.NearestNeighbors(metric="cosine"),
@@ -59,6 +61,7 @@ def _rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         knnc.KNeighborsClassifier(),
         knnc.KNeighborsClassifierCV(),
+        knnc.KNeighborsRegressorCV(),
         knnc.KNeighborsRegressor(),
         knnc.KNeighborsTransformer(),
         knnc.NearestNeighbors(),

@@ -12,7 +12,7 @@ import sklearn.neighbors
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import f1_score, make_scorer
+from sklearn.metrics import f1_score, make_scorer, r2_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -341,3 +341,49 @@ def test_errors_are_said_at_once_and_change_nothing() -> None:
         lambda: tuned.fit(X[:-1], y), lambda: GridSearchCV(tuned, {"cv": [2]}).fit(X[:-1], y)
     )
     assert vars(tuned) == before
+
+
+# ---- numbers for targets
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error"])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_regressor_scores_are_those_of_grid_search(scoring: Any, n_outputs: int) -> None:
+    X, _ = labelled()
+    y = X.astype(np.float64)[:, :2] @ np.array([[1.0, 0.3], [0.1, -2.0]])[:, :n_outputs]
+    y = y + np.random.default_rng(0).normal(size=y.shape)
+    y = y[:, 0] if n_outputs == 1 else y
+    grid = {**GRID, "weights": ["uniform", "distance", lambda dist: 1.0 / (1.0 + dist)]}
+    tuned = knnc.KNeighborsRegressorCV(**grid, cv=3, scoring=scoring).fit(X, y)
+    searched = GridSearchCV(knnc.KNeighborsRegressor(), grid, cv=3, scoring=scoring).fit(X, y)
+    assert_same_results(tuned, searched)
+    np.testing.assert_array_equal(tuned.predict(X), searched.predict(X))
+    assert tuned.score(X, y) == searched.score(X, y)
+    assert not hasattr(tuned, "classes_")
+    assert not hasattr(tuned, "predict_proba")
+
+
+def test_regressor_scores_are_scikit_learns_where_no_tie_decides() -> None:
+    X, _ = labelled(150, top=256)
+    y = np.log1p(X[:, 0].astype(np.float64))
+    # Manhattan distances of few features tie, and the root of a float sum rounds otherwise.
+    grid = {**GRID, "metric": ["euclidean"], "weights": ["uniform"]}
+    tuned = knnc.KNeighborsRegressorCV(**grid, cv=4).fit(X, y)
+    theirs = sklearn.neighbors.KNeighborsRegressor(algorithm="brute")
+    assert_same_results(tuned, GridSearchCV(theirs, grid, cv=4).fit(X.astype(np.float64), y))
+
+
+def test_regressor_leave_one_out_scores_all_predictions_at_once(searches: Any) -> None:
+    X, _ = labelled(60)
+    y = X[:, 0] / 3.0
+    tuned = knnc.KNeighborsRegressorCV([2, 5]).fit(X, y)
+    assert searches.calls == 1
+    for k, weights, score in zip(
+        tuned.cv_results_["param_n_neighbors"],
+        tuned.cv_results_["param_weights"],
+        tuned.cv_results_["mean_test_score"],
+        strict=True,
+    ):
+        alone = knnc.KNeighborsRegressor(k, weights=weights)
+        assert score == r2_score(y, cross_val_predict(alone, X, y, cv=LeaveOneOut()))
+    assert {"split0_test_score"}.isdisjoint(tuned.cv_results_)

@@ -6,7 +6,8 @@
     regression       KNeighborsRegressor
     unsupervised     NearestNeighbors
     graph            KNeighborsTransformer, kneighbors_graph
-    tuning           KNeighborsClassifierCV: k, weights and metric from one search
+    tuning           KNeighborsClassifierCV, KNeighborsRegressorCV
+    candidates       many k, weights and metrics scored from one search a metric and fold
     remembered       estimators that know the neighbours of a fold beforehand
     base             fit, validation and kneighbors; the only module that calls the engine
     metrics          which metrics the engine computes, and their integers as floats
@@ -17,13 +18,14 @@
 from knnc.neighbors.classification import KNeighborsClassifier
 from knnc.neighbors.graph import KNeighborsTransformer, kneighbors_graph
 from knnc.neighbors.regression import KNeighborsRegressor
-from knnc.neighbors.tuning import KNeighborsClassifierCV
+from knnc.neighbors.tuning import KNeighborsClassifierCV, KNeighborsRegressorCV
 from knnc.neighbors.unsupervised import NearestNeighbors
 
 __all__ = [
     "KNeighborsClassifier",
     "KNeighborsClassifierCV",
     "KNeighborsRegressor",
+    "KNeighborsRegressorCV",
     "KNeighborsTransformer",
     "NearestNeighbors",
     "kneighbors_graph",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.regression import KNeighborsRegressor
 from knnc.neighbors.votes import most_voted_of_first
 
 if TYPE_CHECKING:  # the class that stands after the mixin
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # the class that stands after the mixin
 else:
     _Base = object
 
-__all__ = ["RememberingClassifier"]
+__all__ = ["RememberingClassifier", "RememberingRegressor"]
 
 
 class _RemembersNeighbors(_Base):
@@ -125,3 +126,7 @@ class RememberingClassifier(_RemembersNeighbors, KNeighborsClassifier):
             ]
         place = memory.ks.index(self.n_neighbors)
         return self._labels([winners[place] for winners in memory.winners[weights]])
+
+
+class RememberingRegressor(_RemembersNeighbors, KNeighborsRegressor):
+    """A regressor; a mean costs little beside a search, so it takes one for each k."""
