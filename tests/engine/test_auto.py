@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from knnc.engine import index as index_module
@@ -46,6 +47,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> _Searches:
     """Data need not be large for "auto" to try both, so that these tests are quick."""
     made, ways = _Searches(), index_module.search
     monkeypatch.setattr(index_module, "MIN_BYTES", 1)
+    monkeypatch.setattr(index_module, "MIN_ROWS", 1)
     monkeypatch.setattr(ways, "search", made.through("brute", ways.search))
     pruned_search = made.through("pruned", index_module.search_pruned)
     monkeypatch.setattr(index_module, "search_pruned", pruned_search)
@@ -117,6 +119,7 @@ def test_threads_that_search_by_brute_force_at_once_pack_once(
         pytest.param(draw(50, 11_000, 784), "no code tells them apart", id="random bytes"),
         pytest.param(blobs(40_000, 191, 10, 51), "narrow", id="191 features"),
         pytest.param(blobs(10_000, 784, 10, 52), "small", id="7.8 MB"),
+        pytest.param(blobs(8_190, 1_100, 10, 54), "few", id="8,190 rows"),
         pytest.param(draw(53, 300, 32_769, "constant rows"), "wide", id="32,769 features"),
     ],
 )
@@ -128,6 +131,26 @@ def test_auto_does_not_even_try(
 
     monkeypatch.setattr(Index, "_prune", tried)
     assert not Index(rows, metric, algorithm="auto").is_pruned
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_rows"),
+    [((9_000, 30), 4_096), ((5_000, 2_049), 4_094), ((3_000, 9_000), 1_024), ((900, 9_000), 900)],
+)
+def test_codes_of_wide_rows_are_learnt_from_fewer(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], n_rows: int
+) -> None:
+    """From as many bytes, down to a number of rows that still tells axes apart."""
+    samples: list[Bytes] = []
+
+    def learn(sample: Bytes, *arguments: object) -> None:
+        samples.append(sample)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(index_module, "Codes", learn)
+    with pytest.raises(ZeroDivisionError):
+        Index(np.zeros(shape, np.uint8), "sqeuclidean", algorithm="pruned")
+    assert [len(sample) for sample in samples] == [n_rows]
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])

@@ -40,6 +40,12 @@ GROUP_SIZES = (8, 4)
 # one, are searched by brute force in less time than their codes take.
 MIN_BYTES = 1 << 23
 MIN_FEATURES = 192
+# And of as many rows: the time of a search grows with them, that of learning codes does not. With
+# 8,192 rows of any width codes take the time of some 10,000 queries.
+MIN_ROWS = 1 << 13
+# What codes are learnt from, in bytes: all of summaries.SAMPLE_ROWS up to 2,048 features.
+SAMPLE_BYTES = 1 << 23
+MIN_SAMPLE_ROWS = 1024
 # A neighbour count for which most rows pass any bound.
 MAX_SHARE_OF_ROWS = 1 / 64
 TRIAL_QUERIES = 64
@@ -213,7 +219,8 @@ class Index:
         return packed
 
     def _prune(self, n_threads: int) -> PrunedRows:
-        sample = summaries.sample_rows(self._rows)
+        size = max(MIN_SAMPLE_ROWS, min(summaries.SAMPLE_ROWS, SAMPLE_BYTES // self.n_features))
+        sample = summaries.sample_rows(self._rows, size)
         with one_blas_thread():
             coder = Codes(sample, self.metric, self._code_sizes(), self._projecting(), n_threads)
         return PrunedRows(self._rows, coder, self.metric, self._kernel, n_threads)
@@ -235,7 +242,7 @@ class Index:
             return False
         if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
             return False
-        if self.n_samples_fit * self.n_features < MIN_BYTES:
+        if self.n_samples_fit < MIN_ROWS or self.n_samples_fit * self.n_features < MIN_BYTES:
             return False
         with one_blas_thread():
             return summaries.is_concentrated(self._rows)
