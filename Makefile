@@ -14,6 +14,7 @@ ARGS ?=
 # A change of any of these builds and installs again.
 SOURCES := pyproject.toml setup.py src/knnc/_version.py \
 	$(wildcard src/knnc/*.pxd src/knnc/engine/*.pyx src/knnc/engine/*.pxd) \
+	$(wildcard src/knnc/image/*.pyx src/knnc/image/*.pxd src/knnc/image/kernels/*.[ch]) \
 	$(wildcard src/knnc/engine/kernels/*.c src/knnc/engine/kernels/*.h)
 
 # A universal Python would have every module built for both processors, and Homebrew's libomp

@@ -29,6 +29,7 @@ from setuptools.command.build_ext import build_ext as setuptools_build_ext
 from setuptools.errors import BaseError, CCompilerError
 
 KERNEL_DIR = "src/knnc/engine/kernels"
+IMAGE_KERNEL_DIR = "src/knnc/image/kernels"
 
 # Each extension module, and the C sources linked into it besides its own .pyx.
 EXTENSIONS = {
@@ -37,6 +38,8 @@ EXTENSIONS = {
     "knnc.engine.search": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.codes": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.prune": f"{KERNEL_DIR}/pack.c",
+    "knnc.image._distortion": f"{IMAGE_KERNEL_DIR}/*.c",
+    "knnc.image._histograms": "",
 }
 
 DIRECTIVES = {
@@ -88,15 +91,18 @@ class Flags(NamedTuple):
 
 def make_extensions() -> list[Extension]:
     """One Extension for each module, with the flags that no probe has to find."""
-    headers = [*Path("src/knnc").rglob("*.pxd"), *Path(KERNEL_DIR).glob("*.h")]
+    headers = [*Path("src/knnc").rglob("*.pxd")]
+    for folder in (KERNEL_DIR, IMAGE_KERNEL_DIR):
+        headers += Path(folder).glob("*.h")
     extensions = []
     for name, c_sources in EXTENSIONS.items():
-        sources = [Path("src", *name.split(".")).with_suffix(".pyx"), *Path().glob(c_sources)]
+        sources = [Path("src", *name.split(".")).with_suffix(".pyx")]
+        sources += Path().glob(c_sources) if c_sources else []
         extensions.append(
             Extension(
                 name,
                 sources=sorted(p.as_posix() for p in sources),
-                include_dirs=[KERNEL_DIR],
+                include_dirs=[KERNEL_DIR, IMAGE_KERNEL_DIR],
                 # Every file a change of which rebuilds.
                 depends=sorted(p.as_posix() for p in (*sources, *headers, Path("setup.py"))),
                 define_macros=[("Py_LIMITED_API", "0x030B0000")] if USE_ABI3 else [],

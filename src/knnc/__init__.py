@@ -16,17 +16,17 @@ The map of the house; imports point down only::
       cli/   plot   recipes                     programs and pictures
                 |
                 v
-      neighbors/                   datasets/    what people import
-        tuning                                    estimators       | data sets
-          |
+      neighbors/              image/  datasets/ what people import
+        tuning                                    estimators | pixels to features | data sets
+          |                     |
         classification, regression,
         unsupervised, graph
-                |
+                |                     |
               votes, metrics, fallback
-                |
+                |                     |
               base                              fit, validation, kneighbors
-                |      the only module that calls the engine
-                v
+                |      the only one of neighbors/ that calls the engine
+                v                     v
       engine/                                   arrays in, (distance, index) out
         index     narrow   threads   progress   runtime
           |    rows made ready once, `search(queries, k)`
@@ -34,7 +34,7 @@ The map of the house; imports point down only::
           v         |
         search.pyx  v                           blocks, threads, the k nearest so far
         packed.pyx                              rows in the layout of a kernel
-        dispatch.pyx                            which kernels this CPU runs
+        dispatch.pyx                            which kernels this CPU runs; also image/'s own
           |    one function pointer, chosen once for this CPU
           v
         kernels/*.c                             a tile of distances, one file per metric
@@ -57,7 +57,7 @@ from typing import TYPE_CHECKING, Any
 from knnc._version import __version__
 
 if TYPE_CHECKING:
-    from knnc import datasets
+    from knnc import datasets, image
     from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
     from knnc.neighbors import (
@@ -79,6 +79,7 @@ __all__ = [
     "NearestNeighbors",
     "__version__",
     "datasets",
+    "image",
     "kneighbors_graph",
     "progress",
     "show_runtime",
@@ -100,11 +101,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name or :mod:`knnc.datasets` when it is first asked for."""
+    """Import a public name, or a public part of the package, when it is first asked for."""
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-    elif name == "datasets":
-        value = import_module("knnc.datasets")
+    elif name in ("datasets", "image"):
+        value = import_module(f"knnc.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

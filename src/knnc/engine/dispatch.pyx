@@ -71,8 +71,13 @@ def available_kernels():
     return [
         knnc_kernel_at(i).name.decode()
         for i in range(knnc_n_kernels())
-        if not knnc_kernel_at(i).needs & ~enabled_features
+        if can_run(knnc_kernel_at(i).needs)
     ]
+
+
+cdef bint can_run(uint32_t needs) noexcept:
+    """Whether the CPU has these features, and none of them is disabled."""
+    return (needs & ~enabled_features) == 0
 
 
 cdef const knnc_kernel *find_kernel(str metric, str name) except NULL:
@@ -84,7 +89,7 @@ cdef const knnc_kernel *find_kernel(str metric, str name) except NULL:
         if knnc_kernel_at(i).name.decode() == name:
             if knnc_kernel_at(i).metric != wanted:
                 raise ValueError(f"kernel {name!r} does not compute metric {metric!r}.")
-            if knnc_kernel_at(i).needs & ~enabled_features:
+            if not can_run(knnc_kernel_at(i).needs):
                 raise ValueError(
                     f"kernel {name!r} cannot run here; these can: {available_kernels()}."
                 )

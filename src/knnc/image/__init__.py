@@ -1,0 +1,23 @@
+"""Images as rows: what makes them comparable, and distances that understand them.
+
+::
+
+    hog        HOG       which way the edges run, cell by cell
+    deskew     Deskew    writing made upright, its mass in the middle
+    blur       Blur      a Gaussian
+    shift      Shift     moved by whole pixels, mirrored
+    base       rows that are images: shapes, bytes, checks
+
+    _histograms.pyx      the histograms of HOG
+
+Every transformer takes rows of pixels (whole numbers 0..255 of any dtype, or such divided by 255),
+of square images or of `image_shape`, and returns uint8, which the integer engine searches; each is
+computed in whole numbers or rounded in an order of its own, so the bytes do not depend on threads.
+"""
+
+from knnc.image.blur import Blur
+from knnc.image.deskew import Deskew
+from knnc.image.hog import HOG
+from knnc.image.shift import Shift
+
+__all__ = ["HOG", "Blur", "Deskew", "Shift"]

@@ -1,0 +1,371 @@
+"""Candidates in the order of distances that understand images, a few hundred of each query.
+
+    rerank
+      chunks of queries (and of candidates, when they are many): at most about 0.05 s each; between
+      two of them signals are checked and progress is told, with the GIL held
+        a query, one an OpenMP iteration, against a range of its candidates
+          the terms that are cheap, then those that are dear, until the sum passes the k-th so far
+
+A distance is a sum of terms, each a whole number times a weight, in a fixed order; terms are never
+negative, so a candidate can be given up as soon as a part of the sum is above the k-th distance.
+Which pairs are given up depends on the order of the candidates; what is kept does not.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport prange
+from libc.math cimport HUGE_VAL
+from libc.stdint cimport INT64_MAX, int8_t, int32_t, int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+
+from knnc.engine.dispatch cimport can_run
+from knnc.image._idm cimport (
+    KNNC_IDM_MAX_WARP,
+    knnc_idm_gradients,
+    knnc_idm_kernel,
+    knnc_idm_kernel_at,
+    knnc_idm_layout,
+    knnc_idm_shape,
+    knnc_n_idm_kernels,
+)
+
+from time import perf_counter
+
+import numpy as np
+
+from knnc.engine import runtime as _runtime  # no-cython-lint: the environment's wishes come first
+
+# Seconds of work between two looks at signals.
+cdef double CHUNK_SECONDS = 0.05
+# More than what rounding can take from a sum of a few terms.
+cdef double MARGIN = 1 + 1e-12
+
+MAX_WARP = KNNC_IDM_MAX_WARP
+# In the order in which they are added up.
+TERMS = ("features", "pixels", "manhattan", "shift", "idm", "idm_back")
+
+
+def all_idm_kernels():
+    """Names of the kernels of the image distortion model, best first."""
+    return [knnc_idm_kernel_at(i).name.decode() for i in range(knnc_n_idm_kernels())]
+
+
+def available_idm_kernels():
+    """Names of those that can run here."""
+    return [
+        knnc_idm_kernel_at(i).name.decode()
+        for i in range(knnc_n_idm_kernels())
+        if can_run(knnc_idm_kernel_at(i).needs)
+    ]
+
+
+cdef const knnc_idm_kernel *find_idm_kernel(str name) except NULL:
+    cdef int i
+    for i in range(knnc_n_idm_kernels()):
+        if can_run(knnc_idm_kernel_at(i).needs):
+            if name is None or knnc_idm_kernel_at(i).name.decode() == name:
+                return knnc_idm_kernel_at(i)
+    raise ValueError(
+        f"kernel {name!r} cannot run here; these can: {', '.join(available_idm_kernels())}."
+    )
+
+
+cdef struct Weights:
+    double features, pixels, manhattan, shift, idm, idm_back
+    int64_t max_shift
+
+
+cdef struct Best:
+    # The k nearest so far, in ascending order of (distance, row).
+    double *dist
+    int64_t *ind
+    int64_t k
+
+
+cdef inline void keep(Best *best, double dist, int64_t row) noexcept nogil:
+    cdef int64_t at = best.k - 1
+    if dist > best.dist[at] or (dist == best.dist[at] and row > best.ind[at]):
+        return
+    while at > 0 and (
+        best.dist[at - 1] > dist or (best.dist[at - 1] == dist and best.ind[at - 1] > row)
+    ):
+        best.dist[at] = best.dist[at - 1]
+        best.ind[at] = best.ind[at - 1]
+        at -= 1
+    best.dist[at] = dist
+    best.ind[at] = row
+
+
+cdef inline int64_t limit_of(double left, double weight) noexcept nogil:
+    """A term above it is more than `left`, however the sum is rounded."""
+    cdef double limit = left / weight * MARGIN
+    return INT64_MAX // 2 if limit >= 4e18 else <int64_t>limit + 1
+
+
+cdef int64_t square_distance(const uint8_t *x, const uint8_t *y, int64_t n) noexcept nogil:
+    cdef int64_t total = 0, start, end, i
+    cdef int32_t part, diff
+    for start in range(0, n, 16384):  # of 32 bits: 16,384 * 255^2 < 2^31
+        part = 0
+        end = min(n, start + 16384)
+        for i in range(start, end):
+            diff = <int32_t>x[i] - <int32_t>y[i]
+            part += diff * diff
+        total += part
+    return total
+
+
+cdef int64_t absolute_distance(const uint8_t *x, const uint8_t *y, int64_t n) noexcept nogil:
+    cdef int64_t total = 0, start, end, i
+    cdef int32_t part, diff
+    for start in range(0, n, 16384):
+        part = 0
+        end = min(n, start + 16384)
+        for i in range(start, end):
+            diff = <int32_t>x[i] - <int32_t>y[i]
+            part += diff if diff > 0 else -diff
+        total += part
+    return total
+
+
+cdef int64_t shifted_distance(
+    const uint8_t *x, const uint8_t *y, int64_t h, int64_t w, int64_t down, int64_t right,
+    int64_t limit,
+) noexcept nogil:
+    """|x - y moved|^2, with 0 beyond the edges of both; any number above limit if it is above."""
+    cdef int64_t total = 0, r, c, source
+    cdef int64_t first = max(<int64_t>0, right), last = w + min(<int64_t>0, right)
+    for r in range(h):
+        source = r - down
+        if source < 0 or source >= h:
+            for c in range(w):
+                total += <int64_t>x[r * w + c] * x[r * w + c]
+            continue
+        total += square_distance(x + r * w + first, y + source * w + first - right, last - first)
+        for c in range(first):
+            total += <int64_t>x[r * w + c] * x[r * w + c]
+        for c in range(last, w):
+            total += <int64_t>x[r * w + c] * x[r * w + c]
+        # What of y has left the image to the side.
+        for c in range(max(<int64_t>0, w - right), w):
+            total += <int64_t>y[source * w + c] * y[source * w + c]
+        for c in range(min(w, max(<int64_t>0, -right))):
+            total += <int64_t>y[source * w + c] * y[source * w + c]
+        if total > limit:
+            return total
+    for r in range(h):
+        if r + down < 0 or r + down >= h:
+            for c in range(w):
+                total += <int64_t>y[r * w + c] * y[r * w + c]
+    return total
+
+
+cdef int64_t best_shift(
+    const uint8_t *x, const uint8_t *y, int64_t h, int64_t w, int64_t reach
+) noexcept nogil:
+    cdef int64_t best = INT64_MAX, down, right
+    for down in range(max(-reach, -h), min(reach, h) + 1):
+        for right in range(max(-reach, -w), min(reach, w) + 1):
+            best = min(best, shifted_distance(x, y, h, w, down, right, best))
+    return best
+
+
+cdef class Gallery:
+    """Training images, ready to be compared with.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height * width), uint8, C-contiguous
+        Kept, not copied.
+    height, width : int
+    warp : int
+        How far a pixel may go, 0 to MAX_WARP.
+    weights : dict of str to float
+        Of the terms; gradients are kept only if there is one that needs them.
+    max_shift : int
+        Of the term "shift".
+    n_threads : int
+    kernel : str or None
+        None for the best that runs here.
+    """
+    cdef object _images, _pairs  # what the pointers point into
+    cdef const uint8_t *images
+    cdef int8_t *pairs  # NULL: no term needs gradients
+    cdef int64_t n_images, n_pixels
+    cdef const knnc_idm_kernel *found
+    cdef knnc_idm_shape shape
+    cdef Weights weights
+    cdef double pace  # seconds a pair, as last seen
+
+    def __init__(
+        self, const uint8_t[:, ::1] images, int64_t height, int64_t width, int64_t warp,
+        weights, int64_t max_shift, int n_threads, kernel=None,
+    ):
+        if images.shape[1] != height * width:
+            raise ValueError("the images are not of that height and width.")
+        if not 0 <= warp <= KNNC_IDM_MAX_WARP:
+            raise ValueError(f"warp must be from 0 to {KNNC_IDM_MAX_WARP}, got {warp}.")
+        self._images = images
+        self.images = &images[0, 0]
+        self.n_images, self.n_pixels = images.shape[0], images.shape[1]
+        self.pairs = NULL
+        self.found = find_idm_kernel(kernel)
+        self.pace = 1e-5
+        knnc_idm_layout(&self.shape, height, width, warp)
+        self.weights.features = weights.get("features", 0.0)
+        self.weights.pixels = weights.get("pixels", 0.0)
+        self.weights.manhattan = weights.get("manhattan", 0.0)
+        self.weights.shift = weights.get("shift", 0.0)
+        self.weights.idm = weights.get("idm", 0.0)
+        self.weights.idm_back = weights.get("idm_back", 0.0)
+        self.weights.max_shift = max_shift
+        if self.weights.idm > 0 or self.weights.idm_back > 0:
+            self.take_gradients(n_threads)
+
+    cdef int take_gradients(self, int n_threads) except -1:
+        cdef int64_t i, first, last, n_bytes = self.shape.n_bytes
+        # At a multiple of 64 bytes, as are all images after the first.
+        cdef int8_t[::1] room = np.empty(self.n_images * n_bytes + 64, dtype=np.int8)
+        self._pairs = room
+        self.pairs = &room[<int64_t>(-<size_t>&room[0] % 64)]
+        for first in range(0, self.n_images, 4096):
+            last = min(self.n_images, first + 4096)
+            with nogil:
+                for i in prange(first, last, num_threads=n_threads, schedule="static"):
+                    knnc_idm_gradients(
+                        &self.shape, self.images + i * self.n_pixels, self.pairs + i * n_bytes)
+            PyErr_CheckSignals()
+        return 0
+
+    @property
+    def kernel(self):
+        """The kernel's name."""
+        return self.found.name.decode()
+
+    @property
+    def nbytes(self):
+        """Bytes of what is kept besides the images."""
+        return self.n_images * self.shape.n_bytes if self.pairs else 0
+
+    cdef int compare(
+        self, const uint8_t *query, const int64_t *candidates, const int64_t *features,
+        int64_t n_candidates, Best *best,
+    ) noexcept nogil:
+        """Keep the best of some candidates; -1 if there is no memory for the query's gradients."""
+        cdef int8_t *pairs = NULL
+        cdef int64_t j
+        if self.pairs:
+            pairs = <int8_t *>malloc(self.shape.n_bytes)
+            if pairs == NULL:
+                return -1
+            knnc_idm_gradients(&self.shape, query, pairs)
+        for j in range(n_candidates):
+            self.compare_pair(query, pairs, candidates[j], features[j], best)
+        free(pairs)
+        return 0
+
+    cdef void compare_pair(
+        self, const uint8_t *query, const int8_t *pairs, int64_t row, int64_t features, Best *best
+    ) noexcept nogil:
+        cdef const uint8_t *image = self.images + row * self.n_pixels
+        cdef const int8_t *others = self.pairs + row * self.shape.n_bytes if self.pairs else NULL
+        cdef int64_t n = self.n_pixels, limit, cost
+        cdef double worst = best.dist[best.k - 1], total = self.weights.features * features
+        if self.weights.pixels > 0:
+            total += self.weights.pixels * square_distance(query, image, n)
+        if self.weights.manhattan > 0:
+            total += self.weights.manhattan * absolute_distance(query, image, n)
+        if total > worst:
+            return
+        if self.weights.shift > 0:
+            total += self.weights.shift * best_shift(
+                query, image, self.shape.height, self.shape.width, self.weights.max_shift)
+            if total > worst:
+                return
+        if self.weights.idm > 0:
+            limit = limit_of(worst - total, self.weights.idm)
+            cost = self.found.cost(&self.shape, pairs, others, limit)
+            if cost > limit:
+                return
+            total += self.weights.idm * cost
+            if total > worst:
+                return
+        if self.weights.idm_back > 0:
+            limit = limit_of(worst - total, self.weights.idm_back)
+            cost = self.found.cost(&self.shape, others, pairs, limit)
+            if cost > limit:
+                return
+            total += self.weights.idm_back * cost
+        keep(best, total, row)
+
+
+def rerank(
+    Gallery gallery, const uint8_t[:, ::1] queries, const int64_t[:, ::1] candidates,
+    const int64_t[:, ::1] features, int64_t k, int n_threads, progress,
+):
+    """The k nearest of each query's candidates, in ascending order of (distance, row index).
+
+    Parameters
+    ----------
+    gallery : Gallery
+    queries : ndarray of shape (n_queries, height * width), uint8
+    candidates : ndarray of shape (n_queries, n_candidates), int64
+        Rows of the gallery; the nearest first saves time.
+    features : ndarray of shape (n_queries, n_candidates), int64
+        Their term "features".
+    k : int
+        At most n_candidates.
+    n_threads : int
+    progress : callable or None
+        Called with (queries done, queries in all) after each chunk.
+
+    Returns
+    -------
+    dist : ndarray of shape (n_queries, k), float64
+    ind : ndarray of shape (n_queries, k), int64
+    """
+    cdef int64_t n_queries = queries.shape[0], n_candidates = candidates.shape[1]
+    cdef int64_t done = 0, first, n_now, step, now, i
+    cdef int failed
+    cdef double elapsed, started
+    if queries.shape[1] != gallery.n_pixels or candidates.shape[0] != n_queries:
+        raise ValueError("the queries are not the gallery's kind of image, or not the candidates'.")
+    if features.shape[0] != n_queries or features.shape[1] != n_candidates or k > n_candidates:
+        raise ValueError("there are fewer candidates than asked for.")
+    dist = np.full((n_queries, k), HUGE_VAL)
+    ind = np.full((n_queries, k), INT64_MAX)
+    cdef double[:, ::1] dist_of = dist
+    cdef int64_t[:, ::1] ind_of = ind
+    while done < n_queries:
+        n_now = <int64_t>(CHUNK_SECONDS * n_threads / (gallery.pace * n_candidates))
+        n_now = min(n_queries - done, max(n_now, <int64_t>n_threads))
+        first = 0
+        while first < n_candidates:
+            step = <int64_t>(CHUNK_SECONDS * n_threads / (gallery.pace * n_now))
+            now = min(n_candidates - first, max(<int64_t>1, step))
+            started = perf_counter()
+            failed = 0
+            with nogil:
+                for i in prange(
+                    done, done + n_now, num_threads=n_threads, schedule="dynamic", chunksize=1
+                ):
+                    failed += compare_query(
+                        gallery, &queries[i, 0], &candidates[i, first], &features[i, first], now,
+                        &dist_of[i, 0], &ind_of[i, 0], k)
+            if failed:
+                raise MemoryError("no memory for the gradients of a query.")
+            elapsed = (perf_counter() - started) * min(<int64_t>n_threads, n_now) / (n_now * now)
+            gallery.pace = max(min(elapsed, 8 * gallery.pace), gallery.pace / 8, 1e-8)
+            first += now
+            PyErr_CheckSignals()
+        done += n_now
+        if progress is not None:
+            progress(done, n_queries)
+    return dist, ind
+
+
+cdef int compare_query(
+    Gallery gallery, const uint8_t *query, const int64_t *candidates, const int64_t *features,
+    int64_t n_candidates, double *dist, int64_t *ind, int64_t k,
+) noexcept nogil:
+    cdef Best best
+    best.dist, best.ind, best.k = dist, ind, k
+    return gallery.compare(query, candidates, features, n_candidates, &best)

@@ -1,0 +1,185 @@
+"""What the image transformers share: rows that are images, and their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isqrt
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from knnc.engine.narrow import Encoding, encode_fit, encode_rows
+
+__all__ = [
+    "ImageTransformer",
+    "Images",
+    "Shape",
+    "bytes_of_fit",
+    "bytes_of_queries",
+    "chunks",
+    "shape_of",
+]
+
+Images = NDArray[np.uint8]
+Shape = tuple[int, int]
+
+# Pixels worked on at a time, so that what is computed from them stays in a cache.
+_CHUNK = 1 << 18
+
+
+def shape_of(image_shape: Any, n_features: int) -> Shape:
+    """Height and width of images that are rows of `n_features` pixels.
+
+    Parameters
+    ----------
+    image_shape : (int, int) or None
+        None: a square.
+    n_features : int
+
+    Returns
+    -------
+    height, width : int
+
+    Raises
+    ------
+    ValueError
+        If `image_shape` is no pair of positive integers, does not have that many pixels, or is
+        None and no square has.
+    """
+    if image_shape is None:
+        side = isqrt(n_features)
+        if side * side != n_features:
+            raise ValueError(
+                f"rows of {n_features} features are no square images: give image_shape=(height, "
+                "width)."
+            )
+        return side, side
+    shape = tuple(image_shape) if isinstance(image_shape, (tuple, list, np.ndarray)) else ()
+    if len(shape) != 2 or not all(isinstance(side, Integral) and int(side) >= 1 for side in shape):
+        raise ValueError(
+            f"image_shape must be (height, width), two positive integers, got {image_shape!r}."
+        )
+    height, width = int(shape[0]), int(shape[1])
+    if height * width != n_features:
+        raise ValueError(
+            f"image_shape={height} x {width} has {height * width} pixels, and X has {n_features} "
+            "features."
+        )
+    return height, width
+
+
+def bytes_of_fit(X: NDArray[Any]) -> tuple[Images, Encoding]:
+    """Pixels as bytes, and what these stand for; a ValueError if they are no pixels."""
+    narrowed = encode_fit(X)
+    if narrowed is None:
+        raise ValueError(
+            "X holds no pixels: these are whole numbers from 0 to 255, or such numbers divided by "
+            "255."
+        )
+    return narrowed
+
+
+def bytes_of_queries(X: NDArray[Any], encoding: Encoding) -> Images:
+    """Pixels as bytes that mean what they meant at fit; a ValueError if one cannot."""
+    rows, representable = encode_rows(X, encoding)
+    if not representable.all():
+        raise ValueError(
+            f"Row {int(np.flatnonzero(~representable)[0])} of X holds numbers that are no pixels "
+            "of the kind that was fitted."
+        )
+    return rows
+
+
+class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A transformer of rows that are grey images, bytes in and bytes out.
+
+    A subclass has `_transform_images`, and `_check_parameters` if it has more to check than
+    `image_shape`.
+
+    Attributes
+    ----------
+    image_shape_ : (int, int)
+        Height and width.
+    n_features_in_ : int
+        Pixels.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X has names that are all strings.
+    """
+
+    image_shape: Any
+    image_shape_: Shape
+    n_features_in_: int
+    _encoding: Encoding
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters, and take the shape and the kind of the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_images, height * width)
+            Images as rows: whole numbers from 0 to 255 of any dtype, or such divided by 255.
+        y : object
+            Ignored.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the rows are no images of that shape, or a parameter is wrong.
+        """
+        X = validate_data(self, X, dtype="numeric")
+        self._encoding = bytes_of_fit(X)[1]
+        self.image_shape_ = shape_of(self.image_shape, X.shape[1])
+        self._check_parameters()
+        return self
+
+    def transform(self, X: Any) -> Images:
+        """Transform images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_images, height * width)
+            Images as rows, of the kind that was fitted.
+
+        Returns
+        -------
+        T : ndarray of shape (n_images, n_features_out), uint8
+
+        Raises
+        ------
+        ValueError
+            If the rows are no images of the shape and the kind that was fitted.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype="numeric", reset=False)
+        rows = bytes_of_queries(X, self._encoding)
+        return self._transform_images(rows.reshape(len(rows), *self.image_shape_))
+
+    def _check_parameters(self) -> None:
+        """Raise a ValueError if a parameter is wrong; `image_shape_` is there to look at."""
+
+    def _transform_images(self, images: Images) -> Images:
+        """Rows of bytes from images of shape (n_images, height, width)."""
+        raise NotImplementedError
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_features_in_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # bytes come out, whatever goes in
+        return tags
+
+
+def chunks(n_images: int, n_values: int) -> Iterator[slice]:
+    """Parts of all images, by how many values each has."""
+    step = max(1, _CHUNK // max(1, n_values))
+    return (slice(start, start + step) for start in range(0, n_images, step))
