@@ -12,7 +12,13 @@ import sklearn.neighbors
 import knnc
 from tests.oracle import oracle_kneighbors
 
-METRICS = {"euclidean": "sqeuclidean", "sqeuclidean": "sqeuclidean", "manhattan": "manhattan"}
+METRICS = {
+    "euclidean": "sqeuclidean",
+    "sqeuclidean": "sqeuclidean",
+    "manhattan": "manhattan",
+    "chebyshev": "chebyshev",
+    "hamming": "hamming",
+}
 TWINS = {
     knnc.KNeighborsClassifier: sklearn.neighbors.KNeighborsClassifier,
     knnc.KNeighborsRegressor: sklearn.neighbors.KNeighborsRegressor,
@@ -36,6 +42,8 @@ def oracle(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
     """The oracle's answer as ``kneighbors`` returns it, for bytes that stand for themselves."""
     dist, ind = oracle_kneighbors(rows, queries, k, METRICS[metric])
+    if metric == "hamming":
+        return dist / rows.shape[1], ind
     return (np.sqrt(dist) if metric == "euclidean" else dist.astype(np.float64)), ind
 
 

@@ -27,14 +27,25 @@ SPELLINGS = [
     ({"metric": "manhattan"}, "manhattan"),
     ({"metric": "minkowski", "p": None, "metric_params": {"p": 1}}, "manhattan"),
     ({"metric": "minkowski", "metric_params": {"w": None}}, "euclidean"),
+    ({"metric": "chebyshev"}, "chebyshev"),
+    ({"p": np.inf}, "chebyshev"),
+    ({"p": np.float32(np.inf)}, "chebyshev"),
+    ({"metric": "minkowski", "p": None, "metric_params": {"p": np.inf}}, "chebyshev"),
+    ({"metric": "hamming"}, "hamming"),
 ]
+WITHOUT_CODES = ("chebyshev", "hamming")
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "brute", "pruned"])
 @pytest.mark.parametrize(("parameters", "metric"), SPELLINGS, ids=lambda p: str(p))
 def test_every_spelling_of_a_metric(parameters: dict, metric: str, algorithm: str) -> None:
     X, Q = few_values(1, 60, 5), few_values(2, 20, 5)
-    ours = knnc.NearestNeighbors(algorithm=algorithm, **parameters).fit(X)
+    ours = knnc.NearestNeighbors(algorithm=algorithm, **parameters)
+    if algorithm == "pruned" and metric in WITHOUT_CODES:
+        with pytest.raises(ValueError, match=f"bound metric='{metric}'"):
+            ours.fit(X)
+        return
+    ours.fit(X)
     assert ours.engine_ == "integer"
     assert_same(ours.kneighbors(Q, 7), oracle(X, Q, 7, metric))
     _, theirs = twins(algorithm="brute", **parameters)
@@ -49,7 +60,10 @@ def test_every_spelling_of_a_metric(parameters: dict, metric: str, algorithm: st
     [
         {"metric": "cosine"},
         {"metric": "minkowski", "p": 3},
-        {"metric": "minkowski", "p": np.inf},
+        {"metric": "minkowski", "p": -np.inf},
+        {"metric": "hamming", "metric_params": {"w": np.ones(5)}},
+        {"metric": "chebyshev", "metric_params": {"p": 2}},
+        {"metric": "jaccard"},
         {"metric": "minkowski", "metric_params": {"w": np.ones(5)}},
         {"metric": "euclidean", "metric_params": {"V": 1}},
         {"metric": lambda a, b: abs(a - b).sum()},
@@ -206,7 +220,8 @@ def test_leave_one_out_with_duplicates(metric: str, scale: str) -> None:
     dist, ind = nn.kneighbors()
     expected = oracle(X, None, 40, metric)
     np.testing.assert_array_equal(ind, expected[1])
-    divisor = {"bytes": 1, "int8": 1}.get(scale, 255) ** (2 if metric == "sqeuclidean" else 1)
+    power = {"sqeuclidean": 2, "hamming": 0}.get(metric, 1)
+    divisor = {"bytes": 1, "int8": 1}.get(scale, 255) ** power
     np.testing.assert_allclose(dist, expected[0] / divisor, rtol=1e-15)
 
 
@@ -233,6 +248,7 @@ def test_radius_neighbors_are_scikit_learns(name: str, kind: str) -> None:
         "/ 255": lambda A: A / 255,
     }[kind]
     radius = {"bytes": 6.2, "int8": 6.2, "/ 255": 6.2 / 255}[kind]
+    radius = {"hamming": 0.6, "chebyshev": radius / 2}.get(name, radius)
     ours, theirs = twins(radius=radius, metric=name, algorithm="brute")
     ours.fit(make(X))
     assert ours.engine_ == "integer"

@@ -39,7 +39,7 @@ def _integers() -> np.ndarray:
 
 def test_scaled_euclidean_is_correctly_rounded() -> None:
     dist = _integers()
-    got = ENGINE_METRICS["euclidean"].to_float(dist, 255)
+    got = ENGINE_METRICS["euclidean"].to_float(dist, 255, 784)
     expected = np.array([_nearest_root_over_255(int(d)) for d in dist])
     np.testing.assert_array_equal(got, expected)
     twice = np.sqrt(dist) / 255  # what two roundings would have given
@@ -49,16 +49,25 @@ def test_scaled_euclidean_is_correctly_rounded() -> None:
 @pytest.mark.parametrize("divisor", [1, 255])
 def test_the_others_are_correctly_rounded(divisor: int) -> None:
     dist = _integers()
-    for name, power in (("manhattan", 1), ("sqeuclidean", 2)):
-        got = ENGINE_METRICS[name].to_float(dist, divisor)
+    for name, power in (("manhattan", 1), ("chebyshev", 1), ("sqeuclidean", 2)):
+        got = ENGINE_METRICS[name].to_float(dist, divisor, 784)
         assert got.dtype == np.float64
         expected = [float(Fraction(int(d), divisor**power)) for d in dist]
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("n_features", [1, 3, 784, 150_528])
+def test_a_share_of_the_features_is_correctly_rounded(n_features: int) -> None:
+    dist = np.arange(n_features + 1)
+    for divisor in (1, 255):
+        got = ENGINE_METRICS["hamming"].to_float(dist, divisor, n_features)
+        assert got.dtype == np.float64
+        np.testing.assert_array_equal(got, [int(d) / n_features for d in dist])
+
+
 def test_plain_euclidean_is_the_root() -> None:
     dist = _integers()
-    got = ENGINE_METRICS["euclidean"].to_float(dist, 1)
+    got = ENGINE_METRICS["euclidean"].to_float(dist, 1, 784)
     np.testing.assert_array_equal(got, [math.sqrt(int(d)) for d in dist])
 
 
@@ -66,4 +75,4 @@ def test_plain_euclidean_is_the_root() -> None:
 @pytest.mark.parametrize("divisor", [1, 255])
 def test_order_is_kept(name: str, divisor: int) -> None:
     dist = np.unique(_integers())
-    assert (np.diff(ENGINE_METRICS[name].to_float(dist, divisor)) > 0).all()
+    assert (np.diff(ENGINE_METRICS[name].to_float(dist, divisor, 784)) > 0).all()

@@ -124,6 +124,8 @@ class IntegerFitMixin(_ScikitLearn):
         if isinstance(X, IntegerFitMixin) and vars(X).get("engine_") == "integer":
             X = decode(X._fit_X, X._encoding)
         reason = self._why_not_integer(X)
+        if self.algorithm == "pruned":
+            self._check_can_be_pruned()
         names = None
         if reason is None:
             X, y = self._validated_fit(X, y)
@@ -149,9 +151,10 @@ class IntegerFitMixin(_ScikitLearn):
             return f"algorithm={self.algorithm!r} is scikit-learn's own"
         if self._engine_metric() is None:
             return (
-                f"it does not compute metric={self.metric!r} with p={self.p!r} and "
-                f"metric_params={self.metric_params!r}, only {', '.join(ENGINE_METRICS)} and "
-                "minkowski with p=1 or p=2, without weights"
+                "it computes only distances that are integers, or one rounding away from an "
+                f"integer: {', '.join(ENGINE_METRICS)}, and minkowski with p=1, p=2 or p=inf and "
+                f"without weights; not metric={self.metric!r} with p={self.p!r} and "
+                f"metric_params={self.metric_params!r}"
             )
         if _compat.is_sparse(X):
             return "X is sparse"
@@ -161,6 +164,14 @@ class IntegerFitMixin(_ScikitLearn):
 
     def _engine_metric(self) -> EngineMetric | None:
         return engine_metric(self.metric, self.p, self.metric_params)
+
+    def _check_can_be_pruned(self) -> None:
+        metric = self._engine_metric()
+        if metric is not None and not metric.can_be_pruned:
+            raise ValueError(
+                "algorithm='pruned' rules rows out by short codes, and there are none whose "
+                f"distances bound metric={metric.name!r}; 'auto' and 'brute' search by it."
+            )
 
     def _validated_fit(self, X: Any, y: Any) -> tuple[NDArray[Any], Any]:
         """X and y as scikit-learn's fit checks them, but X not yet copied into C order."""
@@ -179,9 +190,11 @@ class IntegerFitMixin(_ScikitLearn):
         self._lazy_index.get(self._n_threads())
 
     def _attach_index(self) -> None:
-        metric = ENGINE_METRICS[self.effective_metric_].engine
+        metric = ENGINE_METRICS[self.effective_metric_]
         algorithm = self.algorithm if self.algorithm in _INTEGER_ALGORITHMS else "auto"
-        self._lazy_index = _LazyIndex(self._fit_X, metric, algorithm)
+        if algorithm == "pruned" and not metric.can_be_pruned:
+            algorithm = "auto"  # set after the fit
+        self._lazy_index = _LazyIndex(self._fit_X, metric.engine, algorithm)
 
     def _check_algorithm_metric(self) -> None:
         _compat.check_metric(self)
@@ -226,7 +239,7 @@ class IntegerFitMixin(_ScikitLearn):
 
     def _to_float(self, dist: NDArray[np.int64]) -> NDArray[np.float64]:
         metric = ENGINE_METRICS[self.effective_metric_]
-        return metric.to_float(dist, self._encoding.divisor)
+        return metric.to_float(dist, self._encoding.divisor, self.n_features_in_)
 
     # ---- pickle, joblib, copy: the rows once, nothing that is packed
 

@@ -33,14 +33,16 @@ class KNeighborsClassifier(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsCl
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
+        scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
-        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+        Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric : str or callable, default="minkowski"
         The integer engine computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
-        "cityblock" and "minkowski" with p=1 or p=2; scikit-learn all its others.
+        "cityblock", "chebyshev", "hamming" and "minkowski" with p=1, p=2 or p=inf; scikit-learn
+        all its others, "cosine" among them, whose distances are no integers.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None

@@ -187,7 +187,7 @@ def kneighbors_of_floats(
     k : int
         At most n_samples_fit.
     metric : str
-        "euclidean", "sqeuclidean" or "manhattan".
+        "euclidean", "sqeuclidean", "manhattan", "chebyshev" or "hamming".
     report : callable or None
         Called with the share of the work that is done, counted in queries.
 
@@ -200,13 +200,13 @@ def kneighbors_of_floats(
     -----
     No answer depends on the other queries, nor on the number of threads: a matrix product may
     round a row differently in another shape, so every product has as many queries as any other,
-    the last one filled up with repetitions. (Manhattan distances are computed pair by pair.) The
+    the last one filled up with repetitions. (The other metrics are computed pair by pair.) The
     rows are decoded some at a time, 64 MB at most, and anew in each call: a float64 copy kept
     for the next one would be eight times the rows.
     """
     n_samples_fit, n_features = rows.shape
     n_queries = len(queries)
-    if metric != "manhattan":
+    if metric in ("euclidean", "sqeuclidean"):
         filled = -(-n_queries // _TOGETHER) * _TOGETHER
         queries = queries[np.arange(filled).clip(max=n_queries - 1)]
     best: Answer = np.empty((len(queries), 0)), np.empty((len(queries), 0), dtype=np.intp)

@@ -32,13 +32,14 @@ class KNeighborsTransformer(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsT
         Neighbours of each row.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
+        scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
     p : float, default=2
-        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+        Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
@@ -136,7 +137,7 @@ def kneighbors_graph(
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
     p : float or None, default=2
-        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+        Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric_params : dict or None, default=None
         More arguments of the metric.
     include_self : bool or "auto", default=False

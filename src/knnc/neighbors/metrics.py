@@ -13,19 +13,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.engine.index import PRUNED_METRICS
+
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 
-def _linear(dist: Int64, divisor: int) -> Float64:
+def _linear(dist: Int64, divisor: int, _n_features: int) -> Float64:
     return dist / np.float64(divisor)
 
 
-def _square(dist: Int64, divisor: int) -> Float64:
+def _square(dist: Int64, divisor: int, _n_features: int) -> Float64:
     return dist / np.float64(divisor * divisor)
 
 
-def _root(dist: Int64, divisor: int) -> Float64:
+def _share(dist: Int64, _divisor: int, n_features: int) -> Float64:
+    return dist / np.float64(n_features)
+
+
+def _root(dist: Int64, divisor: int, _n_features: int) -> Float64:
     root = np.sqrt(dist)
     return root if divisor == 1 else _corrected_quotient(dist, root, float(divisor))
 
@@ -64,13 +70,19 @@ class EngineMetric:
     engine : str
         The metric that the index computes.
     to_float : callable
-        ``to_float(dist, divisor)``: int64 distances between bytes into float64 distances between
-        the numbers that the bytes stand for, byte / divisor. One rounding, and monotonic.
+        ``to_float(dist, divisor, n_features)``: int64 distances between bytes into float64
+        distances between the numbers that the bytes stand for, byte / divisor. One rounding, and
+        monotonic.
     """
 
     name: str
     engine: str
-    to_float: Callable[[Int64, int], Float64]
+    to_float: Callable[[Int64, int, int], Float64]
+
+    @property
+    def can_be_pruned(self) -> bool:
+        """Whether short codes bound it, so that a pruned search can be asked for."""
+        return self.engine in PRUNED_METRICS
 
 
 _EUCLIDEAN = EngineMetric("euclidean", "sqeuclidean", _root)
@@ -83,9 +95,11 @@ ENGINE_METRICS: Mapping[str, EngineMetric] = {
     "manhattan": _MANHATTAN,
     "l1": _MANHATTAN,
     "cityblock": _MANHATTAN,
+    "chebyshev": EngineMetric("chebyshev", "chebyshev", _linear),
+    "hamming": EngineMetric("hamming", "hamming", _share),
 }
 
-_MINKOWSKI = {1.0: "manhattan", 2.0: "euclidean"}
+_MINKOWSKI = {1.0: "manhattan", 2.0: "euclidean", np.inf: "chebyshev"}
 
 
 def engine_metric(

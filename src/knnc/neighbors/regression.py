@@ -29,11 +29,12 @@ class KNeighborsRegressor(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsReg
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
+        scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
-        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+        Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
     metric_params : dict or None, default=None

@@ -29,14 +29,16 @@ class NearestNeighbors(IntegerNeighborsMixin, sklearn.neighbors.NearestNeighbors
         Distance within which `radius_neighbors` finds all rows unless told otherwise.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
+        scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
         The integer engine computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
-        "cityblock" and "minkowski" with p=1 or p=2; scikit-learn all its others.
+        "cityblock", "chebyshev", "hamming" and "minkowski" with p=1, p=2 or p=inf; scikit-learn
+        all its others, "cosine" among them, whose distances are no integers.
     p : float, default=2
-        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+        Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
@@ -64,6 +66,24 @@ class NearestNeighbors(IntegerNeighborsMixin, sklearn.neighbors.NearestNeighbors
 
     Notes
     -----
+    The distances, from integers that are exact, in one rounding each:
+
+    ==============================  ============================  =================  ==========
+    metric                          integer                       distance           can be
+                                                                                     pruned
+    ==============================  ============================  =================  ==========
+    "euclidean", "l2", p=2          sum of squared differences    its root           yes
+    "sqeuclidean"                   the same                      itself             yes
+    "manhattan", "l1", "cityblock", sum of absolute differences   itself             yes
+    p=1
+    "chebyshev", p=inf              largest absolute difference   itself             no
+    "hamming"                       number of bytes that differ   / n_features       no
+    ==============================  ============================  =================  ==========
+
+    After a fit on pixels divided by 255 distances are those of the pixels, but for "hamming", which
+    is a share of the features and the same for bytes and pixels. (Pixels are the bytes they stand
+    for: a float32 and a float64 query of one image are equally far.)
+
     The neighbours of a query are the training rows with the smallest (distance, row index) pairs
     in lexicographic order, so ties are decided, and an answer is the same for every thread count,
     batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
