@@ -43,6 +43,15 @@ def all_rows_wanted(n: str) -> Report:
     return {"peak": _peak_of(lambda: index.search(rows[:1], len(rows), n_threads=1))}
 
 
+def many_threads(algorithm: str, n_queries: str, k: str) -> Report:
+    """A few queries on 64 threads, which divide the rows and keep heaps of their own."""
+    rows = np.random.default_rng(2).integers(0, 256, size=(12_000, 16), dtype=np.uint8)
+    index = Index(rows, "sqeuclidean", algorithm=algorithm)
+    queries = rows[: int(n_queries)]
+    index.search(queries, 5, n_threads=64)
+    return {"peak": _peak_of(lambda: index.search(queries, int(k), n_threads=64))}
+
+
 def groups_of_features(n_features: str) -> Report:
     """Of a few rows, so that what is held for each pair of features would be most of it."""
     rows = np.random.default_rng(1).integers(0, 256, size=(50, int(n_features)), dtype=np.uint8)

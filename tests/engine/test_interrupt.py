@@ -69,6 +69,14 @@ def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
 
 
 @has_timer
+def test_signals_are_heard_while_the_neighbours_of_one_query_are_sorted() -> None:
+    report = run_child("listen", BEST[0], "one query, all rows wanted")
+    print(f"\n{report}")
+    assert report["heard"] >= 8, report
+    assert report["exact_after"]
+
+
+@has_timer
 def test_signals_are_heard_while_rows_are_coded(metric: str) -> None:
     """Which is most of a fit; on one thread, where the interpreter's lock is given up as well."""
     report = run_child("listen_while_coding", metric)

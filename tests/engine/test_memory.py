@@ -21,6 +21,13 @@ def test_one_query_for_all_rows_by_their_codes() -> None:
     assert _peak("all_rows_wanted", 400_000) < 3 * 16 * 400_000
 
 
+@pytest.mark.parametrize(("n_queries", "k"), [(300, 1_000), (12, 12_000)])
+def test_few_queries_on_many_threads(algorithm: str, n_queries: int, k: int) -> None:
+    """Each of 64 threads with heaps of its own for all of them would take 64 times the answer."""
+    answer = 16 * n_queries * k
+    assert _peak("many_threads", algorithm, n_queries, k) < 120 * 2**20 + 4 * answer
+
+
 def test_groups_of_many_features() -> None:
     """Tens of bytes for each pair of 4,096 features were more than a gigabyte."""
     assert _peak("groups_of_features", 4_096) < 64 * 2**20

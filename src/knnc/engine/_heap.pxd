@@ -56,8 +56,15 @@ cdef inline void heap_merge(
 
 cdef inline void heap_sort(int64_t *dist, int64_t *ind, int64_t k) noexcept nogil:
     """Turn the heap into ascending order of (distance, row index)."""
-    cdef int64_t size = k, last_dist, last_ind
-    while size > 1:
+    heap_sort_part(dist, ind, k, 1)
+
+
+cdef inline void heap_sort_part(
+    int64_t *dist, int64_t *ind, int64_t size, int64_t end
+) noexcept nogil:
+    """Of a heap of `size`, take out the worst, each to its place, until `end` are left."""
+    cdef int64_t last_dist, last_ind
+    while size > end:
         size -= 1
         last_dist = dist[size]
         last_ind = ind[size]

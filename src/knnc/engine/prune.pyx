@@ -29,7 +29,7 @@ from knnc.engine._kernels cimport (
 )
 from knnc.engine.codes cimport Codes
 from knnc.engine.packed cimport PackedRows
-from knnc.engine.search cimport queries_to_sort
+from knnc.engine.search cimport count_parts, queries_to_sort
 
 from time import perf_counter
 
@@ -357,8 +357,8 @@ cdef class Chunk:
         self.rows, self.n_threads = rows, n_threads
         self.block = tile * max(1, min(QUERY_TILES, n // (tile * n_threads * 4)))
         self.n_blocks = (n + self.block - 1) // self.block
-        self.n_parts = 1 if self.n_blocks >= n_threads else min(
-            <int64_t>n_threads, rows.coarse.n_panels)
+        self.n_parts = 1 if self.n_blocks >= n_threads else count_parts(
+            n, k, rows.coarse.n_panels, n_threads)
         self.panel_step = rows.coarse.n_panels
         self.whole.queries, self.whole.codes = &queries[0, 0], &codes[0, 0]
         self.whole.errors, self.whole.best = &errors[0, 0], &best[0]

@@ -18,7 +18,7 @@ from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from knnc.engine._heap cimport heap_clear, heap_merge, heap_push, heap_sort, sift_down
+from knnc.engine._heap cimport heap_clear, heap_push, heap_sort_part, sift_down
 from knnc.engine._kernels cimport (
     KNNC_CHEBYSHEV,
     KNNC_LIMIT_NONE,
@@ -41,8 +41,10 @@ cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
 cdef double CHUNK_SECONDS = 0.05
 # Queries of a chunk, each of which costs some 100 ns whatever the rows.
 cdef int64_t MAX_CHUNK = 1 << 18
-# Of one step of a heap sort, when the heaps are large.
-cdef double SORT_SECONDS = 5e-9
+# Of one step of a push to a heap, or of its sort, when the heaps are large.
+cdef double SORT_SECONDS = 1e-8
+# Memory for the heaps of parts of the rows, together.
+cdef int64_t PART_BYTES = 64 << 20
 # Below this many multiply-adds, waking a second thread costs more than it brings.
 cdef double SERIAL_WORK = 4e6
 # What `first_self` is when the queries are no rows: so low that no query counts up to a row.
@@ -284,23 +286,64 @@ cdef int run_part(
     return run_item(rows, &item)
 
 
-cdef void finish_queries(
-    Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int n_threads
-) noexcept nogil:
-    """Merge the heaps of the parts, and sort."""
-    cdef int64_t q
-    for q in prange(whole.n_queries, num_threads=n_threads, schedule="static"):
-        finish_query(whole, n_parts, part_dist, part_ind, q)
+cdef int64_t finish_steps(int64_t k, int64_t n_parts) noexcept nogil:
+    """Steps in which the heaps of a query are merged and sorted, each a pair to put in place."""
+    return n_parts * k
 
 
 cdef void finish_query(
-    Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int64_t q
+    Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int64_t q,
+    int64_t first, int64_t last,
 ) noexcept nogil:
-    cdef int64_t k = whole.k, part, at
-    for part in range(1, n_parts):
-        at = ((part - 1) * whole.n_queries + q) * k
-        heap_merge(whole.dist + q * k, whole.ind + q * k, k, part_dist + at, part_ind + at)
-    heap_sort(whole.dist + q * k, whole.ind + q * k, k)
+    """Steps first to last of a query: the heap of its first part takes the others in, is sorted."""
+    cdef int64_t k = whole.k, step = first, at, sorting = (n_parts - 1) * k
+    cdef int64_t *dist = whole.dist + q * k
+    cdef int64_t *ind = whole.ind + q * k
+    while step < min(last, sorting):
+        at = (step // k * whole.n_queries + q) * k + step % k
+        heap_push(dist, ind, k, part_dist[at], part_ind[at])
+        step += 1
+    if step < last:
+        heap_sort_part(dist, ind, k - (step - sorting), k - (last - sorting))
+
+
+cdef void finish_queries(
+    Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind,
+    int64_t first, int64_t last, int n_threads,
+) noexcept nogil:
+    cdef int64_t q
+    for q in prange(first, last, num_threads=n_threads, schedule="static"):
+        finish_query(whole, n_parts, part_dist, part_ind, q, 0, finish_steps(whole.k, n_parts))
+
+
+cdef int finish(
+    Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int n_threads
+) except -1:
+    """Merge the heaps of the parts, and sort; signals are checked every CHUNK_SECONDS."""
+    cdef int64_t n_steps = finish_steps(whole.k, n_parts), q = 0, last, step
+    cdef int64_t at_once = <int64_t>(CHUNK_SECONDS / (SORT_SECONDS * log2(whole.k + 1.0)))
+    while q < whole.n_queries:
+        if n_steps <= at_once:
+            last = min(whole.n_queries, q + at_once // n_steps * n_threads)
+            with nogil:
+                finish_queries(whole, n_parts, part_dist, part_ind, q, last, n_threads)
+            q = last
+        else:
+            for step in range(0, n_steps, at_once):
+                with nogil:
+                    finish_query(whole, n_parts, part_dist, part_ind, q, step,
+                                 min(step + at_once, n_steps))
+                PyErr_CheckSignals()
+            q += 1
+        PyErr_CheckSignals()
+    return 0
+
+
+cdef int64_t count_parts(
+    int64_t n_queries, int64_t k, int64_t n_panels, int n_threads
+) noexcept nogil:
+    """Parts of the rows for so many threads: no more than there is memory for their heaps."""
+    return max(1, min(min(<int64_t>n_threads, n_panels), 1 + PART_BYTES // (16 * k * n_queries)))
 
 
 cdef int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil:
@@ -310,12 +353,12 @@ cdef int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil:
 
 cdef class Plan:
     """How a chunk of queries is cut, from the pace seen so far."""
-    cdef int64_t n_queries, block, n_parts, panel_step
+    cdef int64_t n_queries, block, n_parts, panel_step, most_panels
     cdef int n_threads
 
     def __cinit__(self, PackedRows rows, int64_t remaining, int64_t k, int n_threads):
         cdef double row_work = rows.n_features + 16.0, budget
-        cdef int64_t tile = rows.kernel.layout.tile_queries, fit, n_tiles
+        cdef int64_t tile = rows.kernel.layout.tile_queries, fit, fill, n_tiles, at_once
         cdef double query_work = row_work * rows.n_rows
         if query_work * remaining < SERIAL_WORK:
             n_threads = 1
@@ -327,15 +370,29 @@ cdef class Plan:
         n_tiles = (self.n_queries + tile - 1) // tile
         self.n_threads = n_threads
         self.n_parts = 1
+        at_once = n_threads
         if n_tiles >= 8 * n_threads:
             self.block = tile * max(1, min(fit, n_tiles // (4 * n_threads)))
+        elif n_threads > 1:
+            # Rather few queries, each on all threads, than many that the memory for heaps limits.
+            fit = PART_BYTES // (16 * k * (n_threads - 1))
+            self.n_queries = max(1, min(self.n_queries, max(tile, fit)))
+            self.n_parts = count_parts(self.n_queries, k, rows.n_panels, n_threads)
+            self.block = self.n_queries
+            at_once = self.n_parts
         else:
             self.block = self.n_queries
-            self.n_parts = max(1, min(<int64_t>n_threads, rows.n_panels))
         self.panel_step = max(
             self.n_parts,
             <int64_t>(budget / (row_work * rows.kernel.layout.panel_rows * self.n_queries)),
         )
+        # While heaps fill up each row is pushed, whatever the pace was.
+        fill = <int64_t>(
+            CHUNK_SECONDS * at_once / (SORT_SECONDS * log2(k + 1.0) * self.n_queries))
+        self.most_panels = rows.n_panels
+        if fill < k:
+            self.most_panels = max(self.n_parts, fill // rows.kernel.layout.panel_rows)
+        self.panel_step = min(self.panel_step, self.most_panels)
 
 
 def search(
@@ -404,10 +461,10 @@ def search(
                 plan.panel_step = max(
                     plan.n_parts, <int64_t>(CHUNK_SECONDS / elapsed * (last - first))
                 )
+                plan.panel_step = min(plan.panel_step, plan.most_panels)
             first = last
             PyErr_CheckSignals()
-        with nogil:
-            finish_queries(&whole, plan.n_parts, parts_d, parts_i, plan.n_threads)
+        finish(&whole, plan.n_parts, parts_d, parts_i, plan.n_threads)
         done += plan.n_queries
         if progress is not None:
             progress(done, n_queries)
