@@ -2,15 +2,21 @@
 
 The checks' data are real numbers, of any width. They are rounded to bytes here and taken for
 images of one row; that rows which are no images are refused is tested in test_transformers.
+
+One check cannot apply: check_classifiers_train wants an accuracy of 0.83 on points of a plane. As
+an image of two pixels most of them look alike to the image distortion model, which lets either
+pixel be matched with the other. With a distance that has the pixels in it the check passes.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 import pytest
 
 from knnc.engine.narrow import Encoding
-from knnc.image import HOG, Blur, Deskew, Shift, base
+from knnc.image import HOG, Blur, Deskew, DistortionKNeighborsClassifier, Shift, base
 from tests.neighbors.test_checks import _all_checks
 
 
@@ -29,6 +35,24 @@ def _any_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("_any_numbers")
-@_all_checks([HOG(), HOG(2, block_size=1), Deskew(), Blur(), Shift(right=1)])
+@_all_checks(
+    [
+        HOG(),
+        HOG(2, block_size=1),
+        Deskew(),
+        Blur(),
+        Shift(right=1),
+        DistortionKNeighborsClassifier(),
+        DistortionKNeighborsClassifier(distance={"idm": 0.1, "pixels": 1.0}, n_jobs=1),
+    ]
+)
 def test_estimator_check(estimator, check) -> None:
+    if is_called(check, "check_classifiers_train") and getattr(estimator, "distance", "") == "idm":
+        pytest.skip("points of a plane are no images to the image distortion model")
     check(estimator)
+
+
+def is_called(check, name: str) -> bool:
+    while isinstance(check, partial):
+        check = check.func
+    return check.__name__ == name

@@ -2,13 +2,17 @@
 
 ::
 
-    hog        HOG       which way the edges run, cell by cell
-    deskew     Deskew    writing made upright, its mass in the middle
-    blur       Blur      a Gaussian
-    shift      Shift     moved by whole pixels, mirrored
-    base       rows that are images: shapes, bytes, checks
+    distortion   DistortionKNeighborsClassifier, SoftWeights: exact candidates, then distances
+                 that follow a bent stroke
+    hog          HOG       which way the edges run, cell by cell
+    deskew       Deskew    writing made upright, its mass in the middle
+    blur         Blur      a Gaussian
+    shift        Shift     moved by whole pixels, mirrored
+    base         rows that are images: shapes, bytes, checks
 
-    _histograms.pyx      the histograms of HOG
+    _distortion.pyx        candidates in the order of a sum of terms, on all threads
+    kernels/*.c            the image distortion model, one file per instruction set
+    _histograms.pyx        the histograms of HOG
 
 Every transformer takes rows of pixels (whole numbers 0..255 of any dtype, or such divided by 255),
 of square images or of `image_shape`, and returns uint8, which the integer engine searches; each is
@@ -17,7 +21,8 @@ computed in whole numbers or rounded in an order of its own, so the bytes do not
 
 from knnc.image.blur import Blur
 from knnc.image.deskew import Deskew
+from knnc.image.distortion import DistortionKNeighborsClassifier, SoftWeights
 from knnc.image.hog import HOG
 from knnc.image.shift import Shift
 
-__all__ = ["HOG", "Blur", "Deskew", "Shift"]
+__all__ = ["HOG", "Blur", "Deskew", "DistortionKNeighborsClassifier", "Shift", "SoftWeights"]

@@ -1,0 +1,485 @@
+"""Nearest neighbours by distances that understand images, found among the nearest by plain ones."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from knnc import _compat
+from knnc.engine.index import Index
+from knnc.engine.narrow import Encoding
+from knnc.engine.progress import current, progress
+from knnc.engine.threads import effective_n_threads
+from knnc.image import base
+from knnc.image._distortion import MAX_WARP, TERMS, Gallery, rerank
+from knnc.image.base import Images, Shape
+from knnc.neighbors.votes import most_voted, vote_shares
+
+__all__ = ["DistortionKNeighborsClassifier", "SoftWeights"]
+
+# Queries whose candidates are held at a time.
+_BLOCK = 512
+_MAX_SHIFT = 64
+
+_building = threading.Lock()
+
+
+def _new_lock() -> None:
+    global _building
+    _building = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+@dataclass(frozen=True)
+class SoftWeights:
+    """Votes that fade with the distance, measured by that of the nearest: for `weights`.
+
+    A neighbour at the distance d votes with exp(-(d / d1 - 1) / width), d1 the distance of the
+    nearest. Close rivals count nearly the same, and the far ones hardly, whatever `n_neighbors`.
+
+    Parameters
+    ----------
+    width : float, default=0.1
+        How much farther than the nearest a neighbour is whose vote is 1/e.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc.image import SoftWeights
+    >>> SoftWeights(0.5)(np.array([[2.0, 2.0, 3.0, 4.0]])).round(3)
+    array([[1.   , 1.   , 0.368, 0.135]])
+    """
+
+    width: float = 0.1
+
+    def __call__(self, dist: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights of neighbours at these distances, (n_queries, k), in ascending order."""
+        if not self.width > 0:
+            raise ValueError(f"width must be a positive number, got {self.width!r}.")
+        nearest = dist[:, :1]
+        scale = np.maximum(self.width * nearest, np.finfo(np.float64).tiny)
+        with np.errstate(over="ignore"):
+            weights: NDArray[np.float64] = np.exp(-((dist - nearest) / scale))
+        return weights
+
+
+class _Searcher:
+    """What a fit prepares for its searches: the index of the features, and the images."""
+
+    def __init__(self, features: Images, gallery: Gallery, n_threads: int) -> None:
+        self.index = Index(features, "sqeuclidean", n_threads=n_threads)
+        self.gallery = gallery
+
+
+class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
+    """k-nearest-neighbours classifier of images that may be bent, shifted or drawn otherwise.
+
+    The `n_candidates` training images nearest to a query by plain squared Euclidean distance, of
+    the pixels or of `features`, are found exactly; among these the k nearest by `distance` vote.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=3
+        Neighbours that vote.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        As :class:`knnc.KNeighborsClassifier` takes them; :class:`SoftWeights` is such a callable.
+    n_candidates : int, default=300
+        Training images that are looked at with `distance`; all, if there are no more.
+    features : transformer or None, default=None
+        What the candidates are searched by, for example :class:`knnc.image.HOG`: a transformer
+        or pipeline that gives uint8. None: the pixels.
+    distance : str or dict of str to float, default="idm"
+        A term, or terms and their weights, which are positive numbers:
+
+        "idm"
+            the image distortion model: each pixel of the query is matched with the pixel of the
+            training image, at most `warp` away in both directions, around which the gradients are
+            most alike in 3 x 3 pixels; what remains is squared and added up.
+        "idm_back"
+            the same, the pixels of the training image matched with the query's.
+        "shift"
+            squared Euclidean distance of the pixels, the training image moved by up to
+            `max_shift` pixels to where it is least. Both are on a black ground.
+        "features"
+            squared Euclidean distance of `features`.
+        "pixels", "manhattan"
+            squared Euclidean and Manhattan distance of the pixels.
+    warp : int, default=2
+        From 0 to 8. A 28 x 28 image costs (2 warp + 1)^2 x 0.04 microseconds or so.
+    max_shift : int, default=1
+        From 0 to 64.
+    image_shape : (int, int) or None, default=None
+        Height and width; None for a square.
+    n_jobs : int or None, default=None
+        Threads, as :class:`knnc.KNeighborsClassifier` takes them. They never change an answer.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    engine_ : {"integer"}
+        Which search finds the candidates.
+    features_ : transformer or None
+        The fitted `features`.
+    image_shape_ : (int, int)
+        Height and width.
+    n_features_in_ : int
+        Pixels.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training images.
+
+    Notes
+    -----
+    Terms are whole numbers and are added in a fixed order, candidates at the same distance come in
+    the order of the training rows, and all that is not computed for speed is above the k-th
+    distance: the neighbours are the same for every number of threads, batch and instruction set.
+
+    With "idm" the gradients of the training images are kept, about three bytes a pixel.
+
+    References
+    ----------
+    D. Keysers, T. Deselaers, C. Gollan and H. Ney, "Deformation models for image recognition",
+    IEEE Transactions on Pattern Analysis and Machine Intelligence 29 (8), 2007.
+
+    Examples
+    --------
+    >>> from knnc import datasets
+    >>> from knnc.image import HOG, DistortionKNeighborsClassifier
+    >>> digits = datasets.load_digits()
+    >>> X, y = digits.data * 15, digits.target  # their pixels are 0..16
+    >>> clf = DistortionKNeighborsClassifier(features=HOG(cell_sizes=(2, 4)), warp=1)
+    >>> clf.fit(X[:1200], y[:1200]).predict(X[1200:1205])
+    array([7, 7, 3, 5, 1])
+    """
+
+    classes_: NDArray[Any]
+    engine_: str
+    features_: Any
+    image_shape_: Shape
+    n_features_in_: int
+    n_samples_fit_: int
+    _encoding: Encoding
+    _rows: Images
+    _codes: NDArray[np.intp]
+    _terms: dict[str, float]
+    _lazy_searcher: _Searcher | None
+
+    def __init__(
+        self,
+        n_neighbors: int = 3,
+        *,
+        weights: Any = "uniform",
+        n_candidates: int = 300,
+        features: Any = None,
+        distance: Any = "idm",
+        warp: int = 2,
+        max_shift: int = 1,
+        image_shape: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.n_candidates = n_candidates
+        self.features = features
+        self.distance = distance
+        self.warp = warp
+        self.max_shift = max_shift
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
+
+    # ---- fit
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the classifier to training images and their labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_images, height * width)
+            Images as rows: whole numbers from 0 to 255 of any dtype, or such divided by 255. A
+            C-contiguous uint8 array is referred to, anything else copied.
+        y : array-like of shape (n_images,)
+            Their labels, numbers or strings.
+
+        Returns
+        -------
+        self : DistortionKNeighborsClassifier
+
+        Raises
+        ------
+        ValueError
+            If the rows are no images of that shape, `features` gives no bytes, or a parameter is
+            wrong.
+        TypeError
+            If a number that must be an integer is none.
+        """
+        X, y = validate_data(self, X, y, dtype="numeric")
+        check_classification_targets(y)
+        terms = self._checked_parameters()
+        rows, encoding = base.bytes_of_fit(X)
+        self.image_shape_ = base.shape_of(self.image_shape, rows.shape[1])
+        self.classes_, self._codes = np.unique(y, return_inverse=True)
+        self._rows, self._encoding, self._terms = rows, encoding, terms
+        self.n_samples_fit_ = len(rows)
+        self.features_ = None
+        if self.features is not None:
+            self.features_ = clone(self.features).fit(rows, y)
+        self.engine_ = "integer"
+        self._lazy_searcher = None
+        self._searcher()
+        return self
+
+    def _checked_parameters(self) -> dict[str, float]:
+        """The weights of the terms; an error if a parameter is wrong."""
+        for name, low, high in (
+            ("n_neighbors", 1, None),
+            ("n_candidates", 1, None),
+            ("warp", 0, MAX_WARP),
+            ("max_shift", 0, _MAX_SHIFT),
+        ):
+            _check_integer(name, getattr(self, name), low, high)
+        if not (self.weights in ("uniform", "distance", None) or callable(self.weights)):
+            raise ValueError(
+                f"weights must be 'uniform', 'distance', a callable or None, got {self.weights!r}."
+            )
+        if self.n_candidates < self.n_neighbors:
+            raise ValueError(
+                f"n_candidates={self.n_candidates} are fewer than n_neighbors={self.n_neighbors}."
+            )
+        given = {self.distance: 1.0} if isinstance(self.distance, str) else self.distance
+        if not isinstance(given, Mapping) or not given:
+            raise ValueError(f"distance must be a term or a dict of terms, got {self.distance!r}.")
+        for name, weight in given.items():
+            if name not in TERMS:
+                raise ValueError(
+                    f"distance has the unknown term {name!r}; there are {', '.join(TERMS)}."
+                )
+            if not isinstance(weight, Real) or not 0 < float(weight) < np.inf:
+                raise ValueError(f"the weight of {name!r} must be positive, got {weight!r}.")
+        return {name: float(weight) for name, weight in given.items()}
+
+    def _searcher(self) -> _Searcher:
+        """Built at fit, and again when first asked for after unpickling."""
+        if self._lazy_searcher is None:
+            with _building:
+                if self._lazy_searcher is None:
+                    n_threads = effective_n_threads(self.n_jobs)
+                    gallery = Gallery(
+                        self._rows,
+                        *self.image_shape_,
+                        self.warp,
+                        self._terms,
+                        self.max_shift,
+                        n_threads,
+                    )
+                    features = self._features_of(self._rows)
+                    self._lazy_searcher = _Searcher(features, gallery, n_threads)
+        return self._lazy_searcher
+
+    def _features_of(self, rows: Images) -> Images:
+        if self.features_ is None:
+            return rows
+        features = np.asarray(self.features_.transform(rows))
+        if features.dtype != np.uint8 or features.ndim != 2 or len(features) != len(rows):
+            raise ValueError(
+                "features must give uint8 of shape (n_images, n_features_out), got "
+                f"{features.dtype} of shape {features.shape}."
+            )
+        return np.ascontiguousarray(features)
+
+    # ---- queries
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> Any:
+        """Find the k nearest training images of each query, by `distance`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, height * width) or None, default=None
+            The queries. None is leave-one-out: each training image is a query and is left out of
+            its own candidates.
+        n_neighbors : int or None, default=None
+            Neighbours of each query; None for the estimator's own `n_neighbors`.
+        return_distance : bool, default=True
+            Whether to return the distances too.
+
+        Returns
+        -------
+        neigh_dist : ndarray of shape (n_queries, n_neighbors), float64
+            Sums of the terms, ascending; only if `return_distance`.
+        neigh_ind : ndarray of shape (n_queries, n_neighbors), intp
+            Indices of the training images; at the same distance the smaller index comes first.
+
+        Raises
+        ------
+        ValueError
+            If X holds no images of the kind that was fitted, or `n_neighbors` is less than 1, or
+            more than there are candidates.
+        TypeError
+            If `n_neighbors` is no integer.
+        """
+        check_is_fitted(self)
+        k: int = self.n_neighbors if n_neighbors is None else n_neighbors
+        _check_integer("n_neighbors", k, 1, None)
+        n_others = self.n_samples_fit_ - (X is None)
+        n_candidates = min(self.n_candidates, n_others)
+        if k > n_candidates:
+            raise ValueError(
+                f"Expected n_neighbors <= the number of candidates, but n_neighbors = {k}, "
+                f"n_candidates = {self.n_candidates}, n_samples_fit = {self.n_samples_fit_}"
+                f"{', and each is left out of its own' if X is None else ''}."
+            )
+        if X is None:
+            queries = self._rows
+        else:
+            X = validate_data(self, X, dtype="numeric", reset=False)
+            queries = base.bytes_of_queries(X, self._encoding)
+        dist, ind = self._search(queries, int(k), n_candidates, leave_out=X is None)
+        return (dist, ind) if return_distance else ind
+
+    def _search(
+        self, queries: Images, k: int, n_candidates: int, *, leave_out: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """A block of queries after the other, so that few candidates are held at a time."""
+        n_threads = effective_n_threads(self.n_jobs)
+        searcher, report, total = self._searcher(), current(), len(queries)
+        dist = np.empty((total, k))
+        ind = np.empty((total, k), dtype=np.intp)
+        for start in range(0, total, _BLOCK):
+            part = slice(start, min(start + _BLOCK, total))
+            with progress(None):
+                features = self._features_of(queries[part])
+                near, rows = searcher.index.search(
+                    features, n_candidates + leave_out, n_threads=n_threads
+                )
+            if leave_out:
+                near, rows = _without_self(near, rows, start)
+
+            def tell(done: int, _: int, start: int = start) -> None:
+                assert report is not None
+                report(start + done, total)
+
+            dist[part], ind[part] = rerank(
+                searcher.gallery, queries[part], rows, near, k, n_threads, report and tell
+            )
+        return dist, ind
+
+    # ---- votes
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the label of each query.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, height * width) or None
+            The queries; None predicts each training image from the others.
+
+        Returns
+        -------
+        y : ndarray of shape (n_queries,)
+            The class with the most votes; of several the smallest.
+
+        Raises
+        ------
+        ValueError
+            As `kneighbors` does, or if all weights of some query's neighbours are zero.
+        """
+        codes, weights = self._ballots(X)
+        labels: NDArray[Any] = self.classes_[most_voted(codes, len(self.classes_), weights)]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Estimate the probability of each class for each query: its share of the votes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, height * width) or None
+            The queries; None predicts each training image from the others.
+
+        Returns
+        -------
+        p : ndarray of shape (n_queries, n_classes)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            As `kneighbors` does, or if all weights of some query's neighbours are zero.
+        """
+        codes, weights = self._ballots(X)
+        return vote_shares(codes, len(self.classes_), weights)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of `predict(X)`: the share of queries with the right label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, height * width) or None
+            The queries; None scores each training image's prediction from the others, which is
+            leave-one-out cross-validation.
+        y : array-like of shape (n_queries,)
+            The right labels.
+        sample_weight : array-like of shape (n_queries,) or None, default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            Between 0 and 1.
+        """
+        return float(super().score(X, y, sample_weight))
+
+    def _ballots(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """Class codes of the neighbours and their weights, (n_queries, k) both."""
+        dist, ind = self.kneighbors(X)
+        weights = _compat.neighbor_weights(dist, self.weights)
+        if weights is not None:
+            if _compat.all_zero_rows(weights):
+                raise ValueError("All weights of the neighbors of some query are zero.")
+            weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), ind.shape)
+        return self._codes[ind], weights
+
+    # ---- pickle, joblib, copy: the rows once, nothing that can be built from them
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "_lazy_searcher" in state:
+            state["_lazy_searcher"] = None
+        return state
+
+
+def _check_integer(name: str, value: Any, low: int, high: int | None) -> None:
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
+    if int(value) < low or (high is not None and int(value) > high):
+        wanted = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}.")
+
+
+def _without_self(
+    near: NDArray[np.int64], rows: NDArray[np.int64], start: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Candidates of rows start, start + 1, ... without each itself.
+
+    One that is not among its own candidates has as many twins that come before it; then the last
+    is left out.
+    """
+    own = rows == np.arange(start, start + len(rows))[:, np.newaxis]
+    own[~own.any(axis=1), -1] = True
+    shape = len(rows), rows.shape[1] - 1
+    return near[~own].reshape(shape), rows[~own].reshape(shape)
