@@ -16,14 +16,14 @@ The rules, in order:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Encoding", "decode", "encode_fit", "encode_rows"]
+__all__ = ["Encoding", "decode", "encode_fit", "encode_rows", "widened"]
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -143,6 +143,17 @@ def decode(rows: Bytes, encoding: Encoding) -> NDArray[Any]:
     whole = (rows ^ np.uint8(encoding.offset)).view(np.int8) if encoding.offset else rows
     values: NDArray[Any] = whole.astype(encoding.dtype)  # seven times as fast as a table of 256
     return _scaled(values, encoding.multiplied) if encoding.divisor == _PIXELS else values
+
+
+def widened(encoding: Encoding, dtype: np.dtype[Any]) -> Encoding:
+    """The same bytes for the same numbers, decoded to a dtype that holds another dtype's too.
+
+    Pixels scaled to 0..1 are fractions of their own float dtype, or of a wider one.
+    """
+    dtype = dtype.newbyteorder("=")
+    if encoding.divisor == _PIXELS and dtype not in (np.float32, np.float64):
+        return encoding
+    return replace(encoding, dtype=np.result_type(encoding.dtype, dtype))
 
 
 def _chunks(X: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:

@@ -9,6 +9,8 @@
     tuning           KNeighborsClassifierCV, KNeighborsRegressorCV
     candidates       many k, weights and metrics scored from one search a metric and fold
     remembered       estimators that know the neighbours of a fold beforehand
+    growth           partial_fit
+    subset           a search among the rows of a mask
     base             fit, validation and kneighbors; the only module that calls the engine
     metrics          which metrics the engine computes, and their integers as floats
     votes            from the neighbours' labels to a label or to probabilities

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import trunc
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -33,6 +33,7 @@ from knnc.engine.progress import current, progress
 from knnc.engine.threads import effective_n_threads
 from knnc.neighbors import fallback
 from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
+from knnc.neighbors.subset import Mask, MaskedIndex, checked_mask, kneighbors_among
 
 if TYPE_CHECKING:  # the class that stands after the mixin
     from sklearn.neighbors import NearestNeighbors as _ScikitLearn
@@ -71,6 +72,7 @@ class _LazyIndex:
     def __init__(self, rows: NDArray[np.uint8], metric: str, algorithm: str) -> None:
         self._arguments = rows, metric, algorithm
         self._index: Index | None = None
+        self._masked: MaskedIndex | None = None
 
     def get(self, n_threads: int) -> Index:
         """The index; several threads that ask at once wait for one of them to build it."""
@@ -80,6 +82,19 @@ class _LazyIndex:
                     rows, metric, algorithm = self._arguments
                     self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
         return self._index
+
+    def search(
+        self, queries: NDArray[np.uint8] | None, k: int, n_threads: int, mask: Mask | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Search all rows, or those of a mask; what the last mask took to index is kept."""
+        index = self.get(n_threads)
+        if mask is None:
+            return index.search(queries, k, n_threads=n_threads)
+        masked = self._masked
+        again = masked is not None and np.array_equal(masked.mask, mask)
+        if masked is None or not again:
+            masked = self._masked = MaskedIndex(index, self._arguments[0], mask.copy())
+        return masked.search(queries, k, n_threads=n_threads, again=again)
 
 
 @contextmanager
@@ -279,7 +294,12 @@ class IntegerNeighborsMixin(IntegerFitMixin):
     """The k nearest training rows, by the engine that serves the fit."""
 
     def kneighbors(
-        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+        self,
+        X: Any = None,
+        n_neighbors: int | None = None,
+        return_distance: bool | Literal["exact"] = True,
+        *,
+        row_mask: ArrayLike | None = None,
     ) -> Any:
         """Find the k nearest training rows of each query.
 
@@ -290,13 +310,18 @@ class IntegerNeighborsMixin(IntegerFitMixin):
             its own neighbours, by its index, whether or not it has duplicates.
         n_neighbors : int or None, default=None
             Neighbours of each query; None for the estimator's own `n_neighbors`.
-        return_distance : bool, default=True
-            Whether to return the distances too.
+        return_distance : bool or "exact", default=True
+            Whether to return the distances too; "exact" as the integers that they are computed
+            from: squared for "euclidean", and of bytes, so that pixels divided by 255 have
+            distances 255 times as large, squared ones 255 * 255 times.
+        row_mask : array-like of shape (n_samples_fit,), bool, or None, default=None
+            The training rows to search among. Indices are those of all rows. With X None every
+            training row is a query, whether in the mask or not.
 
         Returns
         -------
-        neigh_dist : ndarray of shape (n_queries, n_neighbors), float64
-            Distances, ascending; only if `return_distance`.
+        neigh_dist : ndarray of shape (n_queries, n_neighbors), float64 or int64
+            Distances, ascending; only if `return_distance`. int64 if it is "exact".
         neigh_ind : ndarray of shape (n_queries, n_neighbors), intp
             Indices of the training rows; at the same distance the smaller index comes first.
 
@@ -304,9 +329,11 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         ------
         ValueError
             If X has another number of features, is empty or holds NaN or infinity, or if
-            `n_neighbors` is less than 1 or more than there are rows (leave-one-out: other rows).
+            `n_neighbors` is less than 1 or more than there are rows (leave-one-out: other rows),
+            of the mask if there is one; or if distances should be exact and scikit-learn has to
+            search.
         TypeError
-            If `n_neighbors` is no integer.
+            If `n_neighbors` is no integer or `row_mask` not boolean.
 
         Notes
         -----
@@ -314,6 +341,8 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         it without loss, and otherwise by scikit-learn over the training rows as floats; each query
         is judged by itself, so its answer does not depend on the others. With `engine_` "sklearn"
         the answers are scikit-learn's, order of ties and leave-one-out with duplicates included.
+
+        What the engine makes ready of the rows of a mask is kept until another mask comes.
 
         Examples
         --------
@@ -326,11 +355,22 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         integer = self.__dict__.get("engine_") == "integer"
         if not integer:
             check_is_fitted(self)
+        exact = _wants_exact(return_distance)
         k = self._checked_k(n_neighbors)
+        mask = None if row_mask is None else checked_mask(row_mask, self.n_samples_fit_)
         if integer:
-            dist, ind = self._search(X, k, return_distance)
-        else:
+            dist, ind = self._search(X, k, mask, return_distance)
+        elif exact:
+            raise ValueError(
+                "return_distance='exact' needs the integer engine, and scikit-learn's search "
+                "serves this fit (engine_ is 'sklearn')."
+            )
+        elif mask is None:
             dist, ind = fallback.kneighbors(self, X, k)
+        else:
+            n_queries = self.n_samples_fit_ if X is None else _compat.num_samples(X)
+            self._check_enough_rows(k, n_queries, mask, leave_out=X is None)
+            dist, ind = kneighbors_among(self, X, k, mask)
         return (dist, ind) if return_distance else ind
 
     def _checked_k(self, n_neighbors: Any) -> int:
@@ -342,8 +382,8 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         return int(k)
 
     def _search(
-        self, X: Any, k: int, return_distance: bool
-    ) -> tuple[NDArray[np.float64] | None, NDArray[np.intp]]:
+        self, X: Any, k: int, mask: Mask | None, return_distance: bool | Literal["exact"]
+    ) -> tuple[NDArray[Any] | None, NDArray[np.intp]]:
         floats = None
         if X is None:
             queries = None
@@ -351,16 +391,26 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         else:
             queries, floats = self._narrowed_queries(X)
             n_queries = len(queries) if floats is None else len(floats[0])
-        self._check_enough_rows(k, n_queries, leave_out=X is None)
+        self._check_enough_rows(k, n_queries, mask, leave_out=X is None)
+        exact = _wants_exact(return_distance)
         if floats is not None:
+            if exact:
+                raise ValueError(
+                    f"return_distance='exact' needs queries that are bytes under the encoding that "
+                    f"fit chose; {len(floats[1])} of {n_queries} are not."
+                )
             assert queries is not None
-            return self._search_mixed(queries, *floats, k)
-        n_threads = self._n_threads()
-        dist, ind = self._lazy_index.get(n_threads).search(queries, k, n_threads=n_threads)
-        return self._to_float(dist) if return_distance else None, ind.astype(np.intp, copy=False)
+            return self._search_mixed(queries, *floats, k, mask)
+        dist, ind = self._lazy_index.search(queries, k, self._n_threads(), mask)
+        ind = ind.astype(np.intp, copy=False)
+        if exact:
+            return dist, ind
+        return self._to_float(dist) if return_distance else None, ind
 
-    def _check_enough_rows(self, k: int, n_queries: int, *, leave_out: bool) -> None:
-        n_samples_fit = self.n_samples_fit_
+    def _check_enough_rows(
+        self, k: int, n_queries: int, mask: Mask | None = None, *, leave_out: bool
+    ) -> None:
+        n_samples_fit = self.n_samples_fit_ if mask is None else int(mask.sum())
         if k + leave_out > n_samples_fit:
             raise ValueError(
                 f"Expected n_neighbors {'<' if leave_out else '<='} n_samples_fit, but "
@@ -373,6 +423,7 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         representable: NDArray[np.bool_],
         others: NDArray[np.float64],
         k: int,
+        mask: Mask | None,
     ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Each query by the search that can hold it, in the order they came in."""
         total = len(representable)
@@ -380,17 +431,26 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         dist = np.empty((total, k))
         ind = np.empty((total, k), dtype=np.intp)
         if len(queries):
-            n_threads = self._n_threads()
-            index = self._lazy_index.get(n_threads)
             with progress(report and (lambda done, _: report(done, total))):
-                found, ind[representable] = index.search(queries, k, n_threads=n_threads)
+                found, ind[representable] = self._lazy_index.search(
+                    queries, k, self._n_threads(), mask
+                )
             dist[representable] = self._to_float(found)
-        dist[~representable], ind[~representable] = fallback.kneighbors_of_floats(
-            self._fit_X,
+        dist[~representable], nearest = fallback.kneighbors_of_floats(
+            self._fit_X if mask is None else self._fit_X[mask],
             self._encoding,
             others,
             k,
             ENGINE_METRICS[self.effective_metric_].name,
             report and (lambda done: report(len(queries) + done, total)),
         )
+        ind[~representable] = nearest if mask is None else np.flatnonzero(mask)[nearest]
         return dist, ind
+
+
+def _wants_exact(return_distance: Any) -> bool:
+    if not isinstance(return_distance, str):
+        return False
+    if return_distance != "exact":
+        raise ValueError(f"return_distance must be a bool or 'exact', got {return_distance!r}.")
+    return True

@@ -12,12 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.growth import PartialFitMixin
 from knnc.neighbors.votes import most_voted, vote_shares
 
 __all__ = ["KNeighborsClassifier"]
 
 
-class KNeighborsClassifier(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsClassifier):
+class KNeighborsClassifier(
+    PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.KNeighborsClassifier
+):
     """k-nearest-neighbours classifier, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.KNeighborsClassifier` that searches with exact integers where X

@@ -9,11 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.growth import PartialFitMixin
 
 __all__ = ["KNeighborsRegressor"]
 
 
-class KNeighborsRegressor(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsRegressor):
+class KNeighborsRegressor(
+    PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.KNeighborsRegressor
+):
     """k-nearest-neighbours regression, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.KNeighborsRegressor` that searches with exact integers where X can

@@ -8,10 +8,10 @@ other rows it searches as its class does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
@@ -58,17 +58,22 @@ class _RemembersNeighbors(_Base):
         return other
 
     def kneighbors(
-        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+        self,
+        X: Any = None,
+        n_neighbors: int | None = None,
+        return_distance: bool | Literal["exact"] = True,
+        *,
+        row_mask: ArrayLike | None = None,
     ) -> Any:
         """As the class without memory does."""
         memory = self._memory_of(X)
         if memory is None:
-            return super().kneighbors(X, n_neighbors, return_distance)
+            return super().kneighbors(X, n_neighbors, return_distance, row_mask=row_mask)
         k = self._checked_k(n_neighbors)
         self._check_enough_rows(k, len(memory.ind), leave_out=memory.leave_one_out)
-        if k > memory.ind.shape[1]:
+        if k > memory.ind.shape[1] or row_mask is not None or return_distance == "exact":
             queries = None if memory.leave_one_out else X
-            return super().kneighbors(queries, n_neighbors, return_distance)
+            return super().kneighbors(queries, n_neighbors, return_distance, row_mask=row_mask)
         # As contiguous as a search of its own would give them: sums may depend on it.
         ind = memory.ind[:, :k].copy()
         return (memory.dist[:, :k].copy(), ind) if return_distance else ind

@@ -11,11 +11,12 @@ from knnc import _compat
 from knnc.engine.narrow import decode
 from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.growth import PartialFitMixin
 
 __all__ = ["NearestNeighbors"]
 
 
-class NearestNeighbors(IntegerNeighborsMixin, sklearn.neighbors.NearestNeighbors):
+class NearestNeighbors(PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.NearestNeighbors):
     """Nearest-neighbour search, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.NearestNeighbors` that searches with exact integers where X can
