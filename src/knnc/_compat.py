@@ -134,7 +134,8 @@ def argkmin_block(view: Any, X: Any) -> tuple[str, int] | None:
         several rows at the same distance are returned does.
     block : int
         Queries in one round of all threads: parts of X of a multiple of so many are computed
-        bit for bit as X is.
+        bit for bit as X is. With a metric that is computed pair by pair, without a product of
+        matrices, one for each thread, or one.
     """
     if view._fit_method != "brute" or not ArgKmin.is_usable_for(
         X, view._fit_X, view.effective_metric_
@@ -142,9 +143,15 @@ def argkmin_block(view: Any, X: Any) -> tuple[str, int] | None:
         return None
     block = sklearn.get_config().get("pairwise_dist_chunk_size", _BLOCK)
     n_queries = X.shape[0]
+    by_pairs = is_by_pairs(view)
     if view._fit_X.shape[0] < n_queries or 4 * block * n_threads() < n_queries:
-        return "parallel_on_X", block * n_threads()
-    return "parallel_on_Y", block
+        return "parallel_on_X", (1 if by_pairs else block) * n_threads()
+    return "parallel_on_Y", 1 if by_pairs else block
+
+
+def is_by_pairs(view: Any) -> bool:
+    """Whether the fused search computes distances pair by pair, not in a product of matrices."""
+    return view.effective_metric_ not in ("euclidean", "sqeuclidean")
 
 
 def n_threads() -> int:

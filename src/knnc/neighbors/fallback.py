@@ -9,6 +9,7 @@ Ctrl-C is answered and progress is reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
@@ -27,13 +28,13 @@ Indices = NDArray[np.intp]
 Answer = tuple[Float64, Indices]
 
 _SECONDS = 0.1  # of work in a piece, where the search is free to choose
-_FIRST = 256  # queries in the first piece
+_FIRST = 256  # queries in the first piece, where many are searched together
 
-# Rows decoded at a time, in elements: 64 MB of float64.
-_DECODED = 1 << 23
-# Queries in a matrix product with them: two thirds of the speed of many, and a lone query, filled
-# up, costs twice what reading the rows takes.
-_TOGETHER = 64
+# Rows decoded at a time, in elements: 4 MB of float64, which stay in a cache between two uses.
+_DECODED = 1 << 19
+# Queries in a matrix product with them: 85 % of the speed of twice as many, and a lone query,
+# filled up, takes as long as scikit-learn does for it over the bytes.
+_TOGETHER = 32
 
 
 def validated_queries(estimator: Any, X: Any) -> Any:
@@ -94,7 +95,7 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
 
     def search(piece: slice) -> Answer:
         if fused is not None:
-            dist, ind = _compat.argkmin(view, queries[piece], k + leave_out, fused[0])
+            dist, ind = _search_fused(view, queries[piece], k + leave_out, fused[0])
         else:
             dist, ind = view.kneighbors(queries[piece], k + leave_out)
         return _without_self(dist, ind, piece.start) if leave_out else (dist, ind)
@@ -107,6 +108,31 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
         pieces = _timed_pieces(n_queries, 1)
     dist, ind = zip(*(search(piece) for piece in _reported(pieces, n_queries)), strict=True)
     return (dist[0], ind[0]) if len(dist) == 1 else (np.concatenate(dist), np.concatenate(ind))
+
+
+def _search_fused(view: Any, queries: Any, k: int, strategy: str) -> Answer:
+    """scikit-learn's fused search of one piece, on all threads.
+
+    Where it divides queries among threads it does so by 256, and few of a slow metric would take
+    one thread. So they are divided here: computed pair by pair, each meets the rows in their order,
+    and no answer depends on other queries.
+    """
+    n_threads, n_queries = _compat.n_threads(), queries.shape[0]
+    if (
+        strategy != "parallel_on_X"
+        or not _compat.is_by_pairs(view)
+        or n_threads == 1
+        or n_queries > n_threads * _FIRST
+    ):
+        return _compat.argkmin(view, queries, k, strategy)
+    step = -(-n_queries // n_threads)
+    with ThreadPoolExecutor(n_threads) as pool:
+        parts = pool.map(
+            lambda part: _compat.argkmin(view, queries[part], k, strategy),
+            _even_pieces(n_queries, step),
+        )
+        dist, ind = zip(*parts, strict=True)
+    return np.concatenate(dist), np.concatenate(ind)
 
 
 def _whole(view: Any, X: Any, k: int) -> Answer:
@@ -201,7 +227,7 @@ def kneighbors_of_floats(
     No answer depends on the other queries, nor on the number of threads: a matrix product may
     round a row differently in another shape, so every product has as many queries as any other,
     the last one filled up with repetitions. (The other metrics are computed pair by pair.) The
-    rows are decoded some at a time, 64 MB at most, and anew in each call: a float64 copy kept
+    rows are decoded some at a time, 4 MB or one row, and anew in each call: a float64 copy kept
     for the next one would be eight times the rows.
     """
     n_samples_fit, n_features = rows.shape
@@ -239,8 +265,11 @@ def _even_pieces(n_queries: int, step: int) -> Iterator[slice]:
 
 
 def _timed_pieces(n_queries: int, multiple_of: int) -> Iterator[slice]:
-    """Pieces that take about 0.1 s, by what the one before took, each a multiple of a number."""
-    start, size = 0, max(_FIRST // multiple_of, 1) * multiple_of
+    """Pieces that take about 0.1 s, by what the one before took, each a multiple of a number.
+
+    The first is the smallest there can be: one pair may take a nanosecond or a microsecond.
+    """
+    start, size = 0, multiple_of
     while start < n_queries:
         piece = slice(start, min(start + size, n_queries))
         began = perf_counter()
