@@ -37,6 +37,7 @@ EXTENSIONS = {
     "knnc.engine.packed": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.search": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.codes": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.coded": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.prune": f"{KERNEL_DIR}/pack.c",
     "knnc.image._distortion": f"{IMAGE_KERNEL_DIR}/*.c",
     "knnc.image._histograms": "",

@@ -30,7 +30,7 @@ The map of the house; imports point down only::
       engine/                                   arrays in, (distance, index) out
         index     narrow   threads   progress   runtime
           |    rows made ready once, `search(queries, k)`
-          |--> prune.pyx, codes.pyx             most rows ruled out by short codes
+          |--> prune.pyx, coded.pyx, codes.pyx  most rows ruled out by short codes
           v         |
         search.pyx  v                           blocks, threads, the k nearest so far
         packed.pyx                              rows in the layout of a kernel

@@ -118,7 +118,8 @@ class Exact:
         assert coder.step == int(coder.step) >= 1
         assert coder.fine_step == int(coder.fine_step) >= 1
         steps = np.where(np.arange(coder.n_axes) < coder.n_coarse, coder.step, coder.fine_step)
-        lost = points - steps.astype(np.int64) * (codes[:, :-1] - 128)
+        cut = np.clip(points, *(np.outer([-127, 127], steps).astype(np.int64)))
+        lost = cut - steps.astype(np.int64) * (codes[:, :-1] - 128)
         for i, (coarse_error, error) in enumerate(errors):
             squares = [v**2 for v in lost[i].tolist()]
             coarse = sum(squares[: coder.n_coarse])
@@ -127,8 +128,10 @@ class Exact:
             tail = root(length - sum(v**2 for v in points[i].tolist()))
             spare = Fraction(1e-6 * math.sqrt(length))
             assert all(abs(Fraction(tails[i]) - t) <= spare for t in tail)
-            at = Fraction(coder.tail_origin) + int(coder.fine_step) * int(codes[i, -1] - 128)
-            low, high = sorted(sum(squares) + (t - at) ** 2 for t in tail)
+            end, at = (int(coder.fine_step) * v for v in (127, int(codes[i, -1] - 128)))
+            above = [t - Fraction(coder.tail_origin) for t in tail]
+            ends = sorted((max(-end, min(end, t)) - at) ** 2 for t in above)
+            low, high = (sum(squares) + v for v in ends)
             assert high <= Fraction(error) ** 2, f"{float(high) ** 0.5} is more than {error}"
             assert error <= math.sqrt(low) * (1 + 1e-9) + spare
 
@@ -282,14 +285,15 @@ def test_other_sizes_of_groups(sizes: tuple[int, int]) -> None:
 
 
 def test_rows_far_outside_the_sample_are_cut_off(metric: str) -> None:
-    """What a code cannot hold is in its error: 127 steps are the end of it."""
+    """What a code cannot hold counts as at its end, 127 steps, and is no part of its error."""
     sample = np.random.default_rng(14).integers(100, 103, size=(50, 20)).astype(np.uint8)
     queries = np.concatenate([draw(15, 12, 20), draw(16, 6, 20, "extremes")])
     check(metric, sample, queries)
     if metric == "sqeuclidean":
         codes, errors = Codes(sample, metric, (20, 0), None, 1).encode(queries, 1)
         assert {1, 255} & set(codes.ravel().tolist())
-        assert errors[:, 0].min() > 10 * Codes(sample, metric, (20, 0), None, 1).step
+        step = Codes(sample, metric, (20, 0), None, 1).step
+        assert errors[:, 0].max() <= step / 2 * math.sqrt(20) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -301,14 +305,20 @@ def test_the_widest_rows(kernel: str) -> None:
 
 
 def test_bounds_that_leave_no_room() -> None:
-    """In one dimension a code is the value itself: a row one farther than the best is ruled out."""
+    """In one dimension a code is twice the value: a row one farther than the best is ruled out.
+
+    But for values in the outer halves, which count as at 127 steps from the middle.
+    """
     values = np.arange(1, 256, dtype=np.uint8)[:, np.newaxis]
     coder = Codes(values, "sqeuclidean", (1, 0), None, 1)
     codes, errors = coder.encode(values, 1)
-    assert not errors[:, 0].any()
-    np.testing.assert_array_equal(np.abs(np.diff(codes[:, 0].astype(int))), 1)
+    assert errors[:, 0].max() <= 0.5 * coder.step * (1 + 1e-9)
+    inner = (values[:, 0] > 64) & (values[:, 0] < 192)
+    assert not errors[inner, 0].any()
+    np.testing.assert_array_equal(np.abs(np.diff(codes[inner, 0].astype(int))), 2)
+    assert set(codes[~inner, 0].tolist()) == {1, 255}
     best = np.arange(255, dtype=np.int64) ** 2
-    np.testing.assert_array_equal(coder.coarse_limits(np.zeros(255), best), best + 1)
+    np.testing.assert_array_equal(coder.coarse_limits(np.zeros(255), best), 4 * best + 1)
 
 
 def test_sums_that_leave_no_room() -> None:
@@ -374,7 +384,9 @@ def test_a_limit_is_the_next_whole_number_above_the_bound(
         low, high = ((r + Fraction(error)) / step for r in reach)
         if coder.squared:
             low, high = low**2, high**2
-        assert math.floor(low) + 1 <= limit <= math.floor(high * (1 + Fraction(1, 10**11))) + 1
+        high *= 1 + Fraction(1, 10**11)
+        assert min(math.floor(low) + 1, NO_LIMIT) <= limit <= math.floor(high) + 1
+        assert limit <= NO_LIMIT
 
 
 def test_without_a_best_there_is_no_limit(metric: str) -> None:

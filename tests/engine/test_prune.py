@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from knnc.engine.coded import row_order
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import PRUNED_METRICS, Index
 from knnc.engine.progress import progress
-from knnc.engine.prune import row_order
 from tests.engine.prune_support import CASES, Case, at_once, blobs, brute_images, near, pruned
 from tests.engine.support import (
     PALETTES,
@@ -347,12 +347,17 @@ def test_searches_of_several_threads_at_once(metric: str) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 99, 100, 4_999])
 def test_the_order_of_codes(n: int) -> None:
-    """Every row once; the hundredth with the largest errors last, ascending; else no pattern."""
+    """Every row once; the hundredth with the largest errors last, ascending; else by cluster."""
     errors = np.sqrt(draw(46, n, 1)[:, 0].astype(np.float64))
-    order = row_order(errors)
+    nearest = np.random.default_rng(47).integers(0, 7, size=n)
+    nearest[nearest == 3] = 4  # an empty cluster
+    order, starts = row_order(nearest, 7, errors)
     np.testing.assert_array_equal(np.sort(order), np.arange(n))
     n_rough = n // 100
     rough = errors[order[n - n_rough :]]
     np.testing.assert_array_equal(rough, np.sort(errors)[n - n_rough :])
-    if n > 1_000:
-        assert abs(np.corrcoef(order[: n - n_rough], np.arange(n - n_rough))[0, 1]) < 0.1
+    assert (starts[0], starts[-1], starts[4] - starts[3]) == (0, n - n_rough, 0)
+    for cluster in range(7):
+        part = order[starts[cluster] : starts[cluster + 1]]
+        assert set(nearest[part]) <= {cluster}
+        assert np.all(np.diff(part) > 0)

@@ -17,8 +17,9 @@ square of its largest singular value, m the byte vector nearest the mean, and
 
 With R the root of s^2 I - A'A, which is positive semidefinite, s^2 |q - x|^2 = |A (q - x)|^2 +
 |R (q - x)|^2, and t(x) = |R (x - m)|, so that |t(q) - t(x)| <= |R (q - x)|, and |P(q) - P(x)| <=
-s |q - x|. The coarse code is the first coordinates, the fine one the rest and t; a coarse distance
-and a fine one add up.
+s |q - x|. Each coordinate is cut off at 127 steps, under which no difference grows either: what is
+lost there is power, not truth, and no part of e. The coarse code is the first coordinates, the
+fine one the rest and t; a coarse distance and a fine one add up.
 
 Manhattan. P(x) is the sums of x over groups of features, each feature with a sign: the sum of some
 numbers is at most the sum of their absolute values, so s = 1. The fine code has smaller groups
@@ -38,6 +39,7 @@ from libc.stdlib cimport free, malloc
 
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
+    knnc_found,
     knnc_kernel,
     knnc_pack_queries,
     knnc_queries,
@@ -52,6 +54,10 @@ from knnc.engine import summaries
 from knnc.engine.packed import PackedRows as _PackedRows
 
 cdef double MARGIN = 1 + 1e-12
+# The part of the sample's range that the coarse code covers: what lies outside counts as at its
+# end, which is rarely a loss, and the smaller step always gains (MNIST: a tenth fewer rows pass
+# than at 1; 0.4 is slower again).
+COARSE_RANGE = 0.5
 # Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
 cdef int64_t TILE = 16
 # Bytes of rows coded before the first look at signals, and seconds between two looks.
@@ -113,8 +119,8 @@ cdef class Codes:
         points, tails = self.points_of(sample, n_threads)
         self.tail_origin = (tails.max() + tails.min()) / 2
         fine = np.column_stack([points[:, self.n_coarse:], tails - self.tail_origin])
-        # Few points are cut off at +-127: a smaller step costs more in those than it gains.
-        self.step = np.ceil(max(np.abs(points[:, :self.n_coarse]).max() / 127, 1.0))
+        largest = np.abs(points[:, :self.n_coarse]).max()
+        self.step = np.ceil(max(COARSE_RANGE * largest / 127, 1.0))
         self.fine_step = np.ceil(max(np.abs(fine).max() / 127, 1.0))
 
     def learn_groups(self, sample, sizes):
@@ -225,26 +231,34 @@ cdef class Codes:
         cdef int q
         cdef double product, rest
         cdef Moments moments
-        cdef Products products
+        cdef knnc_found found
         cdef knnc_queries queries
         cdef void *values = malloc(knnc_tile_bytes(kernel, d))
-        products.n = 2 * n_axes
-        products.dist = <int64_t *>malloc(n * products.n * sizeof(int64_t))
-        if values == NULL or products.dist == NULL:
+        cdef const int32_t *dist
+        # One more than rows: a list is written before its length is known.
+        found.room = 2 * n_axes + 1
+        found.first_row = 0
+        found.rows = <int32_t *>malloc(2 * n * found.room * sizeof(int32_t))
+        found.dist = found.rows + n * found.room
+        if values == NULL or found.rows == NULL:
             free(values)
-            free(products.dist)
+            free(found.rows)
             return -1
         knnc_pack_queries(kernel, rows, d, n, d, values, &queries)
-        kernel.tile(
-            &self.planes.blocks[0], 0, self.planes.n_panels, &queries, store_distance, &products)
         for q in range(n):
+            found.counts[q] = 0
+            queries.limits[q] = KNNC_LIMIT_NONE
+        # Without a limit all planes are listed, in their order.
+        kernel.tile(&self.planes.blocks[0], 0, self.planes.n_panels, &queries, NULL, &found)
+        for q in range(n):
+            dist = found.dist + q * found.room
             moments = moments_of(rows + q * d, &self.mean[0], d)
             rest = self.norm * moments.centred
             for j in range(n_axes):
                 high = (moments.square + self.plane_squares[j]
-                        - products.dist[q * products.n + j]) // 2
+                        - dist[j]) // 2
                 low = (moments.square + self.plane_squares[n_axes + j]
-                       - products.dist[q * products.n + n_axes + j]) // 2
+                       - dist[n_axes + j]) // 2
                 product = 64.0 * (high - 128 * moments.total) + (low - 128 * moments.total)
                 product -= self.origin[j]
                 points[q * n_axes + j] = product
@@ -252,7 +266,7 @@ cdef class Codes:
             tails[q] = sqrt(max(0.0, rest))
             tail_errors[q] = sqrt(1e-13 * self.norm * moments.centred)
         free(values)
-        free(products.dist)
+        free(found.rows)
         return 0
 
     cdef int encode_projected(
@@ -366,20 +380,9 @@ cdef inline Moments moments_of(const uint8_t *row, const uint8_t *mean, int64_t 
     return moments
 
 
-cdef struct Products:
-    # Distance of query q to plane row r at dist[q * n + r].
-    int64_t *dist
-    int64_t n
-
-
-cdef int32_t store_distance(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
-    cdef Products *products = <Products *>context
-    products.dist[query * products.n + row] = dist
-    return KNNC_LIMIT_NONE
-
-
 cdef inline double coded(double value, double step, uint8_t *code) noexcept nogil:
-    """Round to a code, 128 added; returns the square of what is lost."""
-    cdef double c = min(127.0, max(-127.0, floor(value / step + 0.5)))
-    code[0] = <uint8_t>(<int>c + 128)
-    return (value - step * c) * (value - step * c)
+    """Cut off at 127 steps, round to a code, 128 added; returns the square of what is rounded."""
+    cdef double cut = min(127 * step, max(-127 * step, value))
+    code[0] = <uint8_t>(cut / step + 128.5)
+    cut -= step * (<double>code[0] - 128)
+    return cut * cut

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from knnc.engine import dispatch, search, summaries
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
 from knnc.engine.blas import one_blas_thread
+from knnc.engine.coded import CodedRows
 from knnc.engine.codes import Codes
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows
 from knnc.engine.progress import current
-from knnc.engine.prune import PrunedRows
 from knnc.engine.prune import search as search_pruned
 from knnc.engine.threads import safe_n_threads
 
@@ -119,7 +119,7 @@ class Index:
         self._rows = rows
         self._kernel = dispatch.kernel_for(metric, kernel)
         self._packed: PackedRows | None = None
-        self._pruned: PrunedRows | None = None
+        self._pruned: CodedRows | None = None
         n_threads = safe_n_threads(n_threads)
         if algorithm == "pruned":
             if metric not in PRUNED_METRICS:
@@ -218,12 +218,12 @@ class Index:
                     self._packed = packed
         return packed
 
-    def _prune(self, n_threads: int) -> PrunedRows:
+    def _prune(self, n_threads: int) -> CodedRows:
         size = max(MIN_SAMPLE_ROWS, min(summaries.SAMPLE_ROWS, SAMPLE_BYTES // self.n_features))
         sample = summaries.sample_rows(self._rows, size)
         with one_blas_thread():
             coder = Codes(sample, self.metric, self._code_sizes(), self._projecting(), n_threads)
-        return PrunedRows(self._rows, coder, self.metric, self._kernel, n_threads)
+        return CodedRows(self._rows, coder, self.metric, self._kernel, n_threads)
 
     def _code_sizes(self) -> tuple[int, int]:
         if self.metric == "manhattan":
@@ -247,7 +247,7 @@ class Index:
         with one_blas_thread():
             return summaries.is_concentrated(self._rows)
 
-    def _prune_if_faster(self, n_threads: int) -> PrunedRows | None:
+    def _prune_if_faster(self, n_threads: int) -> CodedRows | None:
         """The codes, if a search of some of the rows takes less time with them than without.
 
         On one thread and in its own time, so that a busy machine does not decide.

@@ -1,21 +1,22 @@
 """Exact search that rules most rows out by their codes (codes.pyx) and refines the rest.
 
     search
-      chunks of queries, about 0.05 s each, then signals and progress
-        encode the queries
-        seed: over a few panels of coarse codes keep the nearest, and refine those whole: an upper
-              bound of each query's k-th distance
-        scan: a block of panels times each tile of queries: kernel.tile lists the rows within the
-              limit; of those, the fine codes leave some, which are refined with whole rows
+      chunks of queries, about 0.1 s each
+        encode the queries, find the cluster of each, sort them by it: a tile's queries are alike
+        seed: over the panels about its cluster keep the nearest coarse codes, and refine those
+              whole: an upper bound of each query's k-th distance
+        scan: a block of panels times each tile of queries, the blocks about the queries' cluster
+              first: kernel.tile lists the rows within the limit; of those, the fine codes leave
+              some, which are refined with whole rows. Signals are checked every 0.05 s.
 
-Codes lie in an order of their own, without pattern, so that data sorted by class or time does not
-mislead the seed, and the limits fall early. A heap therefore meets its rows in any order.
+Rows lie by cluster, not by index (coded.pyx), so a heap meets them in any order.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from knnc.engine._heap cimport heap_clear, heap_merge, heap_push, heap_sort, sift_down
 from knnc.engine._kernels cimport (
@@ -27,103 +28,44 @@ from knnc.engine._kernels cimport (
     knnc_queries,
     knnc_tile_bytes,
 )
-from knnc.engine.codes cimport Codes
-from knnc.engine.packed cimport PackedRows
+from knnc.engine.coded cimport CodedRows, Panels
 from knnc.engine.search cimport count_parts, queries_to_sort
 
 from time import perf_counter
 
 import numpy as np
 
-from knnc.engine.packed import PackedRows as _PackedRows
-from knnc.engine.packed import aligned_bytes
-
 # Coarse codes of one panel block; the codes of a block of queries go with it in the L2 cache.
 cdef int64_t PANEL_BLOCK_BYTES = 256 * 1024
 cdef int64_t QUERY_TILES = 16
-cdef double CHUNK_SECONDS = 0.05
-# The part of the rows that seeds: of 4, 8 and 16 this was fastest on MNIST, by 3 %.
-cdef int64_t SEED_SHARE = 8
-cdef int64_t MAX_SEED_ROWS = 1 << 16
-
-
-cdef class PrunedRows:
-    """Rows and their codes.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features), uint8, C-contiguous
-        Kept, and read when a row is refined.
-    coder : Codes
-    metric : {"sqeuclidean", "manhattan"}
-    kernel : str or None
-    n_threads : int
-    """
-    cdef Codes coder
-    cdef PackedRows coarse
-    cdef const uint8_t[:, ::1] rows, fine
-    cdef const float[::1] fine_errors
-    cdef const double[::1] worst  # the largest error of the coarse codes of each panel
-    cdef const int64_t[::1] order
-    cdef readonly int64_t n_rows, n_features
-    cdef double _pace  # queries a second, as last seen
-
-    def __init__(self, rows, Codes coder, str metric, kernel, int n_threads):
-        self.rows = rows
-        self.coder = coder
-        self.n_rows, self.n_features = rows.shape
-        codes, errors = coder.encode(rows, n_threads)
-        order = row_order(errors[:, 0])
-        self.order = order
-        codes, errors = codes[order], errors[order]
-        coarse = np.ascontiguousarray(codes[:, :coder.n_coarse])
-        self.coarse = _PackedRows(coarse, metric, kernel, n_threads)
-        self.fine = aligned_copy(codes[:, coder.n_coarse:])
-        # float32 holds an error a hair too large, never too small.
-        self.fine_errors = np.nextafter(errors[:, 1].astype(np.float32), np.float32(np.inf))
-        height = self.coarse.kernel.layout.panel_rows
-        self.worst = np.maximum.reduceat(errors[:, 0], np.arange(0, self.n_rows, height))
-        self._pace = 0
-
-    @property
-    def nbytes(self):
-        """Bytes of the codes and what goes with them."""
-        return self.coarse.nbytes + self.n_rows * (self.coder.n_fine + 12) + 8 * len(self.worst)
-
-
-def aligned_copy(codes):
-    """A C-contiguous copy that starts at a cache line: 128 codes are two lines then, not three."""
-    copy = aligned_bytes(codes.size).reshape(codes.shape)
-    copy[:] = codes
-    return copy
-
-
-def row_order(errors):
-    """A permutation of rows without pattern, but for the hundredth with the largest errors.
-
-    Those come last, sorted, so that a few rows whose codes are cut off at 127 loosen the limits of
-    no panels but their own.
-    """
-    order = np.random.default_rng(0).permutation(len(errors))
-    n_rough = len(errors) // 100
-    by_error = np.argsort(errors, kind="stable")
-    is_rough = np.zeros(len(errors), dtype=bool)
-    is_rough[by_error[len(errors) - n_rough:]] = True
-    return np.concatenate([order[~is_rough[order]], by_error[len(errors) - n_rough:]])
+# Blocks of panels a thread, at least, where panels are divided among threads.
+cdef int64_t PARTS_OF_PANELS = 16
+# Seconds of work between two looks at signals, and of a chunk of queries.
+cdef double STEP_SECONDS = 0.05
+cdef double CHUNK_SECONDS = 0.1
+cdef int64_t MAX_CHUNK = 8192
+cdef int64_t FIRST_CHUNK = 512
+# Panels that seed a query, at least, and the part of all panels that they are at most.
+cdef int64_t SEED_PANELS = 10
+cdef int64_t SEED_SHARE = 4
 
 
 # ------------------------------------------------------------------------------------------------
 # One item of work: a block of queries against a range of panels, on one thread
 
 cdef struct Item:
-    const uint8_t *queries
+    const uint8_t *queries  # all of them, whole
+    const int64_t *taken  # which of them these are
     const uint8_t *codes
     const double *errors  # two a query
+    const int64_t *homes  # the cluster of each query
     int64_t *best  # an upper bound of each query's k-th distance
     int64_t n_queries
-    int64_t first_self  # the row that is the first query itself, or far below 0
-    int64_t first_panel
-    int64_t last_panel
+    int64_t first_self  # query i is row first_self + i; or far below 0
+    int64_t block_panels
+    int64_t n_blocks
+    int64_t first_block  # counted from the block that is home, and round again
+    int64_t last_block
     int64_t *dist
     int64_t *ind
     int64_t k
@@ -143,14 +85,33 @@ cdef int32_t keep_nearest(void *context, int query, int64_t row, int32_t dist) n
     return <int32_t>min(heap[0], <int64_t>KNNC_LIMIT_NONE)
 
 
-cdef int seed_item(PrunedRows self, Item *item) noexcept nogil:
+cdef int64_t seed_panels(CodedRows self, int64_t k) noexcept nogil:
+    """How many panels seed a query; 0 when so few rows are no help."""
+    cdef int64_t height = self.coarse.kernel.layout.panel_rows
+    cdef int64_t wanted = max(SEED_PANELS, (8 * k + height - 1) // height)
+    wanted = min(wanted, max(<int64_t>1, self.coarse.n_panels // SEED_SHARE))
+    return wanted if wanted * height >= k else 0
+
+
+cdef Panels about_home(CodedRows self, int64_t home, int64_t n_panels) noexcept nogil:
+    """That many panels, with a cluster in their middle."""
+    cdef Panels panels = self.panels_of(home)
+    panels.first = (panels.first + panels.last - n_panels) // 2
+    panels.first = max(<int64_t>0, min(panels.first, self.coarse.n_panels - n_panels))
+    panels.last = panels.first + n_panels
+    return panels
+
+
+cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
     """Refine the rows with the nearest coarse codes: `best` of each query, from k rows or more."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int tile = kernel.layout.tile_queries, n, q
-    cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, t, first
-    # As many again as wanted, and one for the query itself in leave-one-out.
-    cdef int64_t n_seeds = min(2 * item.k + 2, item.last_panel * kernel.layout.panel_rows)
+    cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, first = 0
+    cdef int64_t width = seed_panels(self, item.k)
+    # One more than wanted for the query itself in leave-one-out, and one to spare.
+    cdef int64_t n_seeds = min(item.k + 2, 2 * width * kernel.layout.panel_rows)
     cdef int64_t n_heaps = min(<int64_t>tile, item.n_queries)
+    cdef Panels panels
     cdef knnc_queries queries
     cdef Nearest nearest
     cdef void *values = malloc(knnc_tile_bytes(kernel, self.coder.n_coarse))
@@ -162,25 +123,43 @@ cdef int seed_item(PrunedRows self, Item *item) noexcept nogil:
         return -1
     nearest.k = n_seeds
     nearest.dist, nearest.ind = heaps, heaps + n_heaps * n_seeds
-    for t in range((item.n_queries + tile - 1) // tile):
-        first = t * tile
+    while first < item.n_queries:
         n = <int>min(<int64_t>tile, item.n_queries - first)
+        n = seeded_together(self, item.homes + first, n, width, &panels)
         knnc_pack_queries(
             kernel, item.codes + first * m, m, n, self.coder.n_coarse, values, &queries)
         heap_clear(nearest.dist, nearest.ind, n * n_seeds)
-        kernel.tile(&self.coarse.blocks[0], item.first_panel, item.last_panel, &queries,
-                    keep_nearest, &nearest)
+        kernel.tile(&self.coarse.blocks[0], panels.first, panels.last, &queries, keep_nearest,
+                    &nearest)
         for q in range(n):
             item.best[first + q] = kth_of_seeds(
                 self, item, first + q, nearest.ind + q * n_seeds, n_seeds,
                 heaps + 2 * n_heaps * n_seeds)
+        first += n
     free(values)
     free(heaps)
     return 0
 
 
+cdef int seeded_together(
+    CodedRows self, const int64_t *homes, int n_queries, int64_t width, Panels *panels
+) noexcept nogil:
+    """How many of some queries live so near each other that twice `width` panels seed them all."""
+    cdef Panels more
+    cdef int n = 1
+    panels[0] = about_home(self, homes[0], width)
+    while n < n_queries:
+        more = about_home(self, homes[n], width)
+        more.first, more.last = min(more.first, panels.first), max(more.last, panels.last)
+        if more.last - more.first > 2 * width:
+            break
+        panels[0] = more
+        n += 1
+    return n
+
+
 cdef int64_t kth_of_seeds(
-    PrunedRows self, Item *item, int64_t query, const int64_t *seeds, int64_t n_seeds,
+    CodedRows self, Item *item, int64_t query, const int64_t *seeds, int64_t n_seeds,
     int64_t *exact,
 ) noexcept nogil:
     """The k-th smallest whole distance of the seeds, INT64_MAX if they are fewer."""
@@ -194,9 +173,9 @@ cdef int64_t kth_of_seeds(
         if seeds[j] == INT64_MAX:
             continue
         row = self.order[seeds[j]]
-        if row != item.first_self + query:
+        if row != item.first_self + item.taken[query]:
             heap_push(exact, exact + k, k, self.coarse.kernel.pair(
-                item.queries + query * d, start + row * d, d), row)
+                item.queries + item.taken[query] * d, start + row * d, d), row)
     return exact[0]
 
 
@@ -206,7 +185,7 @@ cdef struct Stage:
     int64_t tile
 
 
-cdef int scan_item(PrunedRows self, Item *item) noexcept nogil:
+cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
     """List and refine, a block of panels at a time, for one tile of queries after another.
 
     What a list names lies anywhere in memory, so each step asks for what the next one reads, and
@@ -216,10 +195,10 @@ cdef int scan_item(PrunedRows self, Item *item) noexcept nogil:
     cdef int64_t tile = kernel.layout.tile_queries, t, s, i
     cdef int64_t m = self.coder.n_coarse + self.coder.n_fine
     cdef int64_t n_tiles = (item.n_queries + tile - 1) // tile
-    cdef int64_t step = max(1, PANEL_BLOCK_BYTES // self.coarse.block_bytes(0))
-    cdef int64_t n_blocks = (item.last_panel - item.first_panel + step - 1) // step
+    cdef int64_t n_lists = (item.last_block - item.first_block) * n_tiles
     cdef int64_t bytes_a_tile = knnc_tile_bytes(kernel, self.coder.n_coarse)
-    cdef int64_t room = step * kernel.layout.panel_rows + 1
+    cdef int64_t room = item.block_panels * kernel.layout.panel_rows + 1
+    cdef int64_t home = self.panels_of(item.homes[item.n_queries // 2]).first // item.block_panels
     cdef Stage stages[3]
     cdef uint8_t *values = <uint8_t *>malloc(n_tiles * bytes_a_tile)
     cdef knnc_queries *tiles = <knnc_queries *>malloc(n_tiles * sizeof(knnc_queries))
@@ -237,13 +216,14 @@ cdef int scan_item(PrunedRows self, Item *item) noexcept nogil:
         knnc_pack_queries(kernel, item.codes + t * tile * m, m,
                           <int>min(tile, item.n_queries - t * tile), self.coder.n_coarse,
                           values + t * bytes_a_tile, &tiles[t])
-    for s in range(n_blocks * n_tiles + 2):
-        if s < n_blocks * n_tiles:
+    for s in range(n_lists + 2):
+        if s < n_lists:
             t = s % n_tiles
-            i = item.first_panel + s // n_tiles * step
+            i = (home + item.first_block + s // n_tiles) % item.n_blocks * item.block_panels
             stages[s % 3].tile = t
-            list_rows(self, item, &tiles[t], i, min(i + step, item.last_panel), &stages[s % 3])
-        if 0 < s <= n_blocks * n_tiles:
+            list_rows(self, item, &tiles[t], i, min(i + item.block_panels, self.coarse.n_panels),
+                      &stages[s % 3])
+        if 0 < s <= n_lists:
             t = stages[(s - 1) % 3].tile
             compare_fine(self, item, tiles[t].n_queries, &stages[(s - 1) % 3])
         if s > 1:
@@ -256,7 +236,7 @@ cdef int scan_item(PrunedRows self, Item *item) noexcept nogil:
 
 
 cdef void list_rows(
-    PrunedRows self, Item *item, knnc_queries *queries, int64_t first, int64_t last, Stage *stage
+    CodedRows self, Item *item, knnc_queries *queries, int64_t first, int64_t last, Stage *stage
 ) noexcept nogil:
     """Scan a block of panels: the rows whose coarse codes are within the limits."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
@@ -282,7 +262,7 @@ cdef void list_rows(
             knnc_prefetch_row(fine + rows[p] * m, m)
 
 
-cdef void compare_fine(PrunedRows self, Item *item, int n_queries, Stage *stage) noexcept nogil:
+cdef void compare_fine(CodedRows self, Item *item, int n_queries, Stage *stage) noexcept nogil:
     """Of the rows listed, keep those that their fine codes do not rule out."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t m = self.coder.n_fine, d = self.n_features, best, query, i, kept
@@ -316,7 +296,7 @@ cdef void compare_fine(PrunedRows self, Item *item, int n_queries, Stage *stage)
         found.counts[q] = <int32_t>kept
 
 
-cdef void compare_whole(PrunedRows self, Item *item, int n_queries, Stage *stage) noexcept nogil:
+cdef void compare_whole(CodedRows self, Item *item, int n_queries, Stage *stage) noexcept nogil:
     """The exact distances of the rows that are left."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t d = self.n_features, k = item.k, query, row, i
@@ -327,9 +307,9 @@ cdef void compare_whole(PrunedRows self, Item *item, int n_queries, Stage *stage
         query = stage.tile * kernel.layout.tile_queries + q
         for i in range(found.counts[q]):
             row = order[found.rows[q * found.room + i]]
-            if row != item.first_self + query:
+            if row != item.first_self + item.taken[query]:
                 heap_push(item.dist + query * k, item.ind + query * k, k, kernel.pair(
-                    item.queries + query * d, &self.rows[0, 0] + row * d, d), row)
+                    item.queries + item.taken[query] * d, &self.rows[0, 0] + row * d, d), row)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -337,68 +317,116 @@ cdef void compare_whole(PrunedRows self, Item *item, int n_queries, Stage *stage
 
 cdef class Chunk:
     """The arrays of one chunk, and how it is cut: blocks of queries, or parts of the rows."""
-    cdef PrunedRows rows
+    cdef CodedRows rows
     cdef Item whole
-    cdef int64_t block, n_blocks, n_parts, panel_step
+    cdef int64_t block, n_query_blocks, n_parts
     cdef int n_threads
     cdef object _kept
     cdef int64_t *part_dist
     cdef int64_t *part_ind
 
-    def __cinit__(self, PrunedRows rows, const uint8_t[:, ::1] queries, int64_t first_self,
-                  int64_t[:, ::1] dist, int64_t[:, ::1] ind, int n_threads):
-        cdef int64_t n = queries.shape[0], k = dist.shape[1]
+    def __cinit__(self, CodedRows rows, const uint8_t[:, ::1] queries, taken, int64_t n,
+                  int64_t first_self, int64_t k, int n_threads):
+        """`taken`: which n of the queries, a slice or an array."""
         cdef int64_t tile = rows.coarse.kernel.layout.tile_queries
-        cdef const uint8_t[:, ::1] codes
-        cdef const double[:, ::1] errors
-        cdef int64_t[::1] best = np.empty(n, np.int64)
-        cdef int64_t[:, :, ::1] parts
-        codes, errors = rows.coder.encode(queries, n_threads)
+        cdef int64_t panels = PANEL_BLOCK_BYTES // rows.coarse.block_bytes(0)
         self.rows, self.n_threads = rows, n_threads
         self.block = tile * max(1, min(QUERY_TILES, n // (tile * n_threads * 4)))
-        self.n_blocks = (n + self.block - 1) // self.block
-        self.n_parts = 1 if self.n_blocks >= n_threads else count_parts(
+        self.n_query_blocks = (n + self.block - 1) // self.block
+        self.n_parts = 1 if self.n_query_blocks >= n_threads else count_parts(
             n, k, rows.coarse.n_panels, n_threads)
-        self.panel_step = rows.coarse.n_panels
-        self.whole.queries, self.whole.codes = &queries[0, 0], &codes[0, 0]
-        self.whole.errors, self.whole.best = &errors[0, 0], &best[0]
-        self.whole.n_queries, self.whole.first_self, self.whole.k = n, first_self, k
-        self.whole.dist, self.whole.ind = &dist[0, 0], &ind[0, 0]
-        heap_clear(self.whole.dist, self.whole.ind, n * k)
-        self._kept = [queries, codes, errors, best]
-        if self.n_parts > 1:
-            parts = np.empty((2, (self.n_parts - 1) * n, k), np.int64)
-            self._kept.append(parts)
-            self.part_dist, self.part_ind = &parts[0, 0, 0], &parts[1, 0, 0]
-            heap_clear(self.part_dist, self.part_ind, (self.n_parts - 1) * n * k)
+        panels = max(1, min(panels, rows.coarse.n_panels // (PARTS_OF_PANELS * self.n_parts)))
+        self.whole.block_panels = panels
+        self.whole.n_blocks = (rows.coarse.n_panels + panels - 1) // panels
+        self.whole.queries, self.whole.n_queries = &queries[0, 0], n
+        self.whole.first_self, self.whole.k = first_self, k
+        self.prepare(queries, taken)
+        self.make_heaps(n, k)
 
-    cdef int seed(self) except -1:
-        cdef int64_t i, height = self.rows.coarse.kernel.layout.panel_rows
-        cdef int64_t n_panels = self.rows.coarse.n_panels
+    cdef int prepare(self, const uint8_t[:, ::1] queries, taken) except -1:
+        """Encode the queries, and sort them by cluster."""
+        cdef CodedRows rows = self.rows
+        cdef int64_t n = self.whole.n_queries, tile = rows.coarse.kernel.layout.tile_queries, i
+        cdef int64_t[::1] homes_of = np.empty(n, np.int64), taken_of
+        cdef const uint8_t[:, ::1] codes_of
+        cdef const double[:, ::1] errors_of
         cdef int failed = 0
-        self.whole.first_panel = 0
-        self.whole.last_panel = max(1, min(n_panels // SEED_SHARE, MAX_SEED_ROWS // height))
-        if self.whole.last_panel * height < self.whole.k:
-            for i in range(self.whole.n_queries):
-                self.whole.best[i] = INT64_MAX
-            self.panel_step = max(self.n_parts, self.whole.last_panel // SEED_SHARE)
-            return 0
-        started = perf_counter()
-        for i in prange(self.n_blocks, nogil=True, num_threads=self.n_threads, schedule="dynamic",
-                        chunksize=1):
-            failed += self.run(i, 0)
+        chosen = np.asarray(queries)
+        if isinstance(taken, slice):
+            chosen, taken = chosen[taken], np.arange(taken.start, taken.stop)
+        else:
+            chosen = chosen[taken]
+        codes, errors = rows.coder.encode(chosen, self.n_threads)
+        codes_of = codes
+        if n <= tile:
+            failed = rows.find_homes(&codes_of[0, 0], n, &homes_of[0])
+        else:
+            for i in prange((n + tile - 1) // tile, nogil=True, num_threads=self.n_threads):
+                failed += rows.find_homes(
+                    &codes_of[i * tile, 0], min(tile, n - i * tile), &homes_of[i * tile])
         if failed:
-            raise MemoryError("no memory to seed a search.")
-        # A scan of that many panels takes as long, or with more to refine some times longer.
-        self.panel_step = max(self.n_parts, <int64_t>(
-            self.whole.last_panel * CHUNK_SECONDS / 2 / max(1e-6, perf_counter() - started)))
+            raise MemoryError("no memory to sort queries.")
+        if n > 1:
+            order = np.argsort(homes_of, kind="stable")
+            codes, errors, taken = codes[order], errors[order], taken[order]
+            homes_of = np.asarray(homes_of)[order]
+        codes_of, errors_of, taken_of = codes, errors, taken
+        self._kept = [queries, codes, errors, homes_of, taken]
+        self.whole.codes, self.whole.errors = &codes_of[0, 0], &errors_of[0, 0]
+        self.whole.homes, self.whole.taken = &homes_of[0], &taken_of[0]
         return 0
 
-    cdef int scan(self, int64_t first_panel, int64_t last_panel) except -1:
+    cdef int make_heaps(self, int64_t n, int64_t k) except -1:
+        """Those of the chunk, after them those of parts of the rows, and the bounds."""
+        cdef int64_t[:, :, ::1] heaps = np.empty((2, self.n_parts * n, k), np.int64)
+        cdef int64_t[::1] best = np.full(n, INT64_MAX, np.int64)
+        self._kept += [heaps, best]
+        self.whole.best = &best[0]
+        self.whole.dist, self.whole.ind = &heaps[0, 0, 0], &heaps[1, 0, 0]
+        heap_clear(self.whole.dist, self.whole.ind, self.n_parts * n * k)
+        return 0
+
+    cdef int seed(self) except -1:
         cdef int64_t i
         cdef int failed = 0
-        self.whole.first_panel, self.whole.last_panel = first_panel, last_panel
-        for i in prange(self.n_blocks * self.n_parts, nogil=True, num_threads=self.n_threads,
+        if seed_panels(self.rows, self.whole.k) == 0:
+            return 0
+        if self.n_query_blocks == 1:
+            failed = self.run(0, 0)
+        else:
+            for i in prange(self.n_query_blocks, nogil=True, num_threads=self.n_threads,
+                            schedule="dynamic", chunksize=1):
+                failed += self.run(i, 0)
+        if failed:
+            raise MemoryError("no memory to seed a search.")
+        return 0
+
+    cdef int scan(self) except -1:
+        """Scan all panels, a step of some 0.05 s at a time, by the pace seen so far."""
+        cdef int64_t first, last = 0, n_blocks = self.whole.n_blocks
+        cdef double work, seconds
+        # Rows that pass add to the work of a scan, by about this many multiplications a row.
+        work = <double>self.whole.n_queries * self.whole.block_panels
+        work *= self.rows.coarse.kernel.layout.panel_rows * (self.rows.coder.n_coarse + 64.0)
+        while last < n_blocks:
+            first = last
+            last += max(self.n_parts, <int64_t>(
+                self.rows.scan_pace * self.n_threads * STEP_SECONDS / work))
+            last = n_blocks if n_blocks - last < self.n_parts else last
+            started = perf_counter()
+            self.scan_blocks(first, last)
+            seconds = perf_counter() - started
+            if seconds > 1e-4:
+                self.rows.scan_pace = min(
+                    8 * self.rows.scan_pace, work * (last - first) / (seconds * self.n_threads))
+            PyErr_CheckSignals()
+        return 0
+
+    cdef int scan_blocks(self, int64_t first, int64_t last) except -1:
+        cdef int64_t i
+        cdef int failed = 0
+        self.whole.first_block, self.whole.last_block = first, last
+        for i in prange(self.n_query_blocks * self.n_parts, nogil=True, num_threads=self.n_threads,
                         schedule="dynamic", chunksize=1):
             failed += self.run(i, 1)
         if failed:
@@ -406,66 +434,64 @@ cdef class Chunk:
         return 0
 
     cdef int run(self, int64_t i, bint scanning) noexcept nogil:
-        """Item i: a block of queries, times a part of the panels when scanning."""
+        """Item i: a block of queries, times a part of the blocks of panels when scanning."""
         cdef Item item = self.whole
         cdef int64_t n_parts = self.n_parts if scanning else 1
         cdef int64_t first = i // n_parts * self.block, part = i % n_parts
-        cdef int64_t n_panels = item.last_panel - item.first_panel
-        item.queries += first * self.rows.n_features
+        cdef int64_t n_blocks = item.last_block - item.first_block
+        item.taken += first
         item.codes += first * (self.rows.coder.n_coarse + self.rows.coder.n_fine)
         item.errors += 2 * first
+        item.homes += first
         item.best += first
-        item.first_self += first
         item.n_queries = min(self.block, item.n_queries - first)
-        item.last_panel = item.first_panel + n_panels * (part + 1) // n_parts
-        item.first_panel += n_panels * part // n_parts
-        if part:
-            item.dist = self.part_dist + (part - 1) * self.whole.n_queries * item.k
-            item.ind = self.part_ind + (part - 1) * self.whole.n_queries * item.k
-        item.dist += first * item.k
-        item.ind += first * item.k
+        item.last_block = item.first_block + n_blocks * (part + 1) // n_parts
+        item.first_block += n_blocks * part // n_parts
+        item.dist += (part * self.whole.n_queries + first) * item.k
+        item.ind += (part * self.whole.n_queries + first) * item.k
         if scanning:
             return scan_item(self.rows, &item)
         return seed_item(self.rows, &item)
 
-    cdef void finish(self):
-        """Merge the heaps of the parts, and sort."""
+    cdef void finish(self, int64_t *dist, int64_t *ind):
+        """Merge the heaps of the parts, sort, and put each query's where it belongs."""
         cdef int64_t q, part, at, k = self.whole.k, n = self.whole.n_queries
+        cdef int64_t *best
+        cdef int64_t *rows
         with nogil:
             for q in range(n):
-                for part in range(self.n_parts - 1):
-                    at = (part * n + q) * k
-                    heap_merge(self.whole.dist + q * k, self.whole.ind + q * k, k,
-                               self.part_dist + at, self.part_ind + at)
-                heap_sort(self.whole.dist + q * k, self.whole.ind + q * k, k)
+                best, rows = self.whole.dist + q * k, self.whole.ind + q * k
+                for part in range(1, self.n_parts):
+                    at = part * n * k
+                    heap_merge(best, rows, k, best + at, rows + at)
+                heap_sort(best, rows, k)
+                at = self.whole.taken[q] * k
+                memcpy(dist + at, best, k * sizeof(int64_t))
+                memcpy(ind + at, rows, k * sizeof(int64_t))
 
 
-def search(PrunedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threads,
+def search(CodedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threads,
            int64_t first_self, progress):
     """The answers of `search.search`; the arguments are the same too."""
-    cdef int64_t n_queries = queries.shape[0], done = 0, n, first, last, unit
+    cdef int64_t n_queries = queries.shape[0], done = 0, n, unit
     cdef Chunk chunk
     dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
     cdef int64_t[:, ::1] dist_of = dist, ind_of = ind
-    unit = rows.coarse.kernel.layout.tile_queries * n_threads
+    # The rows themselves come by cluster, so that all of a chunk are alike.
+    by_cluster = first_self == 0 and n_queries == rows.n_rows
+    unit = 4 * rows.coarse.kernel.layout.tile_queries * n_threads
     while done < n_queries:
-        n = max(4 * unit, min(64 * unit, <int64_t>(rows._pace * CHUNK_SECONDS)))
-        n = min(min(n, queries_to_sort(k, n_threads)), n_queries - done)
+        n = <int64_t>(rows.pace * CHUNK_SECONDS) if rows.pace > 0 else FIRST_CHUNK
+        n = min(max(unit, min(n, MAX_CHUNK)), queries_to_sort(k, n_threads))
+        n = min(n, n_queries - done)
+        taken = slice(done, done + n)
         started = perf_counter()
-        chunk = Chunk(rows, queries[done:done + n], first_self + done, dist_of[done:done + n],
-                      ind_of[done:done + n], n_threads)
+        chunk = Chunk(rows, queries, np.asarray(rows.order)[taken] if by_cluster else taken, n,
+                      first_self, k, n_threads)
         chunk.seed()
-        last = 0
-        while last < rows.coarse.n_panels:
-            first = last
-            last = min(rows.coarse.n_panels, first + chunk.panel_step)
-            before = perf_counter()
-            chunk.scan(first, last)
-            chunk.panel_step = max(chunk.n_parts, <int64_t>(
-                (last - first) * CHUNK_SECONDS / max(1e-6, perf_counter() - before)))
-            PyErr_CheckSignals()
-        chunk.finish()
-        rows._pace = n / max(1e-6, perf_counter() - started)
+        chunk.scan()
+        chunk.finish(&dist_of[0, 0], &ind_of[0, 0])
+        rows.pace = n / max(1e-6, perf_counter() - started)
         done += n
         if progress is not None:
             progress(done, n_queries)

@@ -1,0 +1,78 @@
+"""Which coarse codes are near each other: rows of one cluster lie side by side in a pruned search.
+
+A query starts with the rows of its own cluster, so that its limit is near the final one from the
+start (MNIST, k = 5: 1.04 times it, and 1.17 times after as many as an eighth of all rows taken at
+random); and what is within a limit lies in few places. How good the clusters are decides how fast
+a search is, never what it answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.packed import PackedRows
+from knnc.engine.search import NO_SELF, search
+from knnc.engine.summaries import sample_rows
+
+ROWS_A_CLUSTER = 200
+MAX_CLUSTERS = 1024
+SAMPLE_A_CLUSTER = 32
+ROUNDS = 2
+
+
+def cluster(
+    codes: NDArray[np.uint8], metric: str, kernel: str | None, n_threads: int
+) -> tuple[PackedRows, NDArray[np.int64]]:
+    """Cluster codes by k-means on a sample of them (Lloyd's rounds).
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows, n_codes), uint8, C-contiguous
+    metric, kernel : str
+        Of the distance that is smallest between a code and the centre of its cluster.
+    n_threads : int
+
+    Returns
+    -------
+    centres : PackedRows
+        The centres, each followed by one near it.
+    nearest : ndarray of shape (n_rows,), int64
+        The cluster of each code.
+    """
+    n_clusters = min(MAX_CLUSTERS, max(1, len(codes) // ROWS_A_CLUSTER))
+    sample = np.ascontiguousarray(sample_rows(codes, n_clusters * SAMPLE_A_CLUSTER))
+    centres = np.ascontiguousarray(sample_rows(sample, n_clusters))
+    for _ in range(ROUNDS):
+        packed = PackedRows(centres, metric, kernel, n_threads)
+        centres = _means(sample, _nearest(packed, sample, n_threads), centres)
+    packed = PackedRows(centres[_chain(centres)], metric, kernel, n_threads)
+    return packed, _nearest(packed, codes, n_threads)
+
+
+def _nearest(centres: PackedRows, codes: NDArray[np.uint8], n_threads: int) -> NDArray[np.int64]:
+    return search(centres, codes, 1, n_threads, NO_SELF, None)[1][:, 0]
+
+
+def _means(
+    sample: NDArray[np.uint8], nearest: NDArray[np.int64], centres: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """The mean of each cluster; an empty one keeps its centre."""
+    by_cluster = np.argsort(nearest, kind="stable")
+    filled, first, count = np.unique(nearest[by_cluster], return_index=True, return_counts=True)
+    sums = np.add.reduceat(sample[by_cluster], first, axis=0, dtype=np.float32)
+    means = centres.copy()
+    means[filled] = np.rint(sums / count[:, np.newaxis])
+    return means
+
+
+def _chain(centres: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """An order in which each centre is followed by the nearest of those that are left."""
+    points = centres.astype(np.float32)
+    squares = (points * points).sum(axis=1)
+    dist = squares[:, np.newaxis] + squares - 2 * (points @ points.T)
+    order = np.zeros(len(points), dtype=np.intp)
+    for i in range(1, len(points)):
+        dist[:, order[i - 1]] = np.inf
+        order[i] = dist[order[i - 1]].argmin()
+    return order

@@ -1,0 +1,25 @@
+from libc.stdint cimport int64_t, uint8_t
+
+from knnc.engine.codes cimport Codes
+from knnc.engine.packed cimport PackedRows
+
+
+cdef struct Panels:
+    int64_t first
+    int64_t last
+
+
+cdef class CodedRows:
+    cdef Codes coder
+    cdef PackedRows coarse, centres
+    cdef const uint8_t[:, ::1] rows, fine
+    cdef const float[::1] fine_errors
+    cdef const double[::1] worst  # the largest error of the coarse codes of each panel
+    cdef const int64_t[::1] order, starts
+    cdef readonly int64_t n_rows, n_features
+    cdef double pace, scan_pace  # queries a second; multiply-adds a second and thread
+
+    cdef int find_homes(
+        self, const uint8_t *codes, int64_t n_queries, int64_t *homes
+    ) noexcept nogil
+    cdef Panels panels_of(self, int64_t cluster) noexcept nogil
