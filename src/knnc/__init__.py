@@ -13,7 +13,7 @@ are found with exact integers; elsewhere scikit-learn's own search runs, and `en
 
 The map of the house; imports point down only::
 
-      cli/   plot   recipes                     programs and pictures
+      cli/   plot   recipes   inspection/       programs, pictures, reports
                 |
                 v
       neighbors/              image/  datasets/ what people import
@@ -57,7 +57,7 @@ from typing import TYPE_CHECKING, Any
 from knnc._version import __version__
 
 if TYPE_CHECKING:
-    from knnc import datasets, image
+    from knnc import datasets, image, inspection
     from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
     from knnc.neighbors import (
@@ -80,6 +80,7 @@ __all__ = [
     "__version__",
     "datasets",
     "image",
+    "inspection",
     "kneighbors_graph",
     "progress",
     "show_runtime",
@@ -104,7 +105,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name, or a public part of the package, when it is first asked for."""
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-    elif name in ("datasets", "image"):
+    elif name in ("datasets", "image", "inspection"):
         value = import_module(f"knnc.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

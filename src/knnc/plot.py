@@ -9,7 +9,7 @@ made here belongs to the caller, needs no screen and is freed with the last refe
 from __future__ import annotations
 
 from math import ceil, isqrt
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["MisreadDisplay", "ReadDisplay", "require_matplotlib"]
+__all__ = ["MisreadDisplay", "ReadDisplay", "as_images", "require_matplotlib"]
 
 # Colours that the common colour-vision deficiencies keep apart; no fact is told by colour alone.
 RIGHT = "#0072B2"
@@ -38,7 +38,7 @@ def require_matplotlib() -> None:
         ) from error
 
 
-def _as_images(X: ArrayLike, image_shape: tuple[int, int] | None) -> NDArray[Any]:
+def as_images(X: ArrayLike, image_shape: tuple[int, int] | None) -> NDArray[Any]:
     """Rows (n, d) or images (n, height, width) as images; without a shape a row is a square."""
     X = np.asarray(X)
     if image_shape is None:
@@ -209,7 +209,7 @@ class ReadDisplay:
         display : ReadDisplay
         """
         display = cls(
-            images=_as_images(np.asarray(X)[:n_images], image_shape),
+            images=as_images(np.asarray(X)[:n_images], image_shape),
             y_true=np.asarray(y_true)[:n_images],
             y_pred=np.asarray(y_pred)[:n_images],
         )
@@ -316,6 +316,12 @@ class MisreadDisplay:
     ReadDisplay : Images with the label that was read.
     """
 
+    _meanings: ClassVar[dict[str, str]] = {
+        "misread, or a neighbour with another label": WRONG,
+        "a neighbour with the true label": RIGHT,
+    }
+    _nothing: ClassVar[str] = "none was misread"
+
     ax_: Axes
     figure_: Figure | SubFigure
 
@@ -383,13 +389,13 @@ class MisreadDisplay:
         X, y, y_train = np.asarray(X), np.asarray(y), np.asarray(y_train)
         y_pred = estimator.predict(X) if y_pred is None else np.asarray(y_pred)
         misread = np.flatnonzero(y_pred != y)[:n_images]
-        train_images = _as_images(X_train, image_shape)
+        train_images = as_images(X_train, image_shape)
         if len(misread):
             distances, ind = estimator.kneighbors(X[misread], n_neighbors=n_neighbors)
         else:
             distances, ind = np.empty((0, n_neighbors)), np.empty((0, n_neighbors), dtype=np.intp)
         display = cls(
-            images=_as_images(X[misread], image_shape),
+            images=as_images(X[misread], image_shape),
             y_true=y[misread],
             y_pred=y_pred[misread],
             neighbor_images=train_images[ind],
@@ -433,20 +439,16 @@ class MisreadDisplay:
             x = 0.05 + (i % n_columns) * (block + gutter)
             y = 0.05 + (i // n_columns) * step_y
             self._plot_one(sheet, i, x, y, first=x + 1 + gap, step=step_x, distances=written[i])
-        sheet.finish(
-            title,
-            {
-                "misread, or a neighbour with another label": WRONG,
-                "a neighbour with the true label": RIGHT,
-            }
-            if len(self.images)
-            else {},
-        )
+        sheet.finish(title, self._meanings if len(self.images) else {})
         if not len(self.images):
-            sheet.caption("none was misread", 0.05, -1.0, color=_QUIET)
+            sheet.caption(self._nothing, 0.05, -1.0, color=_QUIET)
         self.ax_ = sheet.ax
         self.figure_ = sheet.ax.figure
         return self
+
+    def _caption(self, i: int) -> str:
+        """What stands under the i-th misread image."""
+        return f"{self.y_pred[i]}, is {self.y_true[i]}"
 
     def _plot_one(
         self,
@@ -461,8 +463,7 @@ class MisreadDisplay:
     ) -> None:
         """One misread image at (x, y) and its neighbours from ``first`` on, ``step`` apart."""
         sheet.image(self.images[i], x, y, edge=WRONG, thick=True)
-        text = f"{self.y_pred[i]}, is {self.y_true[i]}"
-        sheet.caption(text, x + 0.5, y, ha="center", weight="bold", color=WRONG)
+        sheet.caption(self._caption(i), x + 0.5, y, ha="center", weight="bold", color=WRONG)
         for j, image in enumerate(self.neighbor_images[i]):
             label, at = self.neighbor_labels[i, j], first + step * j
             colour = RIGHT if label == self.y_true[i] else WRONG

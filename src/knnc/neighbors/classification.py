@@ -168,13 +168,7 @@ class KNeighborsClassifier(
         ValueError
             As `kneighbors` does, or if all weights of some query's neighbours are zero.
         """
-        codes, weights = self._ballots(X)
-        if not self.outputs_2d_:
-            return vote_shares(codes[:, :, 0], len(self.classes_), weights)
-        return [
-            vote_shares(codes[:, :, output], len(names), weights)
-            for output, names in enumerate(self.classes_)
-        ]
+        return self._shares(*self._ballots(X))
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of `predict(X)`: the share of queries with the right label.
@@ -208,14 +202,25 @@ class KNeighborsClassifier(
             labels[:, output] = names.take(winners[output])
         return labels if self.outputs_2d_ else labels.ravel()
 
+    def _shares(self, codes: NDArray[np.intp], weights: NDArray[np.float64] | None) -> Any:
+        shares = [
+            vote_shares(codes[:, :, output], len(names), weights)
+            for output, names in enumerate(self._classes_of_outputs())
+        ]
+        return shares if self.outputs_2d_ else shares[0]
+
     def _ballots(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
         """Class codes of the neighbours, (n_queries, k, n_outputs), and weights (n_queries, k)."""
         check_is_fitted(self, "_fit_method")
         if self.weights in ("uniform", None):
-            ind, weights = self.kneighbors(X, return_distance=False), None
-        else:
-            dist, ind = self.kneighbors(X)
-            weights = _compat.neighbor_weights(dist, self.weights)
+            return self._ballots_of(None, self.kneighbors(X, return_distance=False))
+        return self._ballots_of(*self.kneighbors(X))
+
+    def _ballots_of(
+        self, dist: NDArray[np.float64] | None, ind: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """The same, of neighbours that are known."""
+        weights = _compat.neighbor_weights(dist, self.weights)
         if weights is not None:
             if _compat.all_zero_rows(weights):
                 raise ValueError(

@@ -1,0 +1,145 @@
+"""Pairs of rows that are the same, or nearly so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from knnc import _compat
+from knnc.inspection._frame import as_frame
+from knnc.neighbors import NearestNeighbors
+
+__all__ = ["NearDuplicates", "near_duplicates"]
+
+# Neighbours of each row at first; rows with as many duplicates are asked again for more.
+_FIRST, _GROWTH = 4, 8
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """Pairs of rows at a distance of at most a radius, the nearest first.
+
+    Attributes
+    ----------
+    pairs : ndarray of shape (n_pairs, 2), intp
+        Indices of two rows, the smaller first.
+    distances : ndarray of shape (n_pairs,), float64
+        Ascending; pairs at the same distance by ascending indices.
+    n_samples : int
+        Rows that there are.
+    """
+
+    pairs: NDArray[np.intp]
+    distances: NDArray[np.float64]
+    n_samples: int
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def groups(self) -> list[NDArray[np.intp]]:
+        """Rows that hang together by pairs.
+
+        Returns
+        -------
+        groups : list of ndarray of intp
+            Each of two rows or more, ascending; ordered by their first rows.
+        """
+        links = coo_array(
+            (np.ones(len(self)), tuple(self.pairs.T)), shape=(self.n_samples, self.n_samples)
+        )
+        _, label = connected_components(links, directed=False)
+        members = np.argsort(label, kind="stable")
+        ends = np.cumsum(np.bincount(label, minlength=1))[:-1]
+        groups = [group for group in np.split(members, ends) if len(group) > 1]
+        return sorted(groups, key=lambda group: int(group[0]))
+
+    def to_frame(self) -> Any:
+        """The pairs as a pandas frame.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            With columns first, second and distance.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return as_frame(
+            {"first": self.pairs[:, 0], "second": self.pairs[:, 1], "distance": self.distances}
+        )
+
+
+def near_duplicates(
+    X: Any, radius: float = 0.0, *, metric: str = "euclidean", n_jobs: int | None = None
+) -> NearDuplicates:
+    """Find all pairs of rows at a distance of at most `radius`.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The rows, two at least.
+    radius : float, default=0.0
+        The largest distance; 0 finds rows that are the same.
+    metric : str, default="euclidean"
+        A metric of :class:`knnc.NearestNeighbors`.
+    n_jobs : int or None, default=None
+        Threads of the search, as there.
+
+    Returns
+    -------
+    found : NearDuplicates
+        Distances are those of `kneighbors`, on the integer engine exact up to one rounding.
+
+    Raises
+    ------
+    ValueError
+        If X is not as stated, or `radius` is negative or no number.
+
+    Notes
+    -----
+    Memory is taken for each pair: of a thousand rows that are all the same there are half a
+    million.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc.inspection import near_duplicates
+    >>> X = np.array([[0, 0], [9, 9], [0, 1], [0, 0]], dtype=np.uint8)
+    >>> found = near_duplicates(X, radius=1)
+    >>> found.pairs.tolist(), found.distances.tolist()
+    ([[0, 3], [0, 2], [2, 3]], [0.0, 1.0, 1.0])
+    """
+    if not radius >= 0.0:
+        raise ValueError(f"radius must be a number of at least 0, got {radius}.")
+    nearest = NearestNeighbors(metric=metric, n_jobs=n_jobs).fit(X)
+    n_samples = nearest.n_samples_fit_
+    if n_samples < 2:
+        raise ValueError(f"Pairs need two rows at least, got n_samples = {n_samples}.")
+    k = min(_FIRST, n_samples - 1)
+    dist, ind = nearest.kneighbors(n_neighbors=k)
+    rows = np.arange(n_samples)
+    pairs: list[NDArray[np.intp]] = []
+    distances: list[NDArray[np.float64]] = []
+    while True:
+        # A row is done if one of its neighbours is too far, or there are no others.
+        done = (dist[:, -1] > radius) | (ind.shape[1] >= n_samples - 1)
+        near = (dist[done] <= radius) & (rows[done, np.newaxis] < ind[done])
+        row, column = np.nonzero(near)
+        pairs.append(np.column_stack([rows[done][row], ind[done][row, column]]))
+        distances.append(dist[done][row, column])
+        if done.all():
+            break
+        rows = rows[~done]
+        k = min(k * _GROWTH, n_samples)
+        # With itself among its neighbours, which the pairs leave out.
+        dist, ind = nearest.kneighbors(_compat.safe_indexing(X, rows), k)
+    found, at = np.concatenate(pairs), np.concatenate(distances)
+    order = np.lexsort((found[:, 1], found[:, 0], at))
+    return NearDuplicates(found[order], at[order], n_samples)
