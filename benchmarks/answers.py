@@ -11,7 +11,8 @@ import numpy as np
 
 BLOCK = 512  # rows at a time: they stay in the cache
 
-Answer = tuple[np.ndarray, np.ndarray]  # exact distances (squared or Manhattan) and row indices
+# Exact distances (squared Euclidean, Manhattan, Chebyshev, features that differ) and row indices.
+Answer = tuple[np.ndarray, np.ndarray]
 
 
 def nearest(
@@ -25,8 +26,7 @@ def nearest(
     key = np.empty((len(queries), n), dtype=np.int64)
     for begin in range(0, n, BLOCK):
         block = rows[begin : begin + BLOCK]
-        far = _euclidean(block, queries) if metric == "euclidean" else _manhattan(block, queries)
-        key[:, begin : begin + BLOCK] = far
+        key[:, begin : begin + BLOCK] = _table(block, queries, metric)
     key *= n
     key += np.arange(n)  # (distance, index) in one number
     if leave_out:
@@ -36,6 +36,14 @@ def nearest(
     return dist, ind
 
 
+def _table(rows: np.ndarray, queries: np.ndarray, metric: str) -> np.ndarray:
+    """The distance of every query to every row."""
+    if metric == "euclidean":
+        return _euclidean(rows, queries)
+    wide = rows.astype(np.int16)
+    return np.stack([_one_to_many(wide, query, metric) for query in queries])
+
+
 def _euclidean(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Squared distances by float64, in which every sum of these integers is exact."""
     x, q = rows.astype(np.float64), queries.astype(np.float64)
@@ -43,27 +51,40 @@ def _euclidean(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
     return far.astype(np.int64)
 
 
-def _manhattan(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    far = np.empty((len(queries), len(rows)), dtype=np.int64)
-    wide = rows.astype(np.int16)
-    for i, query in enumerate(queries):
-        far[i] = np.abs(wide - query).sum(axis=1, dtype=np.int32)
-    return far
+def _one_to_many(rows: np.ndarray, query: np.ndarray, metric: str) -> np.ndarray:
+    """The distance of one query to every row; `rows` are signed."""
+    if metric == "hamming":
+        return np.count_nonzero(rows != query, axis=1)
+    difference = np.abs(rows - query)
+    if metric == "chebyshev":
+        return difference.max(axis=1)
+    if metric == "manhattan":
+        return difference.sum(axis=1, dtype=np.int64)
+    return np.square(difference, dtype=np.int64).sum(axis=1)
 
 
 def exact_of(rows: np.ndarray, queries: np.ndarray, ind: np.ndarray, metric: str) -> np.ndarray:
     """The exact distance of each query to each of the rows named for it."""
     dist = np.empty(ind.shape, dtype=np.int64)
     for i, (query, named) in enumerate(zip(queries, ind, strict=True)):
-        difference = rows[named].astype(np.int64) - query
-        far = np.abs(difference) if metric == "manhattan" else np.square(difference)
-        dist[i] = far.sum(axis=1)
+        dist[i] = _one_to_many(rows[named].astype(np.int16), query, metric)
     return dist
 
 
-def as_integers(dist: np.ndarray, metric: str) -> np.ndarray:
-    """knnc's float64 distances as the integers they are the roots of."""
-    return np.rint(np.square(dist) if metric == "euclidean" else dist).astype(np.int64)
+def as_integers(dist: np.ndarray, metric: str, d: int) -> np.ndarray:
+    """knnc's float64 distances of d features as the integers they are made of."""
+    if metric == "euclidean":
+        dist = np.square(dist)
+    elif metric == "hamming":
+        dist = dist * d
+    return np.rint(dist).astype(np.int64)
+
+
+def as_floats(dist: np.ndarray, metric: str, d: int) -> np.ndarray:
+    """And back, each in one rounding."""
+    if metric == "euclidean":
+        return np.sqrt(dist)
+    return dist / d if metric == "hamming" else dist
 
 
 def compare(
@@ -88,7 +109,7 @@ def compare(
         "integer" has to return the reference's rows and distances themselves. "exact" may
         resolve ties otherwise: the exact distances of the rows it names have to be the
         reference's. "float32" may swap rows whose distances differ by less than float32
-        rounds |q|^2 + |x|^2 - 2 q.x; its Manhattan distances are sums below 2^24, so exact.
+        rounds |q|^2 + |x|^2 - 2 q.x; its other distances are integers below 2^24, so exact.
     squared : bool
         Whether the answer's distances are squared.
     """
@@ -100,8 +121,8 @@ def compare(
     if ind.min() < 0 or ind.max() >= len(rows) or (np.diff(np.sort(ind, axis=1)) == 0).any():
         return "an index is out of range, or twice among a query's neighbours"
     if arithmetic == "integer":
-        root = np.sqrt(true_dist) if metric == "euclidean" else true_dist
-        n_wrong = int(((ind != true_ind) | (dist != root)).any(axis=1).sum())
+        floats = as_floats(true_dist, metric, rows.shape[1])
+        n_wrong = int(((ind != true_ind) | (dist != floats)).any(axis=1).sum())
         return f"{n_wrong} queries have other neighbours or distances" if n_wrong else None
     tolerance = 0.0
     if arithmetic == "float32" and metric == "euclidean":
@@ -114,6 +135,8 @@ def compare(
     told = np.sort(dist.astype(np.float64), axis=1)
     if metric == "euclidean" and not squared:
         told = np.square(told)
+    elif metric == "hamming":
+        told *= rows.shape[1]
     if (np.abs(told - true_dist) > tolerance + true_dist * 2.0**-20).any():
         return "the distances returned are not those of the rows returned"
     return None

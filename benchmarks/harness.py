@@ -206,7 +206,8 @@ class Measurement:
         if row["status"] != "ready":
             raise WorkerError(f"knnc's brute force did not run: {row['reason']}")
         with np.load(self._answer_path(REFERENCE)) as file:
-            reference = as_integers(file["dist"], w.metric), file["ind"]
+            dist = as_integers(file["dist"], w.metric, self.rows.shape[1])
+            reference = dist, file["ind"]
         n = min(self.settings.checked, len(self.queries))
         dist, ind = nearest(
             self.rows, self.queries[:n], w.k, w.metric, leave_out=w.kind == "self-join"

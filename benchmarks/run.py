@@ -145,7 +145,10 @@ def selected(options: argparse.Namespace) -> list[Workload]:
 
 
 def quick(workload: Workload) -> Workload:
-    """The workload as a quick run takes it; MNIST keeps all the systems but the slowest."""
+    """The workload as a quick run takes it; MNIST keeps all the systems but the slowest.
+
+    Where no peer is quick there is nothing to compare, and no system is left.
+    """
     systems = tuple(
         name
         for name in workload.systems
@@ -153,7 +156,7 @@ def quick(workload: Workload) -> Workload:
     )
     return replace(
         workload,
-        systems=systems,
+        systems=systems if any(SYSTEMS[name].is_peer for name in systems) else (),
         n_queries=QUICK_QUERIES.get(workload.kind),
         n_rows=QUICK_ROWS.get(workload.kind),
     )

@@ -71,7 +71,7 @@ class System:
 class Knnc(System):
     distribution = "knnc"
     is_peer = False
-    metrics = ("euclidean", "manhattan")
+    metrics = ("euclidean", "manhattan", "chebyshev", "hamming")
     arithmetic = "integer"
     finds_itself = False
     algorithm: str
@@ -118,7 +118,7 @@ class KnncPruned(Knnc):
 class ScikitLearn(System):
     label = "scikit-learn, uint8"
     distribution = "scikit-learn"
-    metrics = ("euclidean", "manhattan")
+    metrics = ("euclidean", "manhattan", "chebyshev", "hamming")
     algorithm = "brute"
 
     def __init__(self, metric: str, k: int) -> None:
@@ -223,6 +223,15 @@ class FaissL1(FaissFlat):
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
         self._index = self._faiss.IndexFlat(rows.shape[1], self._faiss.METRIC_L1)
+        self._index.add(rows)
+
+
+class FaissLinf(FaissL1):
+    label = "FAISS METRIC_Linf"
+    metrics = ("chebyshev",)
+
+    def fit(self, rows: np.ndarray, config: Config) -> None:
+        self._index = self._faiss.IndexFlat(rows.shape[1], self._faiss.METRIC_Linf)
         self._index.add(rows)
 
 
@@ -338,6 +347,7 @@ SYSTEMS: dict[str, type[System]] = {
     "faiss": FaissFlat,
     "faiss-panorama": FaissPanorama,
     "faiss-l1": FaissL1,
+    "faiss-linf": FaissLinf,
     "usearch": USearch,
     "hnswlib": Hnswlib,
 }
