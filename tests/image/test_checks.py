@@ -16,7 +16,15 @@ import numpy as np
 import pytest
 
 from knnc.engine.narrow import Encoding
-from knnc.image import HOG, Blur, Deskew, DistortionKNeighborsClassifier, Shift, base
+from knnc.image import (
+    HOG,
+    Blur,
+    Deskew,
+    DistortionKNeighborsClassifier,
+    LocalDiscriminant,
+    Shift,
+    base,
+)
 from tests.neighbors.test_checks import _all_checks
 
 
@@ -42,6 +50,7 @@ def _any_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         Deskew(),
         Blur(),
         Shift(right=1),
+        LocalDiscriminant(2),
         DistortionKNeighborsClassifier(),
         DistortionKNeighborsClassifier(distance={"idm": 0.1, "pixels": 1.0}, n_jobs=1),
     ]

@@ -5,6 +5,7 @@
     distortion   DistortionKNeighborsClassifier, SoftWeights: exact candidates, then distances
                  that follow a bent stroke
     hog          HOG       which way the edges run, cell by cell
+    discriminant LocalDiscriminant: a linear map that is learnt, its results rounded to bytes
     deskew       Deskew    writing made upright, its mass in the middle
     blur         Blur      a Gaussian
     shift        Shift     moved by whole pixels, mirrored
@@ -21,8 +22,17 @@ computed in whole numbers or rounded in an order of its own, so the bytes do not
 
 from knnc.image.blur import Blur
 from knnc.image.deskew import Deskew
+from knnc.image.discriminant import LocalDiscriminant
 from knnc.image.distortion import DistortionKNeighborsClassifier, SoftWeights
 from knnc.image.hog import HOG
 from knnc.image.shift import Shift
 
-__all__ = ["HOG", "Blur", "Deskew", "DistortionKNeighborsClassifier", "Shift", "SoftWeights"]
+__all__ = [
+    "HOG",
+    "Blur",
+    "Deskew",
+    "DistortionKNeighborsClassifier",
+    "LocalDiscriminant",
+    "Shift",
+    "SoftWeights",
+]
