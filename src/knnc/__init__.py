@@ -24,8 +24,8 @@ The map of the house; imports point down only::
                 |                     |
               votes, metrics, fallback
                 |                     |
-              base                              fit, validation, kneighbors
-                |      the only one of neighbors/ that calls the engine
+              base, subset, growth              fit, validation, kneighbors, more rows
+                |      the only ones of neighbors/ that call the engine
                 v                     v
       engine/                                   arrays in, (distance, index) out
         index     narrow   threads   progress   runtime

@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 import knnc
-from knnc.inspection import near_duplicates
+from knnc.inspection import duplicates, near_duplicates
 from tests.neighbors.support import any_bytes, few_values
 
 
@@ -45,6 +45,16 @@ def test_more_duplicates_than_are_asked_for_at_first() -> None:
     assert len(found) == 60 * 59 // 2
     (group,) = found.groups()
     np.testing.assert_array_equal(group, np.arange(0, 120, 2))
+
+
+@pytest.mark.parametrize("top", [1, 2])
+def test_rows_are_asked_again_in_parts(top: int, monkeypatch: Any) -> None:
+    X = few_values(0, 90, 3, top)
+    whole = near_duplicates(X)
+    monkeypatch.setattr(duplicates, "_NEIGHBORS_AT_ONCE", 300)
+    parts = near_duplicates(X)
+    np.testing.assert_array_equal(parts.pairs, whole.pairs)
+    assert len(whole) == len(all_pairs(X, 0, 2)) > 100
 
 
 def test_groups_hang_together_by_pairs() -> None:

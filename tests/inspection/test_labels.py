@@ -137,6 +137,7 @@ def test_the_graph_has_the_form_that_cleanlab_takes(digits: Any) -> None:
     assert (ind != np.arange(205)[:, np.newaxis]).all()
 
 
+@pytest.mark.filterwarnings("ignore")  # cleanlab's own, of what it calls
 def test_cleanlab_takes_graph_and_probabilities(digits: Any) -> None:
     cleanlab = pytest.importorskip("cleanlab")
     pytest.importorskip("datasets")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ __all__ = ["NearDuplicates", "near_duplicates"]
 
 # Neighbours of each row at first; rows with as many duplicates are asked again for more.
 _FIRST, _GROWTH = 4, 8
+# Then so many neighbours at a time: 256 MB.
+_NEIGHBORS_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -123,23 +125,48 @@ def near_duplicates(
     if n_samples < 2:
         raise ValueError(f"Pairs need two rows at least, got n_samples = {n_samples}.")
     k = min(_FIRST, n_samples - 1)
-    dist, ind = nearest.kneighbors(n_neighbors=k)
-    rows = np.arange(n_samples)
-    pairs: list[NDArray[np.intp]] = []
-    distances: list[NDArray[np.float64]] = []
-    while True:
-        # A row is done if one of its neighbours is too far, or there are no others.
-        done = (dist[:, -1] > radius) | (ind.shape[1] >= n_samples - 1)
-        near = (dist[done] <= radius) & (rows[done, np.newaxis] < ind[done])
-        row, column = np.nonzero(near)
-        pairs.append(np.column_stack([rows[done][row], ind[done][row, column]]))
-        distances.append(dist[done][row, column])
-        if done.all():
-            break
-        rows = rows[~done]
-        k = min(k * _GROWTH, n_samples)
-        # With itself among its neighbours, which the pairs leave out.
-        dist, ind = nearest.kneighbors(_compat.safe_indexing(X, rows), k)
-    found, at = np.concatenate(pairs), np.concatenate(distances)
-    order = np.lexsort((found[:, 1], found[:, 0], at))
-    return NearDuplicates(found[order], at[order], n_samples)
+    asked = nearest.kneighbors(n_neighbors=k)
+    answers = [_near(np.arange(n_samples), *asked, radius=radius, are_all=k == n_samples - 1)]
+    left = answers[0].left
+    while len(left):
+        k = min(k * _GROWTH, n_samples)  # itself is among them
+        step = max(1, _NEIGHBORS_AT_ONCE // k)
+        parts = [left[start : start + step] for start in range(0, len(left), step)]
+        more = [
+            _near(
+                rows,
+                *nearest.kneighbors(_compat.safe_indexing(X, rows), k),
+                radius=radius,
+                are_all=k == n_samples,
+            )
+            for rows in parts
+        ]
+        answers += more
+        left = np.concatenate([answer.left for answer in more])
+    pairs = np.concatenate([answer.pairs for answer in answers])
+    distances = np.concatenate([answer.distances for answer in answers])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], distances))
+    return NearDuplicates(pairs[order], distances[order], n_samples)
+
+
+class _Answer(NamedTuple):
+    """Pairs of rows that are done, and the rows whose neighbours were all near, which are not."""
+
+    pairs: NDArray[np.intp]
+    distances: NDArray[np.float64]
+    left: NDArray[np.intp]
+
+
+def _near(
+    rows: NDArray[np.intp],
+    dist: NDArray[np.float64],
+    ind: NDArray[np.intp],
+    *,
+    radius: float,
+    are_all: bool,
+) -> _Answer:
+    done = (dist[:, -1] > radius) | are_all
+    near = (dist <= radius) & (rows[:, np.newaxis] < ind) & done[:, np.newaxis]
+    row, column = np.nonzero(near)
+    pairs = np.column_stack([rows[row], ind[row, column]])
+    return _Answer(pairs, dist[row, column], rows[~done])

@@ -11,7 +11,7 @@
     remembered       estimators that know the neighbours of a fold beforehand
     growth           partial_fit
     subset           a search among the rows of a mask
-    base             fit, validation and kneighbors; the only module that calls the engine
+    base             fit, validation and kneighbors; with the two above all that calls the engine
     metrics          which metrics the engine computes, and their integers as floats
     votes            from the neighbours' labels to a label or to probabilities
     fallback         scikit-learn's own search, in pieces, for all else
