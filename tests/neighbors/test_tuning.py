@@ -221,6 +221,21 @@ def test_one_search_a_metric_and_fold(searches: Any) -> None:
     assert (tuned.cv_results_["mean_score_time"] > 0).all()
 
 
+def test_folds_that_are_masks() -> None:
+    X, y = labelled()
+    test = np.arange(len(y)) % 3 == 0
+    seen: list[tuple[int, int]] = []
+    with knnc.progress(lambda done, total: seen.append((done, total))):
+        masks = knnc.KNeighborsClassifierCV([1, 3], cv=[(~test, test)], refit=False).fit(X, y)
+    assert seen[-1] == (30, 30)
+    numbers = knnc.KNeighborsClassifierCV(
+        [1, 3], cv=[(np.flatnonzero(~test), np.flatnonzero(test))]
+    )
+    np.testing.assert_array_equal(
+        masks.cv_results_["mean_test_score"], numbers.fit(X, y).cv_results_["mean_test_score"]
+    )
+
+
 # ---- too many neighbours
 
 

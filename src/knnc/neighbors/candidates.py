@@ -164,8 +164,7 @@ class NeighborsCV(BaseEstimator):
         if ks is None:
             n_samples = _compat.num_samples(X)
             fewest = min(
-                n_samples - 1 if train is None else len(np.arange(n_samples)[train])
-                for train, _ in splits
+                n_samples - 1 if train is None else _n_rows(n_samples, train) for train, _ in splits
             )
             ks = _sensible_range(fewest)
         grid = list(
@@ -195,7 +194,8 @@ class NeighborsCV(BaseEstimator):
         """Score and seconds of each candidate (slow index) in each fold (fast index)."""
         metrics = _unique(params["metric"] for params in grid)
         ks = [params["n_neighbors"] for params in grid]
-        n_tests = [_compat.num_samples(X if test is None else test) for _, test in splits]
+        n_samples = _compat.num_samples(X)
+        n_tests = [_n_rows(n_samples, test) for _, test in splits]
         done, total = 0, len(metrics) * sum(n_tests)
         scores: list[dict[str, Any]] = [{}] * (len(grid) * len(splits))
         for fold, (train, test) in enumerate(splits):
@@ -339,6 +339,11 @@ def _unique(items: Iterable[Any]) -> list[Any]:
         if not any(item is other for other in kept):
             kept.append(item)
     return kept
+
+
+def _n_rows(n_samples: int, indices: Any) -> int:
+    """How many of so many rows these are; None is all, a mask those where it is true."""
+    return n_samples if indices is None else len(np.arange(n_samples)[indices])
 
 
 def _rows(X: Any, indices: Any) -> Any:
