@@ -36,6 +36,7 @@ EXTENSIONS = {
     "knnc.engine.dispatch": f"{KERNEL_DIR}/*.c",
     "knnc.engine.packed": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.search": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.radius": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.codes": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.coded": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.prune": f"{KERNEL_DIR}/pack.c",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["oracle_distances", "oracle_kneighbors", "verify_answer"]
+__all__ = ["oracle_distances", "oracle_kneighbors", "oracle_within", "verify_answer"]
 
 Bytes = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
@@ -70,3 +70,27 @@ def verify_answer(distances: npt.NDArray[np.generic], dist: Int64, ind: Int64) -
     for row, last, last_ind in zip(distances, dist[:, -1], ind[:, -1], strict=True):
         not_after = np.count_nonzero(row < last) + np.count_nonzero(row[: last_ind + 1] == last)
         assert not_after == k, f"{not_after} pairs up to the last one returned, not k={k}"
+
+
+def oracle_within(
+    rows: Bytes, queries: Bytes | None, limit: int, metric: str, *, sort: bool = False
+) -> tuple[Int64, Int64, Int64]:
+    """(indptr, dist, ind) of all rows at a distance of at most `limit` of each query.
+
+    Sorted by row index, or if `sort` by (distance, row index); with ``queries=None`` every row is
+    a query and is left out of its own answer, by index.
+    """
+    points = rows if queries is None else queries
+    indptr, dist, ind = [0], [], []
+    for i, query in enumerate(points):
+        distances = oracle_distances(rows, query, metric)
+        inside = np.flatnonzero(distances <= limit)
+        if queries is None:
+            inside = inside[inside != i]
+        if sort:
+            inside = inside[np.argsort(distances[inside], kind="stable")]
+        ind.append(inside)
+        dist.append(distances[inside])
+        indptr.append(indptr[-1] + len(inside))
+    none = [np.empty(0, dtype=np.int64)]
+    return np.array(indptr), np.concatenate(dist or none), np.concatenate(ind or none)

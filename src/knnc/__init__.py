@@ -20,17 +20,19 @@ The map of the house; imports point down only::
         tuning                                    estimators | pixels to features | data sets
           |                     |
         classification, regression,
-        unsupervised, graph
+        unsupervised, radius,
+        graph, lof
                 |                     |
               votes, metrics, fallback
                 |                     |
-              base, subset, growth              fit, validation, kneighbors, more rows
+              base, within, subset, growth      fit, validation, the searches, more rows
                 |      the only ones of neighbors/ that call the engine
                 v                     v
       engine/                                   arrays in, (distance, index) out
         index     narrow   threads   progress   runtime
           |    rows made ready once, `search(queries, k)`
           |--> prune.pyx, coded.pyx, codes.pyx  most rows ruled out by short codes
+          |--> radius.pyx                       all rows within a distance
           v         |
         search.pyx  v                           blocks, threads, the k nearest so far
         packed.pyx                              rows in the layout of a kernel
@@ -66,8 +68,13 @@ if TYPE_CHECKING:
         KNeighborsRegressor,
         KNeighborsRegressorCV,
         KNeighborsTransformer,
+        LocalOutlierFactor,
         NearestNeighbors,
+        RadiusNeighborsClassifier,
+        RadiusNeighborsRegressor,
+        RadiusNeighborsTransformer,
         kneighbors_graph,
+        radius_neighbors_graph,
     )
 
 __all__ = [
@@ -76,13 +83,18 @@ __all__ = [
     "KNeighborsRegressor",
     "KNeighborsRegressorCV",
     "KNeighborsTransformer",
+    "LocalOutlierFactor",
     "NearestNeighbors",
+    "RadiusNeighborsClassifier",
+    "RadiusNeighborsRegressor",
+    "RadiusNeighborsTransformer",
     "__version__",
     "datasets",
     "image",
     "inspection",
     "kneighbors_graph",
     "progress",
+    "radius_neighbors_graph",
     "show_runtime",
 ]
 
@@ -94,9 +106,14 @@ _HOMES = {
     "KNeighborsRegressor": "knnc.neighbors",
     "KNeighborsRegressorCV": "knnc.neighbors",
     "KNeighborsTransformer": "knnc.neighbors",
+    "LocalOutlierFactor": "knnc.neighbors",
     "NearestNeighbors": "knnc.neighbors",
+    "RadiusNeighborsClassifier": "knnc.neighbors",
+    "RadiusNeighborsRegressor": "knnc.neighbors",
+    "RadiusNeighborsTransformer": "knnc.neighbors",
     "kneighbors_graph": "knnc.neighbors",
     "progress": "knnc.engine.progress",
+    "radius_neighbors_graph": "knnc.neighbors",
     "show_runtime": "knnc.engine.runtime",
 }
 

@@ -13,9 +13,9 @@ from typing import Any, cast
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import get_scorer_names
-from sklearn.metrics._pairwise_distances_reduction import ArgKmin
+from sklearn.metrics._pairwise_distances_reduction import ArgKmin, RadiusNeighbors
 from sklearn.model_selection import GridSearchCV
 from sklearn.model_selection._validation import _score
 from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
@@ -27,6 +27,14 @@ from sklearn.utils._param_validation import StrOptions, validate_parameter_const
 from sklearn.utils.arrayfuncs import _all_with_any_reduction_axis_1
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+try:
+    from sklearn.utils import _align_api_if_sparse
+except ImportError:  # before 1.9 there are only sparse matrices
+
+    def _align_api_if_sparse(X: Any) -> Any:
+        return X
+
+
 __all__ = [
     "SKLEARN_VERSION",
     "all_zero_rows",
@@ -36,6 +44,7 @@ __all__ = [
     "check_arguments",
     "check_method_params",
     "check_metric",
+    "csr_graph",
     "fitted_rows",
     "format_results",
     "is_prebuilt",
@@ -44,6 +53,7 @@ __all__ = [
     "neighbor_weights",
     "num_samples",
     "piecewise_rows",
+    "radius_neighbors",
     "raise_for_params",
     "safe_indexing",
     "scikit_learn_view",
@@ -177,6 +187,35 @@ def argkmin(
         return_distance=True,
     )
     return dist, ind
+
+
+def radius_neighbors(
+    view: Any, X: NDArray[np.float64], radius: float, block: int
+) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """scikit-learn's fused search: the view's rows within a radius, (distances, indices).
+
+    Computed in the very matrix products of :func:`argkmin` with "parallel_on_X".
+    """
+    dist, ind = RadiusNeighbors.compute(
+        X=X,
+        Y=view._fit_X,
+        radius=radius,
+        metric=view.effective_metric_,
+        metric_kwargs=dict(view.effective_metric_params_),
+        strategy="parallel_on_X",
+        chunk_size=block,
+        return_distance=True,
+        sort_results=False,
+    )
+    return dist, ind
+
+
+def csr_graph(
+    weights: NDArray[Any], ind: NDArray[Any], indptr: NDArray[Any], n_samples_fit: int
+) -> Any:
+    """A sparse graph, a matrix or an array as scikit-learn is configured to return."""
+    shape = len(indptr) - 1, n_samples_fit
+    return _align_api_if_sparse(csr_matrix((weights, ind, indptr), shape=shape))
 
 
 def piecewise_rows(view: Any) -> int:

@@ -9,13 +9,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from knnc.engine import summaries
 from knnc.engine.index import Index
 
-Report = dict[str, int | None]
+Report = dict[str, Any]
 PROC = Path("/proc/self")
 
 
@@ -57,6 +58,38 @@ def groups_of_features(n_features: str) -> Report:
     rows = np.random.default_rng(1).integers(0, 256, size=(50, int(n_features)), dtype=np.uint8)
     summaries.feature_groups(rows[:, :50], (2, 3))
     return {"peak": _peak_of(lambda: summaries.feature_groups(rows, (2, 3)))}
+
+
+def within_everything(n: str) -> Report:
+    """A radius search that finds all pairs: the peak, and the bytes of what it returns."""
+    rows = np.random.default_rng(2).integers(0, 256, size=(int(n), 8), dtype=np.uint8)
+    index = Index(rows)
+    index.within(rows[:1], 10, n_threads=2)
+    answer: list[Any] = []
+    peak = _peak_of(lambda: answer.append(index.within(None, 1 << 40, n_threads=2)))
+    return {"peak": peak, "result": sum(part.nbytes for part in answer[0])}
+
+
+def within_without_memory() -> Report:
+    """What a radius search raises as the address space grows, until it succeeds."""
+    import resource
+
+    rows = np.random.default_rng(2).integers(0, 256, size=(2_000, 8), dtype=np.uint8)
+    index = Index(rows)
+    index.within(rows[:50], 1 << 40)
+    errors: list[str] = []
+    for more in range(4, 2000, 16):
+        limit = _status("VmSize") + (more << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        try:
+            index.within(rows, 1 << 40)  # on one thread: libgomp ends a process that gets no more
+            break
+        except Exception as error:
+            errors.append("MemoryError" if isinstance(error, MemoryError) else repr(error))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    counts = np.diff(index.within(rows, 1 << 40)[0])
+    return {"errors": errors, "afterwards": bool((counts == len(rows)).all())}
 
 
 if __name__ == "__main__":

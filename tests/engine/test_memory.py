@@ -9,11 +9,17 @@ from tests.engine.support import run_child
 
 def _peak(function: str, *arguments: object) -> int:
     """Bytes that a function of tests.engine.peaks says were used at most."""
-    peak = run_child(function, *arguments, module="peaks")["peak"]
+    return _report(function, *arguments)["peak"]
+
+
+def _report(function: str, *arguments: object) -> dict[str, int]:
+    """All that a function of tests.engine.peaks says."""
+    report = run_child(function, *arguments, module="peaks")
+    peak = report["peak"]
     if peak is None:
         pytest.skip("the system does not tell the peak of memory")
     print(f"\n{function}{arguments}: {peak / 2**20:.1f} MiB")
-    return int(peak)
+    return report
 
 
 def test_one_query_for_all_rows_by_their_codes() -> None:
@@ -31,3 +37,10 @@ def test_few_queries_on_many_threads(algorithm: str, n_queries: int, k: int) -> 
 def test_groups_of_many_features() -> None:
     """Tens of bytes for each pair of 4,096 features were more than a gigabyte."""
     assert _peak("groups_of_features", 4_096) < 64 * 2**20
+
+
+def test_all_pairs_within_a_radius() -> None:
+    """The result, and the lists of one chunk of 4 million pairs."""
+    report = _report("within_everything", 4_000)
+    assert report["result"] > 16 * 4_000 * 3_999
+    assert report["peak"] < report["result"] + 192 * 2**20

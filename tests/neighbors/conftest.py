@@ -15,12 +15,15 @@ from knnc.engine.index import Index
 def searches(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Counts what reaches the integer engine: ``calls``, and ``queries`` in all of them."""
     seen = SimpleNamespace(calls=0, queries=0)
-    search = Index.search
 
-    def counted(self: Index, queries: Any, k: int, **options: Any) -> Any:
-        seen.calls += 1
-        seen.queries += self.n_samples_fit if queries is None else len(queries)
-        return search(self, queries, k, **options)
+    def counting(search: Any) -> Any:
+        def counted(self: Index, queries: Any, *arguments: Any, **options: Any) -> Any:
+            seen.calls += 1
+            seen.queries += self.n_samples_fit if queries is None else len(queries)
+            return search(self, queries, *arguments, **options)
 
-    monkeypatch.setattr(Index, "search", counted)
+        return counted
+
+    monkeypatch.setattr(Index, "search", counting(Index.search))
+    monkeypatch.setattr(Index, "within", counting(Index.within))
     return seen

@@ -23,7 +23,11 @@ TWINS = {
     knnc.KNeighborsClassifier: sklearn.neighbors.KNeighborsClassifier,
     knnc.KNeighborsRegressor: sklearn.neighbors.KNeighborsRegressor,
     knnc.KNeighborsTransformer: sklearn.neighbors.KNeighborsTransformer,
+    knnc.LocalOutlierFactor: sklearn.neighbors.LocalOutlierFactor,
     knnc.NearestNeighbors: sklearn.neighbors.NearestNeighbors,
+    knnc.RadiusNeighborsClassifier: sklearn.neighbors.RadiusNeighborsClassifier,
+    knnc.RadiusNeighborsRegressor: sklearn.neighbors.RadiusNeighborsRegressor,
+    knnc.RadiusNeighborsTransformer: sklearn.neighbors.RadiusNeighborsTransformer,
 }
 
 

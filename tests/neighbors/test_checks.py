@@ -22,6 +22,12 @@ ESTIMATORS = [
     knnc.KNeighborsClassifierCV([2, 3], weights=["distance"], metric=["l2", "cosine"], cv=2),
     knnc.KNeighborsRegressorCV(),
     knnc.KNeighborsRegressorCV(cv=3, refit=True),
+    knnc.LocalOutlierFactor(),
+    knnc.LocalOutlierFactor(algorithm="brute", novelty=True),
+    knnc.RadiusNeighborsClassifier(),
+    knnc.RadiusNeighborsClassifier(algorithm="brute", weights="distance"),
+    knnc.RadiusNeighborsRegressor(),
+    knnc.RadiusNeighborsTransformer(),
     knnc.NearestNeighbors(),
     knnc.NearestNeighbors(algorithm="brute"),
     knnc.NearestNeighbors(metric="cosine"),
@@ -64,7 +70,11 @@ def _rounded(monkeypatch: pytest.MonkeyPatch) -> None:
         knnc.KNeighborsRegressorCV(),
         knnc.KNeighborsRegressor(),
         knnc.KNeighborsTransformer(),
+        knnc.LocalOutlierFactor(),
         knnc.NearestNeighbors(),
+        knnc.RadiusNeighborsClassifier(radius=8.0),
+        knnc.RadiusNeighborsRegressor(radius=8.0),
+        knnc.RadiusNeighborsTransformer(radius=8.0),
     ]
 )
 def test_estimator_check_on_the_integer_engine(estimator, check) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine import dispatch, search, summaries
+from knnc.engine import dispatch, radius, search, summaries
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
 from knnc.engine.blas import one_blas_thread
 from knnc.engine.coded import CodedRows
@@ -181,14 +181,7 @@ class Index:
             At Ctrl-C, within one chunk of work (about 0.05 s).
         """
         leave_out = queries is None
-        if queries is None:
-            queries = self._rows
-        else:
-            _check_bytes(queries, "queries")
-            if queries.shape[1] != self.n_features:
-                raise ValueError(
-                    f"queries have {queries.shape[1]} features, the rows {self.n_features}."
-                )
+        queries = self._checked_queries(queries)
         if not isinstance(k, Integral):
             raise TypeError(f"k must be an integer, got {type(k).__name__}.")
         largest = self.n_samples_fit - leave_out
@@ -201,6 +194,77 @@ class Index:
         if self._pruned is not None and (self.algorithm == "pruned" or self._pays_for(k)):
             return search_pruned(self._pruned, queries, k, n_threads, first_self, current())
         return search.search(self._pack(n_threads), queries, k, n_threads, first_self, current())
+
+    def within(
+        self,
+        queries: NDArray[np.uint8] | None,
+        limit: int,
+        *,
+        n_threads: int = 1,
+        return_distance: bool = True,
+        sort: bool = False,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64]]:
+        """Find all rows at a distance of at most `limit` of each query, by brute force.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous, or None
+            None is leave-one-out: the rows are the queries, and row i is no answer to query i.
+        limit : int
+            Of the integer distance; below 0 there is no row within it.
+        n_threads : int, default=1
+        return_distance : bool, default=True
+        sort : bool, default=False
+            Sort by (distance, row index), which takes distances, rather than by row index.
+
+        Returns
+        -------
+        indptr : ndarray of shape (n_queries + 1,), int64
+            The rows of query i are those from indptr[i] to indptr[i + 1].
+        dist : ndarray of shape (n_found,), int64, or None
+            Exact distances.
+        ind : ndarray of shape (n_found,), int64
+            Indices of the rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as stated.
+        MemoryError
+            If the result does not fit into memory.
+        KeyboardInterrupt
+            At Ctrl-C, within one chunk of work (about 0.05 s).
+        """
+        first_self = 0 if queries is None else search.NO_SELF
+        queries = self._checked_queries(queries)
+        if not isinstance(limit, Integral):
+            raise TypeError(f"limit must be an integer, got {type(limit).__name__}.")
+        if sort and not return_distance:
+            raise ValueError("sort takes distances: return_distance must be True.")
+        if n_threads < 1:
+            raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
+        n_threads = safe_n_threads(n_threads)
+        return radius.search(
+            self._pack(n_threads),
+            queries,
+            max(-1, min(int(limit), np.iinfo(np.int64).max)),
+            n_threads,
+            first_self,
+            return_distance,
+            sort,
+            current(),
+        )
+
+    def _checked_queries(self, queries: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        """The queries, or for None the rows."""
+        if queries is None:
+            return self._rows
+        _check_bytes(queries, "queries")
+        if queries.shape[1] != self.n_features:
+            raise ValueError(
+                f"queries have {queries.shape[1]} features, the rows {self.n_features}."
+            )
+        return queries
 
     def _pays_for(self, k: int) -> bool:
         return k <= max(TRIAL_K, int(self.n_samples_fit * MAX_SHARE_OF_ROWS))

@@ -1,5 +1,37 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from knnc.engine._kernels cimport KNNC_LIMIT_NONE, knnc_queries
+from knnc.engine.packed cimport PackedRows
+
+
+cdef inline int32_t limit_of(int64_t worst, int64_t offset, bint largest) noexcept nogil:
+    """Of distances in the kept columns, when the distance in the others is `offset`.
+
+    The whole distance is their sum, or the larger of the two, and has to be below `worst`.
+    """
+    if not largest:
+        worst -= offset
+    elif worst <= offset:
+        worst = 0
+    return <int32_t>max(<int64_t>0, min(worst, <int64_t>KNNC_LIMIT_NONE))
+
+
+cdef struct Sums:
+    # Distances of a tile to a panel block, over blocks of features: added up, or for Chebyshev the
+    # largest.
+    int64_t *dist
+    int64_t first_row
+    int64_t n_rows
+
+
+cdef int32_t add_block(void *context, int query, int64_t row, int32_t dist) noexcept nogil
+cdef int32_t max_block(void *context, int query, int64_t row, int32_t dist) noexcept nogil
+cdef int64_t panels_at_a_time(PackedRows rows) noexcept nogil
+cdef int64_t tile_bytes(PackedRows rows) noexcept nogil
+cdef int pack_tiles(
+    PackedRows rows, const uint8_t *queries, int64_t n_queries, uint8_t *values,
+    knnc_queries *tiles, int32_t *offsets,
+) noexcept nogil
 cdef int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil
 cdef int64_t count_parts(
     int64_t n_queries, int64_t k, int64_t n_panels, int n_threads

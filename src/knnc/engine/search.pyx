@@ -63,14 +63,6 @@ cdef struct Heaps:
     const int32_t *offsets  # the distances of the queries in the dropped columns
 
 
-cdef struct Sums:
-    # Distances of a tile to a panel block, over blocks of features: added up, or for Chebyshev the
-    # largest.
-    int64_t *dist
-    int64_t first_row
-    int64_t n_rows
-
-
 cdef struct Item:
     const uint8_t *queries
     int64_t n_queries
@@ -80,18 +72,6 @@ cdef struct Item:
     int64_t *dist
     int64_t *ind
     int64_t k
-
-
-cdef inline int32_t limit_of(int64_t worst, int64_t offset, bint largest) noexcept nogil:
-    """Of distances in the kept columns, when the distance in the others is `offset`.
-
-    The whole distance is their sum, or the larger of the two, and has to be below `worst`.
-    """
-    if not largest:
-        worst -= offset
-    elif worst <= offset:
-        worst = 0
-    return <int32_t>max(<int64_t>0, min(worst, <int64_t>KNNC_LIMIT_NONE))
 
 
 cdef int32_t push_row(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
@@ -141,23 +121,23 @@ cdef void push_sums(Sums *sums, Heaps *heaps, int n_queries, int64_t n_rows) noe
 cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
     """Returns -1 when there is no memory for the packed queries."""
     cdef const knnc_kernel *kernel = rows.kernel
-    cdef int tile_queries = kernel.layout.tile_queries, n_blocks = rows.n_blocks, b, status = -1
+    cdef int tile_queries = kernel.layout.tile_queries, n_blocks = rows.n_blocks, status = -1
     cdef int64_t n_tiles = (item.n_queries + tile_queries - 1) // tile_queries
-    cdef int64_t bytes_a_tile = 0, panel_bytes = 0
-    for b in range(n_blocks):
-        bytes_a_tile += knnc_tile_bytes(kernel, rows.block_end(b) - rows.block_start(b))
-        panel_bytes += rows.block_bytes(b)
-    cdef int64_t step = max(1, PANEL_BLOCK_BYTES // max(1, panel_bytes))
-    cdef int64_t width = step * kernel.layout.panel_rows
-    cdef uint8_t *values = <uint8_t *>malloc(n_tiles * bytes_a_tile)
+    cdef int64_t step = panels_at_a_time(rows)
+    cdef int64_t width = step * kernel.layout.panel_rows, i
+    cdef uint8_t *values = <uint8_t *>malloc(n_tiles * tile_bytes(rows))
     cdef knnc_queries *tiles = <knnc_queries *>malloc(n_tiles * n_blocks * sizeof(knnc_queries))
     cdef int32_t *offsets = <int32_t *>calloc(n_tiles * tile_queries, sizeof(int32_t))
     cdef int64_t *sums = NULL
     if n_blocks > 1:
         sums = <int64_t *>malloc(tile_queries * width * sizeof(int64_t))
     if values and tiles and offsets and (sums or n_blocks == 1):
-        status = pack_tiles(rows, item, bytes_a_tile, values, tiles, offsets)
+        status = pack_tiles(rows, item.queries, item.n_queries, values, tiles, offsets)
     if status == 0:
+        if n_blocks == 1:
+            for i in range(item.n_queries):
+                tiles[i // tile_queries].limits[i % tile_queries] = limit_of(
+                    item.dist[i * item.k], offsets[i], kernel.metric == KNNC_CHEBYSHEV)
         scan_panels(rows, item, tiles, n_tiles, step, sums, offsets)
     free(values)
     free(tiles)
@@ -166,15 +146,35 @@ cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
     return status
 
 
+cdef int64_t panels_at_a_time(PackedRows rows) noexcept nogil:
+    """Panels of a block that fits the cache, whatever their number of features."""
+    cdef int64_t total = 0
+    cdef int b
+    for b in range(rows.n_blocks):
+        total += rows.block_bytes(b)
+    return max(1, PANEL_BLOCK_BYTES // max(1, total))
+
+
+cdef int64_t tile_bytes(PackedRows rows) noexcept nogil:
+    """Of one packed tile of queries, all blocks of features together."""
+    cdef int64_t total = 0
+    cdef int b
+    for b in range(rows.n_blocks):
+        total += knnc_tile_bytes(rows.kernel, rows.block_end(b) - rows.block_start(b))
+    return total
+
+
 cdef int pack_tiles(
-    PackedRows rows, Item *item, int64_t bytes_a_tile, uint8_t *values, knnc_queries *tiles,
-    int32_t *offsets,
+    PackedRows rows, const uint8_t *queries, int64_t n_queries, uint8_t *values,
+    knnc_queries *tiles, int32_t *offsets,
 ) noexcept nogil:
-    """The queries of an item, without dropped columns, and the limits of their heaps."""
+    """Queries without dropped columns, a tile after the other, blocks of features side by side.
+
+    Limits are not set. Returns -1 when there is no memory.
+    """
     cdef const knnc_kernel *kernel = rows.kernel
     cdef int n_blocks = rows.n_blocks, b, q, n
-    cdef int64_t tile_queries = kernel.layout.tile_queries, first = 0, i, width, d = rows.n_features
-    cdef const uint8_t *queries = item.queries
+    cdef int64_t tile_queries = kernel.layout.tile_queries, first = 0, width, d = rows.n_features
     cdef const uint8_t *source = queries
     cdef uint8_t *kept = NULL
     if rows.n_kept < d:
@@ -183,24 +183,18 @@ cdef int pack_tiles(
         if kept == NULL:
             return -1
         source = kept
-    while first < item.n_queries:
-        n = <int>min(tile_queries, item.n_queries - first)
+    while first < n_queries:
+        n = <int>min(tile_queries, n_queries - first)
         if kept:
             for q in range(n):
                 rows.columns.keep(queries + q * d, kept + q * rows.n_kept)
                 offsets[first + q] = rows.columns.offset(
                     queries + q * d, kernel.pair, kept + tile_queries * rows.n_kept)
         for b in range(n_blocks):
-            i = first // tile_queries * n_blocks + b
             width = rows.block_end(b) - rows.block_start(b)
             knnc_pack_queries(kernel, source + rows.block_start(b), rows.n_kept, n, width, values,
-                              &tiles[i])
+                              &tiles[first // tile_queries * n_blocks + b])
             values += knnc_tile_bytes(kernel, width)
-        if n_blocks == 1:
-            for q in range(n):
-                tiles[i].limits[q] = limit_of(
-                    item.dist[(first + q) * item.k], offsets[first + q],
-                    kernel.metric == KNNC_CHEBYSHEV)
         queries += tile_queries * d
         if not kept:
             source = queries

@@ -1,9 +1,9 @@
 """scikit-learn's own search, in pieces: for what the integer engine does not take.
 
-Two callers: an estimator whose `engine_` is "sklearn" (:func:`kneighbors`, the very answers that
-scikit-learn gives to all queries at once), and single rows that the encoding of an integer
-estimator cannot hold (:func:`kneighbors_of_floats`, :func:`radius_neighbors`). Between pieces
-Ctrl-C is answered and progress is reported.
+Two callers: an estimator whose `engine_` is "sklearn" (:func:`kneighbors`,
+:func:`radius_neighbors`: the very answers that scikit-learn gives to all queries at once), and
+single rows that the encoding of an integer estimator cannot hold (:func:`kneighbors_of_floats`,
+:func:`radius_of_floats`). Between pieces Ctrl-C is answered and progress is reported.
 """
 
 from __future__ import annotations
@@ -155,30 +155,23 @@ def _without_self(dist: Float64, ind: Indices, start: int) -> Answer:
 
 
 def radius_neighbors(
-    estimator: Any,
-    rows: NDArray[Any] | None,
-    X: Any,
-    radius: Any,
-    return_distance: bool,
-    sort_results: bool,
+    estimator: Any, X: Any, radius: Any, return_distance: bool, sort_results: bool
 ) -> Any:
     """What scikit-learn's ``radius_neighbors`` returns, piece by piece.
 
     Parameters
     ----------
     estimator : object
-        Fitted.
-    rows : ndarray of shape (n_samples_fit, n_features), float64, or None
-        The training rows as numbers, where the estimator holds them as bytes.
+        Fitted, with scikit-learn's search.
     X, radius, return_distance, sort_results
         As for scikit-learn's method.
     """
-    view = _compat.scikit_learn_view(estimator, **({} if rows is None else {"_fit_X": rows}))
+    view = _compat.scikit_learn_view(estimator)
     if X is None or estimator.metric == "precomputed" or np.ndim(radius) > 0:
         return view.radius_neighbors(X, radius, return_distance, sort_results)
     queries = validated_queries(estimator, X)
     if not _compat.is_sparse(queries):
-        queries = np.ascontiguousarray(queries, dtype=None if rows is None else np.float64)
+        queries = np.ascontiguousarray(queries)
     n_queries = queries.shape[0]
     if view._fit_method == "brute" and _compat.argkmin_block(view, queries) is None:
         pieces = _even_pieces(n_queries, _compat.piecewise_rows(view))
@@ -232,9 +225,7 @@ def kneighbors_of_floats(
     """
     n_samples_fit, n_features = rows.shape
     n_queries = len(queries)
-    if metric in ("euclidean", "sqeuclidean"):
-        filled = -(-n_queries // _TOGETHER) * _TOGETHER
-        queries = queries[np.arange(filled).clip(max=n_queries - 1)]
+    queries = _filled(queries, metric)
     best: Answer = np.empty((len(queries), 0)), np.empty((len(queries), 0), dtype=np.intp)
     done, work = 0, n_samples_fit * len(queries)
     step = max(1, _DECODED // n_features)
@@ -258,6 +249,69 @@ def kneighbors_of_floats(
                 report(n_queries * done // work)
         best = nearest
     return best[0][:n_queries], best[1][:n_queries]
+
+
+def radius_of_floats(
+    rows: Bytes,
+    encoding: Encoding,
+    queries: Float64,
+    radius: float,
+    metric: str,
+    sort: bool,
+    report: Callable[[int], object] | None = None,
+) -> list[Answer]:
+    """All training rows within a radius of queries that no bytes stand for, by scikit-learn.
+
+    Parameters
+    ----------
+    rows, encoding, queries, metric, report
+        As for :func:`kneighbors_of_floats`.
+    radius : float
+    sort : bool
+        Sort by (distance, row index) rather than by row index.
+
+    Returns
+    -------
+    answers : list of (dist, ind), one for each query
+        The distances are those that :func:`kneighbors_of_floats` finds, to the last bit, and a
+        row is in if its own is at most `radius`: scikit-learn, which compares squares, is asked
+        for a little more than that.
+    """
+    n_queries, n_features = queries.shape
+    queries = _filled(queries, metric)
+    wider = radius * (1 + 1e-9) + 1e-150  # whose square does not vanish
+    found: list[list[Answer]] = [[] for _ in range(n_queries)]
+    done, work = 0, len(rows) * len(queries)
+    step = max(1, _DECODED // n_features)
+    together = _TOGETHER * max(4, _compat.n_threads())
+    for start in range(0, len(rows), step):
+        decoded = decode(rows[start : start + step], encoding).astype(np.float64, copy=False)
+        view = _compat.brute_force(decoded, metric)
+        for piece in _timed_pieces(len(queries), together):
+            answers = _compat.radius_neighbors(view, queries[piece], wider, _TOGETHER)
+            for own, dist, ind in zip(found[piece], *answers, strict=False):
+                inside = dist <= radius
+                own.append((dist[inside], ind[inside] + start))
+            done += len(decoded) * (piece.stop - piece.start)
+            if report is not None:
+                report(n_queries * done // work)
+    return [_in_order(own, sort) for own in found]
+
+
+def _in_order(parts: list[Answer], sort: bool) -> Answer:
+    dist = np.concatenate([dist for dist, _ in parts])
+    ind = np.concatenate([ind for _, ind in parts])
+    order = np.lexsort((ind, dist)) if sort else ind.argsort()
+    return dist[order], ind[order]
+
+
+def _filled(queries: Float64, metric: str) -> Float64:
+    """The queries, and repetitions of the last one so that no matrix product has fewer."""
+    if metric not in ("euclidean", "sqeuclidean"):  # computed pair by pair
+        return queries
+    filled = -(-len(queries) // _TOGETHER) * _TOGETHER
+    every: Float64 = queries[np.arange(filled).clip(max=len(queries) - 1)]
+    return every
 
 
 def _even_pieces(n_queries: int, step: int) -> Iterator[slice]:

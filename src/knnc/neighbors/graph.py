@@ -8,12 +8,20 @@ from __future__ import annotations
 from typing import Any, Self
 
 import sklearn.neighbors
+from sklearn.neighbors import kneighbors_graph as _kneighbors_graph
+from sklearn.neighbors import radius_neighbors_graph as _radius_neighbors_graph
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.unsupervised import NearestNeighbors
+from knnc.neighbors.within import IntegerRadiusMixin
 
-__all__ = ["KNeighborsTransformer", "kneighbors_graph"]
+__all__ = [
+    "KNeighborsTransformer",
+    "RadiusNeighborsTransformer",
+    "kneighbors_graph",
+    "radius_neighbors_graph",
+]
 
 
 class KNeighborsTransformer(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsTransformer):
@@ -75,8 +83,8 @@ class KNeighborsTransformer(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsT
     >>> graph = KNeighborsTransformer(n_neighbors=10).fit_transform(X)
     >>> graph.shape, graph.nnz
     ((300, 300), 3300)
-    >>> isomap = Isomap(n_neighbors=10, metric="precomputed")
-    >>> make_pipeline(KNeighborsTransformer(n_neighbors=10), isomap).fit_transform(X).shape
+    >>> isomap = Isomap(n_neighbors=20, metric="precomputed")
+    >>> make_pipeline(KNeighborsTransformer(n_neighbors=20), isomap).fit_transform(X).shape
     (300, 2)
     """
 
@@ -98,6 +106,98 @@ class KNeighborsTransformer(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsT
         Returns
         -------
         self : KNeighborsTransformer
+            The fitted transformer. If fit raises, it is what it was before.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is not as stated, or `algorithm="pruned"` where the integer engine
+            does not apply.
+        MemoryError
+            If the packed rows do not fit into memory.
+        """
+        super().fit(X, y)
+        return self
+
+
+class RadiusNeighborsTransformer(IntegerRadiusMixin, sklearn.neighbors.RadiusNeighborsTransformer):
+    """Transform X into the sparse graph of all training rows within a radius.
+
+    A :class:`sklearn.neighbors.RadiusNeighborsTransformer` that searches with exact integers where
+    X can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere. In a
+    pipeline it finds the neighbours once for an estimator that takes ``metric="precomputed"``.
+
+    Parameters
+    ----------
+    mode : {"distance", "connectivity"}, default="distance"
+        Whether an edge weighs the distance or 1.
+    radius : float, default=1.0
+        The largest distance of a neighbour, in the units of X.
+    algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
+        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
+        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+    leaf_size : int, default=30
+        Of scikit-learn's trees.
+    metric : str or callable, default="minkowski"
+        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+    p : float, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    n_jobs : int or None, default=None
+        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
+        number counts from all CPUs, -1.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    effective_metric_ : str or callable
+        The metric in use, "euclidean" for "minkowski" with p=2 for instance.
+    effective_metric_params_ : dict
+        Its further arguments.
+    n_features_in_ : int
+        Features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training rows.
+
+    See Also
+    --------
+    KNeighborsTransformer : The graph of the k nearest rows.
+    radius_neighbors_graph : The same as a function.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import DBSCAN
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from knnc import RadiusNeighborsTransformer, datasets
+    >>> X = datasets.load_digits().data
+    >>> dbscan = DBSCAN(eps=20.0, min_samples=10, metric="precomputed")
+    >>> pipeline = make_pipeline(RadiusNeighborsTransformer(radius=20.0), dbscan)
+    >>> int(pipeline.fit_predict(X).max()) + 1  # clusters
+    14
+    """
+
+    _parameter_constraints = _compat.with_pruned(
+        sklearn.neighbors.RadiusNeighborsTransformer._parameter_constraints
+    )
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit to training rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                or (n_samples, n_samples) if metric="precomputed"
+            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : RadiusNeighborsTransformer
             The fitted transformer. If fit raises, it is what it was before.
 
         Raises
@@ -167,7 +267,70 @@ def kneighbors_graph(
     """
     options = {"metric": metric, "p": p, "metric_params": metric_params, "n_jobs": n_jobs}
     asked = {"n_neighbors": n_neighbors, "mode": mode, "include_self": include_self}
-    _compat.check_arguments(sklearn.neighbors.kneighbors_graph, X=X, **asked, **options)
+    _compat.check_arguments(_kneighbors_graph, X=X, **asked, **options)
     if not hasattr(X, "kneighbors"):
         X = NearestNeighbors(n_neighbors=n_neighbors, **options).fit(X)
-    return sklearn.neighbors.kneighbors_graph(X, **asked, **options)
+    return _kneighbors_graph(X, **asked, **options)
+
+
+def radius_neighbors_graph(
+    X: Any,
+    radius: float,
+    *,
+    mode: str = "connectivity",
+    metric: Any = "minkowski",
+    p: float | None = 2,
+    metric_params: dict[str, Any] | None = None,
+    include_self: bool | str = False,
+    n_jobs: int | None = None,
+) -> Any:
+    """Compute the sparse graph of all rows within a radius of each row of X.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features) or fitted estimator
+        The rows, or an estimator of knnc or scikit-learn with `radius_neighbors` that was fitted
+        to them; then `metric`, `p` and `metric_params` have to be its own.
+    radius : float
+        The largest distance of a neighbour, in the units of X.
+    mode : {"connectivity", "distance"}, default="connectivity"
+        Whether an edge weighs 1 or the distance.
+    metric : str or callable, default="minkowski"
+        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+    p : float or None, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    include_self : bool or "auto", default=False
+        Whether a row is its own neighbour. "auto": with mode="connectivity".
+    n_jobs : int or None, default=None
+        Threads; see :class:`NearestNeighbors`.
+
+    Returns
+    -------
+    graph : sparse matrix or array of shape (n_samples, n_samples), CSR
+        graph[i, j] is the weight of the edge from i to j.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as stated.
+    MemoryError
+        If the graph does not fit into memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc import radius_neighbors_graph
+    >>> X = np.array([[0], [3], [4]], dtype=np.uint8)
+    >>> radius_neighbors_graph(X, 3.0, mode="distance").toarray()
+    array([[0., 3., 0.],
+           [3., 0., 1.],
+           [0., 1., 0.]])
+    """
+    options = {"metric": metric, "p": p, "metric_params": metric_params, "n_jobs": n_jobs}
+    asked = {"radius": radius, "mode": mode, "include_self": include_self}
+    _compat.check_arguments(_radius_neighbors_graph, X=X, **asked, **options)
+    if not hasattr(X, "radius_neighbors"):
+        X = NearestNeighbors(radius=radius, **options).fit(X)
+    return _radius_neighbors_graph(X, **asked, **options)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any, Self
 
 import sklearn.neighbors
-from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
-from knnc.engine.narrow import decode
-from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.growth import PartialFitMixin
+from knnc.neighbors.within import IntegerRadiusMixin
 
 __all__ = ["NearestNeighbors"]
 
 
-class NearestNeighbors(PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.NearestNeighbors):
+class NearestNeighbors(
+    PartialFitMixin, IntegerNeighborsMixin, IntegerRadiusMixin, sklearn.neighbors.NearestNeighbors
+):
     """Nearest-neighbour search, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.NearestNeighbors` that searches with exact integers where X can
@@ -88,8 +88,7 @@ class NearestNeighbors(PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors
     The neighbours of a query are the training rows with the smallest (distance, row index) pairs
     in lexicographic order, so ties are decided, and an answer is the same for every thread count,
     batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
-    changing it afterwards is undefined. `radius_neighbors` is scikit-learn's, over the training
-    rows as floats.
+    changing it afterwards is undefined.
 
     Examples
     --------
@@ -137,41 +136,3 @@ class NearestNeighbors(PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors
         """
         super().fit(X, y)
         return self
-
-    def radius_neighbors(
-        self,
-        X: Any = None,
-        radius: float | None = None,
-        return_distance: bool = True,
-        sort_results: bool = False,
-    ) -> Any:
-        """Find all training rows within a radius of each query, by scikit-learn's search.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None, default=None
-            The queries. None: the training rows, each left out of its own neighbours.
-        radius : float or None, default=None
-            The largest distance; None for the estimator's own `radius`.
-        return_distance : bool, default=True
-            Whether to return the distances too.
-        sort_results : bool, default=False
-            Whether to sort the neighbours of each query by distance.
-
-        Returns
-        -------
-        neigh_dist : ndarray of shape (n_queries,) of float arrays
-            Distances; only if `return_distance`.
-        neigh_ind : ndarray of shape (n_queries,) of int arrays
-            Indices of the training rows.
-
-        Raises
-        ------
-        ValueError
-            If X is not as `kneighbors` takes it, or `sort_results` without `return_distance`.
-        """
-        check_is_fitted(self)
-        rows = None
-        if self.engine_ == "integer":
-            rows = decode(self._fit_X, self._encoding).astype("float64")
-        return fallback.radius_neighbors(self, rows, X, radius, return_distance, sort_results)

@@ -1,0 +1,474 @@
+"""All rows within a distance of each query: lists that grow, around the kernels.
+
+    search
+      chunks of queries (and of rows, when they are many): at most about 0.05 s each; between
+      two of them signals are checked and progress is told, with the GIL held
+        items, one an OpenMP iteration: a block of queries x a part of the rows
+          a panel block that fits the L2 cache, times each tile of queries
+            kernel.tile: which rows of the block are below each query's limit
+            each query's list in this part of the rows grows by them
+        the lists of the chunk, part after part, become two arrays
+
+Parts are of the same rows for a whole chunk, and each goes through its own in ascending order, so
+its lists put one after the other are in order, unless they are to be sorted by distance. Besides
+the result there is never more than the lists of one chunk.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport prange
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+from knnc.engine._heap cimport heap_clear, heap_push, heap_sort
+from knnc.engine._kernels cimport (
+    KNNC_CHEBYSHEV,
+    knnc_found,
+    knnc_kernel,
+    knnc_push,
+    knnc_queries,
+)
+from knnc.engine.packed cimport PackedRows
+from knnc.engine.search cimport (
+    Sums,
+    add_block,
+    limit_of,
+    max_block,
+    pack_tiles,
+    panels_at_a_time,
+    queries_to_sort,
+    tile_bytes,
+)
+
+from time import perf_counter
+
+import numpy as np
+
+# Seconds of work between two looks at signals.
+cdef double CHUNK_SECONDS = 0.05
+# Queries times rows of a chunk, unless a tile has more: if all pass, their lists take 96 MB.
+cdef int64_t CHUNK_PAIRS = 1 << 22
+# Rows of a panel block, each of which needs a place in the lists of a tile.
+cdef int64_t BLOCK_ROWS = 2048
+# Queries of an item: what a quarter of a 1 MiB L2 cache holds.
+cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
+# Below this many multiply-adds, waking a second thread costs more than it brings.
+cdef double SERIAL_WORK = 4e6
+
+
+# ------------------------------------------------------------------------------------------------
+# Lists
+
+cdef struct List:
+    # The rows found for one query in one part of all rows, and if asked for their distances.
+    int64_t *ind
+    int64_t *dist
+    int64_t n
+    int64_t room
+
+
+cdef class Lists:
+    """Empty lists, and the end of what they have become."""
+    cdef List *at
+    cdef int64_t n
+
+    def __cinit__(self, int64_t n):
+        self.n = n
+        self.at = <List *>calloc(n, sizeof(List))
+        if self.at == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        cdef int64_t i
+        if self.at:
+            for i in range(self.n):
+                free(self.at[i].ind)
+                free(self.at[i].dist)
+        free(self.at)
+
+
+cdef int make_room(List *found, int64_t more, bint with_dist) noexcept nogil:
+    """Returns -1 when there is no memory."""
+    cdef int64_t room = max(found.n + more, found.room + found.room // 2)
+    cdef int64_t *grown
+    if found.n + more <= found.room:
+        return 0
+    grown = <int64_t *>realloc(found.ind, room * sizeof(int64_t))
+    if grown == NULL:
+        return -1
+    found.ind = grown
+    if with_dist:
+        grown = <int64_t *>realloc(found.dist, room * sizeof(int64_t))
+        if grown == NULL:
+            return -1
+        found.dist = grown
+    found.room = room
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------
+# One item of work: a block of queries against a range of panels, on one thread
+
+cdef struct Item:
+    const uint8_t *queries
+    int64_t n_queries
+    int64_t first_self
+    int64_t first_panel
+    int64_t last_panel
+    int64_t below  # a row is in when its distance is
+    List *lists
+    bint with_dist
+
+
+cdef struct Scratch:
+    # What the tiles of an item share: packed queries, and what one tile finds in one panel block.
+    uint8_t *values
+    knnc_queries *tiles
+    int32_t *offsets
+    int32_t *rows
+    int32_t *dist
+    int64_t *sums
+    int64_t step
+
+
+cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
+    """Returns -1 when there is no memory."""
+    cdef int64_t tile = rows.kernel.layout.tile_queries, height = rows.kernel.layout.panel_rows
+    cdef int64_t n_tiles = (item.n_queries + tile - 1) // tile, i
+    cdef int status = -1
+    cdef Scratch scratch
+    memset(&scratch, 0, sizeof(Scratch))
+    scratch.step = max(1, min(panels_at_a_time(rows), BLOCK_ROWS // height))
+    scratch.values = <uint8_t *>malloc(n_tiles * tile_bytes(rows))
+    scratch.tiles = <knnc_queries *>malloc(n_tiles * rows.n_blocks * sizeof(knnc_queries))
+    scratch.offsets = <int32_t *>calloc(n_tiles * tile, sizeof(int32_t))
+    if rows.n_blocks == 1:
+        i = tile * (scratch.step * height + 1)
+        scratch.rows = <int32_t *>malloc(i * sizeof(int32_t))
+        scratch.dist = <int32_t *>malloc(i * sizeof(int32_t))
+    else:
+        scratch.sums = <int64_t *>malloc(tile * scratch.step * height * sizeof(int64_t))
+    if (scratch.values and scratch.tiles and scratch.offsets
+            and ((scratch.rows and scratch.dist) or scratch.sums)):
+        status = pack_tiles(
+            rows, item.queries, item.n_queries, scratch.values, scratch.tiles, scratch.offsets)
+    if status == 0:
+        if rows.n_blocks == 1:
+            for i in range(item.n_queries):
+                scratch.tiles[i // tile].limits[i % tile] = limit_of(
+                    item.below, scratch.offsets[i], rows.kernel.metric == KNNC_CHEBYSHEV)
+        status = scan_panels(rows, item, n_tiles, &scratch)
+    free(scratch.values)
+    free(scratch.tiles)
+    free(scratch.offsets)
+    free(scratch.rows)
+    free(scratch.dist)
+    free(scratch.sums)
+    return status
+
+
+cdef int scan_panels(
+    PackedRows rows, Item *item, int64_t n_tiles, Scratch *scratch
+) noexcept nogil:
+    cdef int64_t first, last = item.first_panel, t
+    cdef int failed = 0
+    while last < item.last_panel and failed == 0:
+        first = last
+        last = min(item.last_panel, first + scratch.step)
+        for t in range(n_tiles):
+            if rows.n_blocks == 1:
+                failed |= list_rows(rows, item, t, first, last, scratch)
+            else:
+                failed |= sum_blocks(rows, item, t, first, last, scratch)
+    return failed
+
+
+cdef int list_rows(
+    PackedRows rows, Item *item, int64_t t, int64_t first, int64_t last, Scratch *scratch
+) noexcept nogil:
+    """What a tile of queries finds in a block of panels."""
+    cdef const knnc_kernel *kernel = rows.kernel
+    cdef int64_t query = t * kernel.layout.tile_queries, i, at, row, dist
+    cdef bint largest = kernel.metric == KNNC_CHEBYSHEV
+    cdef knnc_found found
+    cdef List *into
+    cdef int q
+    found.rows, found.dist = scratch.rows, scratch.dist
+    found.room = scratch.step * kernel.layout.panel_rows + 1
+    found.first_row = first * kernel.layout.panel_rows
+    memset(found.counts, 0, sizeof(found.counts))
+    kernel.tile(&rows.blocks[0], first, last, &scratch.tiles[t], NULL, &found)
+    for q in range(scratch.tiles[t].n_queries):
+        into = &item.lists[query + q]
+        if make_room(into, found.counts[q], item.with_dist):
+            return -1
+        for i in range(q * found.room, q * found.room + found.counts[q]):
+            row = found.first_row + found.rows[i]
+            if row == item.first_self + query + q:
+                continue
+            at = into.n
+            into.ind[at] = row
+            if item.with_dist:
+                dist = found.dist[i]
+                into.dist[at] = (max(dist, <int64_t>scratch.offsets[query + q]) if largest
+                                 else dist + scratch.offsets[query + q])
+            into.n = at + 1
+    return 0
+
+
+cdef int sum_blocks(
+    PackedRows rows, Item *item, int64_t t, int64_t first, int64_t last, Scratch *scratch
+) noexcept nogil:
+    """The same for rows of more features than a kernel adds up."""
+    cdef const knnc_kernel *kernel = rows.kernel
+    cdef knnc_push combine = max_block if kernel.metric == KNNC_CHEBYSHEV else add_block
+    cdef int64_t query = t * kernel.layout.tile_queries, n, r
+    cdef Sums sums
+    cdef List *into
+    cdef int b, q
+    sums.dist = scratch.sums
+    sums.first_row = first * kernel.layout.panel_rows
+    sums.n_rows = (last - first) * kernel.layout.panel_rows
+    memset(sums.dist, 0, kernel.layout.tile_queries * sums.n_rows * sizeof(int64_t))
+    for b in range(rows.n_blocks):
+        kernel.tile(&rows.blocks[b], first, last, &scratch.tiles[t * rows.n_blocks + b],
+                    combine, &sums)
+    n = min(sums.n_rows, rows.n_rows - sums.first_row)
+    for q in range(scratch.tiles[t * rows.n_blocks].n_queries):
+        into = &item.lists[query + q]
+        if make_room(into, n, item.with_dist):
+            return -1
+        for r in range(n):
+            if (sums.dist[q * sums.n_rows + r] >= item.below
+                    or sums.first_row + r == item.first_self + query + q):
+                continue
+            into.ind[into.n] = sums.first_row + r
+            if item.with_dist:
+                into.dist[into.n] = sums.dist[q * sums.n_rows + r]
+            into.n += 1
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------
+# The items of a chunk, divided among threads
+
+cdef int run_chunk(
+    PackedRows rows, Item *whole, int64_t block, int64_t n_parts, int n_threads
+) noexcept nogil:
+    """Scan panels for a chunk of queries, in blocks of queries and parts of all panels.
+
+    From whole.first_panel to whole.last_panel of each part, counted from its own first.
+    """
+    cdef int64_t n_items = (whole.n_queries + block - 1) // block * n_parts, i
+    cdef int failed = 0
+    if n_items == 1:
+        return run_part(rows, whole, block, n_parts, 0)
+    for i in prange(n_items, num_threads=n_threads, schedule="dynamic", chunksize=1):
+        failed += run_part(rows, whole, block, n_parts, i)
+    return failed
+
+
+cdef int run_part(
+    PackedRows rows, Item *whole, int64_t block, int64_t n_parts, int64_t i
+) noexcept nogil:
+    cdef Item item = whole[0]
+    cdef int64_t first = i // n_parts * block, part = i % n_parts
+    cdef int64_t start = rows.n_panels * part // n_parts
+    cdef int64_t end = rows.n_panels * (part + 1) // n_parts
+    item.queries = whole.queries + first * rows.n_features
+    item.n_queries = min(block, whole.n_queries - first)
+    item.first_self = whole.first_self + first
+    item.first_panel = min(end, start + whole.first_panel)
+    item.last_panel = min(end, start + whole.last_panel)
+    item.lists = whole.lists + part * whole.n_queries + first
+    return run_item(rows, &item)
+
+
+cdef class Plan:
+    """How a chunk of queries is cut, from the pace seen so far."""
+    cdef int64_t n_queries, block, n_parts, part_panels, panel_step
+    cdef int n_threads
+
+    def __cinit__(
+        self, PackedRows rows, int64_t remaining, double pace, int n_threads, double seconds
+    ):
+        cdef double row_work = rows.n_features + 16.0, budget
+        cdef int64_t tile = rows.kernel.layout.tile_queries, fit, n_tiles
+        if row_work * rows.n_rows * remaining < SERIAL_WORK:
+            n_threads = 1
+        budget = pace * n_threads * seconds
+        fit = max(1, min(32, QUERY_BLOCK_BYTES // (tile * rows.n_features)))
+        self.n_queries = max(n_threads * fit * tile, <int64_t>(budget / (row_work * rows.n_rows)))
+        self.n_queries = min(self.n_queries, max(tile, CHUNK_PAIRS // rows.n_rows))
+        self.n_queries = min(self.n_queries, remaining)
+        n_tiles = (self.n_queries + tile - 1) // tile
+        self.n_threads = n_threads
+        self.n_parts = 1
+        if n_tiles >= 8 * n_threads:
+            self.block = tile * max(1, min(fit, n_tiles // (4 * n_threads)))
+        else:
+            self.block = self.n_queries
+            self.n_parts = max(1, min(<int64_t>n_threads, rows.n_panels))
+        self.part_panels = (rows.n_panels + self.n_parts - 1) // self.n_parts
+        self.panel_step = max(1, <int64_t>(
+            budget / (row_work * rows.kernel.layout.panel_rows * self.n_queries * self.n_parts)))
+
+
+cdef double scan_chunk(
+    PackedRows rows, Item *whole, Plan plan, double pace, double seconds
+) except -1.0:
+    """Fill the lists of a chunk; returns the pace it was done at."""
+    cdef int64_t first, last = 0
+    cdef double started, elapsed, work
+    cdef int failed
+    while last < plan.part_panels:
+        first = last
+        last = min(plan.part_panels, first + plan.panel_step)
+        whole.first_panel, whole.last_panel = first, last
+        started = perf_counter()
+        with nogil:
+            failed = run_chunk(rows, whole, plan.block, plan.n_parts, plan.n_threads)
+        if failed:
+            raise MemoryError("no memory for the neighbours within a radius.")
+        elapsed = perf_counter() - started
+        work = <double>(last - first) * plan.n_parts * rows.kernel.layout.panel_rows
+        work *= (rows.n_features + 16.0) * plan.n_queries
+        if elapsed > 1e-4:
+            pace = min(8 * pace, work / (elapsed * plan.n_threads))
+            plan.panel_step = max(1, <int64_t>(seconds / elapsed * (last - first)))
+        PyErr_CheckSignals()
+    return pace
+
+
+# ------------------------------------------------------------------------------------------------
+# From lists to arrays
+
+cdef collect(Lists lists, int64_t n_queries, int64_t[::1] ends, bint with_dist, bint sort,
+             int n_threads):
+    """The rows of all lists, a query after the other, and their distances or None.
+
+    `ends`, after the end of the query before, becomes the end of each query.
+    """
+    cdef int64_t n_parts = lists.n // n_queries, total = 0, first, last = 0, q, p, start = ends[0]
+    for q in range(n_queries):
+        for p in range(n_parts):
+            total += lists.at[p * n_queries + q].n
+        ends[q + 1] = start + total
+    ind = np.empty(total, np.int64)
+    dist = np.empty(total, np.int64) if with_dist else None
+    cdef int64_t[::1] ind_of = ind, dist_of = dist if with_dist else ind
+    if total == 0:
+        return ind, dist
+    if total < CHUNK_PAIRS // 64:
+        n_threads = 1
+    cdef int64_t step = n_queries
+    if sort:
+        step = queries_to_sort(total // n_queries + 1, n_threads)
+    while last < n_queries:
+        first = last
+        last = min(n_queries, first + step)
+        for q in prange(first, last, nogil=True, num_threads=n_threads, schedule="dynamic"):
+            finish_query(lists, n_queries, q, &ind_of[0] + (ends[q] - start),
+                         &dist_of[0] + (ends[q] - start), with_dist, sort)
+        PyErr_CheckSignals()
+    return ind, dist
+
+
+cdef void finish_query(
+    Lists lists, int64_t n_queries, int64_t q, int64_t *ind, int64_t *dist, bint with_dist,
+    bint sort,
+) noexcept nogil:
+    cdef List *found
+    cdef int64_t n_parts = lists.n // n_queries, p, i, n = 0, at = 0
+    if sort:
+        for p in range(n_parts):
+            n += lists.at[p * n_queries + q].n
+        heap_clear(dist, ind, n)
+    for p in range(n_parts):
+        found = &lists.at[p * n_queries + q]
+        if sort:
+            for i in range(found.n):
+                heap_push(dist, ind, n, found.dist[i], found.ind[i])
+        elif found.n:
+            memcpy(ind + at, found.ind, found.n * sizeof(int64_t))
+            if with_dist:
+                memcpy(dist + at, found.dist, found.n * sizeof(int64_t))
+            at += found.n
+    if sort:
+        heap_sort(dist, ind, n)
+
+
+def joined(list parts):
+    """One array of several, which are let go of on the way."""
+    if len(parts) == 1:
+        return parts.pop()
+    whole = np.empty(sum(len(part) for part in parts), np.int64)
+    start = len(whole)
+    while parts:
+        part = parts.pop()
+        start -= len(part)
+        whole[start:start + len(part)] = part
+        PyErr_CheckSignals()
+    return whole
+
+
+def search(
+    PackedRows rows, const uint8_t[:, ::1] queries, int64_t limit, int n_threads,
+    int64_t first_self, bint with_dist, bint sort, progress, double seconds=CHUNK_SECONDS,
+):
+    """All rows at a distance of at most `limit` of each query.
+
+    Parameters
+    ----------
+    rows : PackedRows
+    queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous
+    limit : int
+        Of the integer distance; below 0 there is none within it.
+    n_threads : int
+    first_self : int
+        Query i is row first_self + i, and is not its own neighbour; NO_SELF: queries are no rows.
+    with_dist : bool
+        Whether to return distances.
+    sort : bool
+        In ascending order of (distance, row index), not of the index; only with distances.
+    progress : callable or None
+        Called with (queries done, queries in all) after each chunk.
+    seconds : float
+        Of work between two looks at signals.
+
+    Returns
+    -------
+    indptr : ndarray of shape (n_queries + 1,), int64
+        The neighbours of query i are at indptr[i] to indptr[i + 1] of the others.
+    dist : ndarray of shape (n_found,), int64, or None
+    ind : ndarray of shape (n_found,), int64
+    """
+    cdef int64_t n_queries = queries.shape[0], done = 0
+    cdef double pace = rows._pace
+    cdef Plan plan
+    cdef Lists lists
+    cdef Item whole
+    indptr = np.zeros(n_queries + 1, np.int64)
+    cdef int64_t[::1] ends = indptr
+    dist_parts, ind_parts = [], []
+    whole.with_dist = with_dist
+    whole.below = min(limit, INT64_MAX - 1) + 1
+    while done < n_queries:
+        plan = Plan(rows, n_queries - done, pace, n_threads, seconds)
+        lists = Lists(plan.n_queries * plan.n_parts)
+        whole.queries = &queries[done, 0]
+        whole.n_queries = plan.n_queries
+        whole.first_self = first_self + done
+        whole.lists = lists.at
+        pace = scan_chunk(rows, &whole, plan, pace, seconds)
+        ind, dist = collect(lists, plan.n_queries, ends[done:done + plan.n_queries + 1],
+                            with_dist, sort, plan.n_threads)
+        ind_parts.append(ind)
+        dist_parts.append(dist)
+        done += plan.n_queries
+        if progress is not None:
+            progress(done, n_queries)
+    if not ind_parts:
+        empty = np.empty(0, np.int64)
+        return indptr, empty if with_dist else None, empty
+    ind = dist = None  # so that the last chunk can be let go of too
+    return indptr, joined(dist_parts) if with_dist else None, joined(ind_parts)

@@ -1,0 +1,109 @@
+"""Outliers by their local density."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import sklearn.neighbors
+
+from knnc import _compat
+from knnc.neighbors.base import IntegerNeighborsMixin, unchanged_after_error
+
+__all__ = ["LocalOutlierFactor"]
+
+
+class LocalOutlierFactor(IntegerNeighborsMixin, sklearn.neighbors.LocalOutlierFactor):
+    """Outliers and novelties by their local density, exact and fast on uint8 data.
+
+    A :class:`sklearn.neighbors.LocalOutlierFactor` that searches with exact integers where X can
+    be narrowed to bytes without loss, and with scikit-learn's own search elsewhere. The factor of
+    a row compares the density around it with that around its neighbours: about 1 for an inlier,
+    and larger the further out it lies.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=20
+        Neighbours that say how dense it is around a row; all others if there are fewer.
+    algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
+        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
+        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+    leaf_size : int, default=30
+        Of scikit-learn's trees.
+    metric : str or callable, default="minkowski"
+        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+    p : float, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    contamination : "auto" or float, default="auto"
+        Share of the training rows that are outliers, in (0, 0.5]; "auto": those with a factor
+        above 1.5.
+    novelty : bool, default=False
+        Whether to judge new rows, with `predict`, `decision_function` and `score_samples`, rather
+        than the training rows, with `fit_predict`.
+    n_jobs : int or None, default=None
+        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
+        number counts from all CPUs, -1.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    negative_outlier_factor_ : ndarray of shape (n_samples,)
+        The factor of each training row, negative: the larger, the more normal. float64 on the
+        integer engine, whatever the dtype of X.
+    n_neighbors_ : int
+        Neighbours in use.
+    offset_ : float
+        A row with a negative factor below it is an outlier.
+    effective_metric_ : str or callable
+        The metric in use, "euclidean" for "minkowski" with p=2 for instance.
+    effective_metric_params_ : dict
+        Its further arguments.
+    n_features_in_ : int
+        Features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc import LocalOutlierFactor
+    >>> X = np.array([[10], [12], [210], [13]], dtype=np.uint8)
+    >>> LocalOutlierFactor(n_neighbors=2).fit_predict(X)
+    array([ 1,  1, -1,  1])
+    """
+
+    _parameter_constraints = _compat.with_pruned(
+        sklearn.neighbors.LocalOutlierFactor._parameter_constraints
+    )
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit to training rows, and find their factors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                or (n_samples, n_samples) if metric="precomputed"
+            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : LocalOutlierFactor
+            The fitted estimator. If fit raises, it is what it was before.
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is not as stated, there is only one row, or `algorithm="pruned"`
+            where the integer engine does not apply.
+        MemoryError
+            If the packed rows or the neighbours do not fit into memory.
+        """
+        with unchanged_after_error(self):
+            super().fit(X, y)
+        return self

@@ -1,0 +1,312 @@
+"""Classification and regression by all neighbours within a radius."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import sklearn.neighbors
+from numpy.typing import ArrayLike, NDArray
+
+from knnc import _compat
+from knnc.neighbors.base import unchanged_after_error
+from knnc.neighbors.within import IntegerRadiusMixin
+
+__all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
+
+
+class RadiusNeighborsClassifier(IntegerRadiusMixin, sklearn.neighbors.RadiusNeighborsClassifier):
+    """Vote of all neighbours within a radius, exact and fast on uint8 data.
+
+    A :class:`sklearn.neighbors.RadiusNeighborsClassifier` that searches with exact integers where
+    X can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+
+    Parameters
+    ----------
+    radius : float, default=1.0
+        The largest distance of a neighbour, in the units of X.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        "uniform" or None: each neighbour has one vote. "distance": it weighs the inverse of its
+        distance; if some are at distance 0, only these vote. A callable takes an array of arrays
+        of distances, one for each query, and returns weights in the same form.
+    algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
+        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
+        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+    leaf_size : int, default=30
+        Of scikit-learn's trees.
+    p : float, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric : str or callable, default="minkowski"
+        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+    outlier_label : label, list of labels, "most_frequent" or None, default=None
+        What a query without neighbours is predicted to be; with several outputs a list. None: it
+        is an error.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    n_jobs : int or None, default=None
+        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
+        number counts from all CPUs, -1.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    classes_ : ndarray of shape (n_classes,), or a list of one for each output
+        Class labels, sorted.
+    effective_metric_ : str or callable
+        The metric in use, "euclidean" for "minkowski" with p=2 for instance.
+    effective_metric_params_ : dict
+        Its further arguments.
+    n_features_in_ : int
+        Features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training rows.
+    outlier_label_ : list of labels or None
+        The label of queries without neighbours, for each output.
+    outputs_2d_ : bool
+        Whether y was given with several columns.
+
+    See Also
+    --------
+    KNeighborsClassifier : A vote of the k nearest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc import RadiusNeighborsClassifier
+    >>> X = np.array([[0], [10], [20], [200]], dtype=np.uint8)
+    >>> clf = RadiusNeighborsClassifier(radius=15.0, outlier_label="most_frequent")
+    >>> clf.fit(X, ["a", "b", "b", "a"]).predict([[0], [210], [100]])
+    array(['a', 'a', 'a'], dtype='<U1')
+    """
+
+    _parameter_constraints = _compat.with_pruned(
+        sklearn.neighbors.RadiusNeighborsClassifier._parameter_constraints
+    )
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the classifier to training rows and their labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                or (n_samples, n_samples) if metric="precomputed"
+            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their labels, numbers or strings.
+
+        Returns
+        -------
+        self : RadiusNeighborsClassifier
+            The fitted classifier. If fit raises, it is what it was before.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
+            engine does not apply.
+        MemoryError
+            If the packed rows do not fit into memory.
+        """
+        with unchanged_after_error(self):
+            super().fit(X, y)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the label of each query.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None predicts each training row from the others.
+
+        Returns
+        -------
+        y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
+            The class with the most votes, of several the smallest; `outlier_label_` for a query
+            without neighbours.
+
+        Raises
+        ------
+        ValueError
+            As `radius_neighbors` does, or if a query has no neighbours and there is no
+            `outlier_label`.
+        """
+        labels: NDArray[Any] = super().predict(X)
+        return labels
+
+    def predict_proba(self, X: Any) -> Any:
+        """Estimate the probability of each class for each query: its share of the votes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None predicts each training row from the others.
+
+        Returns
+        -------
+        p : ndarray of shape (n_queries, n_classes), or a list of one for each output
+            Columns in the order of `classes_`. Zeros where a query has no neighbours and
+            `outlier_label` is none of the classes.
+
+        Raises
+        ------
+        ValueError
+            As `predict` does.
+        """
+        return super().predict_proba(X)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of `predict(X)`: the share of queries with the right label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None scores each training row's prediction from the others.
+        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+            The right labels; with several outputs all must be right.
+        sample_weight : array-like of shape (n_queries,) or None, default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            Between 0 and 1.
+        """
+        return float(super().score(X, y, sample_weight))
+
+
+class RadiusNeighborsRegressor(IntegerRadiusMixin, sklearn.neighbors.RadiusNeighborsRegressor):
+    """Mean of all neighbours within a radius, exact and fast on uint8 data.
+
+    A :class:`sklearn.neighbors.RadiusNeighborsRegressor` that searches with exact integers where
+    X can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+
+    Parameters
+    ----------
+    radius : float, default=1.0
+        The largest distance of a neighbour, in the units of X.
+    weights : {"uniform", "distance"}, callable or None, default="uniform"
+        "uniform" or None: all neighbours count alike. "distance": they weigh the inverse of their
+        distance; if some are at distance 0, only these count. A callable takes an array of arrays
+        of distances, one for each query, and returns weights in the same form.
+    algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
+        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
+        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+    leaf_size : int, default=30
+        Of scikit-learn's trees.
+    p : float, default=2
+        Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
+    metric : str or callable, default="minkowski"
+        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+    metric_params : dict or None, default=None
+        More arguments of the metric.
+    n_jobs : int or None, default=None
+        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
+        number counts from all CPUs, -1.
+
+    Attributes
+    ----------
+    engine_ : {"integer", "sklearn"}
+        Which search serves this fit.
+    effective_metric_ : str or callable
+        The metric in use, "euclidean" for "minkowski" with p=2 for instance.
+    effective_metric_params_ : dict
+        Its further arguments.
+    n_features_in_ : int
+        Features seen by fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X has names that are all strings.
+    n_samples_fit_ : int
+        Training rows.
+
+    See Also
+    --------
+    KNeighborsRegressor : The mean of the k nearest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc import RadiusNeighborsRegressor
+    >>> X = np.array([[0], [10], [20], [200]], dtype=np.uint8)
+    >>> reg = RadiusNeighborsRegressor(radius=15.0).fit(X, [0.0, 1.0, 2.0, 3.0])
+    >>> reg.predict([[5], [210]])
+    array([1., 3.])
+    """
+
+    _y: NDArray[Any]
+
+    _parameter_constraints = _compat.with_pruned(
+        sklearn.neighbors.RadiusNeighborsRegressor._parameter_constraints
+    )
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the regressor to training rows and their targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                or (n_samples, n_samples) if metric="precomputed"
+            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+
+        Returns
+        -------
+        self : RadiusNeighborsRegressor
+            The fitted regressor. If fit raises, it is what it was before.
+
+        Raises
+        ------
+        ValueError
+            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
+            engine does not apply.
+        MemoryError
+            If the packed rows do not fit into memory.
+        """
+        super().fit(X, y)
+        if self._y.dtype.kind in "biu":  # of which none says that there are no neighbours
+            self._y = self._y.astype(np.float64)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the target of each query: the mean of its neighbours' targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None predicts each training row from the others.
+
+        Returns
+        -------
+        y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
+            NaN, with a warning, for a query without neighbours.
+
+        Raises
+        ------
+        ValueError
+            As `radius_neighbors` does.
+        """
+        predicted: NDArray[Any] = super().predict(X)
+        return predicted
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination of `predict(X)`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
+            The queries; None scores each training row's prediction from the others.
+        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+            The right targets.
+        sample_weight : array-like of shape (n_queries,) or None, default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            1 is best; a constant mean scores 0, and what is worse less.
+        """
+        return float(super().score(X, y, sample_weight))

@@ -1,0 +1,250 @@
+"""All training rows within a radius of each query, on the integer engine where it applies.
+
+A radius is a float, and what the engine compares are integers: :func:`largest_within` turns the
+one into the other once, so that a row is in if and only if the distance that ``kneighbors``
+returns for it is at most the radius.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from knnc import _compat
+from knnc.engine.progress import current, progress
+from knnc.neighbors import fallback
+from knnc.neighbors.base import IntegerFitMixin
+from knnc.neighbors.metrics import ENGINE_METRICS
+
+__all__ = ["IntegerRadiusMixin", "largest_within"]
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+Found = tuple[Int64, Float64 | None, NDArray[np.intp]]
+
+# Integers asked at a time for the largest within a radius: five rounds for MNIST.
+_ASKED = 64
+# Distances made floats at a time.
+_CHUNK = 1 << 16
+
+
+class IntegerRadiusMixin(IntegerFitMixin):
+    """All training rows within a radius, by the engine that serves the fit."""
+
+    def radius_neighbors(
+        self,
+        X: Any = None,
+        radius: float | None = None,
+        return_distance: bool = True,
+        sort_results: bool = False,
+    ) -> Any:
+        """Find all training rows within a radius of each query.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None, default=None
+            The queries. None is leave-one-out: each training row is a query and is left out of
+            its own neighbours, by its index.
+        radius : float or None, default=None
+            The largest distance, which is still in; None for the estimator's own `radius`.
+        return_distance : bool, default=True
+            Whether to return the distances too.
+        sort_results : bool, default=False
+            Whether to sort the neighbours of each query by (distance, row index).
+
+        Returns
+        -------
+        neigh_dist : ndarray of shape (n_queries,) of float64 arrays
+            Distances; only if `return_distance`.
+        neigh_ind : ndarray of shape (n_queries,) of intp arrays
+            Indices of the training rows, ascending unless `sort_results`.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of features, is empty or holds NaN or infinity, if `radius` is
+            negative, or `sort_results` without `return_distance`.
+        TypeError
+            If `radius` is no number.
+        MemoryError
+            If the neighbours do not fit into memory.
+
+        Notes
+        -----
+        With `engine_` "integer" a row is in if and only if the distance that `kneighbors` returns
+        for it is at most `radius`. Queries that the encoding of the fit cannot hold are answered
+        by scikit-learn over the training rows as floats, each by itself. With `engine_` "sklearn"
+        the answers are scikit-learn's, their order included.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from knnc import NearestNeighbors
+        >>> X = np.array([[0, 0], [0, 3], [4, 0]], dtype=np.uint8)
+        >>> dist, ind = NearestNeighbors(radius=4.0).fit(X).radius_neighbors([[0, 0]])
+        >>> dist[0], ind[0]
+        (array([0., 3., 4.]), array([0, 1, 2]))
+        """
+        check_is_fitted(self)
+        if self.engine_ != "integer":
+            return fallback.radius_neighbors(self, X, radius, return_distance, sort_results)
+        if sort_results and not return_distance:
+            raise ValueError("return_distance must be True if sort_results is True.")
+        indptr, dist, ind = self._within(X, radius, return_distance, sort_results)
+        if dist is None:
+            return _split(ind, indptr)
+        return _split(dist, indptr), _split(ind, indptr)
+
+    def radius_neighbors_graph(
+        self,
+        X: Any = None,
+        radius: float | None = None,
+        mode: str = "connectivity",
+        sort_results: bool = False,
+    ) -> Any:
+        """Compute the sparse graph of all training rows within a radius of each query.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features) or None, default=None
+            The queries. None: the training rows, each left out of its own neighbours.
+        radius : float or None, default=None
+            The largest distance, which is still in; None for the estimator's own `radius`.
+        mode : {"connectivity", "distance"}, default="connectivity"
+            Whether an edge weighs 1 or the distance.
+        sort_results : bool, default=False
+            With mode="distance", whether to store the edges of each query by (distance, row
+            index) rather than by row index.
+
+        Returns
+        -------
+        graph : sparse matrix or array of shape (n_queries, n_samples_fit), CSR
+            graph[i, j] is the weight of the edge from query i to training row j.
+
+        Raises
+        ------
+        ValueError, TypeError, MemoryError
+            As `radius_neighbors` does, or if `mode` is not as stated.
+        """
+        check_is_fitted(self)
+        if self.engine_ != "integer" or mode not in ("connectivity", "distance"):
+            return super().radius_neighbors_graph(X, radius, mode, sort_results)
+        weighted = mode == "distance"
+        indptr, dist, ind = self._within(X, radius, weighted, weighted and sort_results)
+        weights = np.ones(len(ind)) if dist is None else dist
+        return _compat.csr_graph(weights, ind, indptr, self.n_samples_fit_)
+
+    def _within(self, X: Any, radius: Any, return_distance: bool, sort: bool) -> Found:
+        """All that is found, one query after another: query i from indptr[i] to indptr[i + 1]."""
+        queries, floats = (None, None) if X is None else self._narrowed_queries(X)
+        radius = _checked_radius(self.radius if radius is None else radius)
+        # No metric of bytes has larger integers than squared Euclidean.
+        limit = largest_within(self._to_float, radius, self.n_features_in_ * 255**2)
+        report = current()
+        total = 0 if floats is None else len(floats[0])
+        n_threads = self._n_threads()
+        with progress(report and (lambda done, n: report(done, total or n))):
+            indptr, integers, ind = self._lazy_index.get(n_threads).within(
+                queries, limit, n_threads=n_threads, return_distance=return_distance, sort=sort
+            )
+        dist = None if integers is None else self._to_float_in_place(integers)
+        found = indptr, dist, ind.astype(np.intp, copy=False)
+        if floats is None:
+            return found
+        representable, others = floats
+        odd = fallback.radius_of_floats(
+            self._fit_X,
+            self._encoding,
+            others,
+            radius,
+            ENGINE_METRICS[self.effective_metric_].name,
+            sort,
+            report and (lambda done: report(total - len(others) + done, total)),
+        )
+        return _merged(found, odd, representable)
+
+    def _to_float_in_place(self, dist: Int64) -> Float64:
+        """The distances as floats where the integers were: there may be billions."""
+        floats = dist.view(np.float64)
+        for start in range(0, len(dist), _CHUNK):
+            piece = slice(start, start + _CHUNK)
+            floats[piece] = self._to_float(dist[piece])
+        return floats
+
+
+def largest_within(to_float: Callable[[Int64], Float64], radius: float, largest: int) -> int:
+    """The largest integer distance, from 0 to `largest`, whose float is at most a radius.
+
+    Parameters
+    ----------
+    to_float : callable
+        From int64 to float64 distances; it never descends.
+    radius : float
+        Infinity and NaN are no exception: all integers pass the one, none the other.
+    largest : int
+
+    Returns
+    -------
+    limit : int
+        -1 if not even 0 passes.
+    """
+    passes, fails = -1, largest + 1
+    while fails - passes > 1:
+        asked = np.unique(np.linspace(passes, fails, _ASKED + 2).astype(np.int64)[1:-1])
+        asked = asked[(passes < asked) & (asked < fails)]
+        n_passing = int(np.count_nonzero(to_float(asked) <= radius))
+        if n_passing:
+            passes = int(asked[n_passing - 1])
+        if n_passing < len(asked):
+            fails = int(asked[n_passing])
+    return passes
+
+
+def _checked_radius(radius: Any) -> float:
+    check_scalar(radius, "radius", Real, min_val=0)
+    try:
+        return float(radius)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf
+
+
+def _split(values: NDArray[Any], indptr: Int64) -> NDArray[np.object_]:
+    """One array for each query, in an array of objects."""
+    parts = np.empty(len(indptr) - 1, dtype=object)
+    for i, (start, end) in enumerate(pairwise(indptr.tolist())):
+        parts[i] = values[start:end]
+    return parts
+
+
+def _merged(found: Found, odd: list[fallback.Answer], representable: NDArray[np.bool_]) -> Found:
+    """The answers of both searches, in the order that the queries came in."""
+    starts, found_dist, found_ind = found
+    counts = np.empty(len(representable), dtype=np.int64)
+    counts[representable] = np.diff(starts)
+    counts[~representable] = [len(ind) for _, ind in odd]
+    indptr = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+    ind = np.empty(indptr[-1], dtype=np.intp)
+    dist = None if found_dist is None else np.empty(indptr[-1])
+    n_found = n_odd = 0
+    for i, is_found in enumerate(representable):
+        place = slice(indptr[i], indptr[i + 1])
+        if is_found:
+            source = slice(starts[n_found], starts[n_found + 1])
+            ind[place] = found_ind[source]
+            if dist is not None and found_dist is not None:
+                dist[place] = found_dist[source]
+            n_found += 1
+        else:
+            own_dist, ind[place] = odd[n_odd]
+            if dist is not None:
+                dist[place] = own_dist
+            n_odd += 1
+    return indptr, dist, ind

@@ -1,0 +1,74 @@
+"""scikit-learn's own tests of its neighbours, with knnc's classes in place of its own.
+
+They come with its wheel. They run in a process of their own, under scikit-learn's conftest and
+without this project's settings of pytest; ``tests.neighbors.in_place`` puts the classes there.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import sklearn
+
+from tests.engine.support import child_environment
+from tests.neighbors.in_place import NOT_KNNCS
+
+ROOT = Path(sklearn.__file__).parent
+FILES = [
+    "test_graph.py",
+    "test_lof.py",
+    "test_neighbors.py",
+    "test_neighbors_pipeline.py",
+    "test_neighbors_tree.py",
+]
+
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn.neighbors.tests") is None, reason="scikit-learn came without its tests"
+)
+
+
+def _run(**environment: str) -> tuple[dict[str, int], str]:
+    """The numbers of passed, failed and other tests, and all that was printed."""
+    options = [
+        *("-p", "tests.neighbors.in_place", "-p", "no:cacheprovider"),
+        *("-c", _no_settings(), f"--rootdir={ROOT}", f"--confcutdir={ROOT}"),
+        *("-q", "--tb=short", "-W", "ignore"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options]
+        + [str(ROOT / "neighbors" / "tests" / name) for name in FILES],
+        env=child_environment(OMP_WAIT_POLICY="passive", **environment),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    summary = done.stdout.rstrip().rsplit("\n", 1)[-1]
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", summary)}
+    return counts, done.stdout + done.stderr
+
+
+def _no_settings() -> str:
+    """A settings file with nothing in it."""
+    return "NUL" if sys.platform == "win32" else "/dev/null"
+
+
+def test_scikit_learns_tests_pass() -> None:
+    counts, said = _run()
+    print(said)
+    assert not {"failed", "error", "errors"} & counts.keys()
+    assert counts["passed"] > 900
+
+
+def test_what_is_left_out_has_to_be() -> None:
+    """Each of them fails, or the list of excuses is out of date."""
+    counts, said = _run(KNNC_ONLY_CONFLICTS="1")
+    print(said)
+    assert "passed" not in counts
+    for name in NOT_KNNCS:
+        assert re.search(rf"FAILED .*::{name}\b", said)
