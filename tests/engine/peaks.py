@@ -44,6 +44,13 @@ def all_rows_wanted(n: str) -> Report:
     return {"peak": _peak_of(lambda: index.search(rows[:1], len(rows), n_threads=1))}
 
 
+def coding(n_rows: str, n_features: str) -> Report:
+    """Codes of rows, which are as many bytes as the rows if these have 192 features."""
+    rows = np.random.default_rng(3).integers(0, 256, (int(n_rows), int(n_features)), np.uint8)
+    Index(rows[:2_000], "sqeuclidean", algorithm="pruned")
+    return {"peak": _peak_of(lambda: Index(rows, "sqeuclidean", algorithm="pruned"))}
+
+
 def many_threads(algorithm: str, n_queries: str, k: str) -> Report:
     """A few queries on 64 threads, which divide the rows and keep heaps of their own."""
     rows = np.random.default_rng(2).integers(0, 256, size=(12_000, 16), dtype=np.uint8)

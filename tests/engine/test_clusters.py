@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from knnc.engine import clusters
+from knnc.engine.coded import permute
 from knnc.engine.index import PRUNED_METRICS
 from tests.engine.support import draw
 from tests.oracle import oracle_distances
@@ -43,6 +44,16 @@ def test_the_same_clusters_from_any_number_of_threads(metric: str) -> None:
     _, nearest = clusters.cluster(codes, metric, None, 1)
     for n_threads in (2, 3):
         np.testing.assert_array_equal(clusters.cluster(codes, metric, None, n_threads)[1], nearest)
+
+
+@pytest.mark.parametrize(("n", "width"), [(1, 3), (2, 1), (500, 7)])
+def test_permute_in_place(n: int, width: int) -> None:
+    rng = np.random.default_rng(n)
+    codes = draw(7, n, width)
+    for order in (rng.permutation(n), np.arange(n), np.roll(np.arange(n), 1)):
+        moved = codes.copy()
+        permute(moved, order)
+        np.testing.assert_array_equal(moved, codes[order])
 
 
 def test_means() -> None:

@@ -4,8 +4,10 @@ The coarse codes are packed for a kernel that compares all of them with a query;
 read for the rows that are left, and whole rows for those left then. Codes of one cluster lie side
 by side (clusters.py).
 """
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from knnc.engine._kernels cimport (
     knnc_kernel,
@@ -20,6 +22,10 @@ import numpy as np
 from knnc.engine import clusters
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.packed import aligned_bytes
+
+SLAB_ROWS = 1 << 14
+# Codes moved between two looks at signals: about 0.05 s.
+cdef int64_t MOVES_A_PIECE = 1 << 18
 
 
 cdef class CodedRows:
@@ -39,18 +45,16 @@ cdef class CodedRows:
         self.rows = rows
         self.coder = coder
         self.n_rows, self.n_features = rows.shape
-        codes, errors = coder.encode(rows, n_threads)
-        coarse = np.ascontiguousarray(codes[:, :coder.n_coarse])
+        coarse, fine, coarse_errors, fine_errors = encode_apart(rows, coder, n_threads)
         self.centres, nearest = clusters.cluster(coarse, metric, kernel, n_threads)
-        order, starts = row_order(nearest, self.centres.n_rows, errors[:, 0])
+        order, starts = row_order(nearest, self.centres.n_rows, coarse_errors)
         self.order, self.starts = order, starts
-        errors = errors[order]
-        self.coarse = _PackedRows(coarse[order], metric, kernel, n_threads)
-        self.fine = aligned_rows(codes[:, coder.n_coarse:], order)
-        # float32 holds an error a hair too large, never too small.
-        self.fine_errors = np.nextafter(errors[:, 1].astype(np.float32), np.float32(np.inf))
+        permute(coarse, order)
+        permute(fine, order)
+        self.fine, self.fine_errors = fine, fine_errors[order]
+        self.coarse = _PackedRows(coarse, metric, kernel, n_threads)
         height = self.coarse.kernel.layout.panel_rows
-        self.worst = np.maximum.reduceat(errors[:, 0], np.arange(0, self.n_rows, height))
+        self.worst = np.maximum.reduceat(coarse_errors[order], np.arange(0, self.n_rows, height))
         self.pace, self.scan_pace = 0, 2e9
 
     @property
@@ -101,12 +105,45 @@ cdef int32_t keep_home(void *context, int query, int64_t row, int32_t dist) noex
     return dist
 
 
-def aligned_rows(codes, order):
-    """A C-contiguous copy that starts at a cache line: 128 codes are two lines then, not three."""
-    shape = len(order), codes.shape[1]
-    copy = aligned_bytes(shape[0] * shape[1]).reshape(shape)
-    copy[:] = codes[order]
-    return copy
+def encode_apart(rows, Codes coder, int n_threads):
+    """Coarse and fine codes of rows and their errors, a slab at a time: never two copies of all.
+
+    The fine codes start at a cache line: 128 of them are two lines then, not three.
+    """
+    n_rows, n_coarse, n_fine = len(rows), coder.n_coarse, coder.n_fine
+    coarse = np.empty((n_rows, n_coarse), np.uint8)
+    fine = aligned_bytes(n_rows * n_fine).reshape(n_rows, n_fine)
+    coarse_errors, fine_errors = np.empty(n_rows), np.empty(n_rows, np.float32)
+    for start in range(0, n_rows, SLAB_ROWS):
+        slab = slice(start, start + SLAB_ROWS)
+        codes, errors = coder.encode(rows[slab], n_threads)
+        coarse[slab], fine[slab] = codes[:, :n_coarse], codes[:, n_coarse:]
+        coarse_errors[slab] = errors[:, 0]
+        # float32 holds an error a hair too large, never too small.
+        fine_errors[slab] = np.nextafter(errors[:, 1].astype(np.float32), np.float32(np.inf))
+    return coarse, fine, coarse_errors, fine_errors
+
+
+def permute(uint8_t[:, ::1] codes, const int64_t[::1] order):
+    """Put codes[order] in the place of codes, cycle by cycle."""
+    cdef int64_t n = codes.shape[0], width = codes.shape[1], start, at, source, moved = 0
+    cdef uint8_t[::1] first = np.empty(width, np.uint8), done = np.zeros(n, np.uint8)
+    for start in range(n):
+        if done[start]:
+            continue
+        memcpy(&first[0], &codes[start, 0], width)
+        at = start
+        while True:
+            done[at] = 1
+            source = order[at]
+            if source == start:
+                break
+            memcpy(&codes[at, 0], &codes[source, 0], width)
+            at = source
+            moved += 1
+            if moved % MOVES_A_PIECE == 0:
+                PyErr_CheckSignals()
+        memcpy(&codes[at, 0], &first[0], width)
 
 
 def row_order(nearest, n_clusters, errors):

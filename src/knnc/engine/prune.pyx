@@ -18,7 +18,7 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from knnc.engine._heap cimport heap_clear, heap_merge, heap_push, heap_sort, sift_down
+from knnc.engine._heap cimport heap_clear, heap_push, sift_down
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
     knnc_found,
@@ -29,7 +29,8 @@ from knnc.engine._kernels cimport (
     knnc_tile_bytes,
 )
 from knnc.engine.coded cimport CodedRows, Panels
-from knnc.engine.search cimport count_parts, queries_to_sort
+from knnc.engine.search cimport Item as HeapItem
+from knnc.engine.search cimport count_parts, finish, queries_to_sort
 
 from time import perf_counter
 
@@ -322,8 +323,6 @@ cdef class Chunk:
     cdef int64_t block, n_query_blocks, n_parts
     cdef int n_threads
     cdef object _kept
-    cdef int64_t *part_dist
-    cdef int64_t *part_ind
 
     def __cinit__(self, CodedRows rows, const uint8_t[:, ::1] queries, taken, int64_t n,
                   int64_t first_self, int64_t k, int n_threads):
@@ -453,21 +452,18 @@ cdef class Chunk:
             return scan_item(self.rows, &item)
         return seed_item(self.rows, &item)
 
-    cdef void finish(self, int64_t *dist, int64_t *ind):
+    cdef int answer(self, int64_t *dist, int64_t *ind) except -1:
         """Merge the heaps of the parts, sort, and put each query's where it belongs."""
-        cdef int64_t q, part, at, k = self.whole.k, n = self.whole.n_queries
-        cdef int64_t *best
-        cdef int64_t *rows
+        cdef int64_t q, at, k = self.whole.k, n = self.whole.n_queries
+        cdef HeapItem heaps
+        heaps.dist, heaps.ind, heaps.n_queries, heaps.k = self.whole.dist, self.whole.ind, n, k
+        finish(&heaps, self.n_parts, heaps.dist + n * k, heaps.ind + n * k, self.n_threads)
         with nogil:
             for q in range(n):
-                best, rows = self.whole.dist + q * k, self.whole.ind + q * k
-                for part in range(1, self.n_parts):
-                    at = part * n * k
-                    heap_merge(best, rows, k, best + at, rows + at)
-                heap_sort(best, rows, k)
                 at = self.whole.taken[q] * k
-                memcpy(dist + at, best, k * sizeof(int64_t))
-                memcpy(ind + at, rows, k * sizeof(int64_t))
+                memcpy(dist + at, heaps.dist + q * k, k * sizeof(int64_t))
+                memcpy(ind + at, heaps.ind + q * k, k * sizeof(int64_t))
+        return 0
 
 
 def search(CodedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threads,
@@ -490,7 +486,7 @@ def search(CodedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threa
                       first_self, k, n_threads)
         chunk.seed()
         chunk.scan()
-        chunk.finish(&dist_of[0, 0], &ind_of[0, 0])
+        chunk.answer(&dist_of[0, 0], &ind_of[0, 0])
         rows.pace = n / max(1e-6, perf_counter() - started)
         done += n
         if progress is not None:

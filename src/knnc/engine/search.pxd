@@ -24,6 +24,17 @@ cdef struct Sums:
     int64_t n_rows
 
 
+cdef struct Item:
+    const uint8_t *queries
+    int64_t n_queries
+    int64_t first_self
+    int64_t first_panel
+    int64_t last_panel
+    int64_t *dist
+    int64_t *ind
+    int64_t k
+
+
 cdef int32_t add_block(void *context, int query, int64_t row, int32_t dist) noexcept nogil
 cdef int32_t max_block(void *context, int query, int64_t row, int32_t dist) noexcept nogil
 cdef int64_t panels_at_a_time(PackedRows rows) noexcept nogil
@@ -32,6 +43,9 @@ cdef int pack_tiles(
     PackedRows rows, const uint8_t *queries, int64_t n_queries, uint8_t *values,
     knnc_queries *tiles, int32_t *offsets,
 ) noexcept nogil
+cdef int finish(
+    Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int n_threads
+) except -1
 cdef int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil
 cdef int64_t count_parts(
     int64_t n_queries, int64_t k, int64_t n_panels, int n_threads

@@ -63,17 +63,6 @@ cdef struct Heaps:
     const int32_t *offsets  # the distances of the queries in the dropped columns
 
 
-cdef struct Item:
-    const uint8_t *queries
-    int64_t n_queries
-    int64_t first_self
-    int64_t first_panel
-    int64_t last_panel
-    int64_t *dist
-    int64_t *ind
-    int64_t k
-
-
 cdef int32_t push_row(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
     cdef Heaps *heaps = <Heaps *>context
     cdef int64_t *heap = heaps.dist + query * heaps.k
