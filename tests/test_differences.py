@@ -1,0 +1,258 @@
+"""Each line of docs/differences.md, held by the test of its name."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.neighbors
+from sklearn.exceptions import InconsistentVersionWarning
+
+import knnc
+from knnc.engine import threads
+from tests.neighbors.support import any_bytes, few_values
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "differences.md"
+X, Q = any_bytes(1, 60, 5), any_bytes(2, 20, 5)
+Y = np.arange(60) % 3
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="these tests are not beside the documents")
+def test_every_line_has_a_test() -> None:
+    names = re.findall(r"^- `(\w+)`:", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(names) == len(set(names)) > 20
+    assert set(names) == {
+        name.removeprefix("test_").rstrip("_")
+        for name in vars(sys.modules[__name__])
+        if name.startswith("test_") and name != "test_every_line_has_a_test"
+    }
+
+
+# ---- Promises about the answers
+
+
+def test_ties() -> None:
+    rows = few_values(3, 200, 2, 3)
+    dist, ind = knnc.NearestNeighbors(n_neighbors=150).fit(rows).kneighbors(rows)
+    same = np.diff(dist, axis=1) == 0
+    assert same.any()
+    assert (np.diff(ind, axis=1)[same] > 0).all()
+    theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=150, algorithm="brute").fit(rows)
+    dist, ind = theirs.kneighbors(rows)
+    assert (np.diff(ind, axis=1)[np.diff(dist, axis=1) == 0] < 0).any()
+
+
+def test_prefix() -> None:
+    nn = knnc.NearestNeighbors().fit(few_values(4, 200, 2, 3))
+    whole = nn.kneighbors(n_neighbors=199, return_distance=False)
+    for j in (1, 2, 50):
+        np.testing.assert_array_equal(nn.kneighbors(n_neighbors=j)[1], whole[:, :j])
+
+
+def test_exact_distances() -> None:
+    """Two white images that differ in one pixel by one."""
+    rows = np.full((2, 50_000), 255, np.uint8)
+    rows[1, 0] = 254
+    for given, exact in ((rows, 1.0), (rows / 255.0, 1 / 255), (rows * (1 / 255), 1 / 255)):
+        dist, _ = knnc.NearestNeighbors(n_neighbors=2).fit(given).kneighbors(given)
+        np.testing.assert_array_equal(dist, [[0, exact], [0, exact]])
+    theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=2, algorithm="brute").fit(rows / 255.0)
+    assert abs(255 * theirs.kneighbors(rows / 255.0)[0][0, 1] - 1) > 1e-9
+
+
+def test_any_threads() -> None:
+    queries = np.vstack([Q, Q[:3] + 0.25])
+    nn = knnc.NearestNeighbors(n_neighbors=7).fit(X)
+    expected = nn.kneighbors(queries)
+    for n_jobs in (1, 2, 5):
+        for algorithm in ("brute", "pruned"):
+            other = knnc.NearestNeighbors(n_neighbors=7, algorithm=algorithm, n_jobs=n_jobs).fit(X)
+            np.testing.assert_array_equal(other.kneighbors(queries), expected)
+            each = [other.kneighbors(queries[i : i + 1]) for i in range(len(queries))]
+            np.testing.assert_array_equal(np.concatenate(each, axis=1), expected)
+
+
+def test_leave_one_out() -> None:
+    same = np.repeat(X[:2], 5, axis=0)
+    ind = knnc.NearestNeighbors(n_neighbors=2).fit(same).kneighbors(return_distance=False)
+    assert (ind != np.arange(10)[:, np.newaxis]).all()
+    assert ind[:5].tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
+    theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=2, algorithm="brute").fit(same)
+    other = theirs.kneighbors(return_distance=False)
+    assert (other == np.arange(10)[:, np.newaxis]).any() or (other != ind).any()
+
+
+def test_radius_as_kneighbors() -> None:
+    """The distance that the one returns, taken for the radius of the other."""
+    for rows in (X, X / 255.0):
+        nn = knnc.NearestNeighbors().fit(rows)
+        dist, ind = nn.kneighbors(rows, 60)
+        for i in range(60):
+            for radius in (dist[i, 30], np.nextafter(dist[i, 30], 0)):
+                inside = nn.radius_neighbors(rows[i : i + 1], radius, return_distance=False)[0]
+                np.testing.assert_array_equal(inside, np.sort(ind[i][dist[i] <= radius]))
+
+
+def test_radius_order() -> None:
+    nn = knnc.NearestNeighbors(radius=2.0).fit(few_values(5, 80, 3, 4))
+    for ind in nn.radius_neighbors()[1]:
+        assert (np.diff(ind) > 0).all()
+    for dist, ind in zip(*nn.radius_neighbors(sort_results=True), strict=True):
+        assert (np.lexsort((ind, dist)) == np.arange(len(ind))).all()
+
+
+def test_pixels() -> None:
+    nn = knnc.NearestNeighbors(n_neighbors=9).fit(X / 255.0)
+    exact = knnc.NearestNeighbors(n_neighbors=9).fit(X).kneighbors(Q)
+    for queries in (Q / 255.0, Q.astype(np.float32) / np.float32(255), Q * (1 / 255)):
+        dist, ind = nn.kneighbors(queries)
+        np.testing.assert_array_equal(ind, exact[1])
+        np.testing.assert_allclose(dist, exact[0] / 255, rtol=1e-15)
+
+
+# ---- What is stored and returned
+
+
+def test_engine_attribute() -> None:
+    assert knnc.NearestNeighbors().fit(X).engine_ == "integer"
+    assert knnc.NearestNeighbors().fit(X + 0.5).engine_ == "sklearn"
+    assert not hasattr(knnc.NearestNeighbors(), "engine_")
+
+
+def test_fitted_rows() -> None:
+    nn = knnc.NearestNeighbors().fit(X / 255.0)
+    np.testing.assert_array_equal(nn._fit_X, X, strict=True)
+    assert nn._tree is None
+    assert knnc.NearestNeighbors().fit(X)._fit_X is X
+
+
+def test_radius_views() -> None:
+    first, second, *_ = knnc.NearestNeighbors(radius=200.0).fit(X).radius_neighbors()[1]
+    assert first.base is second.base is not None
+
+
+def test_lof_dtype() -> None:
+    pixels = (X / 255).astype(np.float32)
+    for module, dtype in ((knnc, np.float64), (sklearn.neighbors, np.float32)):
+        lof = module.LocalOutlierFactor(n_neighbors=5).fit(pixels)
+        assert lof.negative_outlier_factor_.dtype == dtype
+
+
+def test_radius_regression_nan() -> None:
+    with warnings.catch_warnings(action="ignore"):
+        ours, theirs = (
+            module.RadiusNeighborsRegressor(0.5).fit(X, Y).predict(Q)
+            for module in (knnc, sklearn.neighbors)
+        )
+    assert np.isnan(ours).all()
+    assert not np.isnan(theirs).any()
+
+
+# ---- Everywhere
+
+
+def test_pruned() -> None:
+    nn = knnc.NearestNeighbors(algorithm="pruned")
+    assert nn.fit(X).engine_ == "integer"
+    with pytest.raises(ValueError, match="'pruned' needs the integer engine, and X holds"):
+        nn.fit(X + 0.5)
+
+
+def test_n_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "openmp_max_threads", lambda: 2)
+    monkeypatch.setattr(threads, "_cpu_count", lambda: 3)
+    assert knnc.NearestNeighbors()._n_threads() == 2
+    assert knnc.NearestNeighbors(n_jobs=-1)._n_threads() == 3
+    with pytest.raises(ValueError, match="n_jobs == 0"):
+        knnc.NearestNeighbors(n_jobs=0).fit(X)
+
+
+def test_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    nn = knnc.NearestNeighbors(n_jobs=2).fit(X)
+    expected = nn.kneighbors(Q)
+    monkeypatch.setattr(threads, "_forked", True)
+    monkeypatch.setattr(threads, "_warned", False)
+    with pytest.warns(RuntimeWarning, match="searches on one thread"):
+        assert nn._n_threads() == 1
+    np.testing.assert_array_equal(nn.kneighbors(Q), expected)
+
+
+def test_none_is_nan() -> None:
+    for rows in (X, X + 0.5):
+        with pytest.raises(ValueError, match="contains NaN"):
+            knnc.NearestNeighbors().fit(rows).kneighbors([[1, 2, 3, 4, None]])
+
+
+def test_negative_radius() -> None:
+    for metric in ("euclidean", "manhattan", "chebyshev"):
+        with pytest.raises(ValueError, match="radius == -3"):
+            knnc.NearestNeighbors(metric=metric).fit(X).radius_neighbors(Q, -3)
+    theirs = sklearn.neighbors.NearestNeighbors(algorithm="brute").fit(X)
+    assert len(theirs.radius_neighbors(X, -300.0)[1][0]) > 1
+
+
+def test_failed_fit() -> None:
+    for rows in (X, X + 0.5):
+        clf = knnc.KNeighborsClassifier(3).fit(rows, Y)
+        expected = clf.predict(Q)
+        with pytest.raises(ValueError, match="contains NaN"):
+            clf.fit(np.full((9, 4), math.nan), Y[:9])
+        np.testing.assert_array_equal(clf.predict(Q), expected)
+
+
+def test_progress() -> None:
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError(f"{done} of {total}")
+
+    for rows in (X, X + 0.5):
+        nn = knnc.NearestNeighbors().fit(rows)
+        expected = nn.kneighbors(Q)
+        with knnc.progress(stop), pytest.raises(RuntimeError, match="of 20"):
+            nn.kneighbors(Q)
+        np.testing.assert_array_equal(nn.kneighbors(Q), expected)
+
+
+def test_pickles() -> None:
+    nn = knnc.NearestNeighbors().fit(X)
+    assert pickle.loads(pickle.dumps(nn)).engine_ == "integer"
+    form, version, sklearn_version = nn.__getstate__()["_knnc_state"]
+    later = {**nn.__getstate__(), "_knnc_state": (form + 1, "99.0", sklearn_version)}
+    with pytest.raises(ValueError, match="pickled by knnc 99"):
+        knnc.NearestNeighbors().__setstate__(later)
+    other = {**nn.__getstate__(), "_knnc_state": (form, version, "0.1")}
+    with pytest.warns(InconsistentVersionWarning):
+        knnc.NearestNeighbors().__setstate__(other)
+
+
+# ---- More than scikit-learn has
+
+
+def test_partial_fit() -> None:
+    clf = knnc.KNeighborsClassifier(3).partial_fit(X[:20], Y[:20]).partial_fit(X[20:], Y[20:])
+    whole = knnc.KNeighborsClassifier(3).fit(X, Y)
+    np.testing.assert_array_equal(clf.predict_proba(Q), whole.predict_proba(Q))
+
+
+def test_row_mask() -> None:
+    mask = Y == 1
+    ind = knnc.NearestNeighbors().fit(X).kneighbors(Q, row_mask=mask, return_distance=False)
+    part = knnc.NearestNeighbors().fit(X[mask]).kneighbors(Q, return_distance=False)
+    np.testing.assert_array_equal(ind, np.flatnonzero(mask)[part])
+
+
+def test_exact_on_request() -> None:
+    dist, ind = knnc.NearestNeighbors().fit(X).kneighbors(Q, return_distance="exact")
+    assert dist.dtype == np.int64
+    difference = Q[:, np.newaxis].astype(np.int64) - X[ind]
+    np.testing.assert_array_equal(dist, (difference**2).sum(axis=2))
+
+
+def test_tuners() -> None:
+    for tuner in (knnc.KNeighborsClassifierCV, knnc.KNeighborsRegressorCV):
+        assert tuner([1, 3]).fit(X, Y).best_params_["n_neighbors"] in (1, 3)
