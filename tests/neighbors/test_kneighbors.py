@@ -255,14 +255,18 @@ def test_radius_neighbors_are_scikit_learns(name: str, kind: str) -> None:
     theirs.fit(make(X).astype(np.float64))
     for queries in (make(Q), make(Q) + 0.25, None):
         as_floats = None if queries is None else queries.astype(np.float64)
-        got = ours.radius_neighbors(queries, sort_results=True)
-        expected = theirs.radius_neighbors(as_floats, sort_results=True)
-        for ours_part, theirs_part in zip(got, expected, strict=True):
-            assert ours_part.shape == theirs_part.shape
-            for a, b in zip(ours_part, theirs_part, strict=True):
-                np.testing.assert_array_equal(a, b)
+        got = ours.radius_neighbors(queries)
+        expected = theirs.radius_neighbors(as_floats)
         indices = ours.radius_neighbors(queries, return_distance=False)
-        for a, b in zip(indices, theirs.radius_neighbors(as_floats)[1], strict=True):
-            np.testing.assert_array_equal(a, b)
+        by_dist = ours.radius_neighbors(queries, sort_results=True)
+        assert got[0].shape == got[1].shape == indices.shape == expected[1].shape
+        for i in range(len(indices)):
+            order = expected[1][i].argsort()
+            np.testing.assert_array_equal(got[1][i], expected[1][i][order])
+            np.testing.assert_array_equal(indices[i], got[1][i])
+            np.testing.assert_allclose(got[0][i], expected[0][i][order], rtol=1e-6, atol=1e-7)
+            order = np.lexsort((got[1][i], got[0][i]))
+            np.testing.assert_array_equal(by_dist[1][i], got[1][i][order])
+            np.testing.assert_array_equal(by_dist[0][i], got[0][i][order])
     got, expected = (nn.radius_neighbors_graph(mode="distance") for nn in (ours, theirs))
-    np.testing.assert_array_equal(got.toarray(), expected.toarray())
+    np.testing.assert_allclose(got.toarray(), expected.toarray(), rtol=1e-6, atol=1e-7)
