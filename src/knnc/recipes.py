@@ -3,16 +3,36 @@
 >>> from knnc.recipes import make_recipe
 >>> make_recipe("plain", n_neighbors=3)
 KNeighborsClassifier(metric='euclidean', n_neighbors=3)
+
+The settings of those that learn were chosen on training images alone, by
+``benchmarks/recipes_search.py``; the README has what they reach.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
-from knnc import KNeighborsClassifier
+from sklearn.ensemble import VotingClassifier
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
-__all__ = ["RECIPES", "make_recipe", "plain"]
+from knnc import KNeighborsClassifier
+from knnc.image import (
+    HOG,
+    Blur,
+    Deskew,
+    DistortionKNeighborsClassifier,
+    LocalDiscriminant,
+    SoftWeights,
+    Stretch,
+)
+
+__all__ = ["RECIPES", "accurate", "clothes", "fast", "make_recipe", "plain"]
+
+_SOFT_02 = SoftWeights(0.2)
+# Cells of HOG as parts of the image's side: 4 and 7 pixels of 28.
+_CELLS = (1 / 7, 1 / 4)
 
 
 def plain(
@@ -37,7 +57,104 @@ def plain(
     return KNeighborsClassifier(n_neighbors, weights=weights, metric=metric, n_jobs=n_jobs)
 
 
-RECIPES: dict[str, Callable[..., Any]] = {"plain": plain}
+def fast(
+    *,
+    n_neighbors: int = 5,
+    weights: Any = _SOFT_02,
+    n_components: int = 60,
+    n_jobs: int | None = None,
+) -> Pipeline:
+    """Handwriting: made upright, edges by their directions, mapped to a few bytes, then searched.
+
+    Parameters
+    ----------
+    n_neighbors, weights, n_jobs
+        As :class:`knnc.KNeighborsClassifier` takes them; the distance is squared Euclidean.
+    n_components : int, default=60
+        Bytes an image becomes, as :class:`knnc.image.LocalDiscriminant` takes it.
+
+    Returns
+    -------
+    estimator : Pipeline
+        Not yet fitted.
+    """
+    return make_pipeline(
+        Stretch(),
+        Deskew(),
+        HOG(_CELLS, n_jobs=n_jobs),
+        LocalDiscriminant(n_components, n_jobs=n_jobs),
+        KNeighborsClassifier(n_neighbors, weights=weights, metric="sqeuclidean", n_jobs=n_jobs),
+    )
+
+
+def accurate(
+    *,
+    n_neighbors: int = 5,
+    weights: Any = _SOFT_02,
+    n_candidates: int = 100,
+    n_jobs: int | None = None,
+) -> VotingClassifier:
+    """Handwriting: two readers vote, on images made upright.
+
+    The first compares strokes by the image distortion model, with the nearest by what :func:`fast`
+    maps images to; the second is :func:`fast` with more neighbours.
+
+    Parameters
+    ----------
+    n_neighbors, weights, n_candidates, n_jobs
+        Of the first, as :class:`knnc.image.DistortionKNeighborsClassifier` takes them.
+
+    Returns
+    -------
+    estimator : VotingClassifier
+        Not yet fitted.
+    """
+    features = make_pipeline(HOG(_CELLS, n_jobs=n_jobs), LocalDiscriminant(60, n_jobs=n_jobs))
+    strokes = DistortionKNeighborsClassifier(
+        n_neighbors, weights=weights, n_candidates=n_candidates, features=features, n_jobs=n_jobs
+    )
+    readers = [
+        ("strokes", make_pipeline(Stretch(), Deskew(), strokes)),
+        ("mapped", fast(n_neighbors=20, n_jobs=n_jobs)),
+    ]
+    return VotingClassifier(readers, voting="soft")
+
+
+def clothes(
+    *,
+    n_neighbors: int = 20,
+    weights: Any = _SOFT_02,
+    n_components: int = 100,
+    n_jobs: int | None = None,
+) -> Pipeline:
+    """Pictures of things, such as Fashion-MNIST: edges and brightness, mapped, then searched.
+
+    Parameters
+    ----------
+    n_neighbors, weights, n_jobs
+        As :class:`knnc.KNeighborsClassifier` takes them; the distance is squared Euclidean.
+    n_components : int, default=100
+        Bytes an image becomes, as :class:`knnc.image.LocalDiscriminant` takes it.
+
+    Returns
+    -------
+    estimator : Pipeline
+        Not yet fitted.
+    """
+    return make_pipeline(
+        Stretch(),
+        make_union(HOG((1 / 7, 0.18, 1 / 4), n_jobs=n_jobs), Blur(1.0, step=2)),
+        LocalDiscriminant(n_components, n_jobs=n_jobs),
+        KNeighborsClassifier(n_neighbors, weights=weights, metric="sqeuclidean", n_jobs=n_jobs),
+    )
+
+
+RECIPES: dict[str, Callable[..., Any]] = {
+    "plain": plain,
+    "fast": fast,
+    "accurate": accurate,
+    "clothes": clothes,
+}
 
 
 def make_recipe(name: str, **params: Any) -> Any:
@@ -57,8 +174,13 @@ def make_recipe(name: str, **params: Any) -> Any:
     Raises
     ------
     ValueError
-        If there is no recipe of that name; the message lists the names there are.
+        If there is no recipe of that name; the message lists the names there are. Also if the
+        recipe does not take a parameter.
     """
     if name not in RECIPES:
         raise ValueError(f"no recipe is called {name!r}: choose from {', '.join(sorted(RECIPES))}")
+    known = inspect.signature(RECIPES[name]).parameters
+    for param in params:
+        if param not in known:
+            raise ValueError(f"recipe {name!r} takes no {param}, but {', '.join(known)}")
     return RECIPES[name](**params)

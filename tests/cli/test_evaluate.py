@@ -14,6 +14,7 @@ import sklearn
 import knnc
 from knnc.cli._console import error_interval
 from knnc.datasets import load_dataset
+from knnc.recipes import make_recipe
 
 from .conftest import Program, write_idx
 
@@ -117,6 +118,24 @@ def test_limit_reads_the_first_images_and_no_more_than_there_are(knnc_here: Prog
     assert evaluated(knnc_here, "digits", "--limit", 10**6)["n_test"] == len(test.data)
 
 
+@pytest.mark.parametrize("recipe", ["fast", "accurate", "clothes"])
+def test_recipes(knnc_here: Program, recipe: str) -> None:
+    record = evaluated(
+        knnc_here, "digits", "--recipe", recipe, "--limit", 100, "--threads", 2, "-k", 3
+    )
+    assert (record["recipe"], record["n_jobs"], record["engine"]) == (recipe, 2, "integer")
+    train, test = load_dataset("digits")
+    estimator = make_recipe(recipe, n_neighbors=3).fit(train.data, train.target)
+    assert record["accuracy"] == estimator.score(test.data[:100], test.target[:100])
+    assert record["accuracy"] > 0.9
+
+
+def test_table_of_a_recipe(knnc_here: Program) -> None:
+    result = knnc_here("evaluate", "digits", "--recipe", "accurate", "--limit", 20)
+    assert (result.code, result.err) == (0, "")
+    assert "accurate: n_neighbors = " in result.out
+
+
 def test_folder_of_idx_files(knnc_here: Program, idx_folder: Path) -> None:
     record = evaluated(knnc_here, idx_folder)
     assert record["dataset"] == str(idx_folder)
@@ -151,6 +170,7 @@ def test_table_says_the_same_without_escape_codes(knnc_here: Program) -> None:
         ([], ["DATASET"]),
         (["mnits"], ["mnits", "digits", "fashion-mnist"]),
         (["digits", "--recipe", "best"], ["best", "plain"]),
+        (["digits", "--recipe", "fast", "--metric", "l1"], ["fast", "metric", "n_components"]),
         (["digits", "--weights", "none"], ["uniform", "distance"]),
         (["digits", "--metric", "euclid"], ["euclid", "manhattan"]),
         (["digits", "-k", "0"], ["-k"]),

@@ -81,6 +81,14 @@ def test_definition(shape, params) -> None:
         assert np.abs(row - want).mean() < 0.6
 
 
+def test_sizes_as_parts_of_the_image() -> None:
+    for side, sizes in ((28, (4, 7)), (20, (3, 5)), (8, (2, 2))):
+        X = draw_images(1, 5, (side, side))
+        np.testing.assert_array_equal(
+            HOG((1 / 7, 0.25)).fit_transform(X), HOG(sizes).fit_transform(X)
+        )
+
+
 def test_contrast_does_not_count() -> None:
     X = draw_images(2, 20, (28, 28), "strokes")
     bright, dark = HOG().fit_transform(X).astype(int), HOG().fit_transform(X // 3).astype(int)

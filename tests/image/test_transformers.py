@@ -10,10 +10,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import knnc
-from knnc.image import HOG, Blur, Deskew, Shift
+from knnc.image import HOG, Blur, Deskew, Shift, Stretch
 from tests.image.support import Bytes, draw_images
 
-TRANSFORMERS = [HOG(), Deskew(), Blur(), Shift(1, -2)]
+TRANSFORMERS = [HOG(), Deskew(), Blur(), Blur(1, step=2), Shift(1, -2), Stretch()]
 SHAPES = [(28, 28), (8, 8), (5, 9), (9, 4), (1, 12), (7, 1)]
 
 
@@ -87,6 +87,8 @@ def test_a_query_of_another_kind_is_refused(transformer) -> None:
         (HOG(0), "cell_sizes"),
         (HOG(()), "cell_sizes"),
         (HOG((4, 2.5)), "cell_sizes"),
+        (HOG(0.0), "cell_sizes"),
+        (HOG("4"), "cell_sizes"),
         (HOG(n_bins=0), "n_bins.* 1 to 64"),
         (HOG(n_bins=65), "n_bins.* 1 to 64"),
         (HOG(block_size=0), "block_size"),
@@ -95,6 +97,7 @@ def test_a_query_of_another_kind_is_refused(transformer) -> None:
         (Blur(-1), "sigma"),
         (Blur("much"), "sigma"),
         (Blur(np.nan), "sigma"),
+        (Blur(step=0), "step"),
         (Shift(0.5), "down"),
         (Shift(right="1"), "right"),
         (Shift(fill=256), "fill"),
@@ -170,6 +173,21 @@ def test_blur(sigma, shape) -> None:
             radius = int(np.ceil(3 * sigma))
             want = ndimage.gaussian_filter(want, sigma, mode="nearest", radius=radius)
         assert np.abs(row.reshape(shape) - want).max() <= 1.0
+
+
+def test_blur_in_steps() -> None:
+    X = draw_images(1, 4, (7, 10))
+    whole = Blur(1, image_shape=(7, 10)).fit_transform(X).reshape(-1, 7, 10)
+    got = Blur(1, step=3, image_shape=(7, 10)).fit_transform(X)
+    np.testing.assert_array_equal(got.reshape(-1, 3, 4), whole[:, ::3, ::3])
+
+
+def test_stretch() -> None:
+    fitted = Stretch().fit(np.array([[0, 3, 9, 16]]))
+    assert fitted.brightest_ == 16
+    got = fitted.transform(np.array([[0, 1, 16, 200]]))
+    np.testing.assert_array_equal(got, [[0, 16, 255, 255]])
+    np.testing.assert_array_equal(Stretch().fit_transform(np.zeros((2, 4))), np.zeros((2, 4)))
 
 
 def test_blur_keeps_what_is_even() -> None:

@@ -34,7 +34,10 @@ def run(
             f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
             param_hint="--recipe",
         )
-    estimator = make_recipe(recipe, **params)
+    try:
+        estimator = make_recipe(recipe, **params)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     from knnc.datasets import load_dataset
 
     _check_name(dataset)
@@ -93,8 +96,8 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
         "fit_seconds": fitted - start,
         "predict_seconds": done - fitted,
         "queries_per_second": len(X_test) / (done - fitted),
-        "n_jobs": effective_n_threads(estimator.n_jobs),
-        "engine": estimator.engine_,
+        "n_jobs": effective_n_threads(_voters(estimator)[0].n_jobs),
+        "engine": _voters(estimator)[0].engine_,
         "versions": {
             "knnc": __version__,
             "python": platform.python_version(),
@@ -104,11 +107,23 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     }, n_wrong
 
 
+def _voters(estimator: Any) -> list[Any]:
+    """The neighbours' classifiers at the ends of pipelines, one or several that vote."""
+    if hasattr(estimator, "steps"):
+        return _voters(estimator.steps[-1][1])
+    if hasattr(estimator, "estimators_"):
+        return [voter for part in estimator.estimators_ for voter in _voters(part)]
+    return [estimator]
+
+
 def _print_table(
     record: Mapping[str, Any], n_wrong: int, estimator: Any, *, shape: tuple[int, ...]
 ) -> None:
+    last = _voters(estimator)[0]
     settings = ", ".join(
-        f"{name} = {getattr(estimator, name)}" for name in ("n_neighbors", "weights", "metric")
+        f"{name} = {getattr(last, name)}"
+        for name in ("n_neighbors", "weights", "metric", "distance")
+        if hasattr(last, name)
     )
     size = " x ".join(map(str, shape))
     rows = {

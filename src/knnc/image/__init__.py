@@ -8,6 +8,7 @@
     discriminant LocalDiscriminant: a linear map that is learnt, its results rounded to bytes
     deskew       Deskew    writing made upright, its mass in the middle
     blur         Blur      a Gaussian
+    stretch      Stretch   the brightest pixel made white
     shift        Shift     moved by whole pixels, mirrored
     base         rows that are images: shapes, bytes, checks
 
@@ -26,6 +27,7 @@ from knnc.image.discriminant import LocalDiscriminant
 from knnc.image.distortion import DistortionKNeighborsClassifier, SoftWeights
 from knnc.image.hog import HOG
 from knnc.image.shift import Shift
+from knnc.image.stretch import Stretch
 
 __all__ = [
     "HOG",
@@ -35,4 +37,5 @@ __all__ = [
     "LocalDiscriminant",
     "Shift",
     "SoftWeights",
+    "Stretch",
 ]

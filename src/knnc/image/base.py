@@ -134,11 +134,16 @@ class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ValueError
             If the rows are no images of that shape, or a parameter is wrong.
         """
-        X = validate_data(self, X, dtype="numeric")
-        self._encoding = bytes_of_fit(X)[1]
-        self.image_shape_ = shape_of(self.image_shape, X.shape[1])
-        self._check_parameters()
+        self._fit_rows(X)
         return self
+
+    def _fit_rows(self, X: Any) -> Images:
+        """All that fit does; the pixels as bytes."""
+        X = validate_data(self, X, dtype="numeric")
+        rows, self._encoding = bytes_of_fit(X)
+        self.image_shape_ = shape_of(self.image_shape, rows.shape[1])
+        self._check_parameters()
+        return rows
 
     def transform(self, X: Any) -> Images:
         """Transform images.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Blur(ImageTransformer):
     ----------
     sigma : float, default=0.7
         Standard deviation in pixels; 0 leaves images as they are.
+    step : int, default=1
+        Only every so many-th row and column is kept.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
 
@@ -47,23 +49,33 @@ class Blur(ImageTransformer):
     array([[ 5, 24, 40, 24,  5]], dtype=uint8)
     """
 
-    def __init__(self, sigma: float = 0.7, *, image_shape: Any = None) -> None:
+    def __init__(self, sigma: float = 0.7, *, step: int = 1, image_shape: Any = None) -> None:
         self.sigma = sigma
+        self.step = step
         self.image_shape = image_shape
 
     def _check_parameters(self) -> None:
         if not isinstance(self.sigma, Real) or not 0 <= self.sigma <= 100:
             raise ValueError(f"sigma must be a number from 0 to 100, got {self.sigma!r}.")
+        if not isinstance(self.step, Integral) or int(self.step) < 1:
+            raise ValueError(f"step must be a positive integer, got {self.step!r}.")
 
     def _transform_images(self, images: Images) -> Images:
         weights = _weights(float(self.sigma))
-        out = np.empty_like(images, order="C")
+        rows, columns = (-(-side // self.step) for side in self.image_shape_)
+        out = np.empty((len(images), rows, columns), dtype=np.uint8)
         for part in chunks(len(images), images[0].size):
             blurred = images[part].astype(np.int64)
             for axis in (1, 2):
                 blurred = _convolve(blurred, weights, axis)
-            out[part] = (blurred + (1 << (2 * _BITS - 1))) >> (2 * _BITS)
+            kept = blurred[:, :: self.step, :: self.step]
+            out[part] = (kept + (1 << (2 * _BITS - 1))) >> (2 * _BITS)
         return out.reshape(len(images), -1)
+
+    @property
+    def _n_features_out(self) -> int:
+        rows, columns = (-(-side // self.step) for side in self.image_shape_)
+        return int(rows * columns)
 
 
 def _weights(sigma: float) -> NDArray[np.int64]:

@@ -32,9 +32,10 @@ class HOG(ImageTransformer):
 
     Parameters
     ----------
-    cell_sizes : int or sequence of int, default=(4, 7)
-        Pixels of a cell's side. If a side of the image is no multiple, the cells reach over both
-        of its ends.
+    cell_sizes : int, float or sequence of these, default=(4, 7)
+        Pixels of a cell's side; or, if it is a float below 1, the part of the shorter side of the
+        image, rounded, and at least 2 pixels. If a side of the image is no multiple, the cells
+        reach over both of its ends.
     n_bins : int, default=8
         Directions, at most 64.
     signed : bool, default=True
@@ -108,29 +109,37 @@ class HOG(ImageTransformer):
             if not isinstance(value, Integral) or value < 1 or (high and value > high):
                 limit = f"from 1 to {high}" if high else "above 0"
                 raise ValueError(f"{name} must be an integer {limit}, got {value!r}.")
-        sizes = self._sizes()
-        if not sizes or not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
+        given = self.cell_sizes
+        given = given if isinstance(given, (tuple, list, np.ndarray)) else (given,)
+        if len(given) == 0 or not all(map(_is_size, given)):
             raise ValueError(
-                f"cell_sizes must be one or several positive integers, got {self.cell_sizes!r}."
+                "cell_sizes must be positive integers or floats between 0 and 1, one or several, "
+                f"got {self.cell_sizes!r}."
             )
         if not isinstance(self.noise, Real) or not 0 < self.noise < np.inf:
             raise ValueError(f"noise must be a positive number, got {self.noise!r}.")
 
-    def _sizes(self) -> tuple[Any, ...]:
-        sizes = self.cell_sizes
-        return tuple(sizes) if isinstance(sizes, (tuple, list, np.ndarray)) else (sizes,)
+    def _sizes(self) -> list[int]:
+        """Of cells, in pixels."""
+        given = self.cell_sizes
+        given = given if isinstance(given, (tuple, list, np.ndarray)) else (given,)
+        side = min(self.image_shape_)
+        return [
+            int(size) if isinstance(size, Integral) else max(2, round(size * side))
+            for size in given
+        ]
 
     def _transform_images(self, images: Images) -> Images:
         n_threads = effective_n_threads(self.n_jobs)
-        parts = [self._cells(self.image_shape_, int(size)) for size in self._sizes()]
+        parts = [self._cells(self.image_shape_, size) for size in self._sizes()]
         widths = [rows * columns * side**2 * self.n_bins for rows, columns, side in parts]
         out = np.empty((len(images), sum(widths)), dtype=np.uint8)
         for part in chunks(len(images), max(max(widths), images[0].size)):
             some = np.ascontiguousarray(images[part])
             start = 0
             for size, width in zip(self._sizes(), widths, strict=True):
-                cells = _count(some, int(size), self.n_bins, self.signed, n_threads)
-                out[part, start : start + width] = self._blocks(cells, int(size))
+                cells = _count(some, size, self.n_bins, self.signed, n_threads)
+                out[part, start : start + width] = self._blocks(cells, size)
                 start += width
         return out
 
@@ -166,8 +175,14 @@ class HOG(ImageTransformer):
 
     @property
     def _n_features_out(self) -> int:
-        parts = (self._cells(self.image_shape_, int(size)) for size in self._sizes())
+        parts = (self._cells(self.image_shape_, size) for size in self._sizes())
         return sum(rows * columns * side**2 * self.n_bins for rows, columns, side in parts)
+
+
+def _is_size(size: Any) -> bool:
+    if isinstance(size, Integral):
+        return int(size) >= 1
+    return isinstance(size, Real) and 0 < float(size) < 1
 
 
 def _count(
