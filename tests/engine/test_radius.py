@@ -65,6 +65,16 @@ def test_any_number_of_threads(kernel: str, n_queries: int, n_threads: int) -> N
         _assert_within(index, rows, queries, limit, n_threads)
 
 
+@pytest.mark.parametrize("palette", ["uniform", "few", "zeros"])
+def test_lists_of_every_length_are_sorted(metric: str, palette: str) -> None:
+    """Few, rather few and many rows are sorted each in a way of their own."""
+    rows, queries = draw(17, 6000, 40, palette), draw(18, 2, 40, palette)
+    index = Index(rows, metric)
+    occurring = np.sort(oracle_distances(rows, queries[0], metric))
+    for n in (1, 2, 47, 48, 49, 200, 4095, 4096, 4097, 6000):
+        _assert_within(index, rows, queries, int(occurring[n - 1]))
+
+
 @pytest.mark.parametrize("palette", ["uniform", "duplicates", "zeros"])
 def test_leave_one_out(kernel: str, palette: str) -> None:
     """By index, whether or not a row has duplicates."""

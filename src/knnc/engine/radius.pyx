@@ -19,7 +19,6 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from knnc.engine._heap cimport heap_clear, heap_push, heap_sort
 from knnc.engine._kernels cimport (
     KNNC_CHEBYSHEV,
     knnc_found,
@@ -35,7 +34,6 @@ from knnc.engine.search cimport (
     max_block,
     pack_tiles,
     panels_at_a_time,
-    queries_to_sort,
     tile_bytes,
 )
 
@@ -49,6 +47,9 @@ cdef double CHUNK_SECONDS = 0.05
 cdef int64_t CHUNK_PAIRS = 1 << 22
 # Rows of a panel block, each of which needs a place in the lists of a tile.
 cdef int64_t BLOCK_ROWS = 2048
+# Up to so many neighbours are sorted by insertion, up to so many by 8 bits at a time, more by 11.
+cdef int64_t FEW = 48
+cdef int64_t RATHER_FEW = 4096
 # Queries of an item: what a quarter of a 1 MiB L2 cache holds.
 cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
 # Below this many multiply-adds, waking a second thread costs more than it brings.
@@ -360,41 +361,88 @@ cdef collect(Lists lists, int64_t n_queries, int64_t[::1] ends, bint with_dist, 
         return ind, dist
     if total < CHUNK_PAIRS // 64:
         n_threads = 1
-    cdef int64_t step = n_queries
-    if sort:
-        step = queries_to_sort(total // n_queries + 1, n_threads)
+    cdef int64_t step = max(1, CHUNK_PAIRS // (total // n_queries + 1))
+    cdef int failed = 0
     while last < n_queries:
         first = last
         last = min(n_queries, first + step)
         for q in prange(first, last, nogil=True, num_threads=n_threads, schedule="dynamic"):
-            finish_query(lists, n_queries, q, &ind_of[0] + (ends[q] - start),
-                         &dist_of[0] + (ends[q] - start), with_dist, sort)
+            failed += finish_query(lists, n_queries, q, &ind_of[0] + (ends[q] - start),
+                                   &dist_of[0] + (ends[q] - start), with_dist, sort)
+        if failed:
+            raise MemoryError("no memory to sort the neighbours within a radius.")
         PyErr_CheckSignals()
     return ind, dist
 
 
-cdef void finish_query(
+cdef int finish_query(
     Lists lists, int64_t n_queries, int64_t q, int64_t *ind, int64_t *dist, bint with_dist,
     bint sort,
 ) noexcept nogil:
+    """Returns -1 when there is no memory to sort."""
     cdef List *found
-    cdef int64_t n_parts = lists.n // n_queries, p, i, n = 0, at = 0
-    if sort:
-        for p in range(n_parts):
-            n += lists.at[p * n_queries + q].n
-        heap_clear(dist, ind, n)
+    cdef int64_t n_parts = lists.n // n_queries, p, n = 0
     for p in range(n_parts):
         found = &lists.at[p * n_queries + q]
-        if sort:
-            for i in range(found.n):
-                heap_push(dist, ind, n, found.dist[i], found.ind[i])
-        elif found.n:
-            memcpy(ind + at, found.ind, found.n * sizeof(int64_t))
+        if found.n:
+            memcpy(ind + n, found.ind, found.n * sizeof(int64_t))
             if with_dist:
-                memcpy(dist + at, found.dist, found.n * sizeof(int64_t))
-            at += found.n
-    if sort:
-        heap_sort(dist, ind, n)
+                memcpy(dist + n, found.dist, found.n * sizeof(int64_t))
+            n += found.n
+    if not sort:
+        return 0
+    if n <= FEW:
+        insertion_sort(dist, ind, n)
+        return 0
+    return radix_sort(dist, ind, n)
+
+
+cdef void insertion_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept nogil:
+    """By distance; rows at the same distance stay in their order."""
+    cdef int64_t i, at, own_dist, own_ind
+    for i in range(1, n):
+        own_dist, own_ind = dist[i], ind[i]
+        at = i
+        while at > 0 and dist[at - 1] > own_dist:
+            dist[at], ind[at] = dist[at - 1], ind[at - 1]
+            at -= 1
+        dist[at], ind[at] = own_dist, own_ind
+
+
+cdef int radix_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept nogil:
+    """The same for many, some bits at a time, the lowest first. Returns -1 without memory."""
+    cdef int64_t starts[2049]
+    cdef int64_t largest = 0, i, digit, n_digits
+    cdef int bits = 8 if n <= RATHER_FEW else 11, shift = 0
+    cdef int64_t *scratch = <int64_t *>malloc(2 * n * sizeof(int64_t))
+    cdef int64_t *from_dist = dist
+    cdef int64_t *from_ind = ind
+    cdef int64_t *to_dist = scratch
+    cdef int64_t *to_ind = scratch + n
+    if scratch == NULL:
+        return -1
+    n_digits = 1 << bits
+    for i in range(n):
+        largest = max(largest, dist[i])
+    while largest >> shift:
+        memset(starts, 0, (n_digits + 1) * sizeof(int64_t))
+        for i in range(n):
+            starts[((from_dist[i] >> shift) & (n_digits - 1)) + 1] += 1
+        for digit in range(n_digits):
+            starts[digit + 1] += starts[digit]
+        for i in range(n):
+            digit = (from_dist[i] >> shift) & (n_digits - 1)
+            to_dist[starts[digit]] = from_dist[i]
+            to_ind[starts[digit]] = from_ind[i]
+            starts[digit] += 1
+        from_dist, to_dist = to_dist, from_dist
+        from_ind, to_ind = to_ind, from_ind
+        shift += bits
+    if from_dist != dist:
+        memcpy(dist, from_dist, n * sizeof(int64_t))
+        memcpy(ind, from_ind, n * sizeof(int64_t))
+    free(scratch)
+    return 0
 
 
 def joined(list parts):
