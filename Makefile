@@ -23,11 +23,12 @@ ifeq ($(shell uname -s),Darwin)
 export ARCHFLAGS ?= -arch $(shell uname -m)
 endif
 
-.PHONY: help demo test lint format types wheel clean distclean
+.PHONY: help demo test soak lint format types wheel clean distclean
 
 help:
 	@echo "make demo    read handwritten digits, beside scikit-learn"
 	@echo "make test    the tests"
+	@echo "make soak    random calls for ten minutes; ARGS=\"--seconds 60\" for one"
 	@echo "make lint    ruff and cython-lint; make format mends what can be mended"
 	@echo "make types   mypy"
 	@echo "make wheel   an sdist and a wheel in dist/"
@@ -39,6 +40,9 @@ demo: $(VENV)/.for-demo
 
 test: $(VENV)/.for-test
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.for-test
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lint: $(VENV)/.for-lint
 	$(BIN)/ruff check .

@@ -119,14 +119,15 @@ def run_child(
     function: str,
     *arguments: object,
     module: str = "children",
+    package: str = "tests.engine",
     timeout: float = 200,
     **environment: str,
 ) -> dict[str, Any]:
-    """Run ``tests.engine.children.<function>(*arguments)`` in a fresh process.
+    """Run ``<package>.<module>.<function>(*arguments)`` in a fresh process.
 
     Returns what it returned, with "stderr" added. A hang or a crash fails the test.
     """
-    command = [sys.executable, "-m", f"tests.engine.{module}", function, *map(str, arguments)]
+    command = [sys.executable, "-m", f"{package}.{module}", function, *map(str, arguments)]
     try:
         done = subprocess.run(
             command,

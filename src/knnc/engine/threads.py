@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from time import monotonic
 
 import joblib
+import threadpoolctl
 
 from knnc.engine.dispatch import openmp_max_threads
 
@@ -91,6 +94,20 @@ def safe_n_threads(n_threads: int) -> int:
         _warn_once()
         return 1
     return n_threads
+
+
+@contextmanager
+def safe_openmp() -> Iterator[None]:
+    """In a forked child, keep the OpenMP of other libraries to one thread; elsewhere do nothing.
+
+    scikit-learn's fused search hangs in a child whose parent has used its threads.
+    """
+    if not _forked:
+        yield
+        return
+    safe_n_threads(_cpu_count())  # for the warning
+    with threadpoolctl.threadpool_limits(limits=1, user_api="openmp"):
+        yield
 
 
 def _after_fork() -> None:

@@ -21,6 +21,7 @@ from sklearn.utils.validation import validate_data
 from knnc import _compat
 from knnc.engine.narrow import Encoding, decode
 from knnc.engine.progress import current
+from knnc.engine.threads import safe_openmp
 
 Bytes = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
@@ -57,6 +58,7 @@ def as_numbers(checked: Any) -> Any:
     return checked.astype(np.float64) if checked.dtype.hasobject else checked
 
 
+@safe_openmp()
 def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
     """What scikit-learn's ``kneighbors`` returns, piece by piece.
 
@@ -154,6 +156,7 @@ def _without_self(dist: Float64, ind: Indices, start: int) -> Answer:
     return dist[keep].reshape(n_queries, k - 1), ind[keep].reshape(n_queries, k - 1)
 
 
+@safe_openmp()
 def radius_neighbors(
     estimator: Any, X: Any, radius: Any, return_distance: bool, sort_results: bool
 ) -> Any:
@@ -187,6 +190,7 @@ def radius_neighbors(
     return np.concatenate(dist), np.concatenate(ind)
 
 
+@safe_openmp()
 def kneighbors_of_floats(
     rows: Bytes,
     encoding: Encoding,
