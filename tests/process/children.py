@@ -82,20 +82,27 @@ QUERIES = {
 ESTIMATORS: dict[str, Callable[[], Any]] = {
     "brute": lambda: knnc.NearestNeighbors(n_neighbors=4, algorithm="brute", n_jobs=2),
     "pruned": lambda: knnc.NearestNeighbors(n_neighbors=4, algorithm="pruned", n_jobs=2),
-    "scikit-learn": lambda: knnc.NearestNeighbors(n_neighbors=4, metric="cosine", n_jobs=2),
+    "scikit-learn": lambda: knnc.NearestNeighbors(n_neighbors=4, metric="canberra"),
     "classifier": lambda: knnc.KNeighborsClassifier(3, n_jobs=2),
+    "radius": lambda: knnc.RadiusNeighborsClassifier(7.5, outlier_label=1, n_jobs=2),
+    "scikit-learn radius": lambda: knnc.RadiusNeighborsClassifier(
+        12.0, metric="canberra", algorithm="brute", outlier_label=1
+    ),
 }
 _fitted: dict[str, Any] = {}
 _expected: dict[str, dict[str, Any]] = {}
 
 
 def _answers(estimator: Any) -> dict[str, Any]:
-    answers = {name: estimator.kneighbors(queries) for name, queries in QUERIES.items()}
+    answers = {}
+    for name, queries in QUERIES.items():
+        if hasattr(estimator, "kneighbors"):
+            answers[name] = estimator.kneighbors(queries)
+        else:
+            parts = zip(*estimator.radius_neighbors(queries), strict=True)
+            answers[name] = [part for own in parts for part in own]
     if hasattr(estimator, "predict"):
-        answers["labels"] = (
-            estimator.predict(QUERIES["bytes"]),
-            estimator.predict(QUERIES["halves"]),
-        )
+        answers["labels"] = [estimator.predict(QUERIES[name]) for name in ("bytes", "halves")]
     return answers
 
 

@@ -255,6 +255,7 @@ def kneighbors_of_floats(
     return best[0][:n_queries], best[1][:n_queries]
 
 
+@safe_openmp()
 def radius_of_floats(
     rows: Bytes,
     encoding: Encoding,

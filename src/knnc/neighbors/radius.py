@@ -9,6 +9,7 @@ import sklearn.neighbors
 from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
+from knnc.engine.threads import safe_openmp
 from knnc.neighbors.base import unchanged_after_error
 from knnc.neighbors.within import IntegerRadiusMixin
 
@@ -156,7 +157,8 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, sklearn.neighbors.RadiusNeig
         ValueError
             As `predict` does.
         """
-        return super().predict_proba(X)
+        with safe_openmp():
+            return super().predict_proba(X)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of `predict(X)`: the share of queries with the right label.
