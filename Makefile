@@ -11,6 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTHON ?=
 ARGS ?=
 
+# A file of tests to each core, as one gets free; threads of OpenMP that wait do not spin meanwhile.
+PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
+
 # A change of any of these builds and installs again.
 SOURCES := pyproject.toml setup.py src/knnc/_version.py \
 	$(wildcard src/knnc/*.pxd src/knnc/engine/*.pyx src/knnc/engine/*.pxd) \
@@ -39,7 +42,7 @@ demo: $(VENV)/.for-demo
 	$(BIN)/knnc demo
 
 test: $(VENV)/.for-test
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 soak: $(VENV)/.for-test
 	$(BIN)/python -m tests.soak $(ARGS)

@@ -150,6 +150,10 @@ def test_a_bad_number_set_after_fit(fit: str) -> None:
         knnc.NearestNeighbors(n_jobs=0).fit(X)
 
 
+def _no_distance(_a: Any, _b: Any) -> float:
+    return 0.0
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -164,10 +168,10 @@ def test_a_bad_number_set_after_fit(fit: str) -> None:
         {"n_jobs": 1.5},
         {"algorithm": "kd_tree", "metric": "cosine"},
         {"algorithm": "ball_tree", "metric": "sqeuclidean"},
-        {"algorithm": "kd_tree", "metric": lambda a, b: 0},
+        {"algorithm": "kd_tree", "metric": _no_distance},
         {"algorithm": "ball_tree", "metric": "precomputed"},
     ],
-    ids=str,
+    ids=lambda parameters: str({k: getattr(v, "__name__", v) for k, v in parameters.items()}),
 )
 @pytest.mark.parametrize("fit", ["uint8", "float64"])
 def test_bad_parameters(parameters: dict[str, Any], fit: str) -> None:
