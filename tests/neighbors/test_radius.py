@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.neighbors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics._pairwise_distances_reduction import (
     RadiusNeighbors,
@@ -98,6 +98,7 @@ def _assert_within(nn: Any, queries: Any, radius: float) -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("fit", FITS)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 40),
@@ -150,7 +151,7 @@ def test_a_mixed_batch_equals_each_row_alone(fit: str, metric: str) -> None:
     """Rows that no bytes stand for included: their distances are those of kneighbors too."""
     rng = np.random.default_rng(3)
     X = FITS[fit](any_bytes(4, 300, 7))
-    Q = draw_rows(rng, [*ROW_KINDS] * 3, "float64", 7, off_by_an_ulp=True)
+    Q = draw_rows(rng, [*ROW_KINDS], "float64", 7, off_by_an_ulp=True)
     nn = knnc.NearestNeighbors(metric=metric).fit(X)
     distances = nn.kneighbors(Q, 300)[0]
     for radius in (float(distances[0, 20]), float(distances[-1, 250])):
@@ -243,6 +244,7 @@ def _search_of(fitted: Any) -> Any:
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("cls", CLASSES)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 40),

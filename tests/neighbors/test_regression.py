@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.neighbors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict
 
@@ -37,6 +37,7 @@ def _mean_of_scikit_learn(fitted: knnc.KNeighborsRegressor) -> Any:
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 50),
