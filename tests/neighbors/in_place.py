@@ -1,7 +1,7 @@
 """A pytest plugin: scikit-learn's tests meet knnc's classes under scikit-learn's names.
 
-``python -m pytest -p tests.neighbors.in_place ...``. It is loaded before any test module is, so
-all that they import from :mod:`sklearn.neighbors` by a public name is knnc's.
+``python -m pytest -p tests.neighbors.in_place ...``. It is configured before any test module is
+loaded, so all that they import from :mod:`sklearn.neighbors` by a public name is knnc's.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ NOT_KNNCS = {
     ),
 }
 
-REPLACED = [name for name in knnc.__all__ if hasattr(sklearn.neighbors, name)]
-for _name in REPLACED:
-    setattr(sklearn.neighbors, _name, getattr(knnc, _name))
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only where this is a plugin: other tests compare knnc with what they find there."""
+    replaced = [name for name in knnc.__all__ if hasattr(sklearn.neighbors, name)]
+    classes = {name: getattr(knnc, name) for name in replaced}  # all, before the first is replaced
+    vars(sklearn.neighbors).update(classes)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

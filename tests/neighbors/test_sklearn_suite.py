@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import sklearn
+import sklearn.neighbors
 
 from tests.engine.support import child_environment
 from tests.neighbors.in_place import NOT_KNNCS
@@ -63,6 +63,13 @@ def test_scikit_learns_tests_pass() -> None:
     print(said)
     assert not {"failed", "error", "errors"} & counts.keys()
     assert counts["passed"] > 900
+
+
+def test_only_there() -> None:
+    """In this process scikit-learn has its own classes, or other tests would prove nothing."""
+    for name in sklearn.neighbors.__all__:
+        there = getattr(sklearn.neighbors, name)
+        assert getattr(there, "__module__", "sklearn.").startswith("sklearn."), name
 
 
 def test_what_is_left_out_has_to_be() -> None:
