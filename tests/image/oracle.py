@@ -48,3 +48,24 @@ def shift_cost(a: Bytes, b: Bytes, reach: int) -> int:
         for down in steps
         for right in steps
     )
+
+
+def tangents(image: Bytes) -> npt.NDArray[np.float64]:
+    """Seven directions in which an image changes, (height * width, 7)."""
+    h, w = image.shape
+    p = np.pad(image.astype(float), 1, mode="edge")
+    across, along = (p[1:-1, 2:] - p[1:-1, :-2]) / 2, (p[2:, 1:-1] - p[:-2, 1:-1]) / 2
+    y, x = np.mgrid[:h, :w]
+    y, x = y - (h - 1) / 2, x - (w - 1) / 2
+    stretched = [x * across + y * along, y * across - x * along]
+    stretched += [x * across - y * along, y * across + x * along]
+    rows = [across, along, *stretched, across**2 + along**2]
+    return np.stack([row.ravel() for row in rows], axis=1)
+
+
+def tangent_distance(a: Bytes, b: Bytes, *, both: bool) -> float:
+    """What is left of the squared distance, by least squares."""
+    T = np.hstack([tangents(a), tangents(b)]) if both else tangents(a)
+    T /= np.maximum(np.linalg.norm(T, axis=0), 1e-300)
+    apart = (a.astype(float) - b).ravel()
+    return float(((apart - T @ np.linalg.lstsq(T, apart, rcond=1e-9)[0]) ** 2).sum())

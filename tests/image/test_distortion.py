@@ -14,7 +14,7 @@ from knnc.engine.progress import ProgressCallback
 from knnc.image import _distortion
 from knnc.image._distortion import Gallery, rerank
 from tests.engine.support import child_environment
-from tests.image.oracle import idm_cost, shift_cost
+from tests.image.oracle import idm_cost, shift_cost, tangent_distance
 from tests.image.support import Bytes, draw_images
 
 KERNELS = _distortion.all_idm_kernels()
@@ -118,7 +118,8 @@ def test_sums_of_terms(data: st.DataObject) -> None:
     """Each weight, none, one or several; all exact where the weights are."""
     shape = data.draw(st.sampled_from([(4, 4), (3, 6), (9, 5)]))
     values = st.sampled_from([0.0, 0.5, 1.0, 3.0])
-    weights = {name: data.draw(values, label=name) for name in _distortion.TERMS}
+    terms_of_integers = [name for name in _distortion.TERMS if not name.startswith("tangent")]
+    weights = {name: data.draw(values, label=name) for name in terms_of_integers}
     warp, reach = data.draw(st.integers(0, 2)), data.draw(st.integers(0, 3))
     k = data.draw(st.integers(1, 10))
     X, Q = images(1, shape), images(2, shape)[:4]
@@ -137,6 +138,39 @@ def test_sums_of_terms(data: st.DataObject) -> None:
     want_dist, want_ind = in_order(want, k)
     np.testing.assert_array_equal(dist, want_dist)
     np.testing.assert_array_equal(ind, want_ind)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (8, 8), (5, 13), (6, 4)])
+@pytest.mark.parametrize("both", [False, True])
+def test_tangent_distance(shape: tuple[int, int], both: bool) -> None:
+    X, Q = images(1, shape), images(2, shape)[:7]
+    name = "tangent_both" if both else "tangent"
+    dist, ind = distances(X, Q, shape, {name: 1.0})
+    got = np.empty_like(dist)
+    np.put_along_axis(got, ind, dist, axis=1)
+    want = np.array(
+        [[tangent_distance(q.reshape(shape), x.reshape(shape), both=both) for x in X] for q in Q]
+    )
+    scale = ((Q[:, np.newaxis].astype(float) - X) ** 2).sum(axis=2)
+    np.testing.assert_allclose(got / (scale + 1), want / (scale + 1), atol=1e-6)
+    assert (got <= scale).all()
+    for k in (1, 4):
+        few = distances(X, Q, shape, {name: 1.0, "idm": 0.1}, k=k, n_threads=3)
+        whole = distances(X, Q, shape, {name: 1.0, "idm": 0.1})
+        for some, every in zip(few, whole, strict=True):
+            np.testing.assert_array_equal(some, every[:, :k])
+
+
+def test_an_image_is_near_to_itself_moved_and_turned() -> None:
+    from scipy import ndimage
+
+    y, x = np.mgrid[-13.5:14, -13.5:14]
+    image = (255 * np.exp(-((x / 3) ** 2) - (y / 7) ** 2)).astype(np.uint8)
+    turned = ndimage.rotate(ndimage.shift(image, (0.3, 0.4), order=1), 3, reshape=False, order=1)
+    X = turned.reshape(1, -1)
+    for name in ("tangent", "tangent_both"):
+        dist = distances(X, image.reshape(1, -1), (28, 28), {name: 1.0})[0][0, 0]
+        assert dist < 0.2 * ((X.astype(float) - image.ravel()) ** 2).sum()
 
 
 def test_threads_and_order_of_candidates_do_not_count() -> None:

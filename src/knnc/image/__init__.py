@@ -13,7 +13,7 @@
     base         rows that are images: shapes, bytes, checks
 
     _distortion.pyx        candidates in the order of a sum of terms, on all threads
-    kernels/*.c            the image distortion model, one file per instruction set
+    kernels/*.c            the image distortion model, one file per instruction set; tangents
     _histograms.pyx        the histograms of HOG
 
 Every transformer takes rows of pixels (whole numbers 0..255 of any dtype, or such divided by 255),

@@ -6,7 +6,7 @@
         a query, one an OpenMP iteration, against a range of its candidates
           the terms that are cheap, then those that are dear, until the sum passes the k-th so far
 
-A distance is a sum of terms, each a whole number times a weight, in a fixed order; terms are never
+A distance is a sum of terms, each a number times a weight, in a fixed order; terms are never
 negative, so a candidate can be given up as soon as a part of the sum is above the k-th distance.
 Which pairs are given up depends on the order of the candidates; what is kept does not.
 """
@@ -19,12 +19,15 @@ from libc.stdlib cimport free, malloc
 from knnc.engine.dispatch cimport can_run
 from knnc.image._idm cimport (
     KNNC_IDM_MAX_WARP,
+    KNNC_TANGENTS,
     knnc_idm_gradients,
     knnc_idm_kernel,
     knnc_idm_kernel_at,
     knnc_idm_layout,
     knnc_idm_shape,
     knnc_n_idm_kernels,
+    knnc_tangent_distance,
+    knnc_tangents,
 )
 
 from time import perf_counter
@@ -40,7 +43,9 @@ cdef double MARGIN = 1 + 1e-12
 
 MAX_WARP = KNNC_IDM_MAX_WARP
 # In the order in which they are added up.
-TERMS = ("features", "pixels", "manhattan", "shift", "idm", "idm_back")
+TERMS = (
+    "features", "pixels", "manhattan", "shift", "tangent", "tangent_both", "idm", "idm_back"
+)
 
 
 def all_idm_kernels():
@@ -69,7 +74,7 @@ cdef const knnc_idm_kernel *find_idm_kernel(str name) except NULL:
 
 
 cdef struct Weights:
-    double features, pixels, manhattan, shift, idm, idm_back
+    double features, pixels, manhattan, shift, tangent, tangent_both, idm, idm_back
     int64_t max_shift
 
 
@@ -214,6 +219,8 @@ cdef class Gallery:
         self.weights.pixels = weights.get("pixels", 0.0)
         self.weights.manhattan = weights.get("manhattan", 0.0)
         self.weights.shift = weights.get("shift", 0.0)
+        self.weights.tangent = weights.get("tangent", 0.0)
+        self.weights.tangent_both = weights.get("tangent_both", 0.0)
         self.weights.idm = weights.get("idm", 0.0)
         self.weights.idm_back = weights.get("idm_back", 0.0)
         self.weights.max_shift = max_shift
@@ -249,21 +256,44 @@ cdef class Gallery:
         self, const uint8_t *query, const int64_t *candidates, const int64_t *features,
         int64_t n_candidates, Best *best,
     ) noexcept nogil:
-        """Keep the best of some candidates; -1 if there is no memory for the query's gradients."""
+        """Keep the best of some candidates; -1 if there is no memory for what the query needs."""
         cdef int8_t *pairs = NULL
+        cdef double *tangents = NULL  # the query's, and after them the candidate's
         cdef int64_t j
         if self.pairs:
             pairs = <int8_t *>malloc(self.shape.n_bytes)
             if pairs == NULL:
                 return -1
             knnc_idm_gradients(&self.shape, query, pairs)
+        if self.weights.tangent > 0 or self.weights.tangent_both > 0:
+            tangents = <double *>malloc(2 * KNNC_TANGENTS * self.n_pixels * sizeof(double))
+            if tangents == NULL:
+                free(pairs)
+                return -1
+            knnc_tangents(query, self.shape.height, self.shape.width, tangents)
         for j in range(n_candidates):
-            self.compare_pair(query, pairs, candidates[j], features[j], best)
+            self.compare_pair(query, pairs, tangents, candidates[j], features[j], best)
         free(pairs)
+        free(tangents)
         return 0
 
+    cdef double tangent_terms(
+        self, const uint8_t *query, double *tangents, const uint8_t *image
+    ) noexcept nogil:
+        cdef double total = 0
+        cdef double *others = tangents + KNNC_TANGENTS * self.n_pixels
+        if self.weights.tangent > 0:
+            total += self.weights.tangent * knnc_tangent_distance(
+                query, image, self.n_pixels, tangents, NULL)
+        if self.weights.tangent_both > 0:
+            knnc_tangents(image, self.shape.height, self.shape.width, others)
+            total += self.weights.tangent_both * knnc_tangent_distance(
+                query, image, self.n_pixels, tangents, others)
+        return total
+
     cdef void compare_pair(
-        self, const uint8_t *query, const int8_t *pairs, int64_t row, int64_t features, Best *best
+        self, const uint8_t *query, const int8_t *pairs, double *tangents, int64_t row,
+        int64_t features, Best *best,
     ) noexcept nogil:
         cdef const uint8_t *image = self.images + row * self.n_pixels
         cdef const int8_t *others = self.pairs + row * self.shape.n_bytes if self.pairs else NULL
@@ -278,6 +308,10 @@ cdef class Gallery:
         if self.weights.shift > 0:
             total += self.weights.shift * best_shift(
                 query, image, self.shape.height, self.shape.width, self.weights.max_shift)
+            if total > worst:
+                return
+        if tangents:
+            total += self.tangent_terms(query, tangents, image)
             if total > worst:
                 return
         if self.weights.idm > 0:
@@ -351,7 +385,7 @@ def rerank(
                         gallery, &queries[i, 0], &candidates[i, first], &features[i, first], now,
                         &dist_of[i, 0], &ind_of[i, 0], k)
             if failed:
-                raise MemoryError("no memory for the gradients of a query.")
+                raise MemoryError("no memory for the gradients or the tangents of a query.")
             elapsed = (perf_counter() - started) * min(<int64_t>n_threads, n_now) / (n_now * now)
             gallery.pace = max(min(elapsed, 8 * gallery.pace), gallery.pace / 8, 1e-8)
             first += now

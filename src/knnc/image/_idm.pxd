@@ -1,4 +1,4 @@
-"""kernels/idm.h for Cython."""
+"""kernels/idm.h and kernels/tangent.h for Cython."""
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t
 
 cdef extern from "idm.h" nogil:
@@ -27,3 +27,13 @@ cdef extern from "idm.h" nogil:
     ) noexcept
     int knnc_n_idm_kernels() noexcept
     const knnc_idm_kernel *knnc_idm_kernel_at(int i) noexcept
+
+cdef extern from "tangent.h" nogil:
+    const int KNNC_TANGENTS
+
+    void knnc_tangents(
+        const uint8_t *image, int64_t height, int64_t width, double *basis
+    ) noexcept
+    double knnc_tangent_distance(
+        const uint8_t *x, const uint8_t *y, int64_t n_pixels, const double *a, const double *b
+    ) noexcept

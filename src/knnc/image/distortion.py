@@ -113,6 +113,10 @@ class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         "shift"
             squared Euclidean distance of the pixels, the training image moved by up to
             `max_shift` pixels to where it is least. Both are on a black ground.
+        "tangent"
+            tangent distance: squared Euclidean distance of the training image from all that the
+            query becomes by small shifts, turns, stretches and changes of thickness, taken to be
+            a plane. "tangent_both": of what the one and what the other becomes.
         "features"
             squared Euclidean distance of `features`.
         "pixels", "manhattan"
@@ -145,7 +149,8 @@ class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Terms are whole numbers and are added in a fixed order, candidates at the same distance come in
+    Terms are whole numbers (tangent distances are floats, computed pair by pair in one order) and
+    are added in a fixed order, candidates at the same distance come in
     the order of the training rows, and all that is not computed for speed is above the k-th
     distance: the neighbours are the same for every number of threads, batch and instruction set.
 
@@ -153,6 +158,9 @@ class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
 
     References
     ----------
+    P. Simard, Y. LeCun and J. Denker, "Efficient pattern recognition using a new transformation
+    distance", NIPS 1993.
+
     D. Keysers, T. Deselaers, C. Gollan and H. Ney, "Deformation models for image recognition",
     IEEE Transactions on Pattern Analysis and Machine Intelligence 29 (8), 2007.
 
