@@ -1,4 +1,4 @@
-"""How the settings in knnc.recipes were chosen: on training images alone, never a test image.
+"""The settings tried for knnc.recipes, compared on training images alone, never a test image.
 
     python benchmarks/recipes_search.py mnist          # or fashion-mnist; --queries 2000 for a look
     python benchmarks/recipes_search.py mnist --only upright

@@ -4,8 +4,8 @@
 >>> make_recipe("plain", n_neighbors=3)
 KNeighborsClassifier(metric='euclidean', n_neighbors=3)
 
-The settings of those that learn were chosen on training images alone, by
-``benchmarks/recipes_search.py``; the README has what they reach.
+The settings of those that learn were chosen on training images alone; those that were tried are
+in ``benchmarks/recipes_search.py``, and what the recipes reach is in the README.
 """
 
 from __future__ import annotations
