@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,7 @@ def test_there_is_something_to_run() -> None:
 @pytest.mark.usefixtures("mnist")
 def test_python_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     """One after the other, as a reader would paste them."""
+    pytest.importorskip("skimage")
     names: dict[str, object] = {}
     for block in BLOCKS:
         exec(compile(block, str(README), "exec"), names)
@@ -32,18 +34,22 @@ def test_python_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^(\d+) of \1$", said, re.MULTILINE), "no progress was shown"
 
 
-@pytest.mark.usefixtures("mnist")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands(
     command: str,
+    mnist: SimpleNamespace,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("typer")
     pytest.importorskip("matplotlib")
+    pytest.importorskip("skimage")
+    from PIL import Image
+
     from knnc.cli import main
 
     monkeypatch.chdir(tmp_path)
+    Image.fromarray(255 - mnist.test[0].reshape(28, 28)).save("scan.png")
     monkeypatch.setattr("sys.argv", shlex.split(command))
     assert main() == 0, capsys.readouterr().err

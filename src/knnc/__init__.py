@@ -13,7 +13,7 @@ are found with exact integers; elsewhere scikit-learn's own search runs, and `en
 
 The map of the house; imports point down only::
 
-      cli/   plot   recipes   inspection/       programs, pictures, reports
+      cli/   plot   recipes   inspection/  ocr/ programs, pictures, reports, pages
                 |
                 v
       neighbors/              image/  datasets/ what people import
@@ -59,7 +59,7 @@ from typing import TYPE_CHECKING, Any
 from knnc._version import __version__
 
 if TYPE_CHECKING:
-    from knnc import datasets, image, inspection
+    from knnc import datasets, image, inspection, ocr
     from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
     from knnc.neighbors import (
@@ -93,6 +93,7 @@ __all__ = [
     "image",
     "inspection",
     "kneighbors_graph",
+    "ocr",
     "progress",
     "radius_neighbors_graph",
     "show_runtime",
@@ -122,7 +123,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name, or a public part of the package, when it is first asked for."""
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-    elif name in ("datasets", "image", "inspection"):
+    elif name in ("datasets", "image", "inspection", "ocr"):
         value = import_module(f"knnc.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,7 +29,7 @@ def test_version(knnc_here: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["-h"], ["demo", "-h"], ["evaluate", "-h"], ["info", "-h"]]
+    "args", [["--help"], ["-h"], ["demo", "-h"], ["evaluate", "-h"], ["read", "-h"], ["info", "-h"]]
 )
 def test_help(knnc_here: Program, args: list[str]) -> None:
     result = knnc_here(*args)
@@ -40,7 +40,7 @@ def test_help(knnc_here: Program, args: list[str]) -> None:
 
 def test_no_command_shows_help(knnc_here: Program) -> None:
     result = knnc_here()
-    for command in ("demo", "evaluate", "info"):
+    for command in ("demo", "evaluate", "read", "info"):
         assert command in result.out + result.err
 
 

@@ -1,4 +1,5 @@
-"""The command line: ``knnc demo``, ``knnc evaluate``, ``knnc info``.
+"""The command line: ``knnc demo``, ``knnc evaluate``, ``knnc read``,
+``knnc info``.
 
 ``_app`` declares the commands and the policy for errors; each command's work is in a module of its
 own, imported when it runs, so that ``knnc --help`` loads no estimator. typer and rich come with the

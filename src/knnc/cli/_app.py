@@ -193,6 +193,77 @@ def evaluate(
 
 
 @app.command()
+def read(
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF or WebP."
+        ),
+    ],
+    train: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET",
+            help="What to learn from: digits, mnist, or a folder with four IDX files.",
+            show_default="mnist if it is there, else digits",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The way to read.", show_default="fast if there is one, else plain"
+        ),
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", min=0, max=1, help='Print "?" for a character less probable than P.'
+        ),
+    ] = None,
+    transposed: Annotated[
+        bool,
+        typer.Option(
+            "--transposed", help="The training images are stored by column, as EMNIST's are."
+        ),
+    ] = False,
+    data_home: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            help="Where data sets are kept.",
+            show_default="KNNC_DATA_HOME, or ~/knnc_data",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on one line instead of text.")
+    ] = False,
+    annotated: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="OUT.png",
+            dir_okay=False,
+            help="Draw what was read on the image, and save it here.",
+        ),
+    ] = None,
+) -> None:
+    """Read the handwriting on an image, line by line."""
+    from knnc.cli._read import run
+
+    run(
+        image,
+        train=train,
+        recipe=recipe,
+        min_confidence=min_confidence,
+        transposed=transposed,
+        data_home=data_home,
+        as_json=as_json,
+        annotated=annotated,
+    )
+
+
+@app.command()
 def info(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on one line instead.")

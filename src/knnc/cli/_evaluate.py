@@ -40,7 +40,7 @@ def run(
         raise typer.BadParameter(str(error)) from error
     from knnc.datasets import load_dataset
 
-    _check_name(dataset)
+    check_name(dataset)
     with messages(), status(f"Reading {dataset}"):
         train, test = load_dataset(dataset, data_home=data_home)
     n_neighbors = params.get("n_neighbors", 1)
@@ -58,14 +58,14 @@ def run(
         _print_table(record, n_wrong, estimator, shape=test.images.shape[1:])
 
 
-def _check_name(dataset: str) -> None:
+def check_name(dataset: str, *, hint: str = "DATASET") -> None:
     """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
     from knnc.datasets._load import DATASETS
 
     if dataset not in DATASETS and Path(dataset).name == dataset and not Path(dataset).exists():
         raise typer.BadParameter(
             f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
-            param_hint="DATASET",
+            param_hint=hint,
         )
 
 

@@ -1,0 +1,96 @@
+"""``knnc read``: the text on a scan or a photograph."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from knnc.cli._console import messages, print_json, progress_bar, status
+
+# What is read with when nothing is said: the better recipe of those there are.
+_PREFERRED = ("fast", "plain")
+
+
+def run(
+    image: Path,
+    *,
+    train: str | None,
+    recipe: str | None,
+    min_confidence: float | None,
+    transposed: bool,
+    data_home: Path | None,
+    as_json: bool,
+    annotated: Path | None,
+) -> None:
+    """Read the page and print its text, or one line of JSON."""
+    from knnc.ocr._extra import require
+
+    for module in ("PIL.Image", "skimage.measure"):
+        require(module)
+    from knnc.ocr import annotate, read_page
+    from knnc.recipes import RECIPES, make_recipe
+
+    if recipe is None:
+        recipe = next(name for name in _PREFERRED if name in RECIPES)
+    elif recipe not in RECIPES:
+        raise typer.BadParameter(
+            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
+            param_hint="--recipe",
+        )
+    with open(image, "rb"):  # before the time that it takes to learn
+        pass
+    rows, labels = _training(train, data_home, transposed=transposed)
+    estimator = make_recipe(recipe)
+    with status("Learning"):
+        estimator.fit(rows, labels)
+    with progress_bar("Reading"):
+        page = read_page(image, estimator, min_confidence=min_confidence)
+    if not page.glyphs:
+        print("knnc: there is nothing that looks like writing on this image", file=sys.stderr)
+    if annotated is not None:
+        annotate(image, page).save(annotated, "PNG")
+    if as_json:
+        glyphs = [
+            {
+                "box": list(glyph.box),
+                "label": glyph.label,
+                "probability": glyph.probability,
+                "line": glyph.line,
+            }
+            for glyph in page.glyphs
+        ]
+        print_json({"text": page.text, "glyphs": glyphs})
+    elif page.glyphs:
+        sys.stdout.write(page.text + "\n")
+
+
+def _training(train: str | None, data_home: Path | None, *, transposed: bool) -> tuple[Any, Any]:
+    """Rows and labels of the data set asked for, or of the best that is at hand."""
+    from knnc.cli._evaluate import check_name
+    from knnc.datasets import load_dataset
+    from knnc.ocr import training_rows
+
+    if train is None:
+        try:
+            part, _ = load_dataset("mnist", data_home=data_home, download_if_missing=False)
+            return training_rows(part, normalised=True)
+        except OSError as error:
+            if error.errno is not None:  # the system's: the files are there
+                raise
+            train = "digits"
+            print(
+                "knnc: MNIST is not there, so this is read with the 1,797 small digits of "
+                "scikit-learn, which is less exact; --train mnist downloads it",
+                file=sys.stderr,
+            )
+    check_name(train, hint="--train")
+    with messages(), status(f"Reading {train}"):
+        part, _ = load_dataset(train, data_home=data_home)
+        if train == "digits":
+            from knnc.datasets import load_digits
+
+            part = load_digits()  # there is nothing to hold back
+        return training_rows(part, normalised=train == "mnist", transposed=transposed)

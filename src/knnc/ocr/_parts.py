@@ -1,0 +1,147 @@
+"""Connected pieces of ink: found, the broken ones merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from knnc.ocr._extra import require
+from knnc.ocr._ink import Ink
+
+__all__ = ["Part", "character_height", "find_parts", "ink_of_part", "merge_broken"]
+
+# Smaller than this, of the height of a character, is dirt: a dot, a speck, a rest of a line.
+_SPECK = 0.2
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of ink: `mask` is where, its corner at (`top`, `left`) of the page."""
+
+    top: int
+    left: int
+    mask: NDArray[np.bool_]
+
+    @property
+    def height(self) -> int:
+        return int(self.mask.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.mask.shape[1])
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
+
+
+def find_parts(mask: NDArray[np.bool_]) -> list[Part]:
+    """The 8-connected pieces of three pixels or more."""
+    labels = require("skimage.measure").label(mask, connectivity=2)
+    sizes = np.bincount(labels.ravel())
+    return [
+        Part(rows.start, columns.start, labels[rows, columns] == index)
+        for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1)
+        if sizes[index] >= 3
+    ]
+
+
+def character_height(parts: Sequence[Part]) -> float:
+    """The height of most characters: a median of heights in which ink counts, not specks."""
+    if not parts:
+        return 0.0
+    heights = np.array([part.height for part in parts], float)
+    # Each piece counts by its height: a hundred specks weigh no more than two characters.
+    order = np.argsort(heights)
+    weight = np.cumsum(heights[order] ** 2)
+    return float(heights[order][np.searchsorted(weight, weight[-1] / 2)])
+
+
+def merge_broken(parts: Sequence[Part], height: float) -> list[Part]:
+    """Fragments put to the character that they belong to; specks left out.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    height : float
+        That of a character.
+    """
+    parts = [part for part in parts if max(part.height, part.width) >= _SPECK * height]
+    parts.sort(key=lambda part: part.mask.sum())
+    kept: list[Part] = []
+    while parts:
+        part = parts.pop(0)
+        near = [
+            (distance, i)
+            for i, other in enumerate(parts)
+            if (distance := _belongs(part, other, height)) is not None
+        ]
+        if near:
+            _, index = min(near)
+            parts[index] = _union(part, parts[index])
+        else:
+            kept.append(part)
+    return [part for part in kept if _is_character(part, height)]
+
+
+def _belongs(part: Part, other: Part, height: float) -> float | None:
+    """How far a fragment is from the larger piece, or None if it is no part of it."""
+    gap_x = max(part.left, other.left) - min(part.right, other.right)
+    gap_y = max(part.top, other.top) - min(part.bottom, other.bottom)
+    tall = max(part.bottom, other.bottom) - min(part.top, other.top)
+    wide = max(part.right, other.right) - min(part.left, other.left)
+    if tall > 1.35 * height:
+        return None
+    stacked = -gap_x >= 0.5 * min(part.width, other.width) and gap_y <= 0.35 * height
+    stacked = stacked and min(part.height, other.height) < 0.75 * height
+    small = part.height < 0.6 * height and wide <= 1.2 * height
+    beside = small and gap_x <= 0.12 * height and gap_y <= 0.12 * height
+    # Half a character beside a whole one is none of its strokes.
+    beside = beside and (other.height < 0.75 * height or part.height < 0.45 * height)
+    return float(max(gap_x, 0) + max(gap_y, 0)) if stacked or beside else None
+
+
+def _union(one: Part, two: Part) -> Part:
+    top, left = min(one.top, two.top), min(one.left, two.left)
+    shape = (max(one.bottom, two.bottom) - top, max(one.right, two.right) - left)
+    mask = np.zeros(shape, bool)
+    for part in (one, two):
+        y, x = part.top - top, part.left - left
+        mask[y : y + part.height, x : x + part.width] |= part.mask
+    return Part(top, left, mask)
+
+
+def _is_character(part: Part, height: float) -> bool:
+    """Neither a rest of a line, nor a dot, nor a blot."""
+    if part.height < 0.4 * height:
+        return False
+    return part.height <= 3 * height and part.width <= 12 * height
+
+
+def ink_of_part(ink: Ink, mask: NDArray[np.bool_], part: Part, height: float) -> Ink:
+    """The ink of a part with its soft edge, without that of its neighbours.
+
+    `ink` and `mask` are the page's, `height` is that of a character.
+    """
+    edge = max(1, round(height / 24))
+    top, left = max(0, part.top - edge), max(0, part.left - edge)
+    rows, columns = slice(top, part.bottom + edge), slice(left, part.right + edge)
+    piece = ink[rows, columns]
+    own = np.zeros(piece.shape, bool)
+    y, x = part.top - top, part.left - left
+    own[y : y + part.height, x : x + part.width] = part.mask
+    reach = ndimage.binary_dilation(own, iterations=edge)
+    result: Ink = np.where(reach & (own | ~mask[rows, columns]), piece, 0).astype(np.float32)
+    return result

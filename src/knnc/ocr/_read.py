@@ -1,0 +1,228 @@
+"""A page read: from an image and an estimator to text, with everything that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from knnc.ocr._glyphs import SIDE, normal_form
+from knnc.ocr._layout import Layout, lay_out
+from knnc.ocr._load import load_grey
+from knnc.ocr._parts import Part, ink_of_part
+
+__all__ = ["Glyph", "Page", "read_page"]
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """One character of a page.
+
+    Attributes
+    ----------
+    box : (int, int, int, int)
+        x0, y0, x1, y1 in pixels of the upright image; x1 and y1 are outside.
+    label : str
+        What it is read as; "?" if its probability is below ``min_confidence``.
+    probability : float
+        That of the most probable label, as the estimator's ``predict_proba`` has it.
+    neighbors : tuple of int
+        The nearest training images, nearest first; empty if the estimator has no ``kneighbors``.
+    line : int
+        From 0, from top to bottom.
+    space_before : bool
+        Whether a wide gap is before it.
+    image : ndarray of shape (28, 28), dtype uint8
+        What the estimator was shown.
+    """
+
+    box: tuple[int, int, int, int]
+    label: str
+    probability: float
+    neighbors: tuple[int, ...]
+    line: int
+    space_before: bool
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is on a page.
+
+    Attributes
+    ----------
+    glyphs : tuple of Glyph
+        In reading order.
+    size : (int, int)
+        Width and height of the upright image, in pixels.
+    degrees : float
+        By how much the lines fall to the right; negative: rise.
+    """
+
+    glyphs: tuple[Glyph, ...]
+    size: tuple[int, int]
+    degrees: float
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text of each line."""
+        n_lines = 1 + self.glyphs[-1].line if self.glyphs else 0
+        texts = ["" for _ in range(n_lines)]
+        for glyph in self.glyphs:
+            texts[glyph.line] += " " * glyph.space_before + glyph.label
+        return tuple(texts)
+
+    @property
+    def text(self) -> str:
+        """All lines, joined by newlines; empty if there is nothing to read."""
+        return "\n".join(self.lines)
+
+
+def read_page(image: Any, estimator: Any, *, min_confidence: float | None = None) -> Page:
+    """Read the characters on a scan or a photograph.
+
+    Parameters
+    ----------
+    image : str, os.PathLike, PIL.Image.Image or ndarray
+        A file (PNG, JPEG, TIFF, BMP, GIF, PPM or WEBP), or pixels: an array of shape
+        (height, width), (height, width, 3) or (height, width, 4), of uint8, uint16, bool, or
+        floats from 0 to 1. Dark on light or light on dark, turned by up to 15 degrees; a larger
+        image than 16 million pixels is scaled down.
+    estimator : classifier
+        Fitted on rows of 784 pixels, 28 x 28, in the form of MNIST: what
+        :func:`knnc.ocr.normalise` makes of other images. It needs ``predict_proba``; with
+        ``kneighbors`` too, or as a Pipeline whose last step has it, touching characters are told
+        apart by how near their training images are.
+    min_confidence : float, default=None
+        Characters whose probability is lower become "?".
+
+    Returns
+    -------
+    page : Page
+        With no glyphs if nothing on the image looks like writing.
+
+    Raises
+    ------
+    ValueError
+        If the image is damaged, is none, is too large to be decoded within 2 GB or has no
+        pixels, if `estimator` takes other rows, or if `min_confidence` is not from 0 to 1.
+    TypeError
+        If `image` is none of these, or `estimator` has no ``predict_proba``.
+    OSError
+        If the file cannot be opened.
+    ImportError
+        If Pillow or scikit-image are not installed.
+
+    Examples
+    --------
+    >>> from knnc import KNeighborsClassifier
+    >>> from knnc.datasets import fetch_mnist
+    >>> from knnc.ocr import read_page
+    >>> X, y = fetch_mnist(subset="train", return_X_y=True)  # doctest: +SKIP
+    >>> read_page("scan.png", KNeighborsClassifier(3).fit(X, y)).text  # doctest: +SKIP
+    '31415 926\\n53589 793'
+    """
+    reader = _Reader(estimator)
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise ValueError(f"min_confidence={min_confidence!r} is not from 0 to 1")
+    grey = load_grey(image)
+    layout = lay_out(grey.pixels, reader.costs)
+    if layout is None:
+        return Page((), grey.size, 0.0)
+    parts = [part for line in layout.lines for part in line]
+    images = _images(layout, parts)
+    labels, probabilities = reader.read(images)
+    neighbors = reader.neighbors(images)
+    glyphs = []
+    index = 0
+    for number, (line, spaces) in enumerate(zip(layout.lines, layout.spaces, strict=True)):
+        for part, space in zip(line, spaces, strict=True):
+            probability = float(probabilities[index])
+            sure = min_confidence is None or probability >= min_confidence
+            glyphs.append(
+                Glyph(
+                    box=_box(layout, part, grey.reduction, grey.size),
+                    label=str(labels[index]) if sure else "?",
+                    probability=probability,
+                    neighbors=tuple(map(int, neighbors[index])),
+                    line=number,
+                    space_before=space,
+                    image=images[index],
+                )
+            )
+            index += 1
+    return Page(tuple(glyphs), grey.size, layout.degrees)
+
+
+def _images(layout: Layout, parts: Sequence[Part]) -> NDArray[np.uint8]:
+    inks = (ink_of_part(layout.ink, layout.mask, part, layout.height) for part in parts)
+    images = [normal_form(ink) for ink in inks]
+    return np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
+
+
+def _box(
+    layout: Layout, part: Part, reduction: float, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The part's box on the upright image: of its own pixels, not of its turned box."""
+    ys, xs = np.nonzero(part.mask)
+    points = layout.frame.back(xs + part.left, ys + part.top) * reduction
+    half = reduction * np.abs(layout.frame.matrix).sum(axis=1) / 2
+    low, high = points.min(axis=1) - half, points.max(axis=1) + half
+    x0, y0 = (int(v) for v in np.maximum(np.floor(low + 1e-6), 0))
+    x1, y1 = (int(v) for v in np.minimum(np.ceil(high - 1e-6), size))
+    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+
+class _Reader:
+    """An estimator, asked in the ways that reading needs."""
+
+    def __init__(self, estimator: Any) -> None:
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "predict_proba"):
+            raise TypeError(f"{type(estimator).__name__} has no predict_proba")
+        n_features = getattr(estimator, "n_features_in_", SIDE * SIDE)
+        if n_features != SIDE * SIDE:
+            raise ValueError(
+                f"the estimator was fitted on rows of {n_features} pixels, characters are rows "
+                f"of {SIDE * SIDE}: fit it on knnc.ocr.normalise(images)"
+            )
+        self._estimator = estimator
+        steps = getattr(estimator, "steps", None)
+        self._last = steps[-1][1] if steps else estimator
+        self._first = estimator[:-1] if steps and len(steps) > 1 else None
+
+    def _search(self, images: NDArray[np.uint8]) -> tuple[Any, Any]:
+        rows = images.reshape(len(images), -1)
+        if self._first is not None:
+            rows = self._first.transform(rows)
+        return self._last.kneighbors(rows)  # type: ignore[no-any-return]
+
+    def read(self, images: NDArray[np.uint8]) -> tuple[Any, NDArray[np.float64]]:
+        """The most probable label of each image and its probability."""
+        shares = self._estimator.predict_proba(images.reshape(len(images), -1))
+        best = np.argmax(shares, axis=1)
+        return self._estimator.classes_[best], shares[np.arange(len(best)), best]
+
+    def neighbors(self, images: NDArray[np.uint8]) -> Any:
+        """Indices of the nearest training images."""
+        if not hasattr(self._last, "kneighbors"):
+            return np.empty((len(images), 0), np.intp)
+        return self._search(images)[1]
+
+    def costs(self, layout: Layout, parts: Sequence[Part]) -> NDArray[np.float64]:
+        """How unlike the training images each part is.
+
+        The mean distance of the nearest, as a share of the length of the image itself: little
+        ink is near to other little ink.
+        """
+        images = _images(layout, parts)
+        if not hasattr(self._last, "kneighbors"):
+            return 1 - self.read(images)[1]
+        dist = np.asarray(self._search(images)[0])[:, :3].mean(axis=1)
+        lengths = np.sqrt((images.astype(np.float64) ** 2).sum(axis=(1, 2)))
+        result: NDArray[np.float64] = dist / np.maximum(lengths, 1)
+        return result

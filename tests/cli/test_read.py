@@ -1,0 +1,140 @@
+"""``knnc read``: what is printed, what it learns from, what is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from knnc.datasets import load_digits
+
+from .conftest import Program, write_idx
+
+pytest.importorskip("PIL", reason="reading pages needs the extra 'ocr'")
+pytest.importorskip("skimage", reason="reading pages needs the extra 'ocr'")
+
+from PIL import Image
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    """Two lines of digits of scikit-learn: 0 1 2 3, 4 5 6 7."""
+    images = np.kron(load_digits().images[10:18] * np.uint8(15), np.ones((4, 4), np.uint8))
+    images = np.pad(images, ((0, 0), (12, 12), (4, 4)))
+    page = np.vstack([np.hstack(list(images[:4])), np.hstack(list(images[4:]))])
+    path = tmp_path / "scan.png"
+    Image.fromarray(255 - np.pad(page, 20)).save(path)
+    return path
+
+
+@pytest.fixture
+def no_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path / "nothing"))
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    """The digits of scikit-learn as an IDX folder."""
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    digits = load_digits()
+    for part in ("train", "t10k"):
+        write_idx(folder / f"{part}-images-idx3-ubyte", digits.images * np.uint8(15))
+        write_idx(folder / f"{part}-labels-idx1-ubyte", digits.target.astype(np.uint8))
+    return folder
+
+
+@pytest.mark.usefixtures("no_mnist")
+def test_text(knnc_here: Program, scan: Path) -> None:
+    result = knnc_here("read", scan)
+    assert (result.code, result.out) == (0, "0123\n4567\n")
+    assert "less exact" in result.err
+    assert result.err.count("\n") == 1
+    said = knnc_here("read", scan, "--train", "digits", "--recipe", "plain")
+    assert (said.code, said.out, said.err) == (0, "0123\n4567\n", "")
+
+
+def test_json(knnc_here: Program, scan: Path) -> None:
+    result = knnc_here("read", scan, "--train", "digits", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.count("\n") == 1
+    record = json.loads(result.out)
+    assert list(record) == ["text", "glyphs"]
+    assert record["text"] == "0123\n4567"
+    with Image.open(scan) as image:
+        width, height = image.size
+    for number, glyph in enumerate(record["glyphs"]):
+        assert list(glyph) == ["box", "label", "probability", "line"]
+        assert glyph["label"] == str(number)
+        assert glyph["line"] == number // 4
+        assert 0.5 < glyph["probability"] <= 1
+        x0, y0, x1, y1 = glyph["box"]
+        assert 0 <= x0 < x1 <= width
+        assert 0 <= y0 < y1 <= height
+
+
+def test_annotate(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "read.png"
+    result = knnc_here("read", scan, "--train", "digits", "--annotate", out)
+    assert (result.code, result.out) == (0, "0123\n4567\n")
+    with Image.open(out) as picture, Image.open(scan) as image:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", image.size)
+
+
+def test_a_folder(knnc_here: Program, scan: Path, letters: Path) -> None:
+    assert knnc_here("read", scan, "--train", letters).out == "0123\n4567\n"
+    turned = knnc_here("read", scan, "--train", letters, "--transposed")
+    assert turned.code == 0
+    assert turned.out != "0123\n4567\n"
+
+
+def test_min_confidence(knnc_here: Program, letters: Path, scan: Path) -> None:
+    with Image.open(scan) as opened:
+        image = np.array(opened)
+    image[30:34] = 255  # strokes broken
+    Image.fromarray(image).save(scan)
+    result = knnc_here("read", scan, "--train", letters, "--min-confidence", 1)
+    assert result.code == 0
+    assert set(result.out) <= set("0123456789?\n ")
+    assert knnc_here("read", scan, "--min-confidence", 2).code == 2
+
+
+def test_nothing_to_read(knnc_here: Program, tmp_path: Path) -> None:
+    path = tmp_path / "blank.png"
+    Image.new("L", (100, 100), "white").save(path)
+    result = knnc_here("read", path, "--train", "digits")
+    assert (result.code, result.out) == (0, "")
+    assert "nothing that looks like writing" in result.err
+    result = knnc_here("read", path, "--train", "digits", "--json")
+    assert json.loads(result.out) == {"text": "", "glyphs": []}
+
+
+def test_refused(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("hello")
+    for args, code, said in (
+        ((text, "--train", "digits"), 1, "text.png: this is no PNG, JPEG"),
+        ((tmp_path / "none.png", "--train", "digits"), 1, "No such file or directory"),
+        ((scan, "--recipe", "good"), 2, "no recipe is called"),
+        ((scan, "--train", "mnits"), 2, "neither one of"),
+    ):
+        result = knnc_here("read", *args)
+        assert (result.code, result.out) == (code, "")
+        assert said in " ".join(result.err.split())
+        assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("name", ["PIL", "skimage"])
+def test_without_the_extra(
+    knnc_here: Program, scan: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [m for m in sys.modules if m.partition(".")[0] == name]:
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, name, None)
+    result = knnc_here("read", scan, "--train", "digits")
+    assert (result.code, result.out) == (1, "")
+    assert 'pip install "knnc[ocr]"' in result.err
+    assert result.err.count("\n") == 1
