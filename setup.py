@@ -5,7 +5,8 @@ Environment variables:
 ``KNNC_NO_OPENMP=1``
     build without OpenMP: the same answers, on one thread.
 ``CC``, ``CFLAGS``, ``CPPFLAGS``, ``LDFLAGS``
-    as for any C build; an optimisation level in CFLAGS replaces the default -O3.
+    as for any C build; an optimisation level in CFLAGS replaces the default -O3, and debugging
+    information asked for there (-g) the default of none.
 """
 
 from __future__ import annotations
@@ -294,12 +295,14 @@ class build_ext(setuptools_build_ext):
             raise SystemExit(NO_HEADERS.format(version=version, include=include))
 
     def common_flags(self) -> Flags:
-        """C11, and -O3 where the compiler takes it and the user has not asked for another."""
+        """C11, and -O3 and -g0 where the compiler takes them and the user asked for no others."""
         if self.compiler.compiler_type == "msvc":
             return Flags(["/std:c11", "/O2"], [])
         wanted = ["-std=c11"]
-        if "-O" not in os.environ.get("CFLAGS", ""):
-            wanted.append("-O3")
+        # Python's own flags mostly have -g, which makes modules five times as large.
+        for family, default in (("-O", "-O3"), ("-g", "-g0")):
+            if family not in os.environ.get("CFLAGS", ""):
+                wanted.append(default)
         program = "int main(void) { return 0; }\n"
         return Flags(
             [f for f in wanted if not self.try_to_build(program, Flags([f], []), link=False)], []
