@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal
 
 ProgressCallback = Callable[[int, int], object]
 
@@ -12,16 +13,28 @@ _callback: ContextVar[ProgressCallback | None] = ContextVar("knnc_progress", def
 
 
 @contextmanager
-def progress(callback: ProgressCallback | None) -> Iterator[None]:
+def progress(
+    callback: ProgressCallback | Literal["rich", "tqdm"] | None, description: str = "Searching"
+) -> Iterator[None]:
     """Report the progress of every search made inside a ``with`` block.
 
     Parameters
     ----------
-    callback : callable or None
-        Called as ``callback(done, total)``, in the thread that called the search, after each
+    callback : callable, "rich", "tqdm" or None
+        "rich" and "tqdm" show a progress bar of that library on standard error. A callable is
+        called as ``callback(done, total)``, in the thread that called the search, after each
         chunk of it: `done` of `total` queries are finished. It is called at least once a search,
         last with ``done == total``. An exception it raises ends the search and reaches the
         caller. None silences an outer block.
+    description : str, default="Searching"
+        What a bar of "rich" or "tqdm" says.
+
+    Raises
+    ------
+    ValueError
+        If `callback` is another word.
+    ImportError
+        If the library of the bar is not installed; ``pip install "knnc[progress]"`` does so.
 
     Notes
     -----
@@ -36,6 +49,16 @@ def progress(callback: ProgressCallback | None) -> Iterator[None]:
     ...     _ = knnc.NearestNeighbors(n_neighbors=2).fit(X).kneighbors(X)
     6 of 6
     """
+    if isinstance(callback, str):
+        from knnc.engine.bars import BARS, bar
+
+        if callback not in BARS:
+            raise ValueError(
+                f"callback must be callable, None or in {set(BARS)}, got {callback!r}."
+            )
+        with bar(callback, description) as move, progress(move):
+            yield
+        return
     token = _callback.set(callback)
     try:
         yield
