@@ -86,6 +86,10 @@ def test_annotate(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
 
 def test_a_folder(knnc_here: Program, scan: Path, letters: Path) -> None:
     assert knnc_here("read", scan, "--train", letters).out == "0123\n4567\n"
+    codes = "".join(f"{label} {ord('a') + label}\n" for label in range(10))
+    (letters / "emnist-letters-mapping.txt").write_text(codes)
+    assert knnc_here("read", scan, "--train", letters).out == "abcd\nefgh\n"
+    (letters / "emnist-letters-mapping.txt").unlink()
     turned = knnc_here("read", scan, "--train", letters, "--transposed")
     assert turned.code == 0
     assert turned.out != "0123\n4567\n"

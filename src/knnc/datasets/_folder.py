@@ -14,6 +14,7 @@ from knnc.datasets import _descr
 from knnc.datasets._bunch import make_bunch
 from knnc.datasets._files import find_file
 from knnc.datasets._idx import read_idx
+from knnc.datasets._mapping import read_mapping
 
 # How file names begin.
 _PREFIXES = {"train": ("train",), "test": ("t10k", "test")}
@@ -41,6 +42,9 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     path : str or os.PathLike
         The folder.
 
+    If there is a mapping file too, one whose name ends in ``mapping.txt`` as EMNIST's do, it says
+    which characters the labels are: a line a label, with the label and the code of its character.
+
     Returns
     -------
     train, test : tuple of sklearn.utils.Bunch
@@ -53,8 +57,8 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
         target : ndarray of shape (n,), dtype int64
             The labels as stored.
         target_names : ndarray of str
-            ``target_names[label]`` is the label in digits, for every label from 0 to the largest
-            in either part.
+            ``target_names[label]`` is the label's character if a mapping file has it, else the
+            label in digits, for every label from 0 to the largest in either part.
         feature_names : list of str
             ``pixel_<row>_<column>``.
         DESCR : str
@@ -67,7 +71,8 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     ValueError
         If a file is damaged (see :func:`read_idx`), images are not uint8, an image has no pixels,
         labels are not whole numbers from 0 to 65,535 in one dimension, there are not as many
-        labels as images, a part is empty, or training and test images differ in shape.
+        labels as images, a part is empty, training and test images differ in shape, or there are
+        two mapping files or one with other lines.
     """
     folder = Path(os.fsdecode(path))
     if not folder.is_dir():
@@ -82,7 +87,8 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
             f"{folder}: training images have shape {shapes[0]}, test images {shapes[1]}"
         )
     n_names = 1 + max(int(labels.max()) for _, labels in parts.values())
-    target_names = [str(label) for label in range(n_names)]
+    mapping = read_mapping(folder)
+    target_names = [mapping.get(label, str(label)) for label in range(n_names)]
     train, test = (
         make_bunch(
             images,

@@ -1,0 +1,48 @@
+"""The file that says which characters the labels of an IDX data set are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["read_mapping"]
+
+
+def read_mapping(folder: Path) -> dict[int, str]:
+    """The characters of the labels, from the folder's mapping file; none without one.
+
+    A line has a label and the code points of its characters, of which the first counts: EMNIST's
+    letters have the upper case one first.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a file whose name ends in ``mapping.txt`` may be.
+
+    Returns
+    -------
+    mapping : dict from int to str
+
+    Raises
+    ------
+    ValueError
+        If there are two such files, or a line is something else.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.name.endswith("mapping.txt"))
+    if not paths:
+        return {}
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise ValueError(f"{folder}: one mapping file says what labels mean, not {names}")
+    mapping = {}
+    lines = paths[0].read_text(encoding="ascii", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            label, code, *_ = map(int, line.split())
+            mapping[label] = chr(code)
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"{paths[0]}, line {number}: not a label and the code of a character: {line[:60]!r}"
+            ) from None
+    return mapping
