@@ -58,7 +58,7 @@ def test_text(knnc_here: Program, scan: Path) -> None:
 
 
 def test_json(knnc_here: Program, scan: Path) -> None:
-    result = knnc_here("read", scan, "--train", "digits", "--json")
+    result = knnc_here("read", scan, "--train", "digits", "--recipe", "plain", "--json")
     assert (result.code, result.err) == (0, "")
     assert result.out.count("\n") == 1
     record = json.loads(result.out)
@@ -78,19 +78,19 @@ def test_json(knnc_here: Program, scan: Path) -> None:
 
 def test_annotate(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
     out = tmp_path / "read.png"
-    result = knnc_here("read", scan, "--train", "digits", "--annotate", out)
+    result = knnc_here("read", scan, "--train", "digits", "--recipe", "plain", "--annotate", out)
     assert (result.code, result.out) == (0, "0123\n4567\n")
     with Image.open(out) as picture, Image.open(scan) as image:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", image.size)
 
 
 def test_a_folder(knnc_here: Program, scan: Path, letters: Path) -> None:
-    assert knnc_here("read", scan, "--train", letters).out == "0123\n4567\n"
+    assert knnc_here("read", scan, "--recipe", "plain", "--train", letters).out == "0123\n4567\n"
     codes = "".join(f"{label} {ord('a') + label}\n" for label in range(10))
     (letters / "emnist-letters-mapping.txt").write_text(codes)
-    assert knnc_here("read", scan, "--train", letters).out == "abcd\nefgh\n"
+    assert knnc_here("read", scan, "--recipe", "plain", "--train", letters).out == "abcd\nefgh\n"
     (letters / "emnist-letters-mapping.txt").unlink()
-    turned = knnc_here("read", scan, "--train", letters, "--transposed")
+    turned = knnc_here("read", scan, "--recipe", "plain", "--train", letters, "--transposed")
     assert turned.code == 0
     assert turned.out != "0123\n4567\n"
 
@@ -100,7 +100,7 @@ def test_min_confidence(knnc_here: Program, letters: Path, scan: Path) -> None:
         image = np.array(opened)
     image[30:34] = 255  # strokes broken
     Image.fromarray(image).save(scan)
-    result = knnc_here("read", scan, "--train", letters, "--min-confidence", 1)
+    result = knnc_here("read", scan, "--recipe", "plain", "--train", letters, "--min-confidence", 1)
     assert result.code == 0
     assert set(result.out) <= set("0123456789?\n ")
     assert knnc_here("read", scan, "--min-confidence", 2).code == 2
@@ -109,10 +109,10 @@ def test_min_confidence(knnc_here: Program, letters: Path, scan: Path) -> None:
 def test_nothing_to_read(knnc_here: Program, tmp_path: Path) -> None:
     path = tmp_path / "blank.png"
     Image.new("L", (100, 100), "white").save(path)
-    result = knnc_here("read", path, "--train", "digits")
+    result = knnc_here("read", path, "--train", "digits", "--recipe", "plain")
     assert (result.code, result.out) == (0, "")
     assert "nothing that looks like writing" in result.err
-    result = knnc_here("read", path, "--train", "digits", "--json")
+    result = knnc_here("read", path, "--train", "digits", "--recipe", "plain", "--json")
     assert json.loads(result.out) == {"text": "", "glyphs": []}
 
 
@@ -120,7 +120,7 @@ def test_refused(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.png"
     text.write_text("hello")
     for args, code, said in (
-        ((text, "--train", "digits"), 1, "text.png: this is no PNG, JPEG"),
+        ((text, "--train", "digits", "--recipe", "plain"), 1, "text.png: this is no PNG, JPEG"),
         ((tmp_path / "none.png", "--train", "digits"), 1, "No such file or directory"),
         ((scan, "--recipe", "good"), 2, "no recipe is called"),
         ((scan, "--train", "mnits"), 2, "neither one of"),

@@ -222,7 +222,10 @@ class _Reader:
         images = _images(layout, parts)
         if not hasattr(self._last, "kneighbors"):
             return 1 - self.read(images)[1]
-        dist = np.asarray(self._search(images)[0])[:, :3].mean(axis=1)
+        dist = np.asarray(self._search(images)[0])[:, :3]
+        if getattr(self._last, "metric", None) == "sqeuclidean":
+            dist = np.sqrt(dist)
+        dist = dist.mean(axis=1)
         lengths = np.sqrt((images.astype(np.float64) ** 2).sum(axis=(1, 2)))
         result: NDArray[np.float64] = dist / np.maximum(lengths, 1)
         return result
