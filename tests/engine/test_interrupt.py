@@ -12,6 +12,7 @@ import threading
 
 import pytest
 
+from knnc.engine import index as index_module
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import Index
 from knnc.engine.progress import current, progress
@@ -203,3 +204,25 @@ def test_ctrl_c_is_pythons_again() -> None:
     rows = draw(8, 50, 5)
     Index(rows, "sqeuclidean").search(rows, 2, n_threads=2)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_handler_may_search_while_rows_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs in the thread that packs, and waits for nobody then."""
+    rows = draw(1, 300, 9)
+    outer, inner = (Index(rows, "sqeuclidean", algorithm="pruned") for _ in range(2))
+    packed_rows = index_module.PackedRows
+    packed: list[Index] = []
+
+    def interrupted(*arguments: object, **options: object) -> object:
+        if not packed:
+            packed.append(inner)
+            inner._pack(1)  # as a handler that searches does
+        return packed_rows(*arguments, **options)
+
+    monkeypatch.setattr(index_module, "PackedRows", interrupted)
+    thread = threading.Thread(target=outer._pack, args=(1,), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive(), "it waits for itself"
+    assert outer._packed is not None
+    assert inner._packed is not None

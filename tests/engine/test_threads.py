@@ -139,7 +139,7 @@ def test_a_forked_child_searches_on_one_thread_and_warns_once(before: str) -> No
 def _libgomp() -> list[str]:
     """Files of the GNU runtimes loaded here; that of knnc is one of them, if it uses one."""
     pools = threadpoolctl.threadpool_info()
-    return [pool["filepath"] for pool in pools if pool["prefix"] == "libgomp"]
+    return sorted(pool["filepath"] for pool in pools if pool["prefix"] == "libgomp")
 
 
 @can_fork

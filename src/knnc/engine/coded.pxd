@@ -17,6 +17,7 @@ cdef class CodedRows:
     cdef const double[::1] worst  # the largest error of the coarse codes of each panel
     cdef const int64_t[::1] order, starts
     cdef readonly int64_t n_rows, n_features
+    cdef int64_t width  # of a row, in thousands of features or so
     cdef double pace, scan_pace  # queries a second; multiply-adds a second and thread
 
     cdef int find_homes(

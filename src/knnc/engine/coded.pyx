@@ -55,7 +55,9 @@ cdef class CodedRows:
         self.coarse = _PackedRows(coarse, metric, kernel, n_threads)
         height = self.coarse.kernel.layout.panel_rows
         self.worst = np.maximum.reduceat(coarse_errors[order], np.arange(0, self.n_rows, height))
-        self.pace, self.scan_pace = 0, 2e9
+        # Where nothing is ruled out, the time is that of whole rows.
+        self.width = 1 + self.n_features // 1024
+        self.pace, self.scan_pace = 0, 2e9 / self.width
 
     @property
     def nbytes(self):

@@ -57,13 +57,14 @@ TRIAL_K = 5
 # The time of the calling thread alone, where it is told finely (on Windows in steps of 16 ms).
 trial_clock = thread_time if get_clock_info("thread_time").resolution < 1e-4 else perf_counter
 
-# A fork copies a lock as it is, and a thread that held it does not live on in the child.
-_packing = threading.Lock()
+# A fork copies a lock as it is, and a thread that held it does not live on in the child. A signal's
+# handler runs in the thread that holds it, and may search too: hence one that can be taken again.
+_packing = threading.RLock()
 
 
 def _new_lock() -> None:
     global _packing
-    _packing = threading.Lock()
+    _packing = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -391,7 +391,8 @@ cdef class Chunk:
         if seed_panels(self.rows, self.whole.k) == 0:
             return 0
         if self.n_query_blocks == 1:
-            failed = self.run(0, 0)
+            with nogil:
+                failed = self.run(0, 0)
         else:
             for i in prange(self.n_query_blocks, nogil=True, num_threads=self.n_threads,
                             schedule="dynamic", chunksize=1):
@@ -477,7 +478,7 @@ def search(CodedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threa
     by_cluster = first_self == 0 and n_queries == rows.n_rows
     unit = 4 * rows.coarse.kernel.layout.tile_queries * n_threads
     while done < n_queries:
-        n = <int64_t>(rows.pace * CHUNK_SECONDS) if rows.pace > 0 else FIRST_CHUNK
+        n = <int64_t>(rows.pace * CHUNK_SECONDS) if rows.pace > 0 else FIRST_CHUNK // rows.width
         n = min(max(unit, min(n, MAX_CHUNK)), queries_to_sort(k, n_threads))
         n = min(n, n_queries - done)
         taken = slice(done, done + n)

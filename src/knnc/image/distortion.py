@@ -31,12 +31,12 @@ __all__ = ["DistortionKNeighborsClassifier", "SoftWeights"]
 _BLOCK = 512
 _MAX_SHIFT = 64
 
-_building = threading.Lock()
+_building = threading.RLock()
 
 
 def _new_lock() -> None:
     global _building
-    _building = threading.Lock()
+    _building = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

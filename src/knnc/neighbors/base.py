@@ -53,13 +53,14 @@ _NOT_BYTES = (
     "divided by 255"
 )
 
-# A fork copies a lock as it is, and a thread that held it does not live on in the child.
-_building = threading.Lock()
+# A fork copies a lock as it is, and a thread that held it does not live on in the child. A signal's
+# handler runs in the thread that holds it, and may search too: hence one that can be taken again.
+_building = threading.RLock()
 
 
 def _new_lock() -> None:
     global _building
-    _building = threading.Lock()
+    _building = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

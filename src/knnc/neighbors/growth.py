@@ -49,8 +49,9 @@ class PartialFitMixin(_Base):
         Returns
         -------
         self : object
-            The estimator, as one `fit` on all rows would have made it. If this raises, it is what
-            it was before.
+            The estimator, as one `fit` on all rows would have made it; but pixels divided by 255
+            are known again if they come in float64 after float32, which one array could not hold
+            both of. If this raises, it is what it was before.
 
         Raises
         ------
