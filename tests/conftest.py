@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,12 @@ hypothesis.settings.register_profile(
     "hunt", database=None, deadline=None, max_examples=3000, print_blob=True
 )
 hypothesis.settings.load_profile("ci")
+
+
+def pytest_configure() -> None:
+    """Hear SIGINT, here and in child processes, where a shell started this to ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:

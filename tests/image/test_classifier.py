@@ -165,10 +165,8 @@ def test_progress_counts_queries(images) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no os.kill(SIGINT)")
 def test_ctrl_c() -> None:
     program = """
-import signal
 import numpy as np
 from knnc.image import DistortionKNeighborsClassifier
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
 X = np.random.default_rng(1).integers(0, 256, (4000, 784), dtype=np.uint8)
 clf = DistortionKNeighborsClassifier(n_neighbors=2000, n_candidates=4000, n_jobs=1)
 clf.fit(X, np.arange(4000) % 5)
