@@ -45,24 +45,13 @@ cdef inline void heap_push(
         sift_down(dist, ind, k, new_dist, new_ind)
 
 
-cdef inline void heap_merge(
-    int64_t *dist, int64_t *ind, int64_t k, const int64_t *other_dist, const int64_t *other_ind
-) noexcept nogil:
-    """Keep the k best of two heaps in the first."""
-    cdef int64_t j
-    for j in range(k):
-        heap_push(dist, ind, k, other_dist[j], other_ind[j])
-
-
-cdef inline void heap_sort(int64_t *dist, int64_t *ind, int64_t k) noexcept nogil:
-    """Turn the heap into ascending order of (distance, row index)."""
-    heap_sort_part(dist, ind, k, 1)
-
-
 cdef inline void heap_sort_part(
     int64_t *dist, int64_t *ind, int64_t size, int64_t end
 ) noexcept nogil:
-    """Of a heap of `size`, take out the worst, each to its place, until `end` are left."""
+    """Of a heap of `size`, take out the worst, each to its place, until `end` are left.
+
+    Down to 1 it is sorted, ascending in (distance, row index).
+    """
     cdef int64_t last_dist, last_ind
     while size > end:
         size -= 1

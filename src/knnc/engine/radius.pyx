@@ -26,6 +26,7 @@ from knnc.engine._kernels cimport (
     knnc_push,
     knnc_queries,
 )
+from knnc.engine._sort cimport stable_sort
 from knnc.engine.packed cimport PackedRows
 from knnc.engine.search cimport (
     Sums,
@@ -47,9 +48,6 @@ cdef double CHUNK_SECONDS = 0.05
 cdef int64_t CHUNK_PAIRS = 1 << 22
 # Rows of a panel block, each of which needs a place in the lists of a tile.
 cdef int64_t BLOCK_ROWS = 2048
-# Up to so many neighbours are sorted by insertion, up to so many by 8 bits at a time, more by 11.
-cdef int64_t FEW = 48
-cdef int64_t RATHER_FEW = 4096
 # Queries of an item: what a quarter of a 1 MiB L2 cache holds.
 cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
 # Below this many multiply-adds, waking a second thread costs more than it brings.
@@ -391,58 +389,7 @@ cdef int finish_query(
             n += found.n
     if not sort:
         return 0
-    if n <= FEW:
-        insertion_sort(dist, ind, n)
-        return 0
-    return radix_sort(dist, ind, n)
-
-
-cdef void insertion_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept nogil:
-    """By distance; rows at the same distance stay in their order."""
-    cdef int64_t i, at, own_dist, own_ind
-    for i in range(1, n):
-        own_dist, own_ind = dist[i], ind[i]
-        at = i
-        while at > 0 and dist[at - 1] > own_dist:
-            dist[at], ind[at] = dist[at - 1], ind[at - 1]
-            at -= 1
-        dist[at], ind[at] = own_dist, own_ind
-
-
-cdef int radix_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept nogil:
-    """The same for many, some bits at a time, the lowest first. Returns -1 without memory."""
-    cdef int64_t starts[2049]
-    cdef int64_t largest = 0, i, digit, n_digits
-    cdef int bits = 8 if n <= RATHER_FEW else 11, shift = 0
-    cdef int64_t *scratch = <int64_t *>malloc(2 * n * sizeof(int64_t))
-    cdef int64_t *from_dist = dist
-    cdef int64_t *from_ind = ind
-    cdef int64_t *to_dist = scratch
-    cdef int64_t *to_ind = scratch + n
-    if scratch == NULL:
-        return -1
-    n_digits = 1 << bits
-    for i in range(n):
-        largest = max(largest, dist[i])
-    while largest >> shift:
-        memset(starts, 0, (n_digits + 1) * sizeof(int64_t))
-        for i in range(n):
-            starts[((from_dist[i] >> shift) & (n_digits - 1)) + 1] += 1
-        for digit in range(n_digits):
-            starts[digit + 1] += starts[digit]
-        for i in range(n):
-            digit = (from_dist[i] >> shift) & (n_digits - 1)
-            to_dist[starts[digit]] = from_dist[i]
-            to_ind[starts[digit]] = from_ind[i]
-            starts[digit] += 1
-        from_dist, to_dist = to_dist, from_dist
-        from_ind, to_ind = to_ind, from_ind
-        shift += bits
-    if from_dist != dist:
-        memcpy(dist, from_dist, n * sizeof(int64_t))
-        memcpy(ind, from_ind, n * sizeof(int64_t))
-    free(scratch)
-    return 0
+    return stable_sort(dist, ind, n)
 
 
 def joined(list parts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from math import isqrt
 from numbers import Integral
@@ -94,7 +95,7 @@ def bytes_of_queries(X: NDArray[Any], encoding: Encoding) -> Images:
     return rows
 
 
-class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
     """A transformer of rows that are grey images, bytes in and bytes out.
 
     A subclass has `_transform_images`, and `_check_parameters` if it has more to check than
@@ -170,9 +171,9 @@ class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _check_parameters(self) -> None:
         """Raise a ValueError if a parameter is wrong; `image_shape_` is there to look at."""
 
+    @abstractmethod
     def _transform_images(self, images: Images) -> Images:
         """Rows of bytes from images of shape (n_images, height, width)."""
-        raise NotImplementedError
 
     @property
     def _n_features_out(self) -> int:
