@@ -17,8 +17,9 @@ from typing import Any, Self
 import pytest
 
 import knnc
-from knnc.engine.dispatch import detected_cpu_features
+from knnc.engine import dispatch
 from knnc.engine.runtime import runtime_info
+from knnc.image import _distortion
 
 from .conftest import Program, environment, write_folder
 
@@ -76,6 +77,12 @@ def test_info(knnc_here: Program, capsys: pytest.CaptureFixture[str]) -> None:
     assert (result.code, result.err) == (0, "")
     assert result.out == capsys.readouterr().out
     assert knnc.__version__ in result.out
+
+
+def test_info_names_every_kernel_in_use(knnc_here: Program) -> None:
+    said = knnc_here("info").out
+    for kernel in (dispatch.kernel_for("manhattan", None), _distortion.available_idm_kernels()[0]):
+        assert re.search(rf"^kernel, {kernel.partition('_')[0]} +{kernel}$", said, re.MULTILINE)
 
 
 def test_info_json(knnc_here: Program) -> None:
@@ -263,7 +270,7 @@ class TestTerminal:
 
     def test_ctrl_c_in_a_search_ends_it(self, tmp_path: Path) -> None:
         folder = write_folder(tmp_path / "long", n_train=20_000, n_test=20_000, shape=(28, 28))
-        slow = {"KNNC_DISABLE_CPU_FEATURES": ",".join(detected_cpu_features())}
+        slow = {"KNNC_DISABLE_CPU_FEATURES": ",".join(dispatch.detected_cpu_features())}
         with OnTerminal("evaluate", folder, **slow) as run:
             run.wait_for(b"/20000")
             start = time.monotonic()

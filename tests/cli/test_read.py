@@ -142,3 +142,17 @@ def test_without_the_extra(
     assert (result.code, result.out) == (1, "")
     assert 'pip install "knnc[ocr]"' in result.err
     assert result.err.count("\n") == 1
+
+
+def test_a_page_of_a_pdf(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pypdfium2", reason="a PDF needs the extra 'pdf'")
+    path = tmp_path / "scan.pdf"
+    with Image.open(scan) as second:
+        first = Image.new("L", (200, 100), "white")
+        first.save(path, save_all=True, append_images=[second], resolution=300)
+    args = ("read", path, "--train", "digits", "--recipe", "plain")
+    assert knnc_here(*args, "--page", 2).out == "0123\n4567\n"
+    assert "nothing that looks like writing" in knnc_here(*args).err
+    result = knnc_here(*args, "--page", 3)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"knnc: error: {path}: there is no page 3 in a file of 2 pages\n"

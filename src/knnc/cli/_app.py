@@ -197,9 +197,12 @@ def read(
     image: Annotated[
         Path,
         typer.Argument(
-            metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF or WebP."
+            metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF."
         ),
     ],
+    page: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Which page of a PDF or a TIFF.")
+    ] = 1,
     train: Annotated[
         str | None,
         typer.Option(
@@ -253,6 +256,7 @@ def read(
 
     run(
         image,
+        page_number=page,
         train=train,
         recipe=recipe,
         min_confidence=min_confidence,

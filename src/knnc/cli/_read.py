@@ -17,6 +17,7 @@ _PREFERRED = ("fast", "plain")
 def run(
     image: Path,
     *,
+    page_number: int,
     train: str | None,
     recipe: str | None,
     min_confidence: float | None,
@@ -31,6 +32,7 @@ def run(
     for module in ("PIL.Image", "skimage.measure"):
         require(module)
     from knnc.ocr import annotate, read_page
+    from knnc.ocr._load import check_file
     from knnc.recipes import RECIPES, make_recipe
 
     if recipe is None:
@@ -40,18 +42,17 @@ def run(
             f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
             param_hint="--recipe",
         )
-    with open(image, "rb"):  # before the time that it takes to learn
-        pass
+    check_file(image, page_number)  # before the time that it takes to learn
     rows, labels = _training(train, data_home, transposed=transposed)
     estimator = make_recipe(recipe)
     with status("Learning"):
         estimator.fit(rows, labels)
     with progress_bar("Reading"):
-        page = read_page(image, estimator, min_confidence=min_confidence)
+        page = read_page(image, estimator, min_confidence=min_confidence, page_number=page_number)
     if not page.glyphs:
         print("knnc: there is nothing that looks like writing on this image", file=sys.stderr)
     if annotated is not None:
-        annotate(image, page).save(annotated, "PNG")
+        annotate(image, page, page_number=page_number).save(annotated, "PNG")
     if as_json:
         glyphs = [
             {

@@ -43,7 +43,8 @@ def runtime_info() -> dict[str, Any]:
     info : dict
         ``versions`` (knnc, python, numpy, scipy, scikit-learn, joblib), ``platform``,
         ``cpu_features`` (found), ``cpu_features_disabled`` (by the environment), ``kernels``
-        (metric to the kernel that runs), ``kernels_available`` and ``kernels_compiled`` (names),
+        (metric, or distance of :mod:`knnc.image`, to the kernel that runs), ``kernels_available``
+        and ``kernels_compiled`` (names),
         ``openmp`` (specification date and the runtimes loaded), ``n_threads`` (n_jobs=None).
     """
     import joblib
@@ -52,7 +53,10 @@ def runtime_info() -> dict[str, Any]:
     import sklearn
     from threadpoolctl import threadpool_info
 
-    available = dispatch.available_kernels()
+    # The one look upwards: a report for bugs is about all that runs, not the engine alone.
+    from knnc.image import _distortion
+
+    available = dispatch.available_kernels() + _distortion.available_idm_kernels()
     used: dict[str, str] = {}
     for name in available:
         used.setdefault(name.split("_", 1)[0], name)
@@ -71,7 +75,7 @@ def runtime_info() -> dict[str, Any]:
         "cpu_features_disabled": sorted(disabled & set(dispatch.known_cpu_features())),
         "kernels": used,
         "kernels_available": available,
-        "kernels_compiled": dispatch.all_kernels(),
+        "kernels_compiled": dispatch.all_kernels() + _distortion.all_idm_kernels(),
         "openmp": {
             "specification": dispatch.openmp_version() or None,
             "runtimes": sorted(

@@ -19,7 +19,7 @@ _BOX, _UNSURE = "#0072B2", "#D55E00"
 _SURE = 0.75
 
 
-def annotate(image: Any, page: Page) -> Image:
+def annotate(image: Any, page: Page, *, page_number: int = 1) -> Image:
     """The page in grey with a box around each character and its reading above it.
 
     Parameters
@@ -28,13 +28,15 @@ def annotate(image: Any, page: Page) -> Image:
         What was read.
     page : Page
         What :func:`knnc.ocr.read_page` made of it.
+    page_number : int, default=1
+        As it was given there.
 
     Returns
     -------
     picture : PIL.Image.Image
         In colour, of the size in which the page was read: at most 16 million pixels.
     """
-    grey = load_grey(image)
+    grey = load_grey(image, page_number)
     draw_on = require("PIL.ImageDraw")
     font_of = require("PIL.ImageFont")
     picture: Image = require("PIL.Image").fromarray(grey.pixels).convert("RGB")

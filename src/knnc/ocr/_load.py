@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knnc.ocr._extra import require
+from knnc.ocr._pdf import is_pdf, no_such_page, render_page
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Grey", "load_grey"]
+__all__ = ["Grey", "check_file", "load_grey"]
 
 # What the formats that are read are called in Pillow. The others have decoders that start
 # programs (EPS), follow links, or hold no pixels.
@@ -59,16 +60,26 @@ class Grey:
     size: tuple[int, int]
 
 
-def load_grey(image: Any) -> Grey:
+def load_grey(image: Any, page_number: int = 1) -> Grey:
     """Load a file, a Pillow image or an array; see :func:`knnc.ocr.read_page`."""
+    if page_number < 1:
+        raise ValueError(f"page_number={page_number!r}: pages are counted from 1")
+    if isinstance(image, str | os.PathLike):
+        with _opened(os.fspath(image), page_number) as opened:
+            return _grey_of(opened)
+    if page_number != 1:
+        raise ValueError(f"page_number={page_number!r} is for a file, this is one image")
     if isinstance(image, np.ndarray):
         return _grey_of(_image_of(image))
-    if isinstance(image, str | os.PathLike):
-        with _opened(os.fspath(image)) as opened:
-            return _grey_of(opened)
     if isinstance(image, require("PIL.Image").Image):
         return _grey_of(image)
     raise TypeError(f"an image is a path, a Pillow image or an array, not {type(image).__name__}")
+
+
+def check_file(path: str | os.PathLike[str], page_number: int = 1) -> None:
+    """Raise what :func:`load_grey` raises of a file that cannot be opened, at once."""
+    with _opened(os.fspath(path), page_number):
+        pass
 
 
 def _image_of(pixels: NDArray[Any]) -> Image:
@@ -95,20 +106,20 @@ def _image_of(pixels: NDArray[Any]) -> Image:
 
 
 @contextmanager
-def _opened(path: str | bytes) -> Iterator[Image]:
-    """Open a file, without decoding it yet; every failure to decode it is a ValueError."""
+def _opened(path: str | bytes, page_number: int) -> Iterator[Image]:
+    """Open a page of a file, an image not yet decoded; what keeps it from that is a ValueError."""
     pil = require("PIL.Image")
     name = os.fsdecode(path)
     with open(path, "rb") as file:  # so that a missing file and a folder are OSErrors
         try:
-            with _lock:
-                limit, pil.MAX_IMAGE_PIXELS = pil.MAX_IMAGE_PIXELS, None
-                try:
-                    image = pil.open(file, formats=_FORMATS)
-                finally:
-                    pil.MAX_IMAGE_PIXELS = limit
+            if is_pdf(file):
+                image = render_page(file, page_number, max_pixels=MAX_PIXELS)
+            else:
+                image = _frame(file, page_number)
         except pil.UnidentifiedImageError:
-            raise ValueError(f"{name}: this is no {_kinds()} image") from None
+            raise ValueError(f"{name}: this is no {_kinds()} image and no PDF") from None
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
         except (OSError, SyntaxError, OverflowError, TypeError) as error:
             raise ValueError(f"{name}: a damaged image: {error}") from error
         with image:
@@ -116,6 +127,23 @@ def _opened(path: str | bytes) -> Iterator[Image]:
                 yield image
             except (OSError, SyntaxError, EOFError) as error:
                 raise ValueError(f"{name}: a damaged image: {error}") from error
+
+
+def _frame(file: BinaryIO, number: int) -> Image:
+    """Open an image, at a page of it if it has several, as a TIFF may."""
+    pil = require("PIL.Image")
+    with _lock:
+        limit, pil.MAX_IMAGE_PIXELS = pil.MAX_IMAGE_PIXELS, None
+        try:
+            image: Image = pil.open(file, formats=_FORMATS)
+        finally:
+            pil.MAX_IMAGE_PIXELS = limit
+    if number > 1:
+        n_pages = getattr(image, "n_frames", 1)
+        if number > n_pages:
+            raise ValueError(no_such_page(number, n_pages))
+        image.seek(number - 1)
+    return image
 
 
 def _kinds() -> str:

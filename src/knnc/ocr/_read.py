@@ -82,13 +82,15 @@ class Page:
         return "\n".join(self.lines)
 
 
-def read_page(image: Any, estimator: Any, *, min_confidence: float | None = None) -> Page:
+def read_page(
+    image: Any, estimator: Any, *, min_confidence: float | None = None, page_number: int = 1
+) -> Page:
     """Read the characters on a scan or a photograph.
 
     Parameters
     ----------
     image : str, os.PathLike, PIL.Image.Image or ndarray
-        A file (PNG, JPEG, TIFF, BMP, GIF, PPM or WEBP), or pixels: an array of shape
+        A file (PNG, JPEG, TIFF, BMP, GIF, PPM, WEBP or PDF), or pixels: an array of shape
         (height, width), (height, width, 3) or (height, width, 4), of uint8, uint16, bool, or
         floats from 0 to 1. Dark on light or light on dark, turned by up to 15 degrees; a larger
         image than 16 million pixels is scaled down.
@@ -99,6 +101,8 @@ def read_page(image: Any, estimator: Any, *, min_confidence: float | None = None
         apart by how near their training images are.
     min_confidence : float, default=None
         Characters whose probability is lower become "?".
+    page_number : int, default=1
+        Which page of a file with several: a PDF, which is drawn at 300 dots an inch, or a TIFF.
 
     Returns
     -------
@@ -109,13 +113,14 @@ def read_page(image: Any, estimator: Any, *, min_confidence: float | None = None
     ------
     ValueError
         If the image is damaged, is none, is too large to be decoded within 2 GB or has no
-        pixels, if `estimator` takes other rows, or if `min_confidence` is not from 0 to 1.
+        pixels, if the file has no such page, if `estimator` takes other rows, or if
+        `min_confidence` is not from 0 to 1.
     TypeError
         If `image` is none of these, or `estimator` has no ``predict_proba``.
     OSError
         If the file cannot be opened.
     ImportError
-        If Pillow or scikit-image are not installed.
+        If Pillow or scikit-image are not installed, or for a PDF pypdfium2.
 
     Examples
     --------
@@ -129,7 +134,7 @@ def read_page(image: Any, estimator: Any, *, min_confidence: float | None = None
     reader = _Reader(estimator)
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise ValueError(f"min_confidence={min_confidence!r} is not from 0 to 1")
-    grey = load_grey(image)
+    grey = load_grey(image, page_number)
     layout = lay_out(grey.pixels, reader.costs)
     if layout is None:
         return Page((), grey.size, 0.0)
