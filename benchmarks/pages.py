@@ -1,8 +1,10 @@
 """How much of a page is read: pages put together from MNIST's test digits, by kind of page.
 
     KNNC_DATA_HOME=... python benchmarks/pages.py --recipe fast --pages 10
+    KNNC_DATA_HOME=... python benchmarks/pages.py --held-out --only touching
 
-The pages are those of tests/ocr/composer.py; nothing in knnc.ocr was chosen on test digits. Errors
+The pages are those of tests/ocr/composer.py. Nothing in knnc.ocr was chosen on test digits, but
+with --held-out: on pages of the last 10,000 training digits, read with the first 50,000. Errors
 are characters to insert, delete or change, spaces and line ends among them; the interval is
 Wilson's, for characters that are misread independently.
 """
@@ -15,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+N_TRAIN = 50_000
 
 STYLES: dict[str, dict[str, Any]] = {
     "clean": {},
@@ -42,6 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", default="fast")
     parser.add_argument("--pages", type=int, default=10, help="of each kind")
+    parser.add_argument("--only", default="", help="kinds whose name has this in it")
+    parser.add_argument("--held-out", action="store_true", help="training digits, for choices")
     asked = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     composer = import_module("tests.ocr.composer")
@@ -51,16 +57,22 @@ def main() -> None:
     from knnc.ocr import read_page
     from knnc.recipes import make_recipe
 
-    train, test = fetch_mnist(subset="train"), fetch_mnist(subset="test")
-    reader = make_recipe(asked.recipe).fit(train.data, train.target)
+    train = fetch_mnist(subset="train")
+    n_train = N_TRAIN if asked.held_out else len(train.data)
+    reader = make_recipe(asked.recipe).fit(train.data[:n_train], train.target[:n_train])
+    digits = train if asked.held_out else fetch_mnist(subset="test")
+    unseen = slice(N_TRAIN if asked.held_out else 0, None)
+    images, labels = digits.images[unseen], digits.target[unseen]
     print("| page | characters right | 95 % interval | errors | a character |")
     print("|---|---:|---:|---:|---:|")
     for name, options in STYLES.items():
+        if asked.only not in name:
+            continue
         style = composer.Style(**options)
         wrong = total = 0
         seconds = 0.0
         for seed in range(asked.pages):
-            page, text = composer.compose(test.images, test.target, style, 1000 + seed)
+            page, text = composer.compose(images, labels, style, 1000 + seed)
             start = perf_counter()
             read = read_page(page, reader).text
             seconds += perf_counter() - start

@@ -18,6 +18,7 @@ MNIST = {
     "turned": (Style(degrees=7), 96),
     "turned far": (Style(degrees=-15), 96),
     "ruled": (Style(rules=True), 95),
+    "ruled in black": (Style(rules=True, rule_grey=0.8), 95),
     "noise": (Style(noise=0.1), 96),
     "gradient of light": (Style(light=0.3), 96),
     "light on dark": (Style(invert=True, light=0.5), 96),

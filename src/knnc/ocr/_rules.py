@@ -19,6 +19,10 @@ _FAINT = 0.2
 # By how much a stroke is darker than a line, of full ink.
 _DARKER = 0.25
 
+# What a line alone looks like is this percentile along it, over so many times its reach; it is
+# as dark as that where nothing tells what is under it.
+_ALONE, _ALONG, _CORE = 35, 24, 0.3
+
 
 def without_rules(ink: Ink, length: float, height: float) -> Ink:
     """Ink without the horizontal and vertical lines that are `length` pixels long or more.
@@ -81,29 +85,54 @@ def _opened(mask: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
 
 
 def _without(ink: Ink, line: NDArray[np.bool_]) -> Ink:
-    """The line taken away, except where a stroke comes in above and goes out below."""
+    """The line taken away, except where a stroke touches it or is darker than it."""
     fat = ndimage.binary_dilation(line, np.ones((3, 1), bool))  # its soft edges
-    mask = threshold(ink) & ~fat
     labels, _ = ndimage.label(ndimage.binary_dilation(fat, np.ones((1, 3), bool)))
-    ink = ink.copy()
+    result = ink.copy()
     for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
-        part = fat[rows, columns] & (labels[rows, columns] == index)
-        top, bottom = rows.start, rows.stop
-        columns_with = part.any(axis=0)
-        first = np.where(columns_with, part.argmax(axis=0), 0) + top
-        last = bottom - 1 - np.where(columns_with, part[::-1].argmax(axis=0), 0)
-        xs = np.arange(columns.start, columns.stop)
-        above = mask[np.maximum(first - 1, 0), xs] & (first > 0)
-        below = mask[np.minimum(last + 1, ink.shape[0] - 1), xs] & (last + 1 < ink.shape[0])
-        # A stroke may lean: what goes in at one column may come out beside it.
-        lean = 2 * (bottom - top if bottom - top < 8 else 4) // 2 + 1
-        crossed = _near(above, lean) & _near(below, lean) & (_near(above, 3) | _near(below, 3))
-        piece = ink[rows, columns]
-        # What is darker than the line itself is a stroke that runs along it.
-        darkest = np.where(part, piece, 0).max(axis=0)[columns_with]
-        level = float(np.median(darkest)) + _DARKER
-        piece[part & ~crossed & (piece < level)] = 0
-    return ink
+        part = line[rows, columns] & (labels[rows, columns] == index)
+        if part.any():
+            _take_away(ink, result, part, rows.start, columns.start)
+    return result
+
+
+def _take_away(ink: Ink, result: Ink, part: NDArray[np.bool_], top: int, left: int) -> None:
+    """One line: `part` is where it was found, its corner at (`top`, `left`).
+
+    What the line alone looks like across is a low quantile along it: at most places no stroke is
+    on it. Where the line is as dark as writing nothing tells what is under it: there the stroke
+    is taken to go on that touches it from above or below.
+    """
+    xs = np.flatnonzero(part.any(axis=0))
+    first = part[:, xs].argmax(axis=0)
+    last = part.shape[0] - 1 - part[::-1, xs].argmax(axis=0)
+    across = part[:, xs].sum(axis=0)
+    reach = int(np.ceil(np.median(across) / 2)) + 3
+    window = min(len(xs), _ALONG * reach) | 1
+    middles = ndimage.median_filter((first + last) / 2, window, mode="nearest")
+    ys = np.floor(middles + 0.5).astype(int) + np.arange(-reach, reach + 1)[:, None] + top
+    inside = (ys >= 0) & (ys < ink.shape[0])
+    ys = ys.clip(0, ink.shape[0] - 1)
+    here = np.where(inside, ink[ys, xs + left], 0)
+    alone = ndimage.percentile_filter(here, _ALONE, size=(1, window), mode="nearest")
+    alone[[0, -1]] = 0
+    stroke = (here > alone + _DARKER) & (here > _FAINT)
+    core = alone > _CORE
+    # The rows next to the core, above and below, tell whether a stroke touches it.
+    n = len(here)
+    above, below = core.argmax(axis=0) - 1, n - core[::-1].argmax(axis=0)
+    some = core.any(axis=0)
+    columns = np.arange(len(xs))
+    sure = stroke & threshold(here)
+    comes = some & sure[np.maximum(above, 0), columns]
+    goes = some & sure[np.minimum(below, n - 1), columns]
+    # A stroke may lean: what goes in at one column may come out beside it.
+    lean = round(float(np.median(core.sum(axis=0)))) + 1
+    touched = comes | goes
+    between = _closed(touched[None], lean)[0] & _near(comes, 2 * lean) & _near(goes, 2 * lean)
+    touched |= between
+    kept = stroke | (core & touched)
+    result[ys[inside & ~kept], np.broadcast_to(xs + left, ys.shape)[inside & ~kept]] = 0
 
 
 def _near(flags: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

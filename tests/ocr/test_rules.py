@@ -1,0 +1,74 @@
+"""Ruled lines: they go, and the strokes that cross, touch or follow them stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from knnc.ocr._rules import without_rules
+
+HEIGHT = 40.0
+WHOLE = (slice(None), slice(None))
+
+
+def page(darkness: float) -> np.ndarray:
+    """Empty but for a line of two rows, at 60 and 61."""
+    ink = np.zeros((120, 600), np.float32)
+    ink[60:62] = darkness
+    return ink
+
+
+def taken(ink: np.ndarray) -> np.ndarray:
+    return without_rules(ink, 3 * HEIGHT, HEIGHT)
+
+
+@pytest.mark.parametrize("darkness", [0.5, 1.0])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_line_alone_goes(darkness: float, turned: bool) -> None:
+    ink = page(darkness)
+    ink = ink.T if turned else ink
+    assert taken(ink).max() == 0
+
+
+@pytest.mark.parametrize("darkness", [0.5, 1.0])
+@pytest.mark.parametrize(
+    ("stroke", "kept"),
+    [
+        ((slice(40, 80), slice(300, 305)), WHOLE),  # crosses
+        ((slice(40, 61), slice(300, 305)), (slice(40, 60), slice(None))),  # stands on it
+        ((slice(58, 62), slice(300, 325)), WHOLE),  # runs along it, and sticks out above
+        ((slice(60, 64), slice(300, 325)), WHOLE),  # and below
+    ],
+)
+def test_strokes_stay(
+    darkness: float, stroke: tuple[slice, slice], kept: tuple[slice, slice]
+) -> None:
+    ink = page(darkness)
+    ink[stroke] = 1
+    left = taken(ink)
+    drawn = np.zeros_like(ink)
+    drawn[stroke] = 1
+    np.testing.assert_array_equal(left[kept] > 0, drawn[kept] > 0)
+    away = np.ones(600, bool)
+    away[stroke[1]] = False
+    assert left[:, away].max() == 0
+
+
+def test_a_leaning_stroke_is_not_cut() -> None:
+    ink = page(1.0)
+    for y in range(40, 80):
+        ink[y, 300 + (y - 40) // 2 : 304 + (y - 40) // 2] = 1
+    left = taken(ink)
+    assert (left[40:80].sum(axis=1) >= 4).all()
+    assert left.sum() <= 4 * 40 + 8
+
+
+def test_a_line_that_is_not_quite_level() -> None:
+    ink = np.zeros((120, 600), np.float32)
+    for x in range(600):
+        ink[60 + x // 120 : 62 + x // 120, x] = 1
+    ink[40:90, 300:305] = 1
+    left = taken(ink)
+    assert left[40:90, 300:305].min() == 1
+    left[:, 299:306] = 0
+    assert left.max() == 0
