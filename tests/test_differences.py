@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,6 +196,28 @@ def test_negative_radius() -> None:
             knnc.NearestNeighbors(metric=metric).fit(X).radius_neighbors(Q, -3)
     theirs = sklearn.neighbors.NearestNeighbors(algorithm="brute").fit(X)
     assert len(theirs.radius_neighbors(X, -300.0)[1][0]) > 1
+
+
+def _votes_by_manhattan(module: Any) -> Any:
+    """Of rows that no bytes stand for, of the classes 1 and 5."""
+    clf = module.RadiusNeighborsClassifier(1.0, p=1, algorithm="brute", outlier_label=1)
+    return clf.fit(X + 0.5, np.where(Y == 0, 1, 5))
+
+
+def test_outlier_label() -> None:
+    far = np.full((2, 5), 999.0)
+    np.testing.assert_array_equal(_votes_by_manhattan(knnc).predict_proba(far), [[1, 0]] * 2)
+    np.testing.assert_array_equal(
+        _votes_by_manhattan(sklearn.neighbors).predict_proba(far), [[0, 1]] * 2
+    )
+
+
+def test_radius_queries() -> None:
+    bad = np.full((2, 5), np.nan)
+    assert len(_votes_by_manhattan(sklearn.neighbors).predict(bad)) == 2
+    for queries in (bad, Q[:, :4] + 0.5, Q[:0] + 0.5):
+        with pytest.raises(ValueError, match=r"contains NaN|4 features|0 sample"):
+            _votes_by_manhattan(knnc).predict(queries)
 
 
 def test_failed_fit() -> None:

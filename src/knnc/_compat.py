@@ -15,7 +15,11 @@ import sklearn
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import get_scorer_names
-from sklearn.metrics._pairwise_distances_reduction import ArgKmin, RadiusNeighbors
+from sklearn.metrics._pairwise_distances_reduction import (
+    ArgKmin,
+    RadiusNeighbors,
+    RadiusNeighborsClassMode,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.model_selection._validation import _score
 from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
@@ -41,9 +45,11 @@ __all__ = [
     "argkmin",
     "argkmin_block",
     "brute_force",
+    "can_count_classes",
     "check_arguments",
     "check_method_params",
     "check_metric",
+    "class_shares",
     "csr_graph",
     "fitted_rows",
     "format_results",
@@ -52,9 +58,9 @@ __all__ = [
     "n_threads",
     "neighbor_weights",
     "num_samples",
-    "piecewise_rows",
     "radius_neighbors",
     "raise_for_params",
+    "report_pieces",
     "safe_indexing",
     "scikit_learn_view",
     "score",
@@ -218,10 +224,58 @@ def csr_graph(
     return _align_api_if_sparse(csr_matrix((weights, ind, indptr), shape=shape))
 
 
-def piecewise_rows(view: Any) -> int:
-    """Queries that scikit-learn's unfused brute force takes at a time, by its working memory."""
-    budget = sklearn.get_config()["working_memory"] * 2**20
-    return max(1, int(budget // (8 * view._fit_X.shape[0])))
+def report_pieces(view: Any, report: Callable[[int], object]) -> None:
+    """Have a view say how many queries are done, after each piece of an unfused brute force.
+
+    Pieces are as large as scikit-learn's working memory allows, and what reduces the distances of
+    a piece to its neighbours is a method.
+    """
+
+    def reporting(reduce: Callable[..., Any]) -> Callable[..., Any]:
+        def reduce_and_report(dist: Any, start: int, **options: Any) -> Any:
+            reduced = reduce(dist, start, **options)
+            report(start + len(dist))
+            return reduced
+
+        return reduce_and_report
+
+    for name in ("_kneighbors_reduce_func", "_radius_neighbors_reduce_func"):
+        if hasattr(view, name):
+            setattr(view, name, reporting(getattr(view, name)))
+
+
+def can_count_classes(estimator: Any, X: Any) -> bool:
+    """Whether scikit-learn's fused search counts the classes within a radius for these queries."""
+    return (
+        estimator.weights == "uniform"
+        and estimator._fit_method == "brute"
+        and not estimator.outputs_2d_
+        and bool(
+            RadiusNeighborsClassMode.is_usable_for(X, estimator._fit_X, estimator.effective_metric_)
+        )
+    )
+
+
+def class_shares(view: Any, X: Any) -> NDArray[np.float64]:
+    """Shares of the classes within the view's radius; of one more class, where there is no row.
+
+    scikit-learn is told that it is the label of outliers: it looks for this label not among the
+    classes but among their positions.
+    """
+    n_classes = len(view.classes_)
+    shares: NDArray[np.float64] = RadiusNeighborsClassMode.compute(
+        X=X,
+        Y=view._fit_X,
+        radius=view.radius,
+        weights="uniform",
+        Y_labels=view._y,
+        unique_Y_labels=np.arange(n_classes + 1, dtype=np.intp),
+        outlier_label=n_classes,
+        metric=view.effective_metric_,
+        metric_kwargs=dict(view.effective_metric_params_),
+        strategy="auto",
+    )
+    return shares
 
 
 def brute_force(rows: NDArray[Any], metric: str) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from scipy.sparse import csr_array
 import knnc
 from knnc import _compat
 from knnc.neighbors import fallback
-from tests.neighbors.support import any_bytes, assert_same, few_values, twins
+from tests.neighbors.support import any_bytes, assert_same, assert_same_error, few_values, twins
 
 
 def _numbers(seed: int, n: int, d: int, *, ties: bool) -> np.ndarray:
@@ -47,6 +49,34 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
+def _rows_for(name: str, n: int, q: int, *, ties: bool) -> tuple[Any, Any]:
+    """Rows to fit and queries, of the kind that a case is named for."""
+    X, Q = _numbers(1, n, 4, ties=ties), _numbers(2, q, 4, ties=ties)
+    if name == "integers":
+        return (X * 600).astype(np.int64), (Q * 600).astype(np.int64)
+    if name == "mixed dtypes":
+        return X.astype(np.float32), Q
+    if name == "float32":
+        return X.astype(np.float32), Q.astype(np.float32)
+    if name.startswith("sparse"):
+        return csr_array(X.round()), csr_array(Q.round())
+    return X, Q
+
+
+@contextmanager
+def _counted(total: int) -> Iterator[list[int]]:
+    """What is reported to be done, which has to grow up to a total."""
+    done: list[int] = []
+    with knnc.progress(lambda so_far, n: done.append(so_far) or _equal(n, total)):
+        yield done
+    assert done == sorted(done)
+    assert done[-1] == total
+
+
+def _equal(got: int, expected: int) -> None:
+    assert got == expected
+
+
 @pytest.fixture
 def pieces(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
     """The pieces that were searched, which are as small as the search allows."""
@@ -59,7 +89,7 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
             yield piece
 
     def small(n_queries, multiple_of):
-        return fallback._even_pieces(n_queries, multiple_of if multiple_of > 1 else 97)
+        return fallback._even_pieces(n_queries, multiple_of * -(-97 // multiple_of))
 
     monkeypatch.setattr(fallback, "_timed_pieces", small)
     monkeypatch.setattr(fallback, "_reported", noted)
@@ -78,15 +108,7 @@ CASES = [(name, shape) for name in SEARCHES for shape in SHAPES if name in FUSED
 def test_pieces_are_bit_for_bit_the_whole(name, shape, ties, pieces) -> None:
     """Ties included: the threads split the work as they would for all queries at once."""
     n, q = SHAPES[shape]
-    X, Q = _numbers(1, n, 4, ties=ties), _numbers(2, q, 4, ties=ties)
-    if name == "integers":
-        X, Q = (X * 600).astype(np.int64), (Q * 600).astype(np.int64)
-    elif name == "mixed dtypes":
-        X = X.astype(np.float32)
-    elif name == "float32":
-        X, Q = X.astype(np.float32), Q.astype(np.float32)
-    elif name.startswith("sparse"):
-        X, Q = csr_array(X.round()), csr_array(Q.round())
+    X, Q = _rows_for(name, n, q, ties=ties)
     ours, theirs = twins(n_neighbors=6, **SEARCHES[name])
     # So little memory that scikit-learn itself cuts what it does not fuse.
     with sklearn.config_context(working_memory=1):
@@ -95,14 +117,14 @@ def test_pieces_are_bit_for_bit_the_whole(name, shape, ties, pieces) -> None:
         assert ours.engine_ == "sklearn"
         for queries in (Q, Q[:1], None):
             expected = theirs.kneighbors(queries)
-            got = ours.kneighbors(queries)
+            with _counted(len(expected[1])) as done:
+                got = ours.kneighbors(queries)
             np.testing.assert_array_equal(got[1], expected[1], strict=True)
             np.testing.assert_array_equal(got[0], expected[0], strict=True)
             np.testing.assert_array_equal(
                 ours.kneighbors(queries, return_distance=False), expected[1]
             )
-            if queries is Q:
-                assert len(pieces) > 1
+            assert len(done) > 1 or queries is not Q
 
 
 def test_the_strategy_is_the_one_scikit_learn_takes_for_all() -> None:
@@ -135,23 +157,120 @@ def test_pieces_of_a_slow_metric_begin_with_one_query(metric: str) -> None:
             np.testing.assert_array_equal(ours_is, theirs_is, strict=True)
 
 
-@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
-@pytest.mark.parametrize("sort_results", [False, True])
-def test_radius_in_pieces(algorithm: str, sort_results: bool, pieces) -> None:
+RADII = {
+    "brute": 1.5,
+    "kd_tree": 1.5,
+    "two jobs": 1.5,
+    "float32": 1.5,
+    "manhattan": 2.5,
+    "p=3": 1.5,
+    "integers": 900.0,
+    "mixed dtypes": 1.5,
+    "cosine": 0.02,
+    "sparse": 2.5,
+}
+
+
+def _assert_same_arrays(got: Any, expected: Any, *, distances: bool) -> None:
+    parts = zip(got, expected, strict=True) if distances else [(got, expected)]
+    for ours, theirs in parts:
+        assert ours.dtype == theirs.dtype == object
+        assert ours.shape == theirs.shape
+        for own, their in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(own, their, strict=True)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("name", RADII)
+def test_radius_in_pieces(name: str, ties: bool, pieces) -> None:
+    """Bit for bit and in the order of scikit-learn's answer to all queries, leave-one-out too."""
+    X, Q = _rows_for(name, 400, 900, ties=ties)
+    ours, theirs = twins(radius=RADII[name], **SEARCHES[name])
+    with sklearn.config_context(working_memory=1):
+        ours.fit(X)
+        theirs.fit(X)
+        assert ours.engine_ == "sklearn"
+        for queries in (Q, None):
+            n_queries = 400 if queries is None else 900
+            for options in ({}, {"sort_results": True}, {"return_distance": False}):
+                with _counted(n_queries) as done:
+                    got = ours.radius_neighbors(queries, **options)
+                expected = theirs.radius_neighbors(queries, **options)
+                _assert_same_arrays(got, expected, distances=options.get("return_distance", True))
+                assert len(done) > 1
+            graphs = [nn.radius_neighbors_graph(queries, mode="distance") for nn in (ours, theirs)]
+            assert (graphs[0] != graphs[1]).nnz == 0
+
+
+@pytest.mark.parametrize("leave_out", [False, True])
+def test_a_radius_for_each_query(leave_out: bool, pieces) -> None:
+    """Trees take it; brute force does not, nor do trees one of another length."""
     X, Q = _numbers(1, 400, 3, ties=True), _numbers(2, 900, 3, ties=True)
-    ours, theirs = twins(radius=1.5, algorithm=algorithm)
-    ours.fit(X)
-    theirs.fit(X)
-    for queries in (Q, None):
-        got = ours.radius_neighbors(queries, sort_results=sort_results)
-        expected = theirs.radius_neighbors(queries, sort_results=sort_results)
-        for parts in zip(*got, *expected, strict=True):
-            np.testing.assert_array_equal(parts[0], parts[2])
-            np.testing.assert_array_equal(parts[1], parts[3])
-        only = ours.radius_neighbors(queries, 1.0, return_distance=False)
-        for a, b in zip(only, theirs.radius_neighbors(queries, 1.0)[1], strict=True):
-            np.testing.assert_array_equal(np.sort(a), np.sort(b))
-    assert len(pieces) > 2
+    queries, n = (None, 400) if leave_out else (Q, 900)
+    radius = np.linspace(0, 3, n)
+    ours, theirs = (nn.fit(X) for nn in twins(algorithm="kd_tree"))
+    with _counted(n) as done:
+        got = ours.radius_neighbors(queries, radius)
+    _assert_same_arrays(got, theirs.radius_neighbors(queries, radius), distances=True)
+    assert len(done) > 1
+    brute = [nn.fit(X) for nn in twins(algorithm="brute")]
+    for (us, them), bad in (((ours, theirs), np.ones(7)), (brute, radius)):
+        assert_same_error(
+            lambda nn=us, r=bad: nn.radius_neighbors(queries, r),
+            lambda nn=them, r=bad: nn.radius_neighbors(queries, r),
+        )
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("name", RADII)
+@pytest.mark.parametrize("cls", [knnc.RadiusNeighborsClassifier, knnc.RadiusNeighborsRegressor])
+def test_votes_within_a_radius_in_pieces(cls: type, name: str, weights: str, pieces) -> None:
+    """scikit-learn counts classes in its fused search where it can: the same shares."""
+    X, Q = _rows_for(name, 400, 900, ties=False)
+    y = np.arange(400) % 3
+    options = {"outlier_label": 0} if cls is knnc.RadiusNeighborsClassifier else {}
+    ours, theirs = twins(cls, radius=RADII[name], weights=weights, **SEARCHES[name], **options)
+    with sklearn.config_context(working_memory=1), warnings.catch_warnings(action="ignore"):
+        ours.fit(X, y)
+        theirs.fit(X, y * 1.0)
+        assert ours.engine_ == "sklearn"
+        for method in ("predict", "predict_proba"):
+            for queries in (Q, None) if hasattr(ours, method) else ():
+                with _counted(400 if queries is None else 900) as done:
+                    got = getattr(ours, method)(queries)
+                np.testing.assert_array_equal(got, getattr(theirs, method)(queries))
+                assert len(done) > 1
+
+
+def test_outliers_of_the_fused_count_of_classes() -> None:
+    """scikit-learn takes the outlier label for a class's position there, and checks no query."""
+    X, y = np.array([[0.5], [1.5], [9.5]]), np.array([1, 5, 5])
+    far, near = np.array([[0.5], [50.0], [60.0]]), np.array([[0.6], [9.0]])
+    made = {"radius": 1.0, "metric": "manhattan", "algorithm": "brute"}
+    for label, shares, predicted in (
+        (1, [1.0, 0.0], 1),
+        (5, [0.0, 1.0], 5),
+        ("most_frequent", [0.0, 1.0], 5),
+        (7, [0.0, 0.0], 7),
+    ):
+        clf = knnc.RadiusNeighborsClassifier(**made, outlier_label=label).fit(X, y)
+        assert _compat.can_count_classes(clf, far)
+        np.testing.assert_array_equal(clf.predict_proba(near), [[0.5, 0.5], [0.0, 1.0]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if label == 7 else "error")
+            np.testing.assert_array_equal(clf.predict_proba(far), [[0.5, 0.5], shares, shares])
+            np.testing.assert_array_equal(clf.predict(far), [1, predicted, predicted])
+        if label == 7:
+            with pytest.warns(UserWarning, match="Outlier label 7 is not in training classes"):
+                clf.predict_proba(far)
+        for bad in (far[:0], far.T.copy(), far[0], far * np.nan):
+            with pytest.raises(ValueError, match=r"0 sample|3 features|1D array|NaN"):
+                clf.predict(bad)
+    ours, theirs = twins(knnc.RadiusNeighborsClassifier, **made)
+    got = assert_same_error(
+        lambda: ours.fit(X, y).predict(far), lambda: theirs.fit(X, y).predict(far)
+    )
+    assert "[1, 2]" in got.text
 
 
 @pytest.mark.parametrize("kind", ["brute", "kd_tree", "cosine", "integer", "mixed", "odd"])

@@ -77,10 +77,11 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
         Bit for bit as from one call, rows at the same distance included: a piece is cut where
         scikit-learn cuts, and searched in the way it chooses for all of `X`.
     """
-    if estimator.metric == "precomputed":
-        return _whole(_compat.scikit_learn_view(estimator), X, k)
-    leave_out = X is None
     view = _compat.scikit_learn_view(estimator)
+    if estimator.metric == "precomputed":
+        dist, ind = _whole(view, X, lambda: view.kneighbors(X, k))
+        return dist, ind
+    leave_out = X is None
     if leave_out:
         queries = view._fit_X if _compat.is_sparse(view._fit_X) else np.asarray(view._fit_X)
     else:
@@ -89,11 +90,11 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
             queries = np.ascontiguousarray(queries)
     n_queries = queries.shape[0]
     fused = _compat.argkmin_block(view, queries)
-    if k + leave_out > view.n_samples_fit_ or (
-        leave_out and view._fit_method == "brute" and fused is None
-    ):
-        # An error with the numbers of all queries, or a case where the diagonal is special.
-        return _whole(view, None if leave_out else queries, k)
+    if k + leave_out > view.n_samples_fit_ or (view._fit_method == "brute" and fused is None):
+        # An error with the numbers of all queries, or what scikit-learn itself does in pieces.
+        X = None if leave_out else queries
+        dist, ind = _whole(view, X, lambda: view.kneighbors(X, k))
+        return dist, ind
 
     def search(piece: slice) -> Answer:
         if fused is not None:
@@ -102,14 +103,12 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
             dist, ind = view.kneighbors(queries[piece], k + leave_out)
         return _without_self(dist, ind, piece.start) if leave_out else (dist, ind)
 
-    if fused is not None:
-        pieces = _timed_pieces(n_queries, fused[1])
-    elif view._fit_method == "brute":
-        pieces = _even_pieces(n_queries, _compat.piecewise_rows(view))
-    else:
-        pieces = _timed_pieces(n_queries, 1)
-    dist, ind = zip(*(search(piece) for piece in _reported(pieces, n_queries)), strict=True)
-    return (dist[0], ind[0]) if len(dist) == 1 else (np.concatenate(dist), np.concatenate(ind))
+    pieces = _timed_pieces(n_queries, 1 if fused is None else fused[1])
+    parts = [search(piece) for piece in _reported(pieces, n_queries)]
+    if len(parts) == 1:
+        return parts[0]
+    dist, ind = zip(*parts, strict=True)
+    return np.concatenate(dist), np.concatenate(ind)
 
 
 def _search_fused(view: Any, queries: Any, k: int, strategy: str) -> Answer:
@@ -137,12 +136,21 @@ def _search_fused(view: Any, queries: Any, k: int, strategy: str) -> Answer:
     return np.concatenate(dist), np.concatenate(ind)
 
 
-def _whole(view: Any, X: Any, k: int) -> Answer:
-    dist, ind = view.kneighbors(X, k)
-    report = current()
-    if report is not None:
-        report(len(ind), len(ind))
-    return dist, ind
+def _whole(view: Any, X: Any, search: Callable[[], Any]) -> Any:
+    """One search for all queries, in the pieces that scikit-learn itself makes, if any."""
+    n_queries = _compat.num_samples(view._fit_X if X is None else X)
+    report, done = _reporter(n_queries), 0
+
+    def report_and_note(so_far: int) -> None:
+        nonlocal done
+        done = so_far
+        report(so_far)
+
+    _compat.report_pieces(view, report_and_note)
+    answer = search()
+    if done < n_queries:
+        report(n_queries)
+    return answer
 
 
 def _without_self(dist: Float64, ind: Indices, start: int) -> Answer:
@@ -170,24 +178,77 @@ def radius_neighbors(
         As for scikit-learn's method.
     """
     view = _compat.scikit_learn_view(estimator)
-    if X is None or estimator.metric == "precomputed" or np.ndim(radius) > 0:
-        return view.radius_neighbors(X, radius, return_distance, sort_results)
-    queries = validated_queries(estimator, X)
-    if not _compat.is_sparse(queries):
-        queries = np.ascontiguousarray(queries)
-    n_queries = queries.shape[0]
-    if view._fit_method == "brute" and _compat.argkmin_block(view, queries) is None:
-        pieces = _even_pieces(n_queries, _compat.piecewise_rows(view))
+    options = radius, return_distance, sort_results
+    if estimator.metric == "precomputed":
+        return _whole(view, X, lambda: view.radius_neighbors(X, *options))
+    leave_out = X is None
+    if leave_out:
+        queries = view._fit_X if _compat.is_sparse(view._fit_X) else np.asarray(view._fit_X)
     else:
-        pieces = _timed_pieces(n_queries, _FIRST)
-    parts = [
-        view.radius_neighbors(queries[piece], radius, return_distance, sort_results)
-        for piece in _reported(pieces, n_queries)
-    ]
-    if not return_distance:
-        return np.concatenate(parts)
-    dist, ind = zip(*parts, strict=True)
-    return np.concatenate(dist), np.concatenate(ind)
+        queries = validated_queries(estimator, X)
+        if not _compat.is_sparse(queries):
+            queries = np.ascontiguousarray(queries)
+    n_queries = queries.shape[0]
+    fused = _compat.argkmin_block(view, queries)
+    each = np.ndim(radius) > 0  # a radius for each query, which only the trees take
+    if (view._fit_method == "brute" and (fused is None or each)) or (
+        each and np.shape(radius) != (n_queries,)
+    ):
+        X = None if leave_out else queries
+        return _whole(view, X, lambda: view.radius_neighbors(X, *options))
+    found = _ArraysOfArrays(n_queries, return_distance)
+    for piece in _reported(_timed_pieces(n_queries, 1 if fused is None else fused[1]), n_queries):
+        within = radius[piece] if each else radius
+        answer = view.radius_neighbors(queries[piece], within, return_distance, sort_results)
+        found.put(piece, answer, leave_out)
+    return found.answer()
+
+
+class _ArraysOfArrays:
+    """Answers of `radius_neighbors`, put together."""
+
+    def __init__(self, n_queries: int, return_distance: bool) -> None:
+        self._parts = [np.empty(n_queries, dtype=object) for _ in range(1 + return_distance)]
+
+    def put(self, piece: slice, answer: Any, leave_out: bool) -> None:
+        """Add the answer to the queries of a piece, each without itself if it is to be left out."""
+        parts = answer if isinstance(answer, tuple) else (answer,)
+        for whole, part in zip(self._parts, parts, strict=True):
+            whole[piece] = part
+        if leave_out:
+            for i in range(piece.start, piece.stop):
+                others = self._parts[-1][i] != i
+                for whole in self._parts:
+                    whole[i] = whole[i][others]
+
+    def answer(self) -> Any:
+        """As scikit-learn returns it."""
+        return tuple(self._parts) if len(self._parts) > 1 else self._parts[0]
+
+
+@safe_openmp()
+def shares_within(estimator: Any, X: Any) -> tuple[Float64, NDArray[np.bool_]]:
+    """Each class's share of the rows within the radius, by scikit-learn's fused search.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted classifier of one output for which :func:`_compat.can_count_classes` is true.
+    X : ndarray or sparse matrix
+
+    Returns
+    -------
+    shares : ndarray of shape (n_queries, n_classes), float64
+    alone : ndarray of shape (n_queries,), bool
+        Which queries have no neighbours; their shares are zeros.
+    """
+    view = _compat.scikit_learn_view(estimator)
+    queries = validated_queries(estimator, X)
+    n_queries = queries.shape[0]
+    shares = np.empty((n_queries, len(estimator.classes_) + 1))
+    for piece in _reported(_timed_pieces(n_queries, 1), n_queries):
+        shares[piece] = _compat.class_shares(view, queries[piece])
+    return shares[:, :-1], shares[:, -1] > 0.0
 
 
 @safe_openmp()
@@ -340,8 +401,12 @@ def _timed_pieces(n_queries: int, multiple_of: int) -> Iterator[slice]:
 
 def _reported(pieces: Iterator[slice], total: int) -> Iterator[slice]:
     """The pieces, with the progress callback called after each."""
-    report = current()
+    report = _reporter(total)
     for piece in pieces:
         yield piece
-        if report is not None:
-            report(piece.stop, total)
+        report(piece.stop)
+
+
+def _reporter(total: int) -> Callable[[int], object]:
+    report = current()
+    return lambda done: None if report is None else report(done, total)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 import sklearn.neighbors
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
-from knnc.engine.threads import safe_openmp
+from knnc.neighbors import fallback
 from knnc.neighbors.base import unchanged_after_error
 from knnc.neighbors.within import IntegerRadiusMixin
 
@@ -157,8 +159,32 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, sklearn.neighbors.RadiusNeig
         ValueError
             As `predict` does.
         """
-        with safe_openmp():
+        check_is_fitted(self, "_fit_method")
+        if self.engine_ == "integer" or not _compat.can_count_classes(self, X):
             return super().predict_proba(X)
+        shares, alone = fallback.shares_within(self, X)
+        if alone.any():
+            self._outlier_shares(shares, alone)
+        return shares
+
+    def _outlier_shares(self, shares: NDArray[np.float64], alone: NDArray[np.bool_]) -> None:
+        """Fill in the shares of queries that have no neighbours, with scikit-learn's words."""
+        if self.outlier_label_ is None:
+            raise ValueError(
+                f"No neighbors found for test samples {np.flatnonzero(alone)!r}, you can try "
+                "using larger radius, giving a label for outliers, or considering removing them "
+                "from your dataset."
+            )
+        (label,) = self.outlier_label_
+        column = np.flatnonzero(self.classes_ == label)
+        if column.size == 1:
+            shares[alone, column[0]] = 1.0
+        else:
+            warnings.warn(
+                f"Outlier label {label} is not in training classes. All class probabilities of "
+                "outliers will be assigned with 0.",
+                stacklevel=3,
+            )
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of `predict(X)`: the share of queries with the right label.
