@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,33 @@ def grid_search() -> Report:
     for name in ("started", "allowed"):
         splits = [search.cv_results_[f"split{split}_test_{name}"] for split in (0, 1)]
         report[name] = dict(zip(("none", "four"), np.transpose(splits).tolist(), strict=True))
+    return report
+
+
+def _native_threads() -> int:
+    """Threads of this process that are not Python's: those of OpenMP, above all."""
+    return (_own_threads() or 0) - threading.active_count()
+
+
+def _search_in_a_worker(n_jobs: int | None) -> dict[str, int]:
+    rows = draw(1, 3_000, 64)
+    nn = knnc.NearestNeighbors(n_neighbors=3, n_jobs=n_jobs).fit(rows)
+    nn.kneighbors(rows)
+    return {"allowed": effective_n_threads(None), "native": _native_threads()}
+
+
+def threading_backend() -> Report:
+    """Threads that searches in joblib's threads start, by n_jobs, and those there were before."""
+    report: Report = {"before": _native_threads()}
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        report["outside"] = effective_n_threads(None)
+        for name, n_jobs in (("none", None), ("four", 4)):
+            report[name] = joblib.Parallel()(
+                joblib.delayed(_search_in_a_worker)(n_jobs) for _ in range(4)
+            )
+        search = GridSearchCV(knnc.KNeighborsClassifier(), {"n_neighbors": [1, 3]}, cv=2)
+        rows = draw(1, 300, 64)
+        report["score"] = search.fit(rows, rows[:, 0] % 2).best_score_
     return report
 
 

@@ -32,6 +32,20 @@ def test_grid_search_starts_no_more_threads_than_there_are_cpus() -> None:
     assert max(report["started"]["four"]) == 3, "the count sees threads where there are some"
 
 
+@on_linux
+@needs_openmp
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason="needs two CPUs")
+def test_joblibs_threads_share_the_cpus() -> None:
+    """scikit-learn's own estimators take all of them in each."""
+    report = _child("threading_backend", LOKY_MAX_CPU_COUNT="2", OMP_NUM_THREADS="2")
+    assert report["outside"] == 2
+    for name in ("none", "four"):
+        assert {seen["allowed"] for seen in report[name]} == {1}
+    assert {seen["native"] - report["before"] for seen in report["none"]} == {0}
+    assert max(seen["native"] for seen in report["four"]) - report["before"] >= 3
+    assert 0.0 <= report["score"] <= 1.0
+
+
 @needs_openmp
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
 def test_none_obeys_the_affinity_of_the_process() -> None:

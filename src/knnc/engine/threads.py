@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.dummy import Process as PoolThread
 from numbers import Integral
 from time import monotonic
 
 import joblib
 import threadpoolctl
+from joblib.parallel import get_active_backend
 
 from knnc.engine.dispatch import openmp_max_threads
 
@@ -44,7 +47,8 @@ def effective_n_threads(n_jobs: int | None = None) -> int:
     ----------
     n_jobs : int or None
         None: the smaller of what OpenMP allows (``OMP_NUM_THREADS``, threadpoolctl's limits and
-        the share that joblib gives a worker count) and the CPUs that this process may use.
+        the share that joblib gives a worker count) and the CPUs that this process may use. In a
+        worker of joblib's threading backend, which gives no share, that divided by the workers.
         A positive number is taken literally; -1 is all CPUs, -2 all but one, as joblib counts.
 
     Returns
@@ -65,10 +69,25 @@ def effective_n_threads(n_jobs: int | None = None) -> int:
     if n_jobs == 0:
         raise ValueError("n_jobs == 0 has no meaning; use None, a positive or a negative number.")
     if n_jobs is None:
-        return safe_n_threads(min(openmp_max_threads(), _cpu_count()))
+        n_threads = min(openmp_max_threads(), _cpu_count())
+        return safe_n_threads(max(1, n_threads // _threads_of_its_kind()))
     if n_jobs < 0:
         return safe_n_threads(max(1, _cpu_count() + 1 + n_jobs))
     return safe_n_threads(int(n_jobs))
+
+
+def _threads_of_its_kind() -> int:
+    """Workers of joblib's threading backend, if the calling thread is one, else 1.
+
+    Its processes have their share of the CPUs in ``OMP_NUM_THREADS``; of its threads each is
+    allowed as much as all together. They are those of a multiprocessing.pool.ThreadPool.
+    """
+    if not isinstance(threading.current_thread(), PoolThread):
+        return 1
+    backend, _ = get_active_backend()
+    if not getattr(backend, "nesting_level", 0):
+        return 1
+    return sum(isinstance(thread, PoolThread) for thread in threading.enumerate())
 
 
 def _cpu_count() -> int:
