@@ -29,8 +29,10 @@ The map of the house; imports point down only::
                 |      the only ones of neighbors/ that call the engine
                 v                     v
       engine/                                   arrays in, (distance, index) out
-        index     narrow   threads   progress   runtime
+        index     narrow   threads   progress   runtime   memory
           |    rows made ready once, `search(queries, k)`
+          |--> stream                           rows that do not fit: packed in each search, a
+          |                                     chunk at a time
           |--> prune.pyx, coded.pyx, codes.pyx  most rows ruled out by short codes
           |--> radius.pyx                       all rows within a distance
           v         |
@@ -60,6 +62,7 @@ from knnc._version import __version__
 
 if TYPE_CHECKING:
     from knnc import datasets, image, inspection, ocr
+    from knnc.engine.memory import config_context, get_config, set_config
     from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
     from knnc.neighbors import (
@@ -89,13 +92,16 @@ __all__ = [
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
     "__version__",
+    "config_context",
     "datasets",
+    "get_config",
     "image",
     "inspection",
     "kneighbors_graph",
     "ocr",
     "progress",
     "radius_neighbors_graph",
+    "set_config",
     "show_runtime",
 ]
 
@@ -112,9 +118,12 @@ _HOMES = {
     "RadiusNeighborsClassifier": "knnc.neighbors",
     "RadiusNeighborsRegressor": "knnc.neighbors",
     "RadiusNeighborsTransformer": "knnc.neighbors",
+    "config_context": "knnc.engine.memory",
+    "get_config": "knnc.engine.memory",
     "kneighbors_graph": "knnc.neighbors",
     "progress": "knnc.engine.progress",
     "radius_neighbors_graph": "knnc.neighbors",
+    "set_config": "knnc.engine.memory",
     "show_runtime": "knnc.engine.runtime",
 }
 

@@ -26,6 +26,8 @@ from knnc.engine.codes import Codes
 from knnc.engine.dispatch import all_kernels, available_kernels
 from knnc.engine.index import Index
 from knnc.engine.progress import progress
+from knnc.engine.search import NO_SELF
+from knnc.engine.stream import StreamedRows
 from knnc.engine.threads import effective_n_threads
 from tests.oracle import Bytes, oracle_kneighbors
 
@@ -314,6 +316,35 @@ def interrupt(kernel: str, form: str) -> Report:
         "raised": raised,
         "latency": np.subtract(end, sent[0]).tolist() if sent else None,
         "exact_after": search.is_exact(),
+    }
+
+
+def interrupt_slow_disk() -> Report:
+    """Send SIGINT to a search that waits for rows, which take half a minute a chunk to come."""
+    rows = _draw(1, 3000, 400)
+    streamed = StreamedRows(rows, "sqeuclidean", None, 0)
+    expected = streamed.search(rows[:5], 3, 2, NO_SELF, None)
+    pack, released = StreamedRows._pack, threading.Event()
+    StreamedRows._pack = lambda *args: (released.wait(30), pack(*args))[1]  # type: ignore[method-assign]
+    sent: list[tuple[float, float]] = []
+
+    def send() -> None:
+        sent.append(_clocks())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.2, send).start()
+    raised = "nothing"
+    try:
+        streamed.search(rows[:5], 3, 2, NO_SELF, None)
+    except KeyboardInterrupt:
+        raised = "KeyboardInterrupt"
+    end = _clocks()
+    released.set()
+    answer = streamed.search(rows[:5], 3, 2, NO_SELF, None)
+    return {
+        "raised": raised,
+        "latency": np.subtract(end, sent[0]).tolist(),
+        "exact_after": all(map(np.array_equal, answer, expected)),
     }
 
 

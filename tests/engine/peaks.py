@@ -51,6 +51,31 @@ def coding(n_rows: str, n_features: str) -> Report:
     return {"peak": _peak_of(lambda: Index(rows, "sqeuclidean", algorithm="pruned"))}
 
 
+def streamed_rows(path: str, n_features: str, max_memory: str) -> Report:
+    """Searches of all kinds of rows in a file: the peak, with private memory limited besides."""
+    import resource
+
+    rows = np.memmap(path, np.uint8, mode="r").reshape(-1, int(n_features))
+    queries = np.ascontiguousarray(rows[:: len(rows) // 50])
+    where = np.arange(0, len(rows), 2)
+
+    def search(rows: np.ndarray, where: np.ndarray) -> Index:
+        index = Index(rows, max_memory=int(max_memory))
+        index.search(queries, 3, n_threads=2)
+        index.within(queries, 1000, n_threads=2)
+        part = index.streamed_among(where)
+        if part is not None:
+            part.search(queries, 3, 2, 0, None)
+        return index
+
+    search(rows[:100_000], where[:50_000])
+    limit = _status("VmData") + int(max_memory) + (96 << 20)  # threads and their stacks
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    answer: list[Index] = []
+    peak = _peak_of(lambda: answer.append(search(rows, where)))
+    return {"peak": peak, "streamed": answer[0].is_streamed}
+
+
 def many_threads(algorithm: str, n_queries: str, k: str) -> Report:
     """A few queries on 64 threads, which divide the rows and keep heaps of their own."""
     rows = np.random.default_rng(2).integers(0, 256, size=(12_000, 16), dtype=np.uint8)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from tests.engine.support import run_child
@@ -25,6 +29,19 @@ def _report(function: str, *arguments: object) -> dict[str, int]:
 def test_one_query_for_all_rows_by_their_codes() -> None:
     """The answer is 16 bytes a neighbour; heaps of a whole tile would be twelve times that."""
     assert _peak("all_rows_wanted", 400_000) < 3 * 16 * 400_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA")
+def test_rows_in_a_file_stay_there(tmp_path: Path) -> None:
+    """Eight times as large as the bound, and no more of it than that in memory at any time."""
+    bound, n_features = 16 << 20, 256
+    rows = np.random.default_rng(0).integers(0, 256, (1 << 14, n_features), np.uint8)
+    with open(tmp_path / "rows", "wb") as file:
+        for shift in range(8 * bound // rows.nbytes):
+            file.write((rows + np.uint8(shift)).tobytes())
+    report = _report("streamed_rows", tmp_path / "rows", n_features, bound)
+    assert report["streamed"]
+    assert report["peak"] < 1.5 * bound
 
 
 def test_codes_are_not_copied_about() -> None:

@@ -3,6 +3,8 @@
 ::
 
     index      training rows packed for one metric, and the search over them
+    stream     rows that do not fit into memory: packed in each search, a chunk at a time
+    memory     how much of it may be taken for rows
     narrow     which bytes stand for these numbers: lossless narrowing to uint8
     threads    how many threads n_jobs stands for
     progress   who is told how far a long search has come

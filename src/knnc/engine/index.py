@@ -20,9 +20,11 @@ from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wis
 from knnc.engine.blas import one_blas_thread
 from knnc.engine.coded import CodedRows
 from knnc.engine.codes import Codes
+from knnc.engine.memory import checked_max_memory, limit_for
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows
 from knnc.engine.progress import current
 from knnc.engine.prune import search as search_pruned
+from knnc.engine.stream import StreamedRows
 from knnc.engine.threads import safe_n_threads
 
 METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
@@ -88,6 +90,9 @@ class Index:
         The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
     n_threads : int, default=1
         Threads that pack and try.
+    max_memory : int or None, default=None
+        Bytes that may be taken for what is made of the rows; what more they would take, searches
+        read them a chunk at a time instead. None is what :func:`knnc.engine.memory.limit_for` says.
 
     Raises
     ------
@@ -106,6 +111,7 @@ class Index:
         algorithm: str = "auto",
         kernel: str | None = None,
         n_threads: int = 1,
+        max_memory: int | None = None,
     ) -> None:
         if metric not in METRICS:
             raise ValueError(f"Unknown metric {metric!r}; the engine computes {METRICS}.")
@@ -121,6 +127,12 @@ class Index:
         self._kernel = dispatch.kernel_for(metric, kernel)
         self._packed: PackedRows | None = None
         self._pruned: CodedRows | None = None
+        self._streamed: StreamedRows | None = None
+        self._max_memory = checked_max_memory(max_memory)
+        if self._max_memory is None:
+            self._max_memory = limit_for(rows)
+        if self._max_memory is not None and self._max_memory < rows.nbytes:
+            self._streamed = StreamedRows(rows, metric, self._kernel, self._max_memory)
         n_threads = safe_n_threads(n_threads)
         if algorithm == "pruned":
             if metric not in PRUNED_METRICS:
@@ -136,7 +148,7 @@ class Index:
             self._pruned = self._prune(n_threads)
         elif algorithm == "auto" and self._may_prune():
             self._pruned = self._prune_if_faster(n_threads)
-        if self._pruned is None:
+        if self._pruned is None and self._streamed is None:
             self._pack(n_threads)
 
     @property
@@ -148,6 +160,11 @@ class Index:
     def is_pruned(self) -> bool:
         """Whether codes rule rows out before they are compared whole."""
         return self._pruned is not None
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether brute force reads the rows anew in each search, as there is no room for them."""
+        return self._streamed is not None
 
     @property
     def nbytes_packed(self) -> int:
@@ -194,6 +211,8 @@ class Index:
         first_self = 0 if leave_out else search.NO_SELF
         if self._pruned is not None and (self.algorithm == "pruned" or self._pays_for(k)):
             return search_pruned(self._pruned, queries, k, n_threads, first_self, current())
+        if self._streamed is not None:
+            return self._streamed.search(queries, k, n_threads, first_self, current())
         return search.search(self._pack(n_threads), queries, k, n_threads, first_self, current())
 
     def within(
@@ -245,16 +264,18 @@ class Index:
         if n_threads < 1:
             raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
         n_threads = safe_n_threads(n_threads)
-        return radius.search(
-            self._pack(n_threads),
-            queries,
-            max(-1, min(int(limit), np.iinfo(np.int64).max)),
-            n_threads,
-            first_self,
-            return_distance,
-            sort,
-            current(),
-        )
+        limit = max(-1, min(int(limit), np.iinfo(np.int64).max))
+        options = limit, n_threads, first_self, return_distance, sort, current()
+        if self._streamed is not None:
+            return self._streamed.within(queries, *options)
+        return radius.search(self._pack(n_threads), queries, *options)
+
+    def streamed_among(self, where: NDArray[np.intp]) -> StreamedRows | None:
+        """Some of the rows, ascending, if there is no room for a copy of them; None if there is."""
+        if self._streamed is None or self._max_memory is None:
+            return None
+        room = self._max_memory // 2  # for them, and for what is made of them
+        return self._streamed.among(where) if len(where) * self.n_features > room else None
 
     def _checked_queries(self, queries: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         """The queries, or for None the rows."""
@@ -296,6 +317,13 @@ class Index:
         coarse = min(AXES[0], self.n_features)
         return coarse, min(AXES[1], self.n_features - coarse)
 
+    def _nbytes_of_codes(self) -> int:
+        """About the most that making codes takes: twice the coarse ones, and a sample as floats."""
+        coarse, fine = self._code_sizes()
+        if self.metric == "manhattan":
+            coarse, fine = self.n_features // coarse + 1, self.n_features // fine + 1
+        return int(self.n_samples_fit) * (2 * coarse + fine + 40) + 8 * SAMPLE_BYTES
+
     def _projecting(self) -> str:
         """The squared Euclidean kernel that projects rows, of the rank of this index's own."""
         if self.metric == "sqeuclidean":
@@ -308,6 +336,8 @@ class Index:
         if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
             return False
         if self.n_samples_fit < MIN_ROWS or self.n_samples_fit * self.n_features < MIN_BYTES:
+            return False
+        if self._max_memory is not None and self._nbytes_of_codes() > self._max_memory:
             return False
         with one_blas_thread():
             return summaries.is_concentrated(self._rows)

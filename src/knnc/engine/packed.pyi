@@ -12,6 +12,7 @@ class PackedRows:
     n_features: Final[int]
     n_panels: Final[int]
     columns: Final[Columns | None]
+    pace: float
     def __init__(
         self,
         rows: NDArray[np.uint8],

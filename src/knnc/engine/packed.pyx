@@ -99,6 +99,15 @@ cdef class PackedRows:
     def nbytes(self):
         return self._panels.nbytes + self._terms.nbytes
 
+    @property
+    def pace(self):
+        """Multiply-adds a second and thread, as last seen."""
+        return self._pace
+
+    @pace.setter
+    def pace(self, double pace):
+        self._pace = pace
+
     cdef int64_t block_start(self, int b) noexcept nogil:
         return <int64_t>b * KNNC_BLOCK_FEATURES
 

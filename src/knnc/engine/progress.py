@@ -69,3 +69,8 @@ def progress(
 def current() -> ProgressCallback | None:
     """The callback in force here, or None."""
     return _callback.get()
+
+
+def shifted(callback: ProgressCallback | None, before: int, total: int) -> ProgressCallback | None:
+    """What is told of a search after others, which did `before` of `total` queries."""
+    return callback and (lambda done, _: callback(before + done, total))

@@ -27,6 +27,7 @@ cdef struct Sums:
 cdef struct Item:
     const uint8_t *queries
     int64_t n_queries
+    int64_t first_row
     int64_t first_self
     int64_t first_panel
     int64_t last_panel

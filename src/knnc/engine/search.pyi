@@ -16,3 +16,14 @@ def search(
     first_self: int,
     progress: Callable[[int, int], object] | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def search_onto(
+    rows: PackedRows,
+    queries: NDArray[np.uint8],
+    dist: NDArray[np.int64],
+    ind: NDArray[np.int64],
+    n_threads: int,
+    first_self: int,
+    first_row: int,
+    is_last: bool,
+    progress: Callable[[int, int], object] | None,
+) -> None: ...

@@ -59,6 +59,7 @@ cdef struct Heaps:
     int64_t *dist
     int64_t *ind
     int64_t k
+    int64_t first_row  # what row 0 of these is among all rows
     int64_t first_self  # the row that is the tile's first query itself, or far below 0
     const int32_t *offsets  # the distances of the queries in the dropped columns
 
@@ -68,7 +69,7 @@ cdef int32_t push_row(void *context, int query, int64_t row, int32_t dist) noexc
     cdef int64_t *heap = heaps.dist + query * heaps.k
     if row != heaps.first_self + query:
         sift_down(heap, heaps.ind + query * heaps.k, heaps.k,
-                  <int64_t>dist + heaps.offsets[query], row)
+                  <int64_t>dist + heaps.offsets[query], heaps.first_row + row)
     return limit_of(heap[0], heaps.offsets[query], False)
 
 
@@ -79,7 +80,7 @@ cdef int32_t push_row_by_largest(
     cdef int64_t *heap = heaps.dist + query * heaps.k
     if row != heaps.first_self + query:
         sift_down(heap, heaps.ind + query * heaps.k, heaps.k,
-                  <int64_t>max(dist, heaps.offsets[query]), row)
+                  <int64_t>max(dist, heaps.offsets[query]), heaps.first_row + row)
     return limit_of(heap[0], heaps.offsets[query], True)
 
 
@@ -104,7 +105,7 @@ cdef void push_sums(Sums *sums, Heaps *heaps, int n_queries, int64_t n_rows) noe
             row = sums.first_row + r
             if row != heaps.first_self + q:
                 heap_push(heaps.dist + q * heaps.k, heaps.ind + q * heaps.k, heaps.k,
-                          sums.dist[q * sums.n_rows + r], row)
+                          sums.dist[q * sums.n_rows + r], heaps.first_row + row)
 
 
 cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
@@ -205,6 +206,7 @@ cdef void scan_panels(
     cdef Heaps heaps
     cdef Sums sums
     heaps.k = item.k
+    heaps.first_row = item.first_row
     last = item.first_panel
     while last < item.last_panel:
         first = last
@@ -257,6 +259,7 @@ cdef int run_part(
     cdef int64_t n_panels = whole.last_panel - whole.first_panel
     item.queries = whole.queries + first * rows.n_features
     item.n_queries = min(block, whole.n_queries - first)
+    item.first_row = whole.first_row
     item.first_self = whole.first_self + first
     item.first_panel = whole.first_panel + n_panels * part // n_parts
     item.last_panel = whole.first_panel + n_panels * (part + 1) // n_parts
@@ -292,24 +295,34 @@ cdef void finish_query(
 
 cdef void finish_queries(
     Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind,
-    int64_t first, int64_t last, int n_threads,
+    int64_t n_steps, int64_t first, int64_t last, int n_threads,
 ) noexcept nogil:
     cdef int64_t q
     for q in prange(first, last, num_threads=n_threads, schedule="static"):
-        finish_query(whole, n_parts, part_dist, part_ind, q, 0, finish_steps(whole.k, n_parts))
+        finish_query(whole, n_parts, part_dist, part_ind, q, 0, n_steps)
 
 
 cdef int finish(
     Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int n_threads
 ) except -1:
     """Merge the heaps of the parts, and sort; signals are checked every CHUNK_SECONDS."""
-    cdef int64_t n_steps = finish_steps(whole.k, n_parts), q = 0, last, step
+    return merge_and_sort(
+        whole, n_parts, part_dist, part_ind, finish_steps(whole.k, n_parts), n_threads)
+
+
+cdef int merge_and_sort(
+    Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind,
+    int64_t n_steps, int n_threads,
+) except -1:
+    """The first steps of `finish`: the last k of them sort."""
+    cdef int64_t q = 0, last, step
     cdef int64_t at_once = <int64_t>(CHUNK_SECONDS / (SORT_SECONDS * log2(whole.k + 1.0)))
-    while q < whole.n_queries:
+    while q < whole.n_queries and n_steps:
         if n_steps <= at_once:
             last = min(whole.n_queries, q + at_once // n_steps * n_threads)
             with nogil:
-                finish_queries(whole, n_parts, part_dist, part_ind, q, last, n_threads)
+                finish_queries(
+                    whole, n_parts, part_dist, part_ind, n_steps, q, last, n_threads)
             q = last
         else:
             for step in range(0, n_steps, at_once):
@@ -399,7 +412,32 @@ def search(
     -------
     dist, ind : ndarray of shape (n_queries, k), int64
     """
-    cdef int64_t n_queries = queries.shape[0], done = 0, first, last
+    n_queries = queries.shape[0]
+    dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
+    search_onto(rows, queries, dist, ind, n_threads, first_self, 0, True, progress)
+    return dist, ind
+
+
+def search_onto(
+    PackedRows rows, const uint8_t[:, ::1] queries, int64_t[:, ::1] dist, int64_t[:, ::1] ind,
+    int n_threads, int64_t first_self, int64_t first_row, bint is_last, progress,
+):
+    """Take more rows to the k nearest of each query; rows come in ascending order.
+
+    Parameters
+    ----------
+    rows, queries, n_threads, progress
+        As for `search`.
+    dist, ind : ndarray of shape (n_queries, k), int64, C-contiguous
+        Heaps; they need not hold anything before row 0, and are sorted after the last rows.
+    first_self : int
+        Counted, as that of `search` is, from row 0 of all rows.
+    first_row : int
+        What the first of these rows is among all rows.
+    is_last : bool
+        Whether no more rows follow.
+    """
+    cdef int64_t n_queries = queries.shape[0], k = dist.shape[1], done = 0, first, last, n_steps
     cdef int failed
     cdef Plan plan
     cdef Item whole
@@ -407,16 +445,15 @@ def search(
     cdef int64_t *parts_d
     cdef int64_t *parts_i
     cdef double elapsed, work
-    dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
-    cdef int64_t[:, ::1] dist_of = dist, ind_of = ind
-    whole.k = k
+    whole.k, whole.first_row = k, first_row
     while done < n_queries:
         plan = Plan(rows, n_queries - done, k, n_threads)
         whole.queries = &queries[done, 0]
         whole.n_queries = plan.n_queries
-        whole.first_self = first_self + done
-        whole.dist, whole.ind = &dist_of[done, 0], &ind_of[done, 0]
-        heap_clear(whole.dist, whole.ind, plan.n_queries * k)
+        whole.first_self = first_self + done - first_row
+        whole.dist, whole.ind = &dist[done, 0], &ind[done, 0]
+        if first_row == 0:
+            heap_clear(whole.dist, whole.ind, plan.n_queries * k)
         parts_d = parts_i = NULL
         if plan.n_parts > 1:
             part_dist = np.empty(((plan.n_parts - 1) * plan.n_queries, k), np.int64)
@@ -447,8 +484,8 @@ def search(
                 plan.panel_step = min(plan.panel_step, plan.most_panels)
             first = last
             PyErr_CheckSignals()
-        finish(&whole, plan.n_parts, parts_d, parts_i, plan.n_threads)
+        n_steps = finish_steps(k, plan.n_parts) - (0 if is_last else k)
+        merge_and_sort(&whole, plan.n_parts, parts_d, parts_i, n_steps, plan.n_threads)
         done += plan.n_queries
         if progress is not None:
             progress(done, n_queries)
-    return dist, ind

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from knnc import _compat
 from knnc.engine.index import Index
-from knnc.engine.progress import current, progress
+from knnc.engine.progress import current, progress, shifted
+from knnc.engine.search import NO_SELF
+from knnc.engine.stream import StreamedRows, search_in_blocks
+from knnc.engine.threads import safe_n_threads
 from knnc.neighbors import fallback
 
 if TYPE_CHECKING:
@@ -79,6 +82,9 @@ class MaskedIndex:
             dist, ind = self._whole.search(queries, k + self._left_out, n_threads=n_threads)
             first = np.argsort(~self.mask[ind], axis=1, kind="stable")[:, :k]
             return np.take_along_axis(dist, first, axis=1), np.take_along_axis(ind, first, axis=1)
+        streamed = self._whole.streamed_among(self._where)
+        if streamed is not None:
+            return self._search_streamed(streamed, queries, k, safe_n_threads(n_threads))
         part = self._part(again, n_threads)
         if queries is not None:
             dist, ind = part.search(queries, k, n_threads=n_threads)
@@ -92,6 +98,24 @@ class MaskedIndex:
         with progress(report and (lambda done, _: report(n_done + done, n_queries))):
             others = self._rows[~self.mask]
             dist[~self.mask], ind[~self.mask] = part.search(others, k, n_threads=n_threads)
+        return dist, self._where[ind]
+
+    def _search_streamed(
+        self, part: StreamedRows, queries: NDArray[np.uint8] | None, k: int, n_threads: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        report = current()
+        if queries is not None:
+            dist, ind = part.search(queries, k, n_threads, NO_SELF, report)
+            return dist, self._where[ind]
+        n_queries, n_done = len(self.mask), 0
+        dist = np.empty((n_queries, k), dtype=np.int64)
+        ind = np.empty((n_queries, k), dtype=np.int64)
+        for which, are_part in ((self._where, True), (np.flatnonzero(~self.mask), False)):
+            told = shifted(report, n_done, n_queries)
+            dist[which], ind[which] = search_in_blocks(
+                part, self._rows, which, k, n_threads, are_part=are_part, progress=told
+            )
+            n_done += len(which)
         return dist, self._where[ind]
 
     def _part(self, again: bool, n_threads: int) -> Index:

@@ -1,0 +1,352 @@
+"""Rows that stay where they are, and a search that packs them on its way.
+
+    StreamedRows.search
+      a thread of its own packs the next chunk of rows, which reads them if they are on disk,
+        while the kernels compare this one with all queries (search.pyx); two chunks are in memory
+      every query keeps its heap from the first chunk to the last
+
+A chunk's memory is what limits all: no other copy of the rows is made, and those of a memory map
+are given back to the system when they have been packed.
+"""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine import radius
+from knnc.engine.memory import mapping_of
+from knnc.engine.packed import PackedRows
+from knnc.engine.progress import ProgressCallback, shifted
+from knnc.engine.search import NO_SELF, search_onto
+
+__all__ = ["StreamedRows", "search_in_blocks"]
+
+Bytes = NDArray[np.uint8]
+Int64 = NDArray[np.int64]
+
+# Bytes of a chunk: large enough that what a query costs once a chunk is a hundredth of its time.
+MOST_BYTES = 32 << 20
+FEWEST_BYTES = 1 << 20
+# Two packed chunks, and of strided or chosen rows a copy to pack from and one to spare.
+CHUNKS_AT_ONCE = 4
+# Seconds between two looks at signals while there is nothing to search.
+_WAIT = 0.05
+
+
+class StreamedRows:
+    """Rows that are packed anew in each search, a chunk at a time.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_all, n_features), uint8
+        Kept, not copied. They need not be contiguous.
+    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
+    kernel : str or None
+        The kernel's name; None for the best that runs here.
+    max_memory : int
+        Bytes that a search may take for rows.
+    where : ndarray of shape (n_rows,), integer, or None
+        The rows to search among, ascending; they are counted as if there were no others. None is
+        all of them.
+    """
+
+    def __init__(
+        self,
+        rows: Bytes,
+        metric: str,
+        kernel: str | None,
+        max_memory: int,
+        where: NDArray[np.intp] | None = None,
+    ) -> None:
+        self._rows = rows
+        self._metric = metric
+        self._kernel = kernel
+        self._where = where
+        self._max_memory = max_memory
+        self.n_rows = len(rows) if where is None else len(where)
+        chunk_bytes = max(FEWEST_BYTES, min(MOST_BYTES, max_memory // CHUNKS_AT_ONCE))
+        self.chunk_rows = max(1, chunk_bytes // (rows.shape[1] + 8))
+
+    def among(self, where: NDArray[np.intp]) -> StreamedRows:
+        """Some of these rows, ascending, streamed as they are."""
+        return StreamedRows(self._rows, self._metric, self._kernel, self._max_memory, where)
+
+    def search(
+        self,
+        queries: Bytes,
+        k: int,
+        n_threads: int,
+        first_self: int,
+        progress: ProgressCallback | None,
+    ) -> tuple[Int64, Int64]:
+        """The answers of `search.search`; the arguments are the same too."""
+        n_queries = len(queries)
+        dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
+        if n_queries:
+            for _ in self.scan(queries, dist, ind, n_threads, first_self, progress):
+                pass
+        return dist, ind
+
+    def scan(
+        self,
+        queries: Bytes,
+        dist: Int64,
+        ind: Int64,
+        n_threads: int,
+        first_self: int,
+        progress: ProgressCallback | None,
+        first_row: int = 0,
+    ) -> Iterator[int]:
+        """A search that can be gone on with later.
+
+        Parameters
+        ----------
+        dist, ind : ndarray of shape (n_queries, k), int64, C-contiguous
+            The heaps of the queries, empty or as a scan of the rows before `first_row` left them.
+            They are the answers when the last row is done.
+
+        Yields
+        ------
+        done : int
+            Rows that the heaps have seen.
+        """
+        pace: float | None = None
+        report = _Overall(progress, self.n_rows)
+        with ReadAhead(self._pack, self._bounds(first_row)) as chunks:
+            for first, last, packed in chunks:
+                if pace is not None:
+                    packed.pace = pace
+                is_last = last == self.n_rows
+                told = report.of_rows(first, last)
+                search_onto(packed, queries, dist, ind, n_threads, first_self, first, is_last, told)
+                pace = packed.pace
+                del packed
+                chunks.done()
+                yield last
+
+    def within(
+        self,
+        queries: Bytes,
+        limit: int,
+        n_threads: int,
+        first_self: int,
+        return_distance: bool,
+        sort: bool,
+        progress: ProgressCallback | None,
+    ) -> tuple[Int64, Int64 | None, Int64]:
+        """The answers of `radius.search`; the arguments are the same too."""
+        parts = []
+        report = _Overall(progress, self.n_rows)
+        with ReadAhead(self._pack, self._bounds(0)) as chunks:
+            for first, last, packed in chunks:
+                indptr, dist, ind = radius.search(
+                    packed,
+                    queries,
+                    limit,
+                    n_threads,
+                    first_self if first_self == NO_SELF else first_self - first,
+                    return_distance,
+                    False,
+                    report.of_rows(first, last),
+                )
+                ind += first
+                parts.append((indptr, dist, ind))
+                del packed
+                chunks.done()
+        return _joined(parts, return_distance, sort)
+
+    def _bounds(self, first_row: int) -> Iterator[tuple[int, int]]:
+        for first in range(first_row, self.n_rows, self.chunk_rows):
+            yield first, min(self.n_rows, first + self.chunk_rows)
+
+    def _pack(self, first: int, last: int) -> PackedRows:
+        # On one thread: 3 GB/s, which few disks reach; the others search.
+        if self._where is None:
+            rows = self._rows[first:last]
+            pages = _Pages(rows)
+            _Pages(self._rows[first : last + self.chunk_rows]).advise("MADV_WILLNEED")
+        else:
+            rows = self._rows[self._where[first:last]]
+            pages = _Pages(self._rows[self._where[first] : self._where[last - 1] + 1])
+        packed = PackedRows(
+            np.ascontiguousarray(rows), self._metric, self._kernel, 1, drop_constant=True
+        )
+        pages.drop()
+        return packed
+
+
+class _Overall:
+    """Progress through all rows, told in queries, from that through chunks of them."""
+
+    def __init__(self, progress: ProgressCallback | None, n_rows: int) -> None:
+        self._progress = progress
+        self._n_rows = n_rows
+        self._said = 0
+
+    def of_rows(self, first: int, last: int) -> ProgressCallback | None:
+        """What is told while the rows from `first` to `last` are searched."""
+        progress = self._progress
+        if progress is None:
+            return None
+
+        def report(done: int, n_queries: int) -> None:
+            done = (first * n_queries + (last - first) * done) // self._n_rows
+            if done > self._said:
+                self._said = done
+                progress(done, n_queries)
+
+        return report
+
+
+def search_in_blocks(
+    part: StreamedRows,
+    rows: Bytes,
+    which: NDArray[np.intp],
+    k: int,
+    n_threads: int,
+    *,
+    are_part: bool,
+    progress: ProgressCallback | None,
+) -> tuple[Int64, Int64]:
+    """Search for some rows, so many at a time that a copy of them is no larger than a chunk.
+
+    Parameters
+    ----------
+    part : StreamedRows
+    rows : ndarray of shape (n_all, n_features), uint8
+    which : ndarray of shape (n_queries,), integer
+        Indices of the queries in `rows`.
+    are_part : bool
+        Whether they are the rows of `part`, in order, and no neighbours of themselves.
+    """
+    n_queries = len(which)
+    dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
+    for start in range(0, n_queries, part.chunk_rows):
+        block = slice(start, min(n_queries, start + part.chunk_rows))
+        report = shifted(progress, start, n_queries)
+        first_self = start if are_part else NO_SELF
+        queries = np.ascontiguousarray(rows[which[block]])
+        dist[block], ind[block] = part.search(queries, k, n_threads, first_self, report)
+    return dist, ind
+
+
+class ReadAhead:
+    """Chunks of packed rows in order; a thread packs the next one while one is used.
+
+    Parameters
+    ----------
+    pack : callable
+        Packs the rows from `first` to `last`. Called in the thread.
+    bounds : iterator of (first, last)
+    """
+
+    def __init__(
+        self, pack: Callable[[int, int], PackedRows], bounds: Iterator[tuple[int, int]]
+    ) -> None:
+        self._pack = pack
+        self._bounds = bounds
+        self._ready: SimpleQueue[Any] = SimpleQueue()
+        self._room = threading.Semaphore(2)
+        self._stopped = False
+        self._thread = threading.Thread(target=self._read, name="knnc reads ahead")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # After an error nobody waits for a slow disk: the thread ends with its chunk.
+        self._stopped = True
+        self._room.release()
+        if error is None:
+            self._thread.join()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[int, int, PackedRows]:
+        """No frame of this keeps the chunk alive: it is gone when the caller lets go of it."""
+        while True:
+            try:
+                item = self._ready.get(timeout=_WAIT)
+            except Empty:
+                continue
+            if item is None:
+                raise StopIteration
+            if isinstance(item, BaseException):
+                raise item
+            chunk: tuple[int, int, PackedRows] = item
+            return chunk
+
+    def done(self) -> None:
+        """Say that a chunk is used no more, so that another one may be made."""
+        self._room.release()
+
+    def _read(self) -> None:
+        try:
+            for first, last in self._bounds:
+                self._room.acquire()
+                if self._stopped:
+                    return
+                self._ready.put((first, last, self._pack(first, last)))
+            self._ready.put(None)
+        except BaseException as error:  # raised in the thread that searches
+            self._ready.put(error)
+
+
+class _Pages:
+    """The whole pages of a memory map that some rows lie in; none, if they lie in no map."""
+
+    def __init__(self, rows: Bytes) -> None:
+        mapping = mapping_of(rows) if hasattr(mmap.mmap, "madvise") and len(rows) else None
+        self._mapped: mmap.mmap | None = None
+        if mapping is not None:
+            self._mapped, start, self._shared = mapping
+            self._start = start - start % mmap.PAGESIZE
+            n_bytes = (len(rows) - 1) * rows.strides[0] + rows.shape[1] * rows.strides[1]
+            self._length = max(1, min(start + n_bytes, len(self._mapped)) - self._start)
+
+    def advise(self, name: str) -> None:
+        option = getattr(mmap, name, None)
+        if self._mapped is not None and option is not None:
+            self._mapped.madvise(option, self._start, self._length)
+
+    def drop(self) -> None:
+        """Count these pages to this process no more; the file, and other readers, keep them."""
+        if self._mapped is not None and self._shared:
+            self.advise("MADV_DONTNEED")
+
+
+def _joined(
+    parts: list[tuple[Int64, Int64 | None, Int64]], return_distance: bool, sort: bool
+) -> tuple[Int64, Int64 | None, Int64]:
+    """What was found in each chunk, query by query."""
+    counts = np.array([np.diff(indptr) for indptr, _, _ in parts])
+    indptr = np.concatenate((np.zeros(1, np.int64), counts.sum(axis=0).cumsum()))
+    found = np.empty(indptr[-1], np.int64)
+    distances = np.empty(indptr[-1], np.int64) if return_distance else None
+    starts = indptr[:-1].copy()
+    for (own, dist, ind), count in zip(parts, counts, strict=True):
+        to = np.repeat(starts - own[:-1], count) + np.arange(len(ind))
+        found[to] = ind
+        if distances is not None and dist is not None:
+            distances[to] = dist
+        starts += count
+    if sort and distances is not None:
+        query = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        order = np.lexsort((found, distances, query))
+        distances, found = distances[order], found[order]
+    return indptr, distances, found

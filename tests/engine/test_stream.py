@@ -1,0 +1,309 @@
+"""Rows that are packed on the way of each search: the same answers, whatever the chunks."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from knnc.engine import index as index_module
+from knnc.engine import memory, stream
+from knnc.engine.index import Index
+from knnc.engine.progress import progress
+from knnc.engine.search import NO_SELF
+from knnc.engine.stream import StreamedRows, search_in_blocks
+from tests.engine.support import METRICS, Bytes, assert_same, draw, known_answer, run_child
+from tests.oracle import oracle_kneighbors
+
+
+@pytest.fixture(autouse=True)
+def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As small as the limit says, down to a single row."""
+    monkeypatch.setattr(stream, "FEWEST_BYTES", 1)
+
+
+def _limit(rows: Bytes, chunk_rows: int) -> int:
+    """A limit of memory with which chunks have so many rows."""
+    return stream.CHUNKS_AT_ONCE * chunk_rows * (rows.shape[1] + 8)
+
+
+def _streamed(rows: Bytes, metric: str, chunk_rows: int) -> StreamedRows:
+    streamed = StreamedRows(rows, metric, None, _limit(rows, chunk_rows))
+    assert streamed.chunk_rows == chunk_rows
+    return streamed
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 48, 100, 500])
+@pytest.mark.parametrize("palette", ["few", "duplicates", "zeros"])
+def test_any_chunks_give_the_same_answer(metric: str, palette: str, chunk_rows: int) -> None:
+    rows, queries = draw(1, 401, 21, palette), draw(2, 33, 21, palette)
+    streamed = _streamed(rows, metric, chunk_rows)
+    for k in (1, 12, 400):
+        for n_threads in (1, 3):
+            note = f"{k=} {n_threads=}"
+            expected = known_answer(metric, k, (1, 401, 21, palette), (2, 33, 21, palette))
+            assert_same(streamed.search(queries, k, n_threads, NO_SELF, None), expected, note)
+            expected = known_answer(metric, k, (1, 401, 21, palette), None)
+            assert_same(streamed.search(rows, k, n_threads, 0, None), expected, note)
+    assert len(streamed.search(queries[:0], 2, 2, NO_SELF, None)[0]) == 0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_features_of_more_than_one_block(metric: str) -> None:
+    rows, queries = draw(1, 40, 32_900), draw(2, 5, 32_900)
+    rows[:, ::2] = 0
+    answer = _streamed(rows, metric, 9).search(queries, 6, 2, NO_SELF, None)
+    assert_same(answer, oracle_kneighbors(rows, queries, 6, metric))
+
+
+def test_columns_that_are_constant_in_some_chunks_only(metric: str) -> None:
+    rows, queries = draw(1, 300, 64), draw(2, 20, 64)
+    for start in range(0, 300, 50):
+        rows[start : start + 50, start // 50 :: 3] = start
+    answer = _streamed(rows, metric, 50).search(queries, 9, 2, NO_SELF, None)
+    assert_same(answer, oracle_kneighbors(rows, queries, 9, metric))
+
+
+def test_rows_that_are_not_contiguous(metric: str) -> None:
+    wide = draw(1, 200, 34)
+    rows, queries = wide[::-2, 4:], draw(2, 20, 30)
+    answer = _streamed(rows, metric, 11).search(queries, 9, 2, NO_SELF, None)
+    assert_same(answer, oracle_kneighbors(np.ascontiguousarray(rows), queries, 9, metric))
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 300, 700, 1 << 50])
+@pytest.mark.parametrize("sort", [False, True])
+def test_all_rows_within_a_distance(metric: str, limit: int, sort: bool) -> None:
+    rows, queries = draw(1, 301, 9, "few"), draw(2, 40, 9, "few")
+    limit = limit if metric == "sqeuclidean" else limit // 50
+    whole, parts = Index(rows, metric), Index(rows, metric, max_memory=_limit(rows, 30))
+    assert parts.is_streamed
+    for given in (queries, None):
+        for return_distance in {True, sort}:
+            options = {"return_distance": return_distance, "sort": sort, "n_threads": 2}
+            for got, want in zip(
+                parts.within(given, limit, **options),
+                whole.within(given, limit, **options),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(got, want, strict=True)
+
+
+def test_some_of_the_rows(metric: str) -> None:
+    rows, where = draw(1, 300, 9, "few"), np.flatnonzero(draw(3, 300, 1)[:, 0] > 99)
+    part = _streamed(rows, metric, 17).among(where)
+    among = np.ascontiguousarray(rows[where])
+    answer = part.search(rows, 4, 2, NO_SELF, None)
+    assert_same(answer, oracle_kneighbors(among, rows, 4, metric))
+    answer = search_in_blocks(part, rows, where, 4, 2, are_part=True, progress=None)
+    assert_same(answer, oracle_kneighbors(among, None, 4, metric))
+
+
+def test_an_index_streams_what_is_larger_than_its_limit() -> None:
+    rows = draw(1, 500, 20)
+    assert not Index(rows).is_streamed
+    assert not Index(rows, max_memory=rows.nbytes).is_streamed
+    index = Index(rows, max_memory=rows.nbytes - 1)
+    assert index.is_streamed
+    assert index.nbytes_packed == 0
+    assert_same(index.search(rows, 3), oracle_kneighbors(rows, rows, 3, "sqeuclidean"))
+    with memory.config_context(max_memory=100):
+        assert Index(rows).is_streamed
+        assert not Index(rows, max_memory=rows.nbytes).is_streamed
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
+def test_codes_in_memory_and_rows_elsewhere(
+    metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few neighbours by the codes, many by all rows; and "auto" where the codes are small."""
+    rng = np.random.default_rng(0)
+    centres = rng.integers(0, 256, (30, 1024))
+    rows = centres[rng.integers(0, 30, 9000)] + rng.integers(-9, 9, (9000, 1024))
+    rows = rows.clip(0, 255).astype(np.uint8)
+    rows.tofile(tmp_path / "rows")
+    mapped = np.memmap(tmp_path / "rows", np.uint8, "r", shape=rows.shape)
+    forced = Index(mapped, metric, algorithm="pruned", max_memory=1 << 20)
+    monkeypatch.setattr(index_module, "SAMPLE_BYTES", 1 << 18)
+    chosen = Index(mapped, metric, max_memory=rows.nbytes - 1)
+    too_little = Index(mapped, metric, max_memory=rows.nbytes // 5)
+    whole = Index(rows, metric, algorithm="brute")
+    assert too_little.is_streamed
+    assert not too_little.is_pruned
+    for index in (forced, chosen, too_little):
+        assert index.is_streamed
+        assert index.nbytes_packed < rows.nbytes * 0.6
+        for k in (3, 500):
+            assert_same(
+                index.search(rows[:50], k, n_threads=2), whole.search(rows[:50], k, n_threads=2)
+            )
+    assert forced.is_pruned
+    assert chosen.is_pruned
+
+
+@pytest.mark.parametrize("n_queries", [1, 90])
+def test_progress(n_queries: int) -> None:
+    rows = draw(1, 300, 9)
+    index = Index(rows, max_memory=_limit(rows, 10))
+    for search in (
+        lambda: index.search(rows[:n_queries], 2, n_threads=2),
+        lambda: index.within(rows[:n_queries], 99, n_threads=2),
+    ):
+        calls: list[tuple[int, int]] = []
+        with progress(lambda *call, calls=calls: calls.append(call)):
+            search()
+        assert calls[-1] == (n_queries, n_queries)
+        assert calls == sorted(set(calls))
+        assert len(calls) >= min(n_queries, 20)
+
+
+class _DiskError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("failing", ["reader", "callback"])
+def test_an_error_ends_the_search_and_its_thread(
+    failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = draw(1, 300, 9)
+    streamed = _streamed(rows, "sqeuclidean", 10)
+    before = set(threading.enumerate())
+
+    def fail(*_: object) -> None:
+        raise _DiskError
+
+    pack = streamed._pack
+    with monkeypatch.context() as patch:
+        if failing == "reader":
+            patch.setattr(streamed, "_pack", lambda first, last: fail() if first else pack(0, last))
+        callback = fail if failing == "callback" else None
+        with pytest.raises(_DiskError):
+            streamed.search(rows, 2, 2, NO_SELF, callback)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(20)
+        assert not thread.is_alive()
+    answer = streamed.search(rows, 2, 2, NO_SELF, None)
+    assert_same(answer, oracle_kneighbors(rows, rows, 2, "sqeuclidean"))
+
+
+def test_no_more_than_two_chunks_at_a_time() -> None:
+    alive, most, lock = 0, 0, threading.Lock()
+
+    class Chunk:
+        def __init__(self, *_: int) -> None:
+            nonlocal alive, most
+            with lock:
+                alive += 1
+                most = max(most, alive)
+
+        def __del__(self) -> None:
+            nonlocal alive
+            with lock:
+                alive -= 1
+
+    bounds = iter([(i, i + 1) for i in range(50)])
+    with stream.ReadAhead(Chunk, bounds) as chunks:  # type: ignore[arg-type]
+        seen = 0
+        for first, _, chunk in chunks:
+            assert first == seen
+            seen += 1
+            del chunk
+            chunks.done()
+    assert seen == 50
+    assert most == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no os.kill(SIGINT)")
+def test_ctrl_c_while_a_disk_is_slow() -> None:
+    report = run_child("interrupt_slow_disk")
+    print(f"\n{report}")
+    assert report["raised"] == "KeyboardInterrupt", report
+    assert min(report["latency"]) < 1.0, report
+    assert report["exact_after"]
+
+
+def test_several_threads_search_the_same_rows() -> None:
+    rows = draw(1, 900, 30)
+    streamed = _streamed(rows, "sqeuclidean", 50)
+    answers: list[object] = []
+
+    def search() -> None:
+        answers.append(streamed.search(rows, 3, 2, 0, None))
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for answer in answers:
+        assert_same(answer, oracle_kneighbors(rows, None, 3, "sqeuclidean"))
+    assert len(answers) == 4
+
+
+# --- where an array lies ---
+
+
+def test_memory_maps_are_found(tmp_path: Path) -> None:
+    draw(1, 100, 50).tofile(tmp_path / "rows")
+    assert memory.mapping_of(draw(1, 9, 9)) is None
+    for mode, shared in (("r", True), ("r+", True), ("c", False)):
+        mapped = np.memmap(tmp_path / "rows", np.uint8, mode, offset=7, shape=(99, 50))
+        for view in (mapped, np.asarray(mapped), np.asarray(mapped)[3:9, 2:]):
+            found = memory.mapping_of(view)
+            assert found is not None
+            base, start, known = found
+            assert known == shared
+            assert base[start] == view[0, 0]
+    with open(tmp_path / "rows", "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    found = memory.mapping_of(np.frombuffer(mapped, np.uint8)[30:])
+    assert found is not None
+    assert found[1:] == (30, False)
+
+
+def test_private_changes_of_a_map_are_not_dropped(tmp_path: Path) -> None:
+    rows = draw(1, 5000, 8)
+    rows.tofile(tmp_path / "rows")
+    for mode in ("c", "r+"):
+        mapped = np.memmap(tmp_path / "rows", np.uint8, mode, shape=rows.shape)
+        mapped[::7] = 9
+        rows[::7] = 9
+        answer = Index(mapped, max_memory=0).search(rows[:20], 3)
+        assert_same(answer, oracle_kneighbors(rows, rows[:20], 3, "sqeuclidean"))
+        np.testing.assert_array_equal(mapped, rows)
+
+
+# --- the setting ---
+
+
+def test_the_limit_in_force() -> None:
+    assert memory.get_config() == {"max_memory": None}
+    with memory.config_context(max_memory=np.int64(5)):
+        assert memory.get_config() == {"max_memory": 5}
+        with memory.config_context(max_memory=7):
+            assert memory.get_config() == {"max_memory": 7}
+        assert memory.get_config() == {"max_memory": 5}
+    try:
+        memory.set_config(max_memory=9)
+        with memory.config_context(max_memory=None):
+            assert memory.get_config() == {"max_memory": 9}
+    finally:
+        memory.set_config(max_memory=None)
+    assert memory.get_config() == {"max_memory": None}
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"), [(-1, ValueError), (1.5, TypeError), ("1GB", TypeError), (True, TypeError)]
+)
+def test_limits_that_are_none(limit: object, error: type[Exception]) -> None:
+    for use in (
+        lambda: memory.config_context(max_memory=limit).__enter__(),
+        lambda: memory.set_config(max_memory=limit),
+        lambda: Index(draw(1, 9, 9), max_memory=limit),
+    ):
+        with pytest.raises(error, match="max_memory must"):
+            use()
