@@ -33,6 +33,15 @@ def test_a_positive_number_is_literal(n_jobs: int) -> None:
 
 
 @needs_openmp
+def test_more_threads_than_any_system_starts_are_fewer() -> None:
+    """A million end the process in libgomp."""
+    assert effective_n_threads(10**6) == effective_n_threads(10**30) == max(256, CPUS)
+    rows = draw(1, 700, 9)
+    found = Index(rows, "sqeuclidean").search(rows, 3, n_threads=effective_n_threads(10**6))
+    assert_same(found, oracle_kneighbors(rows, rows, 3, "sqeuclidean"))
+
+
+@needs_openmp
 @pytest.mark.parametrize("n_jobs", [-1, -2, -3, -1000])
 def test_a_negative_number_counts_as_joblib_does(n_jobs: int) -> None:
     assert effective_n_threads(n_jobs) == max(1, CPUS + 1 + n_jobs)

@@ -34,6 +34,9 @@ def _came_of_a_fork() -> bool:
         return False
 
 
+# OpenMP ends the process when the system refuses it a thread, and crashes at a million of them.
+_MOST = 256
+
 _forked = _came_of_a_fork()
 _warned = False
 # The number of CPUs, what it depends on, and when to ask again (time.monotonic).
@@ -49,7 +52,8 @@ def effective_n_threads(n_jobs: int | None = None) -> int:
         None: the smaller of what OpenMP allows (``OMP_NUM_THREADS``, threadpoolctl's limits and
         the share that joblib gives a worker count) and the CPUs that this process may use. In a
         worker of joblib's threading backend, which gives no share, that divided by the workers.
-        A positive number is taken literally; -1 is all CPUs, -2 all but one, as joblib counts.
+        A positive number is taken literally, up to 256 or the number of CPUs if that is more;
+        -1 is all CPUs, -2 all but one, as joblib counts.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def effective_n_threads(n_jobs: int | None = None) -> int:
         return safe_n_threads(max(1, n_threads // _threads_of_its_kind()))
     if n_jobs < 0:
         return safe_n_threads(max(1, _cpu_count() + 1 + n_jobs))
-    return safe_n_threads(int(n_jobs))
+    return safe_n_threads(min(int(n_jobs), max(_MOST, _cpu_count())))
 
 
 def _threads_of_its_kind() -> int:

@@ -157,6 +157,7 @@ class IntegerFitMixin(_ScikitLearn):
         super()._fit(X, y)
         if names is not None:
             self.feature_names_in_ = names
+        self._n_threads()  # which says what is no number of threads
         self.engine_ = "sklearn"
         for name in ("_encoding", "_lazy_index"):
             self.__dict__.pop(name, None)
