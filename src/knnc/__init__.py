@@ -21,7 +21,7 @@ The map of the house; imports point down only::
           |                     |
         classification, regression,
         unsupervised, radius,
-        graph, lof
+        graph, lof; saved
                 |                     |
               votes, metrics, fallback
                 |                     |
@@ -31,6 +31,7 @@ The map of the house; imports point down only::
       engine/                                   arrays in, (distance, index) out
         index     narrow   threads   progress   runtime   memory
           |    rows made ready once, `search(queries, k)`
+          |--> archive, state                   an index in a file, mapped when it is opened
           |--> stream                           rows that do not fit: packed in each search, a
           |                                     chunk at a time
           |--> prune.pyx, coded.pyx, codes.pyx  most rows ruled out by short codes
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         kneighbors_graph,
         radius_neighbors_graph,
     )
+    from knnc.neighbors.saved import load, save
 
 __all__ = [
     "KNeighborsClassifier",
@@ -98,9 +100,11 @@ __all__ = [
     "image",
     "inspection",
     "kneighbors_graph",
+    "load",
     "ocr",
     "progress",
     "radius_neighbors_graph",
+    "save",
     "set_config",
     "show_runtime",
 ]
@@ -121,8 +125,10 @@ _HOMES = {
     "config_context": "knnc.engine.memory",
     "get_config": "knnc.engine.memory",
     "kneighbors_graph": "knnc.neighbors",
+    "load": "knnc.neighbors.saved",
     "progress": "knnc.engine.progress",
     "radius_neighbors_graph": "knnc.neighbors",
+    "save": "knnc.neighbors.saved",
     "set_config": "knnc.engine.memory",
     "show_runtime": "knnc.engine.runtime",
 }

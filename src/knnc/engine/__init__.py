@@ -4,6 +4,8 @@
 
     index      training rows packed for one metric, and the search over them
     stream     rows that do not fit into memory: packed in each search, a chunk at a time
+    archive    files of numbers, strings and arrays, opened in milliseconds
+    state      what parts of an index say of themselves for them
     memory     how much of it may be taken for rows
     narrow     which bytes stand for these numbers: lossless narrowing to uint8
     threads    how many threads n_jobs stands for

@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 cdef extern from "kernels.h" nogil:
     const int KNNC_BLOCK_FEATURES
+    const int KNNC_PAD_TERM
     const int32_t KNNC_LIMIT_NONE
     const int KNNC_ALIGNMENT
 

@@ -20,6 +20,7 @@ cdef class CodedRows:
     cdef int64_t width  # of a row, in thousands of features or so
     cdef double pace, scan_pace  # queries a second; multiply-adds a second and thread
 
+    cdef int begin(self) except -1
     cdef int find_homes(
         self, const uint8_t *codes, int64_t n_queries, int64_t *homes
     ) noexcept nogil

@@ -1,4 +1,5 @@
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,15 @@ class CodedRows:
         kernel: str | None,
         n_threads: int,
     ) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    @staticmethod
+    def restored(
+        saved: Mapping[str, Any],
+        rows: NDArray[np.uint8],
+        metric: str,
+        kernel: str | None,
+        projecting: str | None,
+    ) -> CodedRows: ...
     @property
     def nbytes(self) -> int: ...
 

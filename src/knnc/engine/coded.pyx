@@ -22,6 +22,7 @@ import numpy as np
 from knnc.engine import clusters
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.packed import aligned_bytes
+from knnc.engine.state import array_of, part_of
 
 SLAB_ROWS = 1 << 14
 # Codes moved between two looks at signals: about 0.05 s.
@@ -55,9 +56,49 @@ cdef class CodedRows:
         self.coarse = _PackedRows(coarse, metric, kernel, n_threads)
         height = self.coarse.kernel.layout.panel_rows
         self.worst = np.maximum.reduceat(coarse_errors[order], np.arange(0, self.n_rows, height))
+        self.begin()
+
+    cdef int begin(self) except -1:
         # Where nothing is ruled out, the time is that of whole rows.
         self.width = 1 + self.n_features // 1024
         self.pace, self.scan_pace = 0, 2e9 / self.width
+        return 0
+
+    def state(self):
+        """All but the rows that is needed to have these again, see state.py."""
+        return {
+            "coder": self.coder.state(), "coarse": self.coarse.state(),
+            "centres": self.centres.state(), "fine": np.asarray(self.fine),
+            "fine_errors": np.asarray(self.fine_errors), "worst": np.asarray(self.worst),
+            "order": np.asarray(self.order), "starts": np.asarray(self.starts),
+        }
+
+    @staticmethod
+    def restored(saved, rows, str metric, kernel, projecting):
+        """Rows and the codes of which `state` said this; `projecting`: the kernel of Codes."""
+        cdef CodedRows self = CodedRows.__new__(CodedRows)
+        cdef int64_t n, n_coarse
+        self.rows = rows
+        self.n_rows, self.n_features = rows.shape
+        self.coder = Codes.restored(
+            part_of(saved, "coder"), self.n_features, metric, projecting)
+        n, n_coarse = self.n_rows, self.coder.n_coarse
+        self.coarse, self.centres = (
+            _PackedRows(None, metric, kernel, 1, saved=part_of(saved, name))
+            for name in ("coarse", "centres"))
+        if (self.coarse.n_rows, self.coarse.n_features, self.centres.n_features) != (
+                n, n_coarse, n_coarse) or self.coarse.columns or self.centres.columns:
+            raise ValueError("coarse codes are not one for each row")
+        self.fine = array_of(saved, "fine", np.uint8, (n, self.coder.n_fine))
+        self.fine_errors = array_of(saved, "fine_errors", np.float32, (n,))
+        self.worst = array_of(saved, "worst", np.float64, (self.coarse.n_panels,))
+        self.order = array_of(saved, "order", np.int64, (n,), n)
+        starts = array_of(saved, "starts", np.int64, (self.centres.n_rows + 1,), n + 1)
+        if (np.diff(starts) < 0).any():
+            raise ValueError("starts of clusters descend")
+        self.starts = starts
+        self.begin()
+        return self
 
     @property
     def nbytes(self):
@@ -87,7 +128,7 @@ cdef class CodedRows:
             return -1
         found.dist, found.homes = dist, homes
         for i in range(n_queries):
-            dist[i] = INT64_MAX
+            dist[i], homes[i] = INT64_MAX, 0
         knnc_pack_queries(kernel, codes, n_coarse + self.coder.n_fine, <int>n_queries, n_coarse,
                           values, &queries)
         kernel.tile(&self.centres.blocks[0], 0, self.centres.n_panels, &queries, keep_home, &found)

@@ -1,4 +1,5 @@
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ class Codes:
         kernel: str | None,
         n_threads: int,
     ) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    @staticmethod
+    def restored(
+        saved: Mapping[str, Any], n_features: int, metric: str, kernel: str | None
+    ) -> Codes: ...
     def points_of(
         self, rows: NDArray[np.uint8], n_threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...

@@ -52,6 +52,7 @@ import numpy as np
 
 from knnc.engine import summaries
 from knnc.engine.packed import PackedRows as _PackedRows
+from knnc.engine.state import array_of, count_of, number_of, part_of
 
 cdef double MARGIN = 1 + 1e-12
 # The part of the sample's range that the coarse code covers: what lies outside counts as at its
@@ -137,6 +138,54 @@ cdef class Codes:
             parent, weights=np.asarray(self.lowest), minlength=self.n_coarse).astype(np.int64)
         # A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
         self.fine_step, self.step = np.bincount(groups[0]).max(), np.bincount(coarse).max()
+
+    # ---- saved, and had again
+
+    def state(self):
+        """All that is needed to have these again, see state.py."""
+        saved = {"n_coarse": self.n_coarse, "n_fine": self.n_fine, "step": self.step,
+                 "fine_step": self.fine_step}
+        if self.squared:
+            return saved | {
+                "norm": self.norm, "tail_origin": self.tail_origin, "planes": self.planes.state(),
+                "plane_squares": np.asarray(self.plane_squares), "mean": np.asarray(self.mean),
+                "origin": np.asarray(self.origin)}
+        return saved | {
+            "group": np.asarray(self.group), "sign": np.asarray(self.sign),
+            "parent": np.asarray(self.parent), "lowest": np.asarray(self.lowest),
+            "lowest_coarse": np.asarray(self.lowest_coarse)}
+
+    @staticmethod
+    def restored(saved, int64_t n_features, str metric, kernel):
+        """The codes of which `state` said this."""
+        cdef Codes self = Codes.__new__(Codes)
+        self.squared, self.n_features = metric == "sqeuclidean", n_features
+        self.n_coarse = count_of(saved, "n_coarse", 1, n_features)
+        self.n_fine = count_of(saved, "n_fine", 1, n_features + 1)
+        self.step, self.fine_step = (
+            number_of(saved, name, positive=True) for name in ("step", "fine_step"))
+        if not self.squared:
+            self.group = array_of(saved, "group", np.int32, (n_features,), self.n_fine)
+            self.sign = array_of(saved, "sign", np.int8, (n_features,))
+            self.parent = array_of(saved, "parent", np.int32, (self.n_fine,), self.n_coarse)
+            self.lowest = array_of(saved, "lowest", np.int64, (self.n_fine,))
+            self.lowest_coarse = array_of(saved, "lowest_coarse", np.int64, (self.n_coarse,))
+            return self
+        self.n_axes = self.n_coarse + self.n_fine - 1
+        self.norm = number_of(saved, "norm", positive=True)
+        self.tail_origin = number_of(saved, "tail_origin")
+        self.planes = _PackedRows(
+            None, "sqeuclidean", kernel, 1, saved=part_of(saved, "planes"))
+        if (self.planes.n_rows, self.planes.n_features) != (2 * self.n_axes, n_features):
+            raise ValueError("planes are not two for each axis")
+        if self.planes.columns is not None:
+            raise ValueError("planes lack columns")
+        self.plane_squares = array_of(saved, "plane_squares", np.int64, (2 * self.n_axes,))
+        self.mean = array_of(saved, "mean", np.uint8, (n_features,))
+        self.origin = array_of(saved, "origin", np.float64, (self.n_axes,))
+        return self
+
+    # ---- coding
 
     def points_of(self, const uint8_t[:, ::1] rows, int n_threads):
         """A (x - m) of rows, ndarray (n, n_axes), and t, ndarray (n,)."""

@@ -10,7 +10,7 @@ import os
 import threading
 from numbers import Integral
 from time import get_clock_info, perf_counter, thread_time
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from knnc.engine.memory import checked_max_memory, limit_for
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows
 from knnc.engine.progress import current
 from knnc.engine.prune import search as search_pruned
+from knnc.engine.state import State, part_of
 from knnc.engine.stream import StreamedRows
 from knnc.engine.threads import safe_n_threads
 
@@ -113,6 +114,18 @@ class Index:
         n_threads: int = 1,
         max_memory: int | None = None,
     ) -> None:
+        self._begin(rows, metric, algorithm, kernel, max_memory)
+        self._build(safe_n_threads(n_threads))
+
+    def _begin(
+        self,
+        rows: NDArray[np.uint8],
+        metric: str,
+        algorithm: str,
+        kernel: str | None,
+        max_memory: int | None,
+    ) -> None:
+        """All but what is made of the rows."""
         if metric not in METRICS:
             raise ValueError(f"Unknown metric {metric!r}; the engine computes {METRICS}.")
         if algorithm not in ALGORITHMS:
@@ -133,23 +146,67 @@ class Index:
             self._max_memory = limit_for(rows)
         if self._max_memory is not None and self._max_memory < rows.nbytes:
             self._streamed = StreamedRows(rows, metric, self._kernel, self._max_memory)
-        n_threads = safe_n_threads(n_threads)
-        if algorithm == "pruned":
-            if metric not in PRUNED_METRICS:
-                raise ValueError(
-                    f"algorithm='pruned' rules rows out by codes, whose distances bound those of "
-                    f"the metrics {PRUNED_METRICS} only; for {metric!r} there is 'brute'."
-                )
-            if self.n_features > MAX_PRUNED_FEATURES:
-                raise ValueError(
-                    f"algorithm='pruned' takes at most {MAX_PRUNED_FEATURES} features, "
-                    f"got {self.n_features}."
-                )
+        if algorithm == "pruned" and metric not in PRUNED_METRICS:
+            raise ValueError(
+                f"algorithm='pruned' rules rows out by codes, whose distances bound those of "
+                f"the metrics {PRUNED_METRICS} only; for {metric!r} there is 'brute'."
+            )
+        if algorithm == "pruned" and self.n_features > MAX_PRUNED_FEATURES:
+            raise ValueError(
+                f"algorithm='pruned' takes at most {MAX_PRUNED_FEATURES} features, "
+                f"got {self.n_features}."
+            )
+
+    def _build(self, n_threads: int) -> None:
+        if self.algorithm == "pruned":
             self._pruned = self._prune(n_threads)
-        elif algorithm == "auto" and self._may_prune():
+        elif self.algorithm == "auto" and self._may_prune():
             self._pruned = self._prune_if_faster(n_threads)
         if self._pruned is None and self._streamed is None:
             self._pack(n_threads)
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to have this index again, as :meth:`restored` takes it."""
+        return {
+            "metric": self.metric,
+            "algorithm": self.algorithm,
+            "kernels": [self._kernel, self._projecting()],
+            "rows": self._rows,
+            "packed": self._packed and self._packed.state(),
+            "pruned": self._pruned and self._pruned.state(),
+        }
+
+    @classmethod
+    def restored(cls, state: State, *, n_threads: int = 1) -> Self:
+        """An index of which `state` said this, with nothing left to make ready.
+
+        On a machine that searches with other kernels, what was made of the rows is made anew.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If that cannot be what `state` said.
+        """
+        self = cls.__new__(cls)
+        rows: Any = state.get("rows")
+        metric, algorithm = state.get("metric"), state.get("algorithm")
+        self._begin(rows, str(metric), str(algorithm), None, None)
+        packed, pruned = state.get("packed"), state.get("pruned")
+        kernels = [self._kernel, self._projecting()]
+        if state.get("kernels") != kernels or (packed is None and pruned is None):
+            self._build(safe_n_threads(n_threads))
+            return self
+        if packed is not None:
+            packed = PackedRows(None, self.metric, self._kernel, 1, saved=part_of(state, "packed"))
+            if (packed.n_rows, packed.n_features) != self._rows.shape:
+                raise ValueError("packed rows are not those of rows")
+            self._packed, self._streamed = packed, None
+        if pruned is not None:
+            if metric not in PRUNED_METRICS or self.n_features > MAX_PRUNED_FEATURES:
+                raise ValueError("there are codes of rows that have none")
+            part = part_of(state, "pruned")
+            self._pruned = CodedRows.restored(part, self._rows, self.metric, *kernels)
+        return self
 
     @property
     def kernel(self) -> str:

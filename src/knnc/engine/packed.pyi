@@ -1,4 +1,5 @@
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,14 @@ class PackedRows:
     pace: float
     def __init__(
         self,
-        rows: NDArray[np.uint8],
+        rows: NDArray[np.uint8] | None,
         metric: str,
         kernel: str | None,
         n_threads: int,
         drop_constant: bool = False,
+        saved: Mapping[str, Any] | None = None,
     ) -> None: ...
+    def state(self) -> dict[str, Any]: ...
     @property
     def kernel_name(self) -> str: ...
     @property

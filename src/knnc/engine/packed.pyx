@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 from knnc.engine._kernels cimport (
     KNNC_ALIGNMENT,
     KNNC_BLOCK_FEATURES,
+    KNNC_PAD_TERM,
     knnc_kernel,
     knnc_pack_rows,
     knnc_pair,
@@ -22,6 +23,8 @@ from knnc.engine._kernels cimport (
 from knnc.engine.dispatch cimport find_kernel
 
 import numpy as np
+
+from knnc.engine.state import array_of, count_of
 
 # Features that one accumulator of 32 bits holds.
 BLOCK_FEATURES = KNNC_BLOCK_FEATURES
@@ -38,6 +41,15 @@ def aligned_bytes(int64_t n_bytes):
     return raw[start:start + n_bytes]
 
 
+def aligned(array):
+    """The bytes of an array from a cache line on: its own, or if they start elsewhere a copy."""
+    if array.ctypes.data % KNNC_ALIGNMENT == 0:
+        return array
+    copy = aligned_bytes(array.nbytes)
+    copy[:] = array
+    return copy
+
+
 cdef class PackedRows:
     """Rows as one kernel wants them; more than KNNC_BLOCK_FEATURES features are cut into blocks.
 
@@ -50,17 +62,24 @@ cdef class PackedRows:
     n_threads : int
     drop_constant : bool
         Leave out columns that hold one value in all rows, if that saves a step of the kernel.
+    saved : dict or None
+        What `state` of the same rows said; `rows` are None then.
     """
 
     def __cinit__(self, const uint8_t[:, ::1] rows, str metric, kernel, int n_threads,
-                  bint drop_constant=False):
+                  bint drop_constant=False, saved=None):
         cdef int b
         cdef int64_t width, panel_bytes = 0, height, lane
         self.kernel = find_kernel(metric, kernel)
         self._pace = 2e9
         height, lane = self.kernel.layout.panel_rows, self.kernel.layout.lane
-        self.n_rows = rows.shape[0]
-        self.n_features = self.n_kept = rows.shape[1]
+        if saved is not None:
+            self.n_rows = count_of(saved, "n_rows", 1, 1 << 36)
+            self.n_features = self.n_kept = count_of(saved, "n_features", 1, 1 << 25)
+            self.restore_columns(saved)
+        else:
+            self.n_rows = rows.shape[0]
+            self.n_features = self.n_kept = rows.shape[1]
         if drop_constant and self.n_features <= KNNC_BLOCK_FEATURES:
             self.choose_columns(np.asarray(rows), n_threads)
         self.n_panels = (self.n_rows + height - 1) // height
@@ -72,8 +91,16 @@ cdef class PackedRows:
             width = self.block_end(b) - self.block_start(b)
             self.blocks[b].n_steps = (width + lane - 1) // lane
             panel_bytes += self.block_bytes(b)
+        cdef int64_t n_terms = self.n_panels * height * self.n_blocks
+        if saved is not None:
+            panel_bytes *= self.n_panels
+            self._panels = aligned(array_of(saved, "panels", np.uint8, (panel_bytes,)))
+            self._terms = aligned(array_of(saved, "terms", np.int32, (n_terms,)).view(np.uint8))
+            self.point_blocks()
+            self.check_padding()
+            return
         self._panels = aligned_bytes(self.n_panels * panel_bytes)
-        self._terms = aligned_bytes(self.n_panels * height * self.n_blocks * sizeof(int32_t))
+        self._terms = aligned_bytes(n_terms * sizeof(int32_t))
         self.point_blocks()
         self.pack(rows, n_threads)
 
@@ -90,6 +117,46 @@ cdef class PackedRows:
         if (kept + lane - 1) // lane < (d + lane - 1) // lane:
             self.columns = Columns(varies, rows[0])
             self.n_kept = kept
+
+    def state(self):
+        """All that is needed to have these again, see state.py."""
+        saved = {"n_rows": self.n_rows, "n_features": self.n_features, "panels": self._panels,
+                 "terms": self._terms.view(np.int32), "varies": None, "first_row": None}
+        if self.columns is not None:
+            varies = np.zeros(self.n_features, bool)
+            for start, length in self.columns._runs[0]:
+                varies[start:start + length] = True
+            first_row = np.zeros(self.n_features, np.uint8)
+            first_row[~varies] = self.columns.constants
+            saved["varies"], saved["first_row"] = varies, first_row
+        return saved
+
+    def restore_columns(self, saved):
+        if saved.get("varies") is None:
+            return
+        varies = array_of(saved, "varies", bool, (self.n_features,))
+        first_row = array_of(saved, "first_row", np.uint8, (self.n_features,))
+        if not varies.any() or varies.all() or self.n_features > KNNC_BLOCK_FEATURES:
+            raise ValueError("varies leaves out no columns, or all")
+        self.columns = Columns(varies, first_row)
+        self.n_kept = self.columns.n_kept
+
+    def check_padding(self):
+        """The rows that fill the last panel up are as packing makes them: no search finds them."""
+        cdef int64_t height = self.kernel.layout.panel_rows, lane = self.kernel.layout.lane
+        cdef int64_t n_padding = self.n_panels * height - self.n_rows, start = 0, end
+        cdef int b
+        if n_padding == 0:
+            return
+        terms = self._terms.view(np.int32).reshape(self.n_blocks, self.n_panels * height)
+        is_right = bool((terms[:, -n_padding:] == KNNC_PAD_TERM).all())
+        for b in range(self.n_blocks):
+            end = start + self.n_panels * self.block_bytes(b)
+            last = self._panels[end - self.block_bytes(b):end].reshape(-1, height, lane)
+            is_right = is_right and not last[:, height - n_padding:].any()
+            start = end
+        if not is_right:
+            raise ValueError("panels have rows past the last")
 
     @property
     def kernel_name(self):

@@ -70,9 +70,11 @@ if hasattr(os, "register_at_fork"):
 class _LazyIndex:
     """The index over an estimator's rows, built when first asked for, once."""
 
-    def __init__(self, rows: NDArray[np.uint8], metric: str, algorithm: str) -> None:
+    def __init__(
+        self, rows: NDArray[np.uint8], metric: str, algorithm: str, index: Index | None = None
+    ) -> None:
         self._arguments = rows, metric, algorithm
-        self._index: Index | None = None
+        self._index = index
         self._masked: MaskedIndex | None = None
 
     def get(self, n_threads: int) -> Index:
@@ -206,12 +208,13 @@ class IntegerFitMixin(_ScikitLearn):
         self._attach_index()
         self._lazy_index.get(self._n_threads())
 
-    def _attach_index(self) -> None:
+    def _attach_index(self, index: Index | None = None) -> None:
+        """Say how the rows are searched; by an index that there is, or by one made when needed."""
         metric = ENGINE_METRICS[self.effective_metric_]
         algorithm = self.algorithm if self.algorithm in _INTEGER_ALGORITHMS else "auto"
         if algorithm == "pruned" and not metric.can_be_pruned:
             algorithm = "auto"  # set after the fit
-        self._lazy_index = _LazyIndex(self._fit_X, metric.engine, algorithm)
+        self._lazy_index = _LazyIndex(self._fit_X, metric.engine, algorithm, index)
 
     def _check_algorithm_metric(self) -> None:
         _compat.check_metric(self)

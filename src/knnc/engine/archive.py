@@ -1,0 +1,331 @@
+"""Files of numbers, strings and arrays: opened in milliseconds, shared between processes.
+
+A file is, in little-endian numbers,
+
+    offset  bytes
+         0      8  89 4B 4E 4E 43 0D 0A 1A: the name of the format
+         8      4  its version, 1
+        12      4  the length of the contents
+        16      8  the length of the file
+        24      8  where the contents are
+        32      4  the CRC-32 of the contents
+        36      4  the CRC-32 of the 36 bytes before
+        40     24  zeros
+        64         arrays, each from a multiple of 64 on, C-contiguous
+                   the contents, a JSON object in UTF-8, at the end of the file
+
+The contents are {"kind": what is saved, "tree": values, "arrays": [...]}. An entry of "arrays" is
+{"dtype": as NumPy writes it, such as "|u1" or "<i8", "shape": [...], "offset": in bytes, "crc32"}.
+A value of the tree is null, a boolean, a string or an integer; or an object with one key that says
+what else it is: {"float": text}, {"array": index of its entry}, {"list": [...]}, {"tuple": [...]},
+{"strings": [...]} (an array of Python strings) or {"dict": {...}}. Nothing in it is code, and what
+is read from a file is never executed.
+
+A file is written under another name, flushed to the disk and renamed: whatever happens, there is
+the old file or the new one. What has been opened keeps the old one. A file must not be changed in
+place while it is open.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import secrets
+import struct
+import sys
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.packed import aligned_bytes
+
+__all__ = ["FORMAT_VERSION", "read_archive", "write_archive"]
+
+MAGIC = b"\x89KNNC\r\n\x1a"
+FORMAT_VERSION = 1
+_PRELUDE = struct.Struct("<8sIIQQI")
+_CHECK = struct.Struct("<I")
+_ARRAYS_START = 64
+_ALIGNMENT = 64
+# Bytes read, summed and written at a time.
+_PIECE = 1 << 22
+# Arrays that are not larger are checked each time that a file is opened.
+_SMALL = 1 << 20
+_MOST_CONTENTS = 1 << 28
+_DTYPE = re.compile(r"\|[ub]1|\|i1|<[iu][248]|<f[48]|<U[1-9][0-9]{0,5}")
+_DEPTH = 32
+
+
+def write_archive(path: str | os.PathLike[str], kind: str, tree: Mapping[str, Any]) -> None:
+    """Save a tree of values under a name, in place of what was there before.
+
+    Parameters
+    ----------
+    path : str or path-like
+    kind : str
+        What the tree describes.
+    tree : dict
+        Strings to None, bool, int, float, str, arrays of numbers or strings, and lists, tuples
+        and dicts of these.
+
+    Raises
+    ------
+    TypeError
+        If a value is none of these. Nothing is written then.
+    OSError
+        If the file cannot be written. What was there before is still there.
+    """
+    arrays: list[NDArray[Any]] = []
+    encoded = _encode(tree, arrays, kind)
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        # Not tempfile's: its files are for their owner alone.
+        with open(temporary, "xb") as file:
+            _write(file, kind, encoded, arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the new name itself
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _write(file: BinaryIO, kind: str, tree: Any, arrays: list[NDArray[Any]]) -> None:
+    file.write(bytes(_ARRAYS_START))
+    entries = []
+    at = _ARRAYS_START
+    for array in arrays:
+        file.write(bytes(-at % _ALIGNMENT))
+        at += -at % _ALIGNMENT
+        entry: dict[str, Any] = {"dtype": array.dtype.str, "shape": list(array.shape), "offset": at}
+        data = array.reshape(-1).view(np.uint8)
+        crc = 0
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
+            crc = zlib.crc32(piece.data, crc)
+            file.write(piece.data)
+        entries.append({**entry, "crc32": crc})
+        at += len(data)
+    contents = json.dumps({"kind": kind, "tree": tree, "arrays": entries}).encode()
+    if len(contents) > _MOST_CONTENTS:
+        raise ValueError(f"The strings to save take {len(contents)} bytes; arrays take less.")
+    file.write(contents)
+    prelude = _PRELUDE.pack(
+        MAGIC, FORMAT_VERSION, len(contents), at + len(contents), at, zlib.crc32(contents)
+    )
+    file.seek(0)
+    file.write(prelude + _CHECK.pack(zlib.crc32(prelude)))
+
+
+def read_archive(
+    path: str | os.PathLike[str], *, map_it: bool, verify: bool
+) -> tuple[str, dict[str, Any]]:
+    """The kind and the tree of a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+    map_it : bool
+        Map the file into memory, read-only, rather than read it.
+    verify : bool
+        Compare the checksums of all arrays, not only of those up to 1 MiB.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, of a later version, truncated or changed.
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < _ARRAYS_START:
+            raise ValueError(_not_one(path, f"it has {size} bytes"))
+        if map_it:
+            whole: NDArray[np.uint8] = np.memmap(file, dtype=np.uint8, mode="r")
+        else:
+            whole = aligned_bytes(size)
+            if file.readinto(whole.data) != size:
+                raise ValueError(_not_one(path, "it shrank while it was read"))
+    try:
+        contents = _contents(whole)
+        arrays = _Arrays(whole, contents["arrays"], verify)
+        tree = _decode(contents["tree"], arrays, 0)
+    except _Malformed as error:
+        raise ValueError(_not_one(path, str(error))) from None
+    if not isinstance(tree, dict) or not isinstance(contents["kind"], str):
+        raise ValueError(_not_one(path, "its contents are not an object"))
+    return contents["kind"], tree
+
+
+def _not_one(path: str | os.PathLike[str], why: str) -> str:
+    return f"{os.fspath(path)} is not a file that this version of knnc can load: {why}."
+
+
+class _Malformed(Exception):
+    """Why a file is refused."""
+
+
+def _contents(whole: NDArray[np.uint8]) -> dict[str, Any]:
+    start = whole[:_ARRAYS_START].tobytes()
+    magic, version, length, size, offset, crc = _PRELUDE.unpack_from(start)
+    if magic != MAGIC:
+        raise _Malformed("it does not begin as one")
+    check = _CHECK.pack(zlib.crc32(start[: _PRELUDE.size]))
+    if start[_PRELUDE.size :] != check.ljust(_ARRAYS_START - _PRELUDE.size, b"\0"):
+        raise _Malformed("its beginning is damaged")
+    if version != FORMAT_VERSION:
+        raise _Malformed(f"its format is {version}, and known is {FORMAT_VERSION}")
+    if size != len(whole):
+        raise _Malformed(f"it should have {size} bytes and has {len(whole)}")
+    if not _ARRAYS_START <= offset <= size or offset + length != size or length > _MOST_CONTENTS:
+        raise _Malformed("its contents are not where it says")
+    data = whole[offset:].tobytes()
+    if zlib.crc32(data) != crc:
+        raise _Malformed("its contents are damaged")
+    if sys.byteorder != "little":
+        raise _Malformed("its numbers are little-endian, and this machine's are not")
+    try:
+        contents = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _Malformed("its contents are no JSON") from None
+    if not isinstance(contents, dict) or set(contents) != {"kind", "tree", "arrays"}:
+        raise _Malformed("its contents are not an object of kind, tree and arrays")
+    return contents
+
+
+@dataclass
+class _Arrays:
+    """The arrays of a file, each looked at when asked for, once."""
+
+    whole: NDArray[np.uint8]
+    entries: Any
+    verify: bool
+    used: set[int] = field(default_factory=set)
+
+    def get(self, index: Any) -> NDArray[Any]:
+        if not isinstance(self.entries, list) or type(index) is not int:
+            raise _Malformed("its arrays are no list")
+        if not 0 <= index < len(self.entries) or index in self.used:
+            raise _Malformed(f"there is no array {index}, or it is used twice")
+        self.used.add(index)
+        try:
+            return self._checked(**self.entries[index])
+        except TypeError:
+            raise _Malformed(f"array {index} is not described") from None
+
+    def _checked(self, dtype: Any, shape: Any, offset: Any, crc32: Any) -> NDArray[Any]:
+        if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
+            raise _Malformed("an array is of an unknown dtype")
+        if not isinstance(shape, list) or not 1 <= len(shape) <= 4:
+            raise _Malformed("an array has an impossible shape")
+        if any(type(number) is not int or number < 0 for number in (*shape, offset, crc32)):
+            raise _Malformed("an array has an impossible shape or place")
+        kind = np.dtype(dtype)
+        n_bytes = math.prod(shape) * kind.itemsize
+        if math.prod(max(1, number) for number in shape) * kind.itemsize >= 1 << 62:
+            raise _Malformed("an array is larger than memory can be")
+        if offset < _ARRAYS_START or offset % _ALIGNMENT or offset + n_bytes > len(self.whole):
+            raise _Malformed("an array is outside the file")
+        data = np.asarray(self.whole[offset : offset + n_bytes])
+        if (self.verify or n_bytes <= _SMALL) and _crc(data) != crc32:
+            raise _Malformed("an array is damaged")
+        if n_bytes == 0:
+            return np.empty(shape, kind)
+        array: NDArray[Any] = data.view(kind).reshape(shape)
+        if kind.kind == "b" and data.max() > 1:
+            raise _Malformed("a truth value is neither 0 nor 1")
+        if kind.kind == "U" and data.view(np.uint32).max() > sys.maxunicode:
+            raise _Malformed("a string holds no character")
+        return array
+
+
+def _crc(data: NDArray[np.uint8]) -> int:
+    crc = 0
+    for start in range(0, len(data), _PIECE):
+        crc = zlib.crc32(data[start : start + _PIECE].data, crc)
+    return crc
+
+
+# ---- values
+
+
+def _encode(value: Any, arrays: list[NDArray[Any]], where: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return {"float": value.hex()}
+    if type(value) in (list, tuple):
+        items = [_encode(item, arrays, f"{where}[{i}]") for i, item in enumerate(value)]
+        return {type(value).__name__: items}
+    if isinstance(value, Mapping):
+        if not all(type(name) is str for name in value):
+            raise TypeError(f"{where} has keys that are no strings.")
+        return {
+            "dict": {
+                name: _encode(item, arrays, f"{where}.{name}" if where else name)
+                for name, item in value.items()
+            }
+        }
+    if isinstance(value, np.ndarray):
+        return _encode_array(value, arrays, where)
+    raise TypeError(
+        f"{where} is a {type(value).__name__}, and a file of this format holds only numbers, "
+        "strings and arrays; pickle and joblib save any estimator."
+    )
+
+
+def _encode_array(array: NDArray[Any], arrays: list[NDArray[Any]], where: str) -> Any:
+    if array.dtype == object and array.ndim == 1 and all(type(item) is str for item in array):
+        return {"strings": array.tolist()}
+    dtype = array.dtype.newbyteorder("<")
+    if not _DTYPE.fullmatch(dtype.str) or not 1 <= array.ndim <= 4:
+        raise TypeError(
+            f"{where} is an array of {array.dtype} with {array.ndim} axes, and a file of this "
+            "format holds only those of numbers and strings, with 1 to 4 axes."
+        )
+    arrays.append(np.ascontiguousarray(array, dtype=dtype))
+    return {"array": len(arrays) - 1}
+
+
+def _decode(value: Any, arrays: _Arrays, depth: int) -> Any:
+    if depth > _DEPTH:
+        raise _Malformed("its values lie too deep")
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if not isinstance(value, dict) or len(value) != 1:
+        raise _Malformed("a value is of no known kind")
+    ((kind, inner),) = value.items()
+    if kind == "array":
+        return arrays.get(inner)
+    if kind == "float" and isinstance(inner, str):
+        try:
+            return float.fromhex(inner)
+        except (ValueError, OverflowError):
+            raise _Malformed("a number is none") from None
+    if kind in ("list", "tuple") and isinstance(inner, list):
+        items = [_decode(item, arrays, depth + 1) for item in inner]
+        return items if kind == "list" else tuple(items)
+    if kind == "strings" and isinstance(inner, list) and all(type(s) is str for s in inner):
+        strings = np.empty(len(inner), dtype=object)
+        strings[:] = inner
+        return strings
+    if kind == "dict" and isinstance(inner, dict):
+        return {name: _decode(item, arrays, depth + 1) for name, item in inner.items()}
+    raise _Malformed("a value is of no known kind")

@@ -1,0 +1,419 @@
+"""Files of fitted estimators: the same answers, nothing to make ready, and no trust in a file."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+
+import knnc
+from knnc.engine import archive, dispatch
+from knnc.engine import index as index_module
+from knnc.engine.index import Index
+from knnc.engine.memory import mapping_of
+from knnc.neighbors import saved
+from tests.engine.support import child_environment, run_child
+from tests.neighbors.support import any_bytes
+
+RNG = np.random.default_rng(0)
+CENTRES = RNG.integers(0, 256, (20, 60))
+X = (CENTRES[RNG.integers(0, 20, 3000)] + RNG.integers(-9, 9, (3000, 60))).clip(0, 255)
+X = X.astype(np.uint8)
+X[:, 20:29] = 7
+Q = np.vstack([X[:20], any_bytes(2, 20, 60)])
+Y = np.arange(3000) % 7
+
+ESTIMATORS: dict[str, Any] = {
+    "classifier": lambda: knnc.KNeighborsClassifier(3, weights="distance").fit(X, Y),
+    "letters": lambda: knnc.KNeighborsClassifier(3).fit(X, np.array(list("abcdefg"))[Y]),
+    "objects": lambda: knnc.KNeighborsClassifier(3).fit(
+        X, np.array(list("abcdefg"), dtype=object)[Y]
+    ),
+    "two outputs": lambda: knnc.KNeighborsClassifier(3).fit(X, np.c_[Y, Y % 2]),
+    "regressor": lambda: knnc.KNeighborsRegressor(3, algorithm="pruned").fit(X, Y / 3),
+    "pruned": lambda: knnc.NearestNeighbors(algorithm="pruned", n_jobs=2).fit(X),
+    "pruned by manhattan": lambda: knnc.NearestNeighbors(algorithm="pruned", p=1).fit(X),
+    "chebyshev": lambda: knnc.NearestNeighbors(metric="chebyshev").fit(X),
+    "pixels": lambda: knnc.KNeighborsClassifier().fit(np.float32(X / np.float32(255)), Y > 3),
+    "int8": lambda: knnc.KNeighborsRegressor().fit(X.view(np.int8), np.c_[Y, Y]),
+    "wide": lambda: knnc.NearestNeighbors(n_neighbors=2).fit(any_bytes(1, 30, 33_000)),
+    "radius classifier": lambda: knnc.RadiusNeighborsClassifier(90.0, outlier_label=3).fit(X, Y),
+    "radius regressor": lambda: knnc.RadiusNeighborsRegressor(1e9).fit(X, Y),
+    "transformer": lambda: knnc.KNeighborsTransformer(mode="connectivity").fit(X),
+    "radius transformer": lambda: knnc.RadiusNeighborsTransformer(radius=90).fit(X),
+}
+
+
+def _answers(estimator: Any) -> list[Any]:
+    queries = Q if estimator.n_features_in_ == 60 else any_bytes(3, 4, 33_000)
+    answers = []
+    for method in ("kneighbors", "predict", "predict_proba", "transform"):
+        call = getattr(estimator, method, None)
+        if call is not None:
+            answer = call(queries)
+            answer = answer.toarray() if method == "transform" else answer
+            answers += answer if isinstance(answer, (list, tuple)) else [answer]
+    if hasattr(estimator, "get_feature_names_out"):
+        answers.append(estimator.get_feature_names_out())
+    return answers
+
+
+def _same(estimator: Any, other: Any) -> None:
+    for got, want in zip(_answers(estimator), _answers(other), strict=True):
+        np.testing.assert_array_equal(got, want, strict=True)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("mapped", [True, False])
+def test_the_same_comes_back(
+    name: str, mapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator = ESTIMATORS[name]()
+    knnc.save(estimator, tmp_path / "file")
+    for build in ("_build", "_pack", "_prune"):
+        monkeypatch.setattr(Index, build, lambda *_: pytest.fail("there is something to make"))
+    back = knnc.load(os.fspath(tmp_path / "file"), mmap=mapped)
+    monkeypatch.undo()
+    assert type(back) is type(estimator)
+    assert repr(back.get_params()) == repr(estimator.get_params())
+    assert set(vars(back)) == set(vars(estimator))
+    assert back._lazy_index._index.nbytes_packed == estimator._lazy_index._index.nbytes_packed
+    assert (mapping_of(back._fit_X) is not None) == mapped
+    _same(back, estimator)
+    assert os.listdir(tmp_path) == ["file"]
+    # Saved from a file, over that file.
+    knnc.save(back, tmp_path / "file")
+    _same(knnc.load(tmp_path / "file"), back)
+
+
+def test_an_index(tmp_path: Path) -> None:
+    for index in (Index(X, "hamming"), Index(X, algorithm="pruned")):
+        knnc.save(index, tmp_path / "file")
+        back = knnc.load(tmp_path / "file")
+        assert type(back) is Index
+        for got, want in zip(back.search(Q, 4), index.search(Q, 4), strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def test_feature_names_and_what_is_done_afterwards(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=[f"pixel {i}" for i in range(60)])
+    clf = knnc.KNeighborsClassifier(3).fit(frame, Y)
+    knnc.save(clf, tmp_path / "file")
+    back = knnc.load(tmp_path / "file")
+    np.testing.assert_array_equal(back.predict(frame[:9]), clf.predict(frame[:9]))
+    with pytest.raises(ValueError, match="feature names"):
+        back.predict(frame[frame.columns[::-1]])
+    more = frame[:5] // 2
+    for estimator in (back, clf):
+        estimator.partial_fit(more, Y[:5])
+    np.testing.assert_array_equal(back.predict_proba(frame[:99]), clf.predict_proba(frame[:99]))
+    back.fit(X[:50], Y[:50])
+    assert back.n_samples_fit_ == 50
+
+
+def test_what_is_streamed_is_saved_without_a_copy(tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", X)
+    with knnc.config_context(max_memory=1000):
+        nn = knnc.NearestNeighbors().fit(np.load(tmp_path / "rows.npy", mmap_mode="r"))
+        knnc.save(nn, tmp_path / "file")
+        back = knnc.load(tmp_path / "file")
+        assert back._lazy_index.get(1).is_streamed
+    _same(back, nn)
+    assert (tmp_path / "file").stat().st_size < 1.1 * X.nbytes
+
+
+def test_other_kernels_than_those_of_the_file(tmp_path: Path) -> None:
+    index = Index(X, algorithm="pruned", kernel="sqeuclidean_u8_serial")
+    knnc.save(index, tmp_path / "file")
+    back = knnc.load(tmp_path / "file")
+    assert back.kernel == dispatch.kernel_for("sqeuclidean", None)
+    assert back.is_pruned
+    for got, want in zip(back.search(Q, 4), index.search(Q, 4), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_processes_share_a_file(tmp_path: Path) -> None:
+    clf = ESTIMATORS["classifier"]()
+    knnc.save(clf, tmp_path / "file")
+    code = (
+        "import sys, numpy as np, knnc; clf = knnc.load(sys.argv[1]);"
+        "print(*clf.predict(np.asarray(clf._fit_X[:30])))"
+    )
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "file")],
+            env=child_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for child in children:
+        said, _ = child.communicate(timeout=60)
+        assert said.split() == [*map(str, clf.predict(X[:30]))]
+
+
+# --- what cannot be saved ---
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: knnc.KNeighborsClassifier(weights=lambda d: d).fit(X, Y), "weights is a function"),
+        (lambda: knnc.NearestNeighbors().fit(X / 7), "scikit-learn's search"),
+        (lambda: knnc.LocalOutlierFactor().fit(X[:50]), "not LocalOutlierFactor"),
+        (lambda: {"a": 1}, "not dict"),
+        (lambda: knnc.NearestNeighbors, "not ABCMeta"),
+    ],
+)
+def test_what_a_file_cannot_hold(make: Any, why: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=why):
+        knnc.save(make(), tmp_path / "file")
+    assert not os.listdir(tmp_path)
+
+
+def test_other_attributes_and_classes(tmp_path: Path) -> None:
+    class Mine(knnc.NearestNeighbors):
+        pass
+
+    Mine.__name__ = "NearestNeighbors"
+    with pytest.raises(TypeError, match="not NearestNeighbors"):
+        knnc.save(Mine().fit(X), tmp_path / "file")
+    nn = knnc.NearestNeighbors().fit(X)
+    nn.note_ = "mine"
+    with pytest.raises(TypeError, match="note_"):
+        knnc.save(nn, tmp_path / "file")
+    with pytest.raises(NotFittedError):
+        knnc.save(knnc.NearestNeighbors(), tmp_path / "file")
+
+
+# --- saving that is interrupted ---
+
+
+class _Crash(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("where", ["write", "fsync", "replace"])
+def test_a_crash_leaves_the_old_file(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knnc.save(ESTIMATORS["classifier"](), tmp_path / "file")
+    before = (tmp_path / "file").read_bytes()
+
+    def crash(*_: object) -> None:
+        raise _Crash
+
+    with monkeypatch.context() as patch:
+        if where == "write":
+            patch.setattr(archive.json, "dumps", crash)
+        else:
+            patch.setattr(archive.os, where, crash)
+        with pytest.raises(_Crash):
+            knnc.save(ESTIMATORS["letters"](), tmp_path / "file")
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
+def test_a_killed_save_leaves_the_old_file(tmp_path: Path) -> None:
+    old = ESTIMATORS["classifier"]()
+    knnc.save(old, tmp_path / "file")
+    code = """
+import os, sys, numpy as np, knnc
+from knnc.engine import archive
+replace = os.fsync
+archive.os.fsync = lambda fd: os.kill(os.getpid(), 9)
+knnc.save(knnc.NearestNeighbors().fit(np.zeros((99, 99), np.uint8)), sys.argv[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "file")],
+        env=child_environment(),
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == -9
+    _same(knnc.load(tmp_path / "file", verify=True), old)
+
+
+def test_readers_of_the_old_file_keep_it(tmp_path: Path) -> None:
+    if os.name == "nt":
+        pytest.skip("Windows keeps a mapped file in its place")
+    first, second = ESTIMATORS["classifier"](), ESTIMATORS["letters"]()
+    knnc.save(first, tmp_path / "file")
+    back, stop = knnc.load(tmp_path / "file"), threading.Event()
+
+    def save() -> None:
+        while not stop.is_set():
+            knnc.save(second, tmp_path / "file")
+
+    thread = threading.Thread(target=save)
+    thread.start()
+    try:
+        for _ in range(20):
+            assert knnc.load(tmp_path / "file").n_neighbors == 3
+    finally:
+        stop.set()
+        thread.join()
+    _same(back, first)
+    _same(knnc.load(tmp_path / "file"), second)
+
+
+def test_a_link_stays_a_link_and_a_missing_folder_is_said(tmp_path: Path) -> None:
+    nn = knnc.NearestNeighbors().fit(X[:20])
+    with pytest.raises(FileNotFoundError):
+        knnc.save(nn, tmp_path / "none" / "file")
+    with pytest.raises((IsADirectoryError, PermissionError)):
+        knnc.save(nn, tmp_path)
+    if sys.platform != "win32":
+        (tmp_path / "link").symlink_to(tmp_path / "real")
+        knnc.save(nn, tmp_path / "link")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "real").exists()
+        umask = os.umask(0)
+        os.umask(umask)
+        assert (tmp_path / "real").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+# --- files that are refused ---
+
+
+def _refused(path: Path, why: str, **options: Any) -> None:
+    with pytest.raises(ValueError, match=why) as caught:
+        knnc.load(path, **options)
+    assert str(path) in str(caught.value)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    knnc.save(ESTIMATORS["classifier"](), tmp_path / "file")
+    return tmp_path / "file"
+
+
+def test_foreign_files(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        knnc.load(tmp_path / "file")
+    for data in (b"", b"x", b"\x80\x05K\x01." * 99, b"\x93NUMPY" * 99, archive.MAGIC, bytes(4096)):
+        (tmp_path / "file").write_bytes(data)
+        _refused(tmp_path / "file", "it (has|does not begin)")
+
+
+def test_truncated_longer_and_later_files(good: Path) -> None:
+    data = good.read_bytes()
+    good.write_bytes(data[:-1])
+    _refused(good, rf"should have {len(data)} bytes and has {len(data) - 1}")
+    good.write_bytes(data + b"\0")
+    _refused(good, "should have")
+    start = bytearray(data[:36])
+    struct.pack_into("<I", start, 8, 2)
+    good.write_bytes(bytes(start) + struct.pack("<I", zlib.crc32(start)) + data[40:])
+    _refused(good, "its format is 2, and known is 1")
+
+
+def test_a_changed_row_is_found_when_all_is_verified(good: Path) -> None:
+    data = bytearray(good.read_bytes())
+    at = data.index(X.tobytes()) + 12_345
+    data[at] ^= 1
+    good.write_bytes(bytes(data))
+    _refused(good, "damaged", mmap=False)
+    _refused(good, "damaged", verify=True)
+
+
+def test_a_file_of_another_scikit_learn(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved._compat, "SKLEARN_VERSION", "99.0")
+    with pytest.warns(InconsistentVersionWarning):
+        knnc.load(good)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    report = _hostile("damaged", tmp_path, 0, 100)
+    assert report.get("refused", 0) >= 95, report
+    assert set(report) <= {"refused", "used", "stderr"}
+
+
+def test_hostile_files(tmp_path: Path) -> None:
+    """They are refused, or give wrong answers, or an exception; a crash fails the test."""
+    report = _hostile("hostile", tmp_path, 0, 150)
+    print(f"\n{report}")
+    assert report["refused"] > 75
+    assert report["used"] > 10
+
+
+def _hostile(function: str, folder: Path, seed: int, n: int) -> dict[str, Any]:
+    return run_child(function, folder, seed, n, module="hostile_files", package="tests.neighbors")
+
+
+# --- the format itself ---
+
+
+def test_values_come_back_as_they_were(tmp_path: Path) -> None:
+    tree = {
+        "none": None,
+        "yes": True,
+        "whole": -(2**70),
+        "floats": [0.1, float("inf"), float("nan"), -0.0, 5e-324],
+        "text": "ä\0\U0001f600",
+        "nested": {"a": ({"b": [()]},)},
+        "empty": np.empty((0, 3), np.int16),
+        "bits": np.array([True, False]),
+        "strings": np.array(["ab", "ü"]),
+        "objects": np.array(["ab", "ü"], dtype=object),
+        "big-endian": np.arange(5, dtype=">i4"),
+        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    }
+    archive.write_archive(tmp_path / "file", "test", tree)
+    for mapped in (True, False):
+        kind, back = archive.read_archive(tmp_path / "file", map_it=mapped, verify=True)
+        assert kind == "test"
+        assert list(back) == list(tree)
+        for name, value in tree.items():
+            if isinstance(value, np.ndarray):
+                np.testing.assert_array_equal(back[name], value, strict=name != "big-endian")
+                assert back[name].flags.aligned
+            else:
+                assert repr(back[name]) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value", [1j, {1: 2}, b"bytes", object(), np.array([1, None]), np.zeros(3, "M8[s]"), {1, 2}]
+)
+def test_values_that_are_none_of_a_file(value: Any, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"test|inner"):
+        archive.write_archive(tmp_path / "file", "test", {"inner": [value]})
+    assert not os.listdir(tmp_path)
+
+
+def test_the_contents_are_as_documented(good: Path) -> None:
+    """A reader of a few lines, from the words of the module alone."""
+    import json
+
+    data = good.read_bytes()
+    assert data[:8] == bytes.fromhex("894B4E4E430D0A1A")
+    version, length = struct.unpack_from("<II", data, 8)
+    size, offset = struct.unpack_from("<QQ", data, 16)
+    crc, crc_of_it = struct.unpack_from("<II", data, 32)
+    assert (version, size, offset + length) == (1, len(data), len(data))
+    assert crc == zlib.crc32(data[offset:])
+    assert crc_of_it == zlib.crc32(data[:36])
+    contents = json.loads(data[offset:])
+    assert contents["kind"] == "KNeighborsClassifier"
+    entry = contents["arrays"][contents["tree"]["dict"]["index"]["dict"]["rows"]["array"]]
+    assert entry["offset"] % 64 == 0
+    rows: NDArray[Any] = np.frombuffer(data, entry["dtype"], X.size, entry["offset"])
+    np.testing.assert_array_equal(rows.reshape(entry["shape"]), X)
+    assert entry["crc32"] == zlib.crc32(rows.tobytes())
+    assert (
+        index_module.Index.state(Index(X)).keys()
+        == contents["tree"]["dict"]["index"]["dict"].keys()
+    )
