@@ -222,6 +222,19 @@ def test_radius_queries() -> None:
             _votes_by_manhattan(knnc).predict(queries)
 
 
+def test_set_after_fit() -> None:
+    for rows in (X, X + 0.5):
+        expected = knnc.KNeighborsClassifier().fit(rows, Y).predict(Q + 0.25)
+        clf = knnc.KNeighborsClassifier(algorithm="brute").fit(rows, Y)
+        clf.set_params(metric="hamming", algorithm="kd_tree", metric_params={"w": np.ones(5)})
+        np.testing.assert_array_equal(clf.predict(Q + 0.25), expected)
+        for k in (0, -1):
+            with pytest.raises(ValueError, match="n_neighbors > 0"):
+                clf.set_params(n_neighbors=k).kneighbors(Q + 0.25)
+    theirs = sklearn.neighbors.KNeighborsClassifier(algorithm="brute").fit(X, Y)
+    assert theirs.set_params(n_neighbors=-1).kneighbors(Q)[0].shape[1] != 1
+
+
 def test_failed_fit() -> None:
     for rows in (X, X + 0.5):
         clf = knnc.KNeighborsClassifier(3).fit(rows, Y)

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.metrics import get_scorer_names
 from sklearn.metrics._pairwise_distances_reduction import (
     ArgKmin,
@@ -33,7 +33,10 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 try:
     from sklearn.utils import _align_api_if_sparse
+
+    _csr = csr_array  # whose indices stay 64 bits wide
 except ImportError:  # before 1.9 there are only sparse matrices
+    _csr = csr_matrix
 
     def _align_api_if_sparse(X: Any) -> Any:
         return X
@@ -221,7 +224,7 @@ def csr_graph(
 ) -> Any:
     """A sparse graph, a matrix or an array as scikit-learn is configured to return."""
     shape = len(indptr) - 1, n_samples_fit
-    return _align_api_if_sparse(csr_matrix((weights, ind, indptr), shape=shape))
+    return _align_api_if_sparse(_csr((weights, ind, indptr), shape=shape))
 
 
 def report_pieces(view: Any, report: Callable[[int], object]) -> None:

@@ -189,6 +189,7 @@ def test_graphs_are_what_radius_neighbors_finds(fit: str, mode: str, sort_result
         dist, ind = nn.radius_neighbors(queries, radius, sort_results=weighted and sort_results)
         theirs = sklearn.neighbors.NearestNeighbors().fit(X * 1.0).radius_neighbors_graph(X * 1.0)
         assert type(graph) is type(theirs)
+        assert graph.indices.dtype == theirs.indices.dtype
         assert graph.shape == (len(ind), 60)
         np.testing.assert_array_equal(graph.indptr, np.cumsum([0, *map(len, ind)]))
         np.testing.assert_array_equal(graph.indices, np.concatenate(ind))
