@@ -209,3 +209,50 @@ def test_states_of_other_versions() -> None:
     with pytest.warns(InconsistentVersionWarning, match="from version 0.1 when using version"):
         back.__setstate__(_state(nn, _knnc_state=(made, version, "0.1")))
     assert_same(back.kneighbors(Q), nn.kneighbors(Q))
+
+
+IMAGES = any_bytes(7, 40, 64)
+OTHERS = [
+    knnc.KNeighborsClassifierCV([1, 3]),
+    knnc.KNeighborsRegressorCV([1, 3]),
+    knnc.image.Blur(),
+    knnc.image.HOG(),
+    knnc.image.Stretch(),
+    knnc.image.LocalDiscriminant(4),
+    knnc.image.DistortionKNeighborsClassifier(1),
+]
+
+
+@pytest.mark.parametrize("estimator", OTHERS, ids=lambda e: type(e).__name__)
+def test_all_that_is_fitted_bears_the_mark(estimator: Any) -> None:
+    fitted = clone(estimator).fit(IMAGES, np.arange(40) % 2)
+    method = "transform" if hasattr(fitted, "transform") else "predict"
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(getattr(again, method)(IMAGES), getattr(fitted, method)(IMAGES))
+    made, _, sklearn_version = fitted.__getstate__()["_knnc_state"]
+    back = clone(estimator)
+    with pytest.raises(ValueError, match=r"pickled by knnc 99\.0, in a form that knnc"):
+        back.__setstate__(_state(fitted, _knnc_state=(made + 1, "99.0", sklearn_version)))
+    with pytest.raises(ValueError, match=f"not the state of a {type(back).__name__} of knnc"):
+        back.__setstate__(estimator.get_params())
+    assert vars(back) == vars(clone(estimator))
+
+
+@pytest.mark.parametrize("estimator", OTHERS, ids=lambda e: type(e).__name__)
+def test_a_fit_that_fails_changes_none_of_them(
+    estimator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = clone(estimator).fit(IMAGES, np.arange(40) % 2)
+    before = dict(vars(fitted))
+    with pytest.raises(ValueError, match="NaN"):
+        fitted.fit(IMAGES[:, :49] * np.nan, np.arange(40) % 2)
+    assert vars(fitted) == before
+
+    def no_memory(*args: object, **kwargs: object) -> None:
+        raise MemoryError
+
+    for place in ("knnc.engine.index.Index.__init__", "knnc.image.base.shape_of"):
+        monkeypatch.setattr(place, no_memory)
+    with pytest.raises(MemoryError):
+        fitted.fit(IMAGES[:, ::-1][:30], np.arange(30) % 3)
+    assert vars(fitted) == before

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from knnc._state import MarkedStateMixin, unchanged_after_error
 from knnc.engine.narrow import Encoding, encode_fit, encode_rows
 
 __all__ = [
@@ -95,7 +96,9 @@ def bytes_of_queries(X: NDArray[Any], encoding: Encoding) -> Images:
     return rows
 
 
-class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class ImageTransformer(
+    MarkedStateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+):
     """A transformer of rows that are grey images, bytes in and bytes out.
 
     A subclass has `_transform_images`, and `_check_parameters` if it has more to check than
@@ -129,13 +132,15 @@ class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         self : object
+            If fit raises, it is what it was before.
 
         Raises
         ------
         ValueError
             If the rows are no images of that shape, or a parameter is wrong.
         """
-        self._fit_rows(X)
+        with unchanged_after_error(self):
+            self._fit_rows(X)
         return self
 
     def _fit_rows(self, X: Any) -> Images:

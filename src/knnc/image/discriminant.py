@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from knnc._state import MarkedStateMixin, unchanged_after_error
 from knnc.engine.blas import one_blas_thread
 from knnc.engine.index import Index
 from knnc.engine.narrow import Encoding
@@ -32,7 +33,9 @@ _EXACT_BITS = 52
 _CHUNK = 1 << 21
 
 
-class LocalDiscriminant(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LocalDiscriminant(
+    MarkedStateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Learn a linear map that shrinks what differs within a class, and widens what tells apart.
 
     Nonparametric discriminant analysis: the differences of rows to their nearest neighbours of
@@ -123,12 +126,18 @@ class LocalDiscriminant(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Returns
         -------
         self : LocalDiscriminant
+            If fit raises, it is what it was before.
 
         Raises
         ------
         ValueError
             If X holds other numbers, or a parameter is wrong.
         """
+        with unchanged_after_error(self):
+            self._fit(X, y)
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
         X, y = validate_data(self, X, y, dtype="numeric")
         check_classification_targets(y)
         for name in ("n_components", "n_local", "n_searched", "max_samples"):
@@ -141,7 +150,6 @@ class LocalDiscriminant(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         within, between = self._scatters(rows, np.unique(y, return_inverse=True)[1])
         with one_blas_thread():  # the same map, however many threads
             self._round(_directions(within, between, float(self.shrinkage)), rows)
-        return self
 
     def _scatters(self, rows: Images, codes: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Sums of squares and products of differences, within classes and between them.

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from knnc import _compat
+from knnc._state import MarkedStateMixin, unchanged_after_error
 from knnc.engine.index import Index
 from knnc.engine.narrow import Encoding
 from knnc.engine.progress import current, progress
@@ -84,7 +85,7 @@ class _Searcher:
         self.gallery = gallery
 
 
-class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
+class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEstimator):
     """k-nearest-neighbours classifier of images that may be bent, shifted or drawn otherwise.
 
     The `n_candidates` training images nearest to a query by plain squared Euclidean distance, of
@@ -226,6 +227,7 @@ class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : DistortionKNeighborsClassifier
+            If fit raises, it is what it was before.
 
         Raises
         ------
@@ -235,6 +237,11 @@ class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         TypeError
             If a number that must be an integer is none.
         """
+        with unchanged_after_error(self):
+            self._fit(X, y)
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
         X, y = validate_data(self, X, y, dtype="numeric")
         check_classification_targets(y)
         terms = self._checked_parameters()
@@ -249,7 +256,6 @@ class DistortionKNeighborsClassifier(ClassifierMixin, BaseEstimator):
         self.engine_ = "integer"
         self._lazy_searcher = None
         self._searcher()
-        return self
 
     def _checked_parameters(self) -> dict[str, float]:
         """The weights of the terms; an error if a parameter is wrong."""

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc._state import unchanged_after_error
 from knnc.image.base import Images, ImageTransformer
 
 __all__ = ["Stretch"]
@@ -66,7 +67,8 @@ class Stretch(ImageTransformer):
         ValueError
             If the rows are no images of that shape.
         """
-        rows = self._fit_rows(X)
+        with unchanged_after_error(self):
+            rows = self._fit_rows(X)
         self.brightest_ = int(rows.max())
         values = np.arange(256) * (255 / max(1, self.brightest_))
         self._table = np.rint(values).clip(0, 255).astype(np.uint8)

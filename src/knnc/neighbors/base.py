@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import trunc
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from knnc import _compat
-from knnc._version import __version__
+from knnc._state import MarkedStateMixin, unchanged_after_error
 from knnc.engine.index import Index
 from knnc.engine.narrow import Encoding, decode, encode_fit, encode_rows
 from knnc.engine.progress import current, progress
@@ -40,10 +36,8 @@ if TYPE_CHECKING:  # the class that stands after the mixin
 else:
     _ScikitLearn = object
 
-__all__ = ["IntegerFitMixin", "IntegerNeighborsMixin", "unchanged_after_error"]
+__all__ = ["IntegerFitMixin", "IntegerNeighborsMixin"]
 
-# Of what __getstate__ writes. A reader refuses a newer one.
-_STATE_FORMAT = 1
 # Elements of sparse queries made dense at a time.
 _DENSE_CHUNK = 1 << 20
 
@@ -100,19 +94,7 @@ class _LazyIndex:
         return masked.search(queries, k, n_threads=n_threads, again=again)
 
 
-@contextmanager
-def unchanged_after_error(estimator: Any) -> Iterator[None]:
-    """Give an estimator all its attributes back if the block raises."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-class IntegerFitMixin(_ScikitLearn):
+class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     """Fits for the integer engine where it can, for scikit-learn's search elsewhere.
 
     Attributes
@@ -266,30 +248,9 @@ class IntegerFitMixin(_ScikitLearn):
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
         state.pop("_lazy_index", None)
-        state["_knnc_state"] = (_STATE_FORMAT, __version__, _compat.SKLEARN_VERSION)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        written_by = state.pop("_knnc_state", None)
-        name = type(self).__name__
-        if written_by is None:
-            raise ValueError(f"This is not the state of a {name} of knnc: it bears no version.")
-        state_format, version, sklearn_version = written_by
-        if state_format > _STATE_FORMAT:
-            raise ValueError(
-                f"This {name} was pickled by knnc {version}, in a form that knnc {__version__} "
-                "does not know. Load it with that version or a later one."
-            )
-        if sklearn_version != _compat.SKLEARN_VERSION:
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=name,
-                    current_sklearn_version=_compat.SKLEARN_VERSION,
-                    original_sklearn_version=sklearn_version,
-                ),
-                stacklevel=2,
-            )
         super().__setstate__(state)
         if self.__dict__.get("engine_") == "integer":
             self._attach_index()

@@ -25,6 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
+from knnc._state import MarkedStateMixin
 from knnc.engine.progress import current, progress
 
 __all__ = ["NeighborsCV", "only_if_refitted"]
@@ -51,7 +52,7 @@ def only_if_refitted(method: Method) -> Method:
     return cast(Method, available_if(_refitted)(method))
 
 
-class NeighborsCV(BaseEstimator):
+class NeighborsCV(MarkedStateMixin, BaseEstimator):
     """What choosing is, whatever is estimated."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = _compat.tuning_constraints()

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
+from knnc._state import unchanged_after_error
 from knnc.neighbors import fallback
-from knnc.neighbors.base import unchanged_after_error
 from knnc.neighbors.within import IntegerRadiusMixin
 
 __all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
@@ -294,9 +294,10 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, sklearn.neighbors.RadiusNeigh
         MemoryError
             If the packed rows do not fit into memory.
         """
-        super().fit(X, y)
-        if self._y.dtype.kind in "biu":  # of which none says that there are no neighbours
-            self._y = self._y.astype(np.float64)
+        with unchanged_after_error(self):
+            super().fit(X, y)
+            if self._y.dtype.kind in "biu":  # of which none says that there are no neighbours
+                self._y = self._y.astype(np.float64)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
