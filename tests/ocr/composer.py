@@ -10,6 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 Pixels = npt.NDArray[np.uint8]
+Place = tuple[int, int, int, int, str]  # x0, y0, x1, y1 and the label
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ def compose(
     Characters keep their height and place within the line; words of two to five are apart by
     four fifths of an image, characters by `gap`, or so that they touch.
     """
+    page, text, _ = compose_placed(images, labels, style, seed)
+    return page, text
+
+
+def compose_placed(
+    images: Pixels, labels: npt.NDArray[np.integer], style: Style, seed: int
+) -> tuple[Pixels, str, list[Place]]:
+    """The same, and where each character is before the page is turned."""
     rng = np.random.default_rng(seed)
     side = images.shape[1] * style.zoom
     pitch = 1.7 * side
@@ -58,6 +67,7 @@ def compose(
     height = round(pitch * (style.lines + 1.2))
     page = np.zeros((height, width), np.float32)
     text = []
+    places = []
     for line in range(style.lines):
         x = side * (1 + rng.uniform(0, 0.5))
         words = []
@@ -77,12 +87,13 @@ def compose(
                 place = page[y : y + size[1], at : at + size[0]]
                 np.maximum(place, ink, out=place)
                 word += str(labels[index])
+                places.append((at, y, at + size[0], y + size[1], str(labels[index])))
                 x += size[0] + side * style.gap * rng.uniform(0.6, 1.6)
             if word:
                 words.append(word)
             x += 0.8 * side
         text.append(" ".join(words))
-    return _photographed(page, style, side, rng), "\n".join(text)
+    return _photographed(page, style, side, rng), "\n".join(text), places
 
 
 def _touching(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -10,32 +11,41 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from knnc.ocr._parts import Part
+from knnc.ocr._seams import Seam, seams_of
 
-__all__ = ["split_touching"]
+__all__ = ["WEIGHTS", "Trial", "split_touching", "trials_of"]
 
 # A piece this wide, in heights of a character, may be two.
-_WIDE = 0.55
+_WIDE = 0.38
 
-# Pieces are no wider than this and no narrower than that.
-_WIDEST, _NARROWEST = 1.5, 0.12
-
-# In pieces if _WHOLE * ln(whole / usual) + _PIECES * ln(pieces / usual) + _WIDTH * width + _PRIOR
-# is positive; costs are of the whole and of its pieces, the width is in heights. Chosen on pages of
-# training digits read with the recipe "fast": on eight without touching ones nothing was cut; a
-# _PRIOR of -9.5 cut two single digits, and misread 34 in place of 37 of 560 on touching pages.
-_WHOLE, _PIECES, _WIDTH, _PRIOR = 12.0, -10.0, 8.0, -10.5
-
-# What a pixel of ink that is cut through costs, in heights of a character.
-_CUT = 0.5
-
-# From this width on, in heights, whole is no choice.
-_SURELY = 1.6
+# Pieces are no wider than this, no narrower and no lower than that.
+_WIDEST, _NARROWEST, _LOWEST = 1.5, 0.12, 0.4
 
 # Narrower than that, in heights, and no more unlike a character than this, as a share of what is
-# usual on the page: one character, without a trial.
-_SINGLE_WIDTH, _SINGLE_COST = 1.1, 1.1
+# usual on the page: one character, without a trial. Of 313 pieces of two or more on pages of
+# training digits none is, of the 1,167 of one two thirds.
+_SINGLE_WIDTH, _SINGLE_COST = 1.0, 1.1
+# On a page with fewer pieces nothing is usual.
+_MANY = 8
+
+# What a piece counts for, each its feature (see `_features`) times the weight; the way through
+# seams whose pieces count most is taken. Chosen by benchmarks/pages_search.py.
+WEIGHTS = (-4.43, -7.46, 0.23, 5.77, -0.37)
 
 Cost = Callable[[Sequence[Part]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A piece and everything that it may be cut into.
+
+    `pieces` are by their borders: 0 is the left one, `last` the right one, seams are between.
+    (0, `last`) is the whole; `features` has a row for each.
+    """
+
+    last: int
+    pieces: Mapping[tuple[int, int], Part]
+    features: Mapping[tuple[int, int], NDArray[np.float64]]
 
 
 def split_touching(parts: Sequence[Part], height: float, cost: Cost) -> list[Part]:
@@ -53,92 +63,95 @@ def split_touching(parts: Sequence[Part], height: float, cost: Cost) -> list[Par
     -------
     parts : list of Part
     """
+    return [trial.pieces[step] for trial in trials_of(parts, height, cost) for step in _best(trial)]
+
+
+def trials_of(parts: Sequence[Part], height: float, cost: Cost) -> list[Trial]:
+    """Every part, and what it may be cut into; arguments as of `split_touching`."""
     if not parts:
         return []
     wholes = cost(parts)
-    usual = _SINGLE_COST * float(np.median(wholes)) if len(parts) >= 8 else 0.0
+    single = _SINGLE_COST * float(np.median(wholes)) if len(parts) >= _MANY else 0.0
     cuts = [
-        _seams(part, height)
-        if part.width > _WIDE * height and (whole > usual or part.width > _SINGLE_WIDTH * height)
+        seams_of(part.mask, height)
+        if part.width > _WIDE * height and (whole > single or part.width > _SINGLE_WIDTH * height)
         else []
         for part, whole in zip(parts, wholes, strict=True)
     ]
-    # Every run of pieces between two cuts is tried, all in one search.
-    tried: list[Part] = []
-    plans = []
-    for part, seams in zip(parts, cuts, strict=True):
-        plan = {}
-        if seams:
-            borders = [np.zeros(part.height, np.int64), *(s for s, _ in seams)]
-            borders.append(np.full(part.height, part.width))
-            for i, j in combinations(range(len(borders)), 2):
-                if (i, j) != (0, len(borders) - 1):
-                    piece = _between(part, borders[i], borders[j])
-                    if piece is not None and _plausible(piece, height):
-                        plan[i, j] = len(tried)
-                        tried.append(piece)
-        plans.append(plan)
-    costs = cost(tried) if tried else np.empty(0)
-    ways = [
-        _best(seams, plan, tried, costs, height) if plan else (np.inf, [])
-        for seams, plan in zip(cuts, plans, strict=True)
+    plans = [_plan(part, seams, height) for part, seams in zip(parts, cuts, strict=True)]
+    # Every run between two seams of every part, all in one search.
+    tried = [piece for plan in plans for piece in plan.values()]
+    found = iter(cost(tried) if tried else ())
+    costs = [{borders: float(next(found)) for borders in plan} for plan in plans]
+    usual = float(np.median([_least(c, w) for c, w in zip(costs, wholes, strict=True)]))
+    trials = []
+    for part, whole, seams, plan, of in zip(parts, wholes, cuts, plans, costs, strict=True):
+        last = len(seams) + 1
+        pieces = {(0, last): part, **plan}
+        of[0, last] = float(whole)
+        ink = [0.0, *(ink for _, ink in seams), 0.0]
+        features = {
+            (i, j): _features(piece, height, of[i, j] / max(usual, 1e-9), ink[i] + ink[j])
+            for (i, j), piece in pieces.items()
+        }
+        trials.append(Trial(last, pieces, features))
+    return trials
+
+
+def _least(costs: Mapping[tuple[int, int], float], whole: float) -> float:
+    """The cost of a part, or, if that is less, the mean of its two pieces, whichever the seam."""
+    last = max((j for _, j in costs), default=0)
+    halves = [
+        (costs[0, i] + costs[i, last]) / 2
+        for i in range(1, last)
+        if (0, i) in costs and (i, last) in costs
     ]
-    usual = max(1e-9, float(np.median(np.minimum(wholes, [cost for cost, _ in ways]))))
-    result: list[Part] = []
-    for part, whole, (pieces, way) in zip(parts, wholes, ways, strict=True):
-        if way and _in_pieces(part.width / height, whole / usual, pieces / usual):
-            result.extend(tried[index] for index in way)
-        else:
-            result.append(part)
-    return result
+    return min([float(whole), *halves])
 
 
-def _in_pieces(width: float, whole: float, pieces: float) -> bool:
-    """Whether what is `width` heights wide is several characters, from costs in usual ones."""
-    score = _WHOLE * np.log(max(whole, 1e-9)) + _PIECES * np.log(max(pieces, 1e-9))
-    return width > _SURELY or bool(score + _WIDTH * width + _PRIOR > 0)
+def _features(piece: Part, height: float, cost: float, cut: float) -> NDArray[np.float64]:
+    """Of one piece: that it is one, how unlike a character, how wide, how high, what is cut."""
+    wide, high = piece.width / height, piece.height / height
+    return np.array([1.0, wide * np.log(max(cost, 1e-9)), wide, high * high, cut])
+
+
+def _best(trial: Trial) -> list[tuple[int, int]]:
+    """The way from the left border to the right one whose pieces count most."""
+    ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
+    for j in range(1, trial.last + 1):
+        options = [
+            (ways[i][0] + float(trial.features[i, j] @ WEIGHTS), [*ways[i][1], (i, j)])
+            for i in range(j)
+            if i in ways and (i, j) in trial.features
+        ]
+        if options:
+            ways[j] = max(options, key=lambda option: option[0])
+    return ways[trial.last][1]
+
+
+def _plan(
+    part: Part, seams: Sequence[tuple[Seam, float]], height: float
+) -> dict[tuple[int, int], Part]:
+    """The pieces between any two borders that may be characters, without the whole."""
+    if not seams:
+        return {}
+    borders = [np.zeros(part.height, np.int64), *(seam for seam, _ in seams)]
+    borders.append(np.full(part.height, part.width))
+    plan = {}
+    for i, j in combinations(range(len(borders)), 2):
+        if (i, j) != (0, len(borders) - 1):
+            piece = _between(part, borders[i], borders[j])
+            if piece is not None and _plausible(piece, height):
+                plan[i, j] = piece
+    return plan
 
 
 def _plausible(piece: Part, height: float) -> bool:
-    return _NARROWEST * height <= piece.width <= _WIDEST * height and piece.height >= 0.4 * height
+    wide, high = piece.width / height, piece.height / height
+    return _NARROWEST <= wide <= _WIDEST and high >= _LOWEST
 
 
-def _best(
-    seams: Sequence[tuple[NDArray[np.int64], float]],
-    plan: dict[tuple[int, int], int],
-    tried: Sequence[Part],
-    costs: NDArray[np.float64],
-    height: float,
-) -> tuple[float, list[int]]:
-    """The cheapest way from the left border to the right one with a cut: its cost, its pieces.
-
-    The cost is the mean of those of the pieces, weighted by width, and of the cuts.
-    """
-    last = len(seams) + 1
-    # For every border: cost so far, sum of widths so far, the pieces.
-    paths: dict[tuple[int, int], tuple[float, float, list[int]]] = {(0, 0): (0.0, 0.0, [])}
-    most = min(last, 6)
-    for n_pieces in range(1, most + 1):
-        for j in range(1, last + 1):
-            options = []
-            for i in range(j):
-                if (i, j) in plan and (n_pieces - 1, i) in paths:
-                    before, width, pieces = paths[n_pieces - 1, i]
-                    index = plan[i, j]
-                    weight = max(tried[index].width, 0.35 * height)
-                    cut = _CUT * seams[j - 1][1] / height if j < last else 0.0
-                    added = costs[index] * weight + cut * 0.5 * height
-                    options.append((before + added, width + weight, [*pieces, index]))
-            if options:
-                paths[n_pieces, j] = min(options, key=lambda o: o[0] / o[1])
-    found = [paths[n, last] for n in range(2, most + 1) if (n, last) in paths]
-    if not found:
-        return np.inf, []
-    total, weight, pieces = min(found, key=lambda o: o[0] / o[1])
-    return total / weight, pieces
-
-
-def _between(part: Part, left: NDArray[np.int64], right: NDArray[np.int64]) -> Part | None:
+def _between(part: Part, left: Seam, right: Seam) -> Part | None:
     """The ink of a part between two seams, or None if there is none; crumbs are left out."""
     xs = np.arange(part.width)
     mask = part.mask & (xs >= left[:, None]) & (xs < right[:, None])
@@ -153,54 +166,3 @@ def _between(part: Part, left: NDArray[np.int64], right: NDArray[np.int64]) -> P
     top, start = int(rows[0]), int(columns[0])
     mask = mask[top : rows[-1] + 1, start : columns[-1] + 1]
     return Part(part.top + top, part.left + start, mask)
-
-
-def _seams(part: Part, height: float) -> list[tuple[NDArray[np.int64], float]]:
-    """Ways from top to bottom through little ink, left to right, with the ink that each cuts.
-
-    One for each of a row of anchors, that may sway by a quarter of a character; those that cut
-    least are kept, not closer than an eighth.
-    """
-    step = max(1, round(height / 12))
-    margin = max(2, round(0.12 * height))
-    anchors = np.arange(margin, part.width - margin + 1, step)
-    if not len(anchors):
-        return []
-    sway = max(2, round(height / 4))
-    cost = np.where(part.mask, 1.0, 0.0)
-    seams = [_seam(cost, int(anchor), sway) for anchor in anchors]
-    order = sorted(range(len(seams)), key=lambda i: seams[i][1])
-    kept: list[int] = []
-    limit = max(3, min(12, round(4 * part.width / height)))
-    for i in order:
-        if seams[i][1] > 0.7 * height or len(kept) == limit:
-            break
-        middle = seams[i][0].mean()
-        if all(abs(middle - seams[j][0].mean()) >= height / 9 for j in kept):
-            kept.append(i)
-    return [seams[i] for i in sorted(kept, key=lambda i: seams[i][0].mean())]
-
-
-def _seam(cost: NDArray[np.float64], anchor: int, sway: int) -> tuple[NDArray[np.int64], float]:
-    """The cheapest way down near `anchor`, one column a row at most, and the ink on it."""
-    low, high = max(0, anchor - sway), min(cost.shape[1], anchor + sway + 1)
-    away = 0.02 * np.abs(np.arange(low, high) - anchor) / sway
-    window = cost[:, low:high] + away
-    total = window.copy()
-    for y in range(1, len(total)):
-        padded = np.pad(total[y - 1], 1, constant_values=np.inf)
-        # A little more for a step aside, so that a seam is straight where it can be.
-        total[y] += np.minimum(padded[1:-1], np.minimum(padded[:-2], padded[2:]) + 0.01)
-    seam = np.empty(len(total), np.int64)
-    x = int(np.argmin(total[-1]))
-    for y in range(len(total) - 1, -1, -1):
-        seam[y] = x
-        if y:
-            near = [
-                (total[y - 1, c] + 0.01 * (c != x), c)
-                for c in (x, x - 1, x + 1)
-                if 0 <= c < total.shape[1]
-            ]
-            x = min(near)[1]
-    ink = float(cost[np.arange(len(seam)), seam + low].sum())
-    return seam + low, ink

@@ -1,0 +1,74 @@
+"""Characters that touch: seams through little ink, and which way through them is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from knnc.ocr._parts import Part
+from knnc.ocr._seams import seams_of
+from knnc.ocr._split import split_touching
+
+HEIGHT = 40.0
+
+
+def rings(n: int, bridge: int = 4) -> np.ndarray:
+    """Rings 30 pixels wide and 40 high, side by side, joined by `bridge` rows of ink."""
+    ys, xs = np.mgrid[0:40, 0:30]
+    away = ((ys - 19.5) / 20) ** 2 + ((xs - 14.5) / 15) ** 2
+    one = (away <= 1) & (away >= 0.55)
+    mask = np.concatenate([np.pad(one, ((0, 0), (0, 4)))] * n, axis=1)[:, :-4]
+    for i in range(1, n):
+        mask[18 : 18 + bridge, 34 * i - 6 : 34 * i + 2] = True
+    return mask
+
+
+def unlike_a_ring(parts: Sequence[Part]) -> np.ndarray:
+    """Near 0.2 for what is as wide as a ring, far more for what is not."""
+    return np.array([0.2 + abs(part.width - 30) / 5 for part in parts])
+
+
+def test_seams_go_where_little_ink_is() -> None:
+    seams = seams_of(rings(2), HEIGHT)
+    assert all(seam.shape == (40,) for seam, _ in seams)
+    assert all(np.abs(np.diff(seam)).max() <= 1 for seam, _ in seams)
+    best, ink = min(seams, key=lambda seam: seam[1])
+    assert ink == 4 / HEIGHT
+    assert 28 <= best[20] <= 36
+    mask = rings(2)
+    for seam, ink in seams:
+        cut = sum(mask[y, x] for y, x in enumerate(seam) if x < mask.shape[1])
+        assert ink == cut / HEIGHT
+
+
+def test_a_slanted_seam() -> None:
+    """Two strokes that lean, joined by two pixels: the seam leans with them and cuts those."""
+    mask = np.zeros((40, 50), bool)
+    for y in range(40):
+        x = 35 - y // 2 - 15
+        mask[y, x : x + 5] = True
+        mask[y, x + 15 : x + 20] = True
+    mask[20, :] = mask[21, :] = False
+    mask[20:22, 10:30] = True
+    assert min(ink for _, ink in seams_of(mask, HEIGHT)) == 2 / HEIGHT
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n_others", [0, 9])
+def test_as_many_pieces_as_characters(n: int, n_others: int) -> None:
+    parts = [Part(7, 5, rings(n))]
+    parts += [Part(0, 200 + 40 * i, rings(1)) for i in range(n_others)]
+    pieces = split_touching(parts, HEIGHT, unlike_a_ring)
+    assert len(pieces) == n + n_others
+    first = pieces[:n]
+    assert [piece.top for piece in first] == [7] * n
+    assert [piece.left for piece in first] == pytest.approx([5 + 34 * i for i in range(n)], abs=6)
+    assert sum(int(piece.mask.sum()) for piece in first) == rings(n).sum()
+
+
+def test_nothing_to_split() -> None:
+    assert split_touching([], HEIGHT, unlike_a_ring) == []
+    bar = Part(0, 0, np.ones((40, 4), bool))
+    assert split_touching([bar], HEIGHT, unlike_a_ring) == [bar]
