@@ -26,8 +26,8 @@ def rings(n: int, bridge: int = 4) -> np.ndarray:
 
 
 def unlike_a_ring(parts: Sequence[Part]) -> np.ndarray:
-    """Near 0.2 for what is as wide as a ring, far more for what is not."""
-    return np.array([0.2 + abs(part.width - 30) / 5 for part in parts])
+    """Little for what is about as wide as a ring, far more for what is not."""
+    return np.array([0.2 if 25 <= part.width <= 33 else 8.0 for part in parts])
 
 
 def test_seams_go_where_little_ink_is() -> None:
