@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from knnc.ocr._parts import Part
 from knnc.ocr._seams import seams_of
@@ -26,8 +27,12 @@ def rings(n: int, bridge: int = 4) -> np.ndarray:
 
 
 def unlike_a_ring(parts: Sequence[Part]) -> np.ndarray:
-    """Little for what is about as wide as a ring, far more for what is not."""
-    return np.array([0.2 if 25 <= part.width <= 33 else 8.0 for part in parts])
+    """Little for what has one hole and is about as wide as a ring, far more for what has not."""
+    holes = [ndimage.label(~np.pad(part.mask, 1))[1] - 1 for part in parts]
+    widths = [part.width for part in parts]
+    return np.array(
+        [0.2 if n == 1 and w <= 38 else 4.0 for n, w in zip(holes, widths, strict=True)]
+    )
 
 
 def test_seams_go_where_little_ink_is() -> None:
