@@ -21,9 +21,13 @@ def test_there_is_something_to_run() -> None:
 
 
 @pytest.mark.usefixtures("mnist")
-def test_python_blocks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_blocks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One after the other, as a reader would paste them."""
     pytest.importorskip("skimage")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in BLOCKS:
         exec(compile(block, str(README), "exec"), names)

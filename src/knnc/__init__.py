@@ -13,7 +13,10 @@ are found with exact integers; elsewhere scikit-learn's own search runs, and `en
 
 The map of the house; imports point down only::
 
-      cli/   plot   recipes   inspection/  ocr/ programs, pictures, reports, pages
+      cli/  plot/                               programs, pictures
+        |     |
+        v     v
+      recipes   inspection/   ocr/              ways to read, reports, pages
                 |
                 v
       neighbors/              image/  datasets/ what people import

@@ -61,6 +61,7 @@ __all__ = [
     "n_threads",
     "neighbor_weights",
     "num_samples",
+    "passive_aggressive",
     "radius_neighbors",
     "raise_for_params",
     "report_pieces",
@@ -358,3 +359,15 @@ def safe_indexing(X: Any, indices: Any) -> Any:
 def num_samples(X: Any) -> int:
     """Rows of anything that has some."""
     return int(_num_samples(X))
+
+
+def passive_aggressive(C: float, random_state: int | None) -> Any:
+    """The passive-aggressive classifier, with hinge loss."""
+    from sklearn.linear_model import PassiveAggressiveClassifier, SGDClassifier
+
+    if tuple(map(int, SKLEARN_VERSION.split(".")[:2])) < (1, 8):
+        return PassiveAggressiveClassifier(C=C, random_state=random_state)
+    # Since 1.8, which deprecates the class.
+    return SGDClassifier(
+        loss="hinge", penalty=None, learning_rate="pa1", eta0=C, random_state=random_state
+    )

@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from knnc.cli._console import say_error
+from knnc.cli._options import DataHome, Datasets, Out
+from knnc.cli._view_app import view
 
 # What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
 # not fit the data. Anything else is a bug and keeps its traceback.
@@ -58,6 +60,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(view, name="view")
 
 
 class Weights(StrEnum):
@@ -187,6 +192,44 @@ def evaluate(
             if value is not None
         },
         limit=limit,
+        data_home=data_home,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def compare(
+    datasets: Datasets,
+    train: Annotated[
+        int, typer.Option(metavar="N", min=10, help="How many training images, drawn at random.")
+    ] = 2000,
+    test: Annotated[
+        int, typer.Option(metavar="N", min=10, help="How many test images, drawn at random.")
+    ] = 2000,
+    slow: Annotated[
+        bool,
+        typer.Option(
+            "--slow", help="Gradient boosting too, which takes longer than all others together."
+        ),
+    ] = False,
+    out: Out = None,
+    data_home: DataHome = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on one line instead of a table.")
+    ] = False,
+) -> None:
+    """Data sets side by side: read by the recipes, by scikit-learn's classifiers, by one pixel.
+
+    The classifiers are those of the Fashion-MNIST benchmark.
+    """
+    from knnc.cli._compare import run
+
+    run(
+        datasets,
+        n_train=train,
+        n_test=test,
+        slow=slow,
+        out=out,
         data_home=data_home,
         as_json=as_json,
     )

@@ -27,22 +27,8 @@ def run(
     as_json: bool,
 ) -> None:
     """Evaluate and print the result as a table or as one line of JSON."""
-    from knnc.recipes import RECIPES, make_recipe
-
-    if recipe not in RECIPES:
-        raise typer.BadParameter(
-            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
-            param_hint="--recipe",
-        )
-    try:
-        estimator = make_recipe(recipe, **params)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    from knnc.datasets import load_dataset
-
-    check_name(dataset)
-    with messages(), status(f"Reading {dataset}"):
-        train, test = load_dataset(dataset, data_home=data_home)
+    estimator = checked_recipe(recipe, **params)
+    train, test = load_parts(dataset, data_home)
     n_neighbors = params.get("n_neighbors", 1)
     if n_neighbors > len(train.data):
         raise typer.BadParameter(
@@ -56,6 +42,30 @@ def run(
         print_json(record)
     else:
         _print_table(record, n_wrong, estimator, shape=test.images.shape[1:])
+
+
+def checked_recipe(recipe: str, **params: Any) -> Any:
+    """The estimator of a recipe; an unknown name, or a parameter it lacks, is a usage error."""
+    from knnc.recipes import RECIPES, make_recipe
+
+    if recipe not in RECIPES:
+        raise typer.BadParameter(
+            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
+            param_hint="--recipe",
+        )
+    try:
+        return make_recipe(recipe, **params)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
+    """The training and the test part of a data set; what is downloaded is said."""
+    from knnc.datasets import load_dataset
+
+    check_name(dataset)
+    with messages(), status(f"Reading {dataset}"):
+        return load_dataset(dataset, data_home=data_home)
 
 
 def check_name(dataset: str, *, hint: str = "DATASET") -> None:

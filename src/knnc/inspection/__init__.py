@@ -4,15 +4,19 @@
 
     labels       leave-one-out probabilities, and rows whose label their neighbours dispute
     duplicates   pairs of rows at no more than a distance
-    display      pictures of either, where rows are images
 
 A self-join is all that it takes: each training row is a query and is left out of its own
-neighbours.
+neighbours. Where rows are images, :class:`knnc.plot.DisputedLabelsDisplay` and
+:class:`knnc.plot.NearDuplicatesDisplay` draw either; both have their names here too.
 """
 
-from knnc.inspection.display import DisputedLabelsDisplay, NearDuplicatesDisplay
+from typing import TYPE_CHECKING, Any
+
 from knnc.inspection.duplicates import NearDuplicates, near_duplicates
 from knnc.inspection.labels import DisputedLabels, disputed_labels, leave_one_out_proba
+
+if TYPE_CHECKING:
+    from knnc.plot import DisputedLabelsDisplay, NearDuplicatesDisplay
 
 __all__ = [
     "DisputedLabels",
@@ -23,3 +27,12 @@ __all__ = [
     "leave_one_out_proba",
     "near_duplicates",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The displays, which draw what is found here and so import it."""
+    if name in ("DisputedLabelsDisplay", "NearDuplicatesDisplay"):
+        import knnc.plot
+
+        return getattr(knnc.plot, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from knnc.inspection.duplicates import NearDuplicates, near_duplicates
 from knnc.inspection.labels import Classifier, DisputedLabels, disputed_labels
-from knnc.plot import RIGHT, WRONG, MisreadDisplay, as_images
+from knnc.plot._base import RIGHT, WRONG, as_images
+from knnc.plot._misread import MisreadDisplay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

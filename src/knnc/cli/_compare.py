@@ -1,0 +1,208 @@
+"""``knnc compare``: data sets side by side, read by many classifiers and by single pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from knnc.cli._console import on_terminal, print_json, status, stderr, stdout
+from knnc.cli._evaluate import load_parts
+from knnc.cli._output import picture_path, save_picture
+from knnc.cli._view import draw_pixels, sampled
+from knnc.engine.threads import effective_n_threads
+from knnc.plot import (
+    ComparisonDisplay,
+    Outcome,
+    PixelPairs,
+    best_single_pixels,
+    compare_classifiers,
+    require_matplotlib,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def run(
+    datasets: list[str],
+    *,
+    n_train: int,
+    n_test: int,
+    slow: bool,
+    out: Path | None,
+    data_home: Path | None,
+    as_json: bool,
+) -> None:
+    """Fit and read, print the table or one line of JSON, save the figure."""
+    require_matplotlib()
+    path = picture_path(out, "compare", *datasets)
+    names = [Path(dataset).name for dataset in datasets]
+    if len(set(names)) < len(names):
+        raise typer.BadParameter("two of them have the same name", param_hint="DATASET...")
+    parts = {
+        name: load_parts(dataset, data_home) for name, dataset in zip(names, datasets, strict=True)
+    }
+    from knnc.cli._field import field, recipes
+
+    ours = recipes()
+    classifiers = {**ours, **field(slow=slow)}
+    samples = {
+        name: (*sampled(train, n_train), *sampled(test, n_test))
+        for name, (train, test) in parts.items()
+    }
+    with _steps(len(classifiers) * len(samples)) as on_start:
+        outcomes = compare_classifiers(classifiers, samples, on_start=on_start)
+    with status("Looking at single pixels"):
+        pixels = {
+            name: best_single_pixels(train.data, train.target, X_test=test.data, y_test=test.target)
+            for name, (train, test) in parts.items()
+        }
+    display = ComparisonDisplay(outcomes=outcomes, ours=ours)
+    sizes = {name: (len(sample[0]), len(sample[2])) for name, sample in samples.items()}
+    if as_json:
+        print_json(_record(display, sizes, pixels))
+    else:
+        _print(stdout(), display, sizes, pixels)
+    with status("Drawing"):
+        figure = draw_figure(display, parts, sizes)
+    if as_json:
+        figure.savefig(path, dpi=150)
+    else:
+        save_picture(figure, path)
+
+
+@contextmanager
+def _steps(n_steps: int) -> Iterator[Callable[[str, str], None]]:
+    """Show on a terminal which classifier is at work, and how many are to come."""
+    if not on_terminal():
+        yield lambda classifier, dataset: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=stderr(), transient=True) as bar:
+        task = bar.add_task("", total=n_steps)
+        n_done = -1
+
+        def start(classifier: str, dataset: str) -> None:
+            nonlocal n_done
+            n_done += 1
+            bar.update(task, completed=n_done, description=f"{classifier} on {dataset}")
+
+        yield start
+
+
+def _record(
+    display: ComparisonDisplay,
+    sizes: Mapping[str, tuple[int, int]],
+    pixels: Mapping[str, PixelPairs],
+) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    return {
+        "datasets": {
+            name: {
+                "n_train": n_train,
+                "n_test": n_test,
+                "single_pixel_accuracy_median": float(np.median(pixels[name].accuracy)),
+                "single_pixel_accuracy_least": float(pixels[name].accuracy.min()),
+            }
+            for name, (n_train, n_test) in sizes.items()
+        },
+        "results": [
+            {
+                "classifier": outcome.classifier,
+                "dataset": outcome.dataset,
+                "accuracy": outcome.accuracy,
+                "fit_seconds": outcome.fit_seconds,
+                "predict_seconds": outcome.predict_seconds,
+                "converged": outcome.converged,
+            }
+            for outcome in display.outcomes
+        ],
+    }
+
+
+def _print(
+    console: Console,
+    display: ComparisonDisplay,
+    sizes: Mapping[str, tuple[int, int]],
+    pixels: Mapping[str, PixelPairs],
+) -> None:
+    found = {(o.classifier, o.dataset): o for o in display.outcomes}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("Classifier", no_wrap=True)
+    for name in display.datasets:
+        table.add_column(f"{name}, %", justify="right")
+        table.add_column("seconds", justify="right", style="dim")
+    for classifier in display.classifiers:
+        cells = []
+        for name in display.datasets:
+            outcome = found[classifier, name]
+            cells += [_accuracy(outcome), f"{outcome.seconds:.2f}"]
+        table.add_row(classifier, *cells, style="bold" if classifier in display.ours else "")
+    table.add_section()
+    table.add_row("one pixel, median of pairs", *_pixel_cells(display, pixels, np.median))
+    table.add_row("one pixel, hardest pair", *_pixel_cells(display, pixels, np.min))
+    console.print(table)
+    console.print(_notes(display, sizes))
+
+
+def _accuracy(outcome: Outcome) -> str:
+    return f"{100 * outcome.accuracy:.2f}{' ' if outcome.converged else '*'}"
+
+
+def _pixel_cells(
+    display: ComparisonDisplay, pixels: Mapping[str, PixelPairs], of: Callable[[Any], Any]
+) -> list[str]:
+    cells = []
+    for name in display.datasets:
+        cells += [f"{100 * of(pixels[name].accuracy):.2f} ", ""]
+    return cells
+
+
+def _notes(display: ComparisonDisplay, sizes: Mapping[str, tuple[int, int]]) -> str:
+    """What the figures of the table are, so that nobody takes them for more."""
+    read = "; ".join(
+        f"{name}: {n_train:,} training images, {n_test:,} test images"
+        for name, (n_train, n_test) in sizes.items()
+    )
+    said = (
+        f"Test images read rightly, and the time to learn and read. {read}, drawn at random; the "
+        f"pixels, from all. knnc's recipes on {effective_n_threads(None)} threads; the others are "
+        "scikit-learn's, with settings of the Fashion-MNIST benchmark, most on one."
+    )
+    if not all(outcome.converged for outcome in display.outcomes):
+        said += " *: stopped at its limit of iterations, as in the benchmark."
+    return said
+
+
+def draw_figure(
+    display: ComparisonDisplay, parts: Mapping[str, Any], sizes: Mapping[str, tuple[int, int]]
+) -> Figure:
+    """The classifiers at the left, the single pixels of each data set at the right."""
+    from matplotlib.figure import Figure
+
+    n_datasets = len(display.datasets)
+    height = max(1.4 + 0.42 * len(display.classifiers), 4.6 * n_datasets)
+    figure = Figure(figsize=(15, height), layout="constrained")
+    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(9, 6), wspace=0.04))
+    sample = ", ".join(f"{n_train:,} images of {name}" for name, (n_train, _) in sizes.items())
+    display.plot(left.add_subplot(), title=f"Learnt from {sample}")
+    axes = np.atleast_1d(right.subplots(n_datasets, 1))
+    for ax, (name, (train, test)) in zip(axes, parts.items(), strict=True):
+        pixels = draw_pixels(train, test, ax=ax)
+        ax.set_title(f"{name}\n{pixels.ax_.get_title(loc='left')}", loc="left", fontsize=11)
+    return figure

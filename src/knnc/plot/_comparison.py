@@ -1,0 +1,262 @@
+"""Classifiers side by side, on several data sets."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from knnc.plot._base import QUIET, SERIES, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["ComparisonDisplay", "Outcome", "compare_classifiers"]
+
+_MARKERS = "osD^vP"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a classifier did on a data set.
+
+    Attributes
+    ----------
+    classifier, dataset : str
+        Their names.
+    accuracy : float
+        The share of the test rows that it read rightly.
+    fit_seconds, predict_seconds : float
+        Times of ``fit`` and ``predict``, of one call each.
+    converged : bool
+        Whether ``fit`` ended before the limit of its iterations.
+    """
+
+    classifier: str
+    dataset: str
+    accuracy: float
+    fit_seconds: float
+    predict_seconds: float
+    converged: bool
+
+    @property
+    def seconds(self) -> float:
+        """Both times together."""
+        return self.fit_seconds + self.predict_seconds
+
+
+def compare_classifiers(
+    classifiers: Mapping[str, Any],
+    datasets: Mapping[str, Sequence[ArrayLike]],
+    *,
+    on_start: Callable[[str, str], object] | None = None,
+) -> list[Outcome]:
+    """Fit a clone of each classifier to each data set, and read its test rows.
+
+    Parameters
+    ----------
+    classifiers : mapping of str to classifier
+        Not yet fitted.
+    datasets : mapping of str to (X, y, X_test, y_test)
+    on_start : callable, default=None
+        Called as ``on_start(classifier, dataset)`` before each, with their names.
+
+    Returns
+    -------
+    outcomes : list of Outcome
+        Data set by data set, and in each in the order of the classifiers.
+
+    Examples
+    --------
+    >>> from knnc import KNeighborsClassifier
+    >>> from knnc.datasets import load_dataset
+    >>> from knnc.plot import compare_classifiers
+    >>> train, test = load_dataset("digits")
+    >>> rows = train.data, train.target, test.data, test.target
+    >>> (outcome,) = compare_classifiers({"1-NN": KNeighborsClassifier(1)}, {"digits": rows})
+    >>> round(outcome.accuracy, 3)
+    0.962
+    """
+    outcomes = []
+    for dataset, (X, y, X_test, y_test) in datasets.items():
+        for name, classifier in classifiers.items():
+            if on_start is not None:
+                on_start(name, dataset)
+            outcomes.append(_try(name, dataset, clone(classifier), X, y, X_test, y_test))
+    return outcomes
+
+
+def _try(
+    name: str, dataset: str, classifier: Any, X: Any, y: Any, X_test: Any, y_test: Any
+) -> Outcome:
+    start = perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        classifier.fit(X, y)
+        fitted = perf_counter()
+        y_pred = classifier.predict(X_test)
+        done = perf_counter()
+    converged = True
+    for warning in caught:
+        if issubclass(warning.category, ConvergenceWarning):
+            converged = False
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    accuracy = float(np.mean(y_pred == np.asarray(y_test)))
+    return Outcome(name, dataset, accuracy, fitted - start, done - fitted, converged)
+
+
+class ComparisonDisplay:
+    """The accuracy of each classifier on each data set, the best on top.
+
+    Parameters
+    ----------
+    outcomes : iterable of Outcome
+        What :func:`compare_classifiers` found: each classifier on each data set.
+    ours : collection of str, default=()
+        The classifiers whose names are set in bold.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What :meth:`plot` drew into.
+    figure_ : matplotlib Figure
+        The figure of that Axes.
+    classifiers : list of str
+        The classifiers, the best first: by the data set on which they do worst on average.
+    datasets : list of str
+        The data sets, in the order in which they were given.
+
+    See Also
+    --------
+    PixelPairsDisplay : How hard the data sets are for a single pixel.
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+
+    def __init__(self, *, outcomes: Iterable[Outcome], ours: Collection[str] = ()) -> None:
+        self.outcomes = list(outcomes)
+        self.ours = set(ours)
+        self.datasets = list(dict.fromkeys(o.dataset for o in self.outcomes))
+        names = list(dict.fromkeys(o.classifier for o in self.outcomes))
+        found = {(o.classifier, o.dataset): o.accuracy for o in self.outcomes}
+        if not found or len(found) != len(names) * len(self.datasets):
+            raise ValueError("each classifier is to have an outcome on each data set")
+        table = np.array([[found[name, dataset] for dataset in self.datasets] for name in names])
+        order = np.argsort(-table[:, table.mean(axis=0).argmin()], kind="stable")
+        self.classifiers = [names[at] for at in order]
+        self.accuracy = table[order]
+
+    @classmethod
+    def from_estimators(
+        cls,
+        classifiers: Mapping[str, Any],
+        datasets: Mapping[str, Sequence[ArrayLike]],
+        *,
+        ours: Collection[str] = (),
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Fit each classifier to each data set and draw how well they do.
+
+        Parameters
+        ----------
+        classifiers, datasets
+            As for :func:`compare_classifiers`.
+        ours : collection of str, default=()
+            The classifiers whose names are set in bold.
+        title : str, default=None
+            A line above the accuracies.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+        """
+        outcomes = compare_classifiers(classifiers, datasets)
+        return cls(outcomes=outcomes, ours=ours).plot(ax=ax, title=title)
+
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
+        """Draw into ``ax``, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        title : str, default=None
+            A line above the accuracies.
+
+        Returns
+        -------
+        self : ComparisonDisplay
+        """
+        n = len(self.classifiers)
+        ax = new_axes(ax, 9, 1.4 + 0.4 * n)
+        per_cent = 100 * self.accuracy
+        rows = np.arange(n)
+        if len(self.datasets) > 1:
+            ax.hlines(rows, per_cent.min(axis=1), per_cent.max(axis=1), color="#cccccc", lw=2)
+        for at, dataset in enumerate(self.datasets):
+            ax.scatter(
+                per_cent[:, at],
+                rows,
+                s=55,
+                marker=_MARKERS[at % len(_MARKERS)],
+                color=SERIES[at % len(SERIES)],
+                label=dataset,
+                zorder=3,
+            )
+            self._write_values(ax, at)
+        ax.set(yticks=rows, ylim=(n - 0.4, -0.8), xlabel="Test images read rightly, %")
+        ax.set_yticklabels(self.classifiers)
+        for label in ax.get_yticklabels():
+            if label.get_text() in self.ours:
+                label.set_fontweight("bold")
+        left = max(0.0, np.floor((per_cent.min() - 4) / 10) * 10)
+        ax.set_xlim(left, 100 + 0.07 * (100 - left))
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x", alpha=0.3, linewidth=0.6)
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            ncols=len(self.datasets),
+            frameon=False,
+            handletextpad=0.2,
+            borderaxespad=0.1,
+        )
+        if title:
+            ax.set_title(title, loc="left", fontsize=13, pad=26)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _write_values(self, ax: Axes, at: int) -> None:
+        """Write each accuracy outside of its row's marks: left of the worst, right of the rest."""
+        for row, values in enumerate(100 * self.accuracy):
+            first, last = values.min(), values.max()
+            if values[at] not in (first, last):
+                continue
+            left = values[at] == first and (first != last or at == 0) and len(values) > 1
+            ax.annotate(
+                f"{values[at]:.1f}",
+                (values[at], row),
+                xytext=(-7 if left else 7, 0),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va="center",
+                fontsize=8.5,
+                color=QUIET,
+            )

@@ -1,0 +1,251 @@
+"""How well each number of neighbours does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone, is_classifier
+
+from knnc.plot._base import SERIES, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["NeighborsCurveDisplay"]
+
+_MARKERS = "osD^vP"
+_PARAMETER = "n_neighbors"
+
+
+class NeighborsCurveDisplay:
+    """The score of each candidate for the number of neighbours: the validation curve of k.
+
+    Parameters
+    ----------
+    n_neighbors : array-like of int of shape (n_candidates,)
+        The number of neighbours of each candidate.
+    scores : array-like of shape (n_candidates,)
+        Its mean score.
+    errors : array-like of shape (n_candidates,), default=None
+        The standard error of that mean over the folds; None draws no band.
+    groups : array-like of str of shape (n_candidates,), default=None
+        Candidates of one group are joined by a line, whose name this is; None joins all.
+    best_index : int, default=None
+        Which candidate was chosen.
+    score_name : str, default="Score"
+        What the scores are.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What :meth:`plot` drew into.
+    figure_ : matplotlib Figure
+        The figure of that Axes.
+    lines_ : list of matplotlib Line2D
+        One a group, in the order of their first candidates.
+
+    See Also
+    --------
+    knnc.KNeighborsClassifierCV : Scores all of them in one search.
+    sklearn.model_selection.ValidationCurveDisplay : The same of any parameter, one at a time.
+
+    Examples
+    --------
+    >>> from knnc import KNeighborsClassifierCV, datasets
+    >>> from knnc.plot import NeighborsCurveDisplay
+    >>> digits = datasets.load_digits()
+    >>> tuned = KNeighborsClassifierCV(range(1, 11)).fit(digits.data, digits.target)
+    >>> display = NeighborsCurveDisplay.from_estimator(tuned)
+    >>> [line.get_label() for line in display.lines_]
+    ['weights: uniform', 'weights: distance']
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+    lines_: list[Any]
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: ArrayLike,
+        scores: ArrayLike,
+        errors: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        best_index: int | None = None,
+        score_name: str = "Score",
+    ) -> None:
+        self.n_neighbors = np.asarray(n_neighbors)
+        self.scores = np.asarray(scores)
+        self.errors = None if errors is None else np.asarray(errors)
+        self.groups = np.full(len(self.scores), "") if groups is None else np.asarray(groups)
+        self.best_index = best_index
+        self.score_name = score_name
+        if not len(self.n_neighbors) == len(self.scores) == len(self.groups):
+            raise ValueError(
+                f"{len(self.n_neighbors)} numbers of neighbours, {len(self.scores)} scores and "
+                f"{len(self.groups)} groups do not go together"
+            )
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: Any = None,
+        *,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw the scores that a search for the best parameters found.
+
+        Parameters
+        ----------
+        estimator : KNeighborsClassifierCV, KNeighborsRegressorCV, GridSearchCV or alike
+            Fitted, or, with X and y, a search that a clone is made of and fitted. One of its
+            parameters is n_neighbors, of the estimator itself or of a step in it.
+        X, y : default=None
+            What to fit it to; None if it is fitted.
+        title : str, default=None
+            A line above the curves.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : NeighborsCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If it is no such search, or did not vary n_neighbors.
+        """
+        if X is not None:
+            estimator = clone(estimator).fit(X, y)
+        if not hasattr(estimator, "cv_results_"):
+            raise ValueError(
+                f"this {type(estimator).__name__} has no cv_results_: pass a search such as "
+                "KNeighborsClassifierCV, fitted or with X and y"
+            )
+        return cls.from_cv_results(
+            estimator.cv_results_,
+            best_index=getattr(estimator, "best_index_", None),
+            score_name=_score_name(estimator),
+        ).plot(ax=ax, title=title)
+
+    @classmethod
+    def from_cv_results(
+        cls,
+        cv_results: Mapping[str, Any],
+        *,
+        best_index: int | None = None,
+        score_name: str = "Score",
+    ) -> Self:
+        """A display, not yet drawn, of what a search keeps in ``cv_results_``.
+
+        Parameters
+        ----------
+        cv_results : mapping
+            With the keys ``params``, ``mean_test_score`` and ``std_test_score``.
+        best_index : int, default=None
+            Which candidate was chosen.
+        score_name : str, default="Score"
+            What the scores are.
+
+        Returns
+        -------
+        display : NeighborsCurveDisplay
+        """
+        params = cv_results["params"]
+        keys = [key for key in params[0] if key.rpartition("__")[2] == _PARAMETER]
+        if not keys:
+            raise ValueError(f"the search did not vary {_PARAMETER}, but {', '.join(params[0])}")
+        n_splits = sum(key.startswith("split") for key in cv_results)
+        varied = [
+            key for key in params[0] if key != keys[0] and len({str(p[key]) for p in params}) > 1
+        ]
+        return cls(
+            n_neighbors=[candidate[keys[0]] for candidate in params],
+            scores=cv_results["mean_test_score"],
+            errors=cv_results["std_test_score"] / np.sqrt(n_splits) if n_splits > 1 else None,
+            groups=[
+                ", ".join(f"{key.rpartition('__')[2]}: {p[key]}" for key in varied) for p in params
+            ],
+            best_index=best_index,
+            score_name=score_name,
+        )
+
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
+        """Draw into ``ax``, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        title : str, default=None
+            A line above the curves.
+
+        Returns
+        -------
+        self : NeighborsCurveDisplay
+        """
+        ax = new_axes(ax, 8, 5)
+        from matplotlib.ticker import MaxNLocator
+
+        self.lines_ = []
+        for at, group in enumerate(dict.fromkeys(self.groups.tolist())):
+            self._plot_group(ax, group, SERIES[at % len(SERIES)], _MARKERS[at % len(_MARKERS)])
+        if self.best_index is not None:
+            self._mark_best(ax, self.best_index)
+        ax.set(xlabel="Number of neighbours, k", ylabel=self.score_name)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.grid(alpha=0.3, linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+        if any(self.groups):
+            ax.legend(frameon=False, loc="best")
+        if title:
+            ax.set_title(title, loc="left", fontsize=13)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _plot_group(self, ax: Axes, group: str, colour: str, marker: str) -> None:
+        where = np.flatnonzero(self.groups == group)
+        where = where[np.argsort(self.n_neighbors[where], kind="stable")]
+        k, scores = self.n_neighbors[where], self.scores[where]
+        self.lines_ += ax.plot(
+            k, scores, label=group, color=colour, marker=marker, markersize=4.5, linewidth=1.6
+        )
+        if self.errors is not None:
+            error = self.errors[where]
+            ax.fill_between(k, scores - error, scores + error, color=colour, alpha=0.15, lw=0)
+
+    def _mark_best(self, ax: Axes, best: int) -> None:
+        from matplotlib.patheffects import withStroke
+
+        k, score = int(self.n_neighbors[best]), float(self.scores[best])
+        ax.plot(
+            [k], [score], "o", markersize=13, markerfacecolor="none", color="black", label="_best"
+        )
+        ax.annotate(
+            f"k = {k}: {score:.4f}",
+            (k, score),
+            xytext=(10, 10),
+            textcoords="offset points",
+            fontsize=11,
+            path_effects=[withStroke(linewidth=4, foreground="white")],
+        )
+        ax.margins(y=0.15)
+
+
+def _score_name(estimator: Any) -> str:
+    """What the scores of a search are, as an axis has it."""
+    scoring = getattr(estimator, "scoring", None)
+    if scoring is None:
+        name = "Accuracy" if is_classifier(estimator) else "Coefficient of determination"
+    else:
+        name = scoring if isinstance(scoring, str) else "Score"
+    n_splits = getattr(estimator, "n_splits_", 1)
+    return f"{name}, " + (f"mean of {n_splits} folds" if n_splits > 1 else "leave-one-out")

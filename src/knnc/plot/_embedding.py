@@ -1,0 +1,330 @@
+"""A data set laid out in the plane, neighbours beside neighbours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from knnc.plot._base import CLASSES, new_axes
+from knnc.plot._labels import extent, look_at, spread_labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["EmbeddingDisplay"]
+
+# TSNE's first iterations, with clusters pulled together more than they should be.
+_EXAGGERATED = 250
+
+
+class EmbeddingDisplay:
+    """Rows as points of a plane: near to one another if they are neighbours.
+
+    :class:`sklearn.manifold.TSNE` lays them out, by the graph of neighbours that
+    :class:`knnc.KNeighborsTransformer` finds, starting from their first two principal components.
+
+    Parameters
+    ----------
+    embedding : array-like of shape (n_samples, 2)
+        Where each row is.
+    y : array-like of shape (n_samples,), default=None
+        Their labels; None draws all alike.
+    target_names : sequence of str, default=None
+        ``target_names[label]`` is what a class is called; None takes the label itself.
+    frames : array-like of shape (n_frames, n_samples, 2), default=None
+        Where they were on the way, which :meth:`save_animation` shows.
+    iterations : array-like of int of shape (n_frames,), default=None
+        After which iteration each was so.
+    kl_divergence : float, default=None
+        What the descent left of it.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What :meth:`plot` drew into.
+    figure_ : matplotlib Figure
+        The figure of that Axes.
+    points_ : list of matplotlib PathCollection
+        The points of each class, in the order of the labels.
+
+    See Also
+    --------
+    knnc.KNeighborsTransformer : The graph.
+
+    Examples
+    --------
+    >>> from knnc.datasets import load_digits
+    >>> from knnc.plot import EmbeddingDisplay
+    >>> digits = load_digits()
+    >>> display = EmbeddingDisplay.from_rows(
+    ...     digits.data, digits.target, n_samples=200, max_iter=250, n_frames=10
+    ... )
+    >>> display.embedding.shape, display.frames.shape
+    ((200, 2), (10, 200, 2))
+    >>> display.save_animation("digits.gif")  # doctest: +SKIP
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+    points_: list[Any]
+
+    def __init__(
+        self,
+        *,
+        embedding: ArrayLike,
+        y: ArrayLike | None = None,
+        target_names: Sequence[str] | None = None,
+        frames: ArrayLike | None = None,
+        iterations: ArrayLike | None = None,
+        kl_divergence: float | None = None,
+    ) -> None:
+        self.embedding = np.asarray(embedding)
+        self.y = np.zeros(len(self.embedding), int) if y is None else np.asarray(y)
+        if len(self.y) != len(self.embedding):
+            raise ValueError(
+                f"{len(self.embedding)} points and {len(self.y)} labels do not go together"
+            )
+        self.labels = np.unique(self.y)
+        self.names = (
+            [""]
+            if y is None
+            else [str(v if target_names is None else target_names[v]) for v in self.labels]
+        )
+        self.frames = self.embedding[np.newaxis] if frames is None else np.asarray(frames)
+        self.iterations = None if iterations is None else np.asarray(iterations)
+        self.kl_divergence = kl_divergence
+
+    @classmethod
+    def from_rows(
+        cls,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        target_names: Sequence[str] | None = None,
+        n_samples: int | None = 3000,
+        metric: str = "euclidean",
+        perplexity: float = 30.0,
+        max_iter: int = 750,
+        n_frames: int = 0,
+        random_state: int | None = 0,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Embed rows and draw them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples_in_all, n_features)
+            The rows.
+        y : array-like of shape (n_samples_in_all,), default=None
+            Their labels, for colours and names; the embedding does not know them.
+        target_names : sequence of str, default=None
+            ``target_names[label]`` is what a class is called; None takes the label itself.
+        n_samples : int, default=3000
+            How many rows to draw at random, if there are more; None takes all. The time grows a
+            little faster than their number.
+        metric : str, default="euclidean"
+            The distance between rows.
+        perplexity : float, default=30.0
+            About how many neighbours count; less than the number of rows.
+        max_iter : int, default=750
+            Steps of the descent, 250 at least.
+        n_frames : int, default=0
+            How many of them to keep for :meth:`save_animation`.
+        random_state : int or None, default=0
+            Which rows are drawn.
+        title : str, default=None
+            A line above the points.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not as stated.
+        """
+        from knnc.plot._tsne import embed
+
+        X = np.asarray(X)
+        if n_samples is not None and n_samples < len(X):
+            rng = np.random.default_rng(random_state)
+            rows = np.sort(rng.choice(len(X), n_samples, replace=False))
+            X = X[rows]
+            y = None if y is None else np.asarray(y)[rows]
+        wanted = set(_moments(n_frames, max_iter))
+        frames: dict[int, NDArray[np.float32]] = {}
+        last = 0
+
+        def watch(iteration: int, positions: NDArray[np.float32]) -> None:
+            nonlocal last
+            last = iteration
+            if iteration in wanted:
+                frames[iteration] = positions.copy()
+
+        embedding, kl_divergence = embed(
+            X,
+            metric=metric,
+            perplexity=perplexity,
+            max_iter=max_iter,
+            random_state=random_state,
+            watch=watch,
+        )
+        if frames:
+            frames[last] = embedding  # the descent may end early
+        display = cls(
+            embedding=embedding,
+            y=y,
+            target_names=target_names,
+            frames=list(frames.values()) or None,
+            iterations=list(frames) or None,
+            kl_divergence=kl_divergence,
+        )
+        return display.plot(ax=ax, title=title)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike | None = None, **options: Any
+    ) -> Self:
+        """Embed rows by what a fitted estimator compares, and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted nearest-neighbours estimator, or Pipeline that ends in one
+            Its distance counts, and what the steps before it make of a row.
+        X : array-like of shape (n_samples, n_features)
+            The rows, as the estimator takes them.
+        y : array-like of shape (n_samples,), default=None
+            Their labels, for colours and names.
+        **options
+            As :meth:`from_rows` takes them, but for ``metric``.
+
+        Returns
+        -------
+        display : EmbeddingDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is neither.
+        """
+        steps = getattr(estimator, "steps", None)
+        last = steps[-1][1] if steps else estimator
+        if not isinstance(getattr(last, "effective_metric_", None), str):
+            raise TypeError(
+                f"{type(last).__name__} compares rows by no distance that has a name: pass a "
+                "fitted nearest-neighbours estimator, or a Pipeline that ends in one"
+            )
+        rows = estimator[:-1].transform(X) if steps and len(steps) > 1 else X
+        # TSNE takes distances, and squares them.
+        metric = "euclidean" if last.effective_metric_ == "sqeuclidean" else last.effective_metric_
+        return cls.from_rows(rows, y, metric=metric, **options)
+
+    def plot(
+        self, ax: Axes | None = None, *, title: str | None = None, characters: bool = True
+    ) -> Self:
+        """Draw into ``ax``, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        title : str, default=None
+            A line above the points.
+        characters : bool, default=True
+            Whether a class called by one letter or digit is drawn with it in place of dots.
+
+        Returns
+        -------
+        self : EmbeddingDisplay
+        """
+        ax = new_axes(ax, 8, 8.4)
+        size = float(np.clip(40_000 / len(self.embedding), 3, 60))
+        self.points_ = []
+        for at, (label, name) in enumerate(zip(self.labels, self.names, strict=True)):
+            written = characters and len(name) == 1 and name.isalnum()
+            points = ax.scatter(
+                self.embedding[self.y == label, 0],
+                self.embedding[self.y == label, 1],
+                s=size * (1.6 if written else 1),
+                marker=rf"$\mathdefault{{{name}}}$" if written else "o",
+                color=CLASSES[at % len(CLASSES)],
+                linewidths=0.5 if written else 0,
+                alpha=1 if written else 0.75,
+            )
+            self.points_.append(points)
+        look_at(ax, self.embedding, extent(self.embedding))
+        ax.set(xticks=[], yticks=[], aspect="equal")
+        ax.spines[:].set_visible(False)
+        if not characters or any(len(name) > 1 for name in self.names):
+            self._explain(ax)
+        spread_labels(ax, self.embedding, self.y, self.labels, self.names)
+        if title:
+            ax.set_title(title, loc="left", fontsize=13)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _explain(self, ax: Axes) -> None:
+        """Add which colour is which class."""
+        legend = ax.legend(
+            self.points_,
+            self.names,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            ncols=min(5 if max(map(len, self.names)) > 2 else 13, len(self.names)),
+            frameon=False,
+            fontsize=10,
+            handletextpad=0.1,
+            columnspacing=1.0,
+            borderaxespad=0.3,
+        )
+        for handle in legend.legend_handles:
+            if handle is not None:
+                handle.set(sizes=[40], alpha=1)
+
+    def save_animation(
+        self, file: str | os.PathLike[str], *, size: int = 640, seconds: float = 6.0
+    ) -> None:
+        """Write an animated GIF of the embedding forming.
+
+        Parameters
+        ----------
+        file : str or os.PathLike
+            Where it goes.
+        size : int, default=640
+            Its width and height, in pixels.
+        seconds : float, default=6.0
+            How long it forms; the end stays for two more.
+
+        Raises
+        ------
+        ValueError
+            If no frames were kept.
+        ImportError
+            If matplotlib or Pillow are not installed.
+        """
+        if len(self.frames) < 2:
+            raise ValueError("no frames were kept: pass n_frames to from_rows")
+        from knnc.plot._animation import write_gif
+
+        write_gif(self, file, size=size, seconds=seconds)
+
+
+def _moments(n_frames: int, max_iter: int) -> list[int]:
+    """After which iterations to keep a frame: closer where a phase begins, when most happens."""
+    phases = [(1, min(_EXAGGERATED, max_iter)), (_EXAGGERATED + 1, max_iter)]
+    moments: list[int] = []
+    for first, last in phases[: 1 + (max_iter > _EXAGGERATED)]:
+        n = n_frames - len(moments) if last == max_iter else n_frames // 2
+        moments += (
+            np.rint(first + np.linspace(0, 1, n) ** 2.2 * (last - first)).astype(int).tolist()
+        )
+    return sorted(set(moments))

@@ -1,0 +1,253 @@
+"""How well a single pixel tells two classes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from knnc.plot._base import ink_on, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["PixelPairs", "PixelPairsDisplay", "best_single_pixels"]
+
+# Accuracies at the ends of the colours: below the first few pairs are, 0.5 is a coin.
+_WORST, _BEST = 0.65, 1.0
+
+
+@dataclass(frozen=True)
+class PixelPairs:
+    """For each pair of classes the pixel that tells them apart best, and how well it does.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_classes,)
+        The classes.
+    pairs : ndarray of shape (n_pairs, 2), dtype intp
+        Which two of `labels`, the first before the second.
+    pixel : ndarray of shape (n_pairs,), dtype intp
+        The pixel, an index into a row.
+    threshold : ndarray of shape (n_pairs,), dtype uint8
+        A value up to this is taken for one class, a larger one for the other.
+    second_above : ndarray of shape (n_pairs,), dtype bool
+        Whether a larger one is taken for the second class.
+    accuracy : ndarray of shape (n_pairs,), dtype float64
+        Mean of the shares of either class that are told rightly; 0.5 is a coin.
+    """
+
+    labels: NDArray[Any]
+    pairs: NDArray[np.intp]
+    pixel: NDArray[np.intp]
+    threshold: NDArray[np.uint8]
+    second_above: NDArray[np.bool_]
+    accuracy: NDArray[np.float64]
+
+
+def best_single_pixels(
+    X: ArrayLike, y: ArrayLike, *, X_test: ArrayLike | None = None, y_test: ArrayLike | None = None
+) -> PixelPairs:
+    """Find for each pair of classes the pixel and threshold that tell them apart best.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), dtype uint8
+        The rows by which pixel and threshold are chosen.
+    y : array-like of shape (n_samples,)
+        Their labels, of two classes at least.
+    X_test, y_test : array-like, default=None
+        The rows that are then told apart; None tells those again by which was chosen, which looks
+        better than it is.
+
+    Returns
+    -------
+    found : PixelPairs
+
+    Raises
+    ------
+    ValueError
+        If X is not of bytes, if there are fewer than two classes, or if a class has no test row.
+
+    Examples
+    --------
+    >>> from knnc.datasets import load_dataset
+    >>> from knnc.plot import best_single_pixels
+    >>> train, test = load_dataset("digits")
+    >>> found = best_single_pixels(
+    ...     train.data, train.target, X_test=test.data, y_test=test.target
+    ... )
+    >>> len(found.pairs), round(float(found.accuracy.min()), 2)
+    (45, 0.65)
+    """
+    X, y = _rows(X, y, "X")
+    labels = np.unique(y)
+    if len(labels) < 2:
+        raise ValueError(f"there are no pairs of {len(labels)} class")
+    shares = [_at_most(X[y == label]) for label in labels]
+    pairs = np.array(list(combinations(range(len(labels)), 2)), dtype=np.intp)
+    pixel = np.empty(len(pairs), dtype=np.intp)
+    threshold = np.empty(len(pairs), dtype=np.uint8)
+    above = np.empty(len(pairs), dtype=np.bool_)
+    for at, (first, second) in enumerate(pairs):
+        # A threshold is right about shares[first] of one class and 1 - shares[second] of the
+        # other, or about the rest of both.
+        gain = shares[first] - shares[second]
+        pixel[at], threshold[at] = np.unravel_index(np.abs(gain).argmax(), gain.shape)
+        above[at] = gain[pixel[at], threshold[at]] > 0
+    if X_test is None:
+        rows, truth = X, y
+    else:
+        rows, truth = _rows(X_test, y_test, "X_test")
+    by_class = [rows[truth == label] for label in labels]
+    if min(map(len, by_class)) == 0:
+        raise ValueError("a class has no row in X_test")
+    accuracy = np.empty(len(pairs))
+    for at, (first, second) in enumerate(pairs):
+        over = [(by_class[c][:, pixel[at]] > threshold[at]).mean() for c in (first, second)]
+        right = (1 - over[0] + over[1]) / 2
+        accuracy[at] = right if above[at] else 1 - right
+    return PixelPairs(labels, pairs, pixel, threshold, above, accuracy)
+
+
+def _rows(X: Any, y: Any, name: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    X, y = np.asarray(X), np.asarray(y)
+    if X.dtype != np.uint8 or X.ndim != 2:
+        raise ValueError(
+            f"{name} is to be of bytes, (n_samples, n_features), not {X.dtype}, {X.shape}"
+        )
+    if len(X) != len(y):
+        raise ValueError(f"{len(X)} rows and {len(y)} labels do not go together")
+    return X, y
+
+
+def _at_most(X: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """For each pixel and value the share of rows in which the pixel is at most that."""
+    counts = np.array([np.bincount(column, minlength=256) for column in X.T])
+    shares: NDArray[np.float32] = (counts.cumsum(axis=1) / len(X)).astype(np.float32)
+    return shares
+
+
+class PixelPairsDisplay:
+    """How well the best single pixel tells each pair of classes apart.
+
+    Parameters
+    ----------
+    found : PixelPairs
+        What :func:`best_single_pixels` found.
+    names : sequence of str, default=None
+        What each class is called; None takes its label.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What :meth:`plot` drew into.
+    figure_ : matplotlib Figure
+        The figure of that Axes.
+    im_ : matplotlib AxesImage
+        The accuracies as colours.
+
+    See Also
+    --------
+    ComparisonDisplay : How well classifiers do on several data sets.
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+    im_: Any
+
+    def __init__(self, *, found: PixelPairs, names: Sequence[str] | None = None) -> None:
+        self.found = found
+        self.names = [str(v) for v in (found.labels if names is None else names)]
+        if len(self.names) != len(found.labels):
+            raise ValueError(
+                f"{len(found.labels)} classes and {len(self.names)} names do not go together"
+            )
+
+    @classmethod
+    def from_rows(
+        cls,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        X_test: ArrayLike | None = None,
+        y_test: ArrayLike | None = None,
+        target_names: Sequence[str] | None = None,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Find the best pixels and draw how well they do.
+
+        Parameters
+        ----------
+        X, y, X_test, y_test
+            As for :func:`best_single_pixels`.
+        target_names : sequence of str, default=None
+            ``target_names[label]`` is what a class is called; None takes the label itself.
+        title : str, default=None
+            A line above the accuracies; None says what they are.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : PixelPairsDisplay
+        """
+        found = best_single_pixels(X, y, X_test=X_test, y_test=y_test)
+        names = None if target_names is None else [target_names[v] for v in found.labels]
+        return cls(found=found, names=names).plot(ax=ax, title=title)
+
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
+        """Draw into ``ax``, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        title : str, default=None
+            A line above the accuracies; None says what they are.
+
+        Returns
+        -------
+        self : PixelPairsDisplay
+        """
+        n = len(self.names)
+        side = float(np.clip(0.62 * n, 4.0, 20))
+        ax = new_axes(ax, side + 1.2, side + 0.9)
+        table = np.full((n, n), np.nan)
+        table[self.found.pairs[:, 1], self.found.pairs[:, 0]] = self.found.accuracy
+        shown = table[1:, :-1]
+        self.im_ = ax.imshow(shown, cmap="viridis", vmin=_WORST, vmax=_BEST)
+        for (i, j), value in np.ndenumerate(shown):
+            if not np.isnan(value):
+                ax.text(
+                    j,
+                    i,
+                    f"{100 * value:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=min(10, 120 / n),
+                    color=ink_on(self.im_.cmap(self.im_.norm(value))),
+                )
+        ax.set(xticks=range(n - 1), yticks=range(n - 1))
+        ax.set_yticklabels(self.names[1:])
+        turned = max(map(len, self.names)) > 3
+        ax.set_xticklabels(
+            self.names[:-1],
+            rotation=35 if turned else 0,
+            ha="right" if turned else "center",
+            rotation_mode="anchor",
+        )
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        median, least = np.median(self.found.accuracy), self.found.accuracy.min()
+        said = f"Two classes told apart by one pixel, % (median {100 * median:.0f}, "
+        said += f"least {100 * least:.0f})"
+        ax.set_title(said if title is None else title, loc="left", fontsize=12)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

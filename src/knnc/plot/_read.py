@@ -1,0 +1,169 @@
+"""Images with the labels that were read."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from knnc.plot._base import RIGHT, WRONG, as_images
+from knnc.plot._mosaic import Mosaic, levels_of, need_two_lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["ReadDisplay"]
+
+
+class ReadDisplay:
+    """Images, each with the label that was read.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_images, height, width)
+        What was read, in reading order.
+    y_true, y_pred : array-like of shape (n_images,)
+        The label each image has, and the one that was read.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What :meth:`plot` drew into.
+    figure_ : matplotlib Figure
+        The figure of that Axes.
+
+    See Also
+    --------
+    MisreadDisplay : The misread ones beside their nearest neighbours.
+    """
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+
+    def __init__(self, *, images: ArrayLike, y_true: ArrayLike, y_pred: ArrayLike) -> None:
+        self.images = np.asarray(images)
+        self.y_true = np.asarray(y_true)
+        self.y_pred = np.asarray(y_pred)
+        if not len(self.images) == len(self.y_true) == len(self.y_pred):
+            raise ValueError(
+                f"{len(self.images)} images, {len(self.y_true)} true labels and "
+                f"{len(self.y_pred)} read ones do not go together"
+            )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        X: ArrayLike,
+        image_shape: tuple[int, int] | None = None,
+        n_images: int = 48,
+        n_columns: int = 12,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw the first ``n_images`` rows of X with labels that were read before.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+            The label each row has, and the one that was read.
+        X : array-like of shape (n_samples, n_features) or (n_samples, height, width)
+            The images.
+        image_shape : tuple of int (height, width), default=None
+            The shape of a row's image; None takes it for a square.
+        n_images, n_columns : int
+            How many images at most, and how many side by side.
+        title : str, default=None
+            A line above the images.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ReadDisplay
+        """
+        display = cls(
+            images=as_images(np.asarray(X)[:n_images], image_shape),
+            y_true=np.asarray(y_true)[:n_images],
+            y_pred=np.asarray(y_pred)[:n_images],
+        )
+        return display.plot(ax=ax, n_columns=n_columns, title=title)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        image_shape: tuple[int, int] | None = None,
+        n_images: int = 48,
+        n_columns: int = 12,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Read the first ``n_images`` rows of X with a fitted classifier and draw them.
+
+        The parameters are those of :meth:`from_predictions`; ``y`` holds the true labels.
+        """
+        X = np.asarray(X)[:n_images]
+        y_pred = estimator.predict(X)
+        return cls.from_predictions(
+            np.asarray(y)[:n_images],
+            y_pred,
+            X=X,
+            image_shape=image_shape,
+            n_images=n_images,
+            n_columns=n_columns,
+            title=title,
+            ax=ax,
+        )
+
+    def plot(
+        self, ax: Axes | None = None, *, n_columns: int = 12, title: str | None = None
+    ) -> Self:
+        """Draw into ``ax``, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        n_columns : int, default=12
+            Images side by side.
+        title : str, default=None
+            A line above the images.
+
+        Returns
+        -------
+        self : ReadDisplay
+        """
+        n_rows = max(1, ceil(len(self.images) / n_columns))
+        long = need_two_lines(self.y_true, self.y_pred)
+        step_x, step_y = 1.2 + 0.15 * long, 1.5 + 0.3 * long
+        vmin, vmax = levels_of(self.images)
+        sheet = Mosaic(
+            ax,
+            width=step_x * n_columns - 0.2 + 0.1,
+            height=step_y * n_rows,
+            vmin=vmin,
+            vmax=vmax,
+        )
+        for i, image in enumerate(self.images):
+            x, y = 0.05 + step_x * (i % n_columns), 0.05 + step_y * (i // n_columns)
+            right = bool(self.y_true[i] == self.y_pred[i])
+            sheet.image(image, x, y, edge=RIGHT if right else WRONG, thick=not right)
+            text = f"{self.y_pred[i]}"
+            if not right:
+                text += f",{chr(10) if long else ' '}is {self.y_true[i]}"
+            sheet.caption(
+                text, x + 0.5, y, ha="center", weight="bold", color=RIGHT if right else WRONG
+            )
+        sheet.finish(title, {"read right": RIGHT, "misread": WRONG})
+        self.ax_ = sheet.ax
+        self.figure_ = sheet.ax.figure
+        return self

@@ -1,0 +1,221 @@
+"""``knnc view`` and ``knnc compare``: the pictures, the table, what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import knnc
+from knnc.datasets import load_dataset
+
+from .conftest import Program, write_folder
+
+pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+
+from PIL import Image
+
+from knnc.cli import _compare, _field, _view
+from knnc.plot import ComparisonDisplay, Outcome, best_single_pixels
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [
+        ("sprite", ["--rows", "2", "--columns", "9"]),
+        ("read", ["--images", "24"]),
+        ("misread", ["--images", "4", "--neighbors", "3"]),
+        ("confusion", ["--limit", "300"]),
+        ("curve", ["--max-k", "5", "--cv", "3", "--train", "300"]),
+        ("embedding", ["--sample", "120", "--iterations", "250", "--perplexity", "8"]),
+        ("pixels", []),
+        ("disputed", ["-k", "7", "--images", "3"]),
+        ("duplicates", ["--radius", "8", "--pairs", "5"]),
+    ],
+)
+def test_each_view_is_a_picture(
+    knnc_here: Program, here: Path, what: str, options: list[str]
+) -> None:
+    result = knnc_here("view", what, "digits", *options)
+    path = here / f"knnc-{what}-digits.png"
+    assert (result.code, result.out, result.err) == (0, f"Picture  {path}\n", "")
+    assert [file.name for file in here.iterdir()] == [path.name]
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 600
+        grey = np.asarray(picture.convert("L"))
+    assert (grey < 128).mean() > 0.001
+    # Nothing is cut off at the edges.
+    frame = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    assert (frame > 250).all()
+
+
+def test_misread_says_how_many(knnc_here: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    draw = _view.plot.MisreadDisplay.from_estimator
+
+    def drawn(*args: Any, **options: Any) -> Any:
+        titles.append(options["title"])
+        return draw(*args, **options)
+
+    monkeypatch.setattr(_view.plot.MisreadDisplay, "from_estimator", drawn)
+    assert knnc_here("view", "misread", "digits", "--recipe", "fast").code == 0
+    train, test = load_dataset("digits")
+    reader = knnc.recipes.make_recipe("fast").fit(train.data, train.target)
+    n_wrong = np.count_nonzero(reader.predict(test.data) != test.target)
+    (title,) = titles
+    assert title.startswith(f"digits, recipe fast: {n_wrong} of 768 test images misread, ")
+
+
+def test_an_embedding_forms(knnc_here: Program, here: Path) -> None:
+    out = here / "map.png"
+    args = ("--sample", 80, "--iterations", 250, "--perplexity", 5, "--recipe", "fast")
+    result = knnc_here("view", "embedding", "digits", *args, "--gif", "--out", out)
+    assert (result.code, result.err) == (0, "")
+    assert result.out == f"Picture  {out}\nGIF      {here / 'map.gif'}\n"
+    with Image.open(here / "map.gif") as gif:
+        assert gif.n_frames > 20
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg"])
+def test_other_kinds_of_pictures(knnc_here: Program, here: Path, suffix: str) -> None:
+    out = here / f"sheet.{suffix}"
+    assert knnc_here("view", "sprite", "digits", "--columns", "5", "-o", out).code == 0
+    head = out.read_bytes()[:200]
+    assert head.startswith(b"%PDF") if suffix == "pdf" else b"<?xml" in head
+
+
+def test_a_folder_of_images_that_are_no_squares(
+    knnc_here: Program, here: Path, idx_folder: Path
+) -> None:
+    for what in ("sprite", "read", "misread", "confusion", "pixels", "disputed", "duplicates"):
+        result = knnc_here("view", what, idx_folder)
+        assert (result.code, result.err) == (0, "")
+        assert (here / f"knnc-{what}-letters.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["sprite", "mnits"], "neither one of"),
+        (["sprite", "digits", "--out", "a.gif"], "a picture is one of"),
+        (["sprite", "digits", "--out", "no/where.png"], "there is no folder"),
+        (["misread", "digits", "--recipe", "good"], "no recipe is called"),
+        (["curve", "digits", "--train", "20"], "19 are left to be neighbours"),
+        (["embedding", "digits", "--perplexity", "2000"], "less than the number of images"),
+        (["embedding", "digits", "--iterations", "100"], "--iterations"),
+        (["sprites", "digits"], "sprites"),
+    ],
+)
+def test_wrong_usage(knnc_here: Program, here: Path, args: list[str], said: str) -> None:
+    result = knnc_here("view", *args)
+    assert (result.code, result.out) == (2, "")
+    assert said in " ".join(re.sub("[│\n]", " ", result.err).split())
+    assert list(here.iterdir()) == []
+
+
+def test_what_has_no_distance_cannot_be_laid_out(knnc_here: Program) -> None:
+    result = knnc_here("view", "embedding", "digits", "--recipe", "accurate", "--sample", 50)
+    assert (result.code, result.out) == (2, "")
+    assert "recipe accurate compares images by no single distance" in " ".join(
+        re.sub("[│\n]", " ", result.err).split()
+    )
+
+
+@pytest.mark.parametrize("args", [["view", "sprite", "digits"], ["compare", "digits"]])
+def test_without_the_extra(
+    knnc_here: Program, here: Path, args: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = knnc_here(*args)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.count("\n") == 1
+    assert 'pip install "knnc[plot]"' in result.err
+    assert list(here.iterdir()) == []
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the field, the quick ones, and one that stops at its limit."""
+    every = _field.field(slow=False)
+    names = ("KNeighbors", "LinearSVC", "GaussianNB")
+    monkeypatch.setattr(_field, "field", lambda *, slow: {name: every[name] for name in names})
+    plain = _field.recipes()["knnc plain"]
+    monkeypatch.setattr(_field, "recipes", lambda: {"knnc plain": plain})
+
+
+@pytest.mark.usefixtures("few")
+def test_compare(knnc_here: Program, here: Path, idx_folder: Path) -> None:
+    other = write_folder(idx_folder.parent / "others", n_train=200, n_test=50, seed=1)
+    result = knnc_here("compare", idx_folder, other, "--train", 100, "--test", 40)
+    assert (result.code, result.err) == (0, "")
+    path = here / "knnc-compare-letters-others.png"
+    assert result.out.splitlines()[-1] == f"Picture  {path}"
+    with Image.open(path) as picture:
+        assert picture.width > 2000
+    lines = result.out.splitlines()
+    assert all(len(line) <= 80 for line in lines if "Picture" not in line)
+    rows = {line.strip().rsplit("  ", 4)[0].strip(): line for line in lines}
+    train, test = load_dataset(idx_folder)
+    found = best_single_pixels(train.data, train.target, X_test=test.data, y_test=test.target)
+    hardest = next(line for line in lines if "hardest pair" in line)
+    assert f"{100 * found.accuracy.min():.2f}" in hardest
+    words = " ".join(result.out.split())
+    assert "letters: 100 training images, 40 test images; others: 100 training images" in words
+    for name in ("knnc plain", "KNeighbors", "LinearSVC", "GaussianNB"):
+        assert any(row.startswith(name) for row in rows)
+
+
+@pytest.mark.usefixtures("few")
+def test_compare_json(knnc_here: Program, here: Path) -> None:
+    result = knnc_here("compare", "digits", "--train", 60, "--test", 500, "--json")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.count("\n") == 1
+    record = json.loads(result.out)
+    assert record["datasets"]["digits"]["n_train"] == 60
+    assert record["datasets"]["digits"]["n_test"] == 500
+    assert 0.5 < record["datasets"]["digits"]["single_pixel_accuracy_least"] < 1
+    plain = record["results"][0]
+    X, y = _view.sampled(load_dataset("digits")[0], 60)
+    X_test, y_test = _view.sampled(load_dataset("digits")[1], 500)
+    score = knnc.KNeighborsClassifier().fit(X, y).score(X_test, y_test)
+    assert (plain["classifier"], plain["accuracy"]) == ("knnc plain", score)
+    assert plain["fit_seconds"] > 0
+    assert (here / "knnc-compare-digits.png").exists()
+    twice = knnc_here("compare", "digits", "digits")
+    assert (twice.code, twice.out) == (2, "")
+    assert "same name" in twice.err
+
+
+def test_a_classifier_that_did_not_converge_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = [Outcome("A", "d", 0.9, 1.0, 1.0, False), Outcome("B", "d", 0.8, 1.0, 1.0, True)]
+    X = np.array([[0], [1], [9]], dtype=np.uint8)
+    pixels = {"d": best_single_pixels(X, [0, 0, 1])}
+    display = ComparisonDisplay(outcomes=outcomes)
+    _compare._print(_compare.stdout(), display, {"d": (3, 2)}, pixels)
+    said = capsys.readouterr().out
+    assert "90.00*" in said
+    assert "80.00*" not in said
+    assert "*: stopped at its limit" in said
+
+
+def test_the_field_is_the_benchmarks(digits: Any) -> None:
+    field = _field.field(slow=True)
+    assert len(field) == 13
+    assert set(field) - set(_field.field(slow=False)) == {"GradientBoosting"}
+    X, y = digits.X[:200], digits.y[:200]
+    for name in ("SVC", "SGD", "LogisticRegression", "PassiveAggressive", "ExtraTree"):
+        assert field[name].fit(X, y).score(digits.X, digits.y) > 0.4, name

@@ -1,0 +1,117 @@
+"""The confusion matrix, and the validation curve of k."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from knnc import KNeighborsClassifier, KNeighborsClassifierCV, KNeighborsRegressorCV
+from knnc.image import Blur
+from knnc.plot import ConfusionMatrixDisplay, NeighborsCurveDisplay
+
+NAMES = ["T-shirt/top", "Trouser", "Pullover", "Ankle boot"]
+
+
+def test_confusion_matrix_is_scikit_learns_with_numbers_that_stand_out() -> None:
+    y_true = np.repeat(np.arange(4), [500, 400, 300, 200])
+    y_pred = y_true.copy()
+    y_pred[[0, 1, 600, 1000]] = 3, 3, 0, 1
+    display = ConfusionMatrixDisplay.from_predictions(
+        y_true, y_pred, display_labels=NAMES, cmap="Blues", colorbar=False
+    )
+    assert isinstance(display, sklearn.metrics.ConfusionMatrixDisplay)
+    np.testing.assert_array_equal(display.confusion_matrix, confusion_matrix(y_true, y_pred))
+    for (i, j), text in np.ndenumerate(display.text_):
+        count = display.confusion_matrix[i, j]
+        assert text.get_text() == (str(count) if count else "")
+        assert text.get_color() == ("white" if i == j else "black")
+    # Two of 1,400 still have a colour that differs from none.
+    shade = [sum(display.im_.cmap(display.im_.norm(count))[:3]) for count in (0, 2, 500)]
+    assert shade[0] - shade[1] > 0.1
+    assert shade[1] > shade[2]
+
+
+def test_confusion_matrix_names_do_not_overlap(apart: Callable[..., None]) -> None:
+    y = np.arange(4)
+    display = ConfusionMatrixDisplay.from_predictions(y, y, display_labels=NAMES, colorbar=False)
+    ax = display.ax_
+    apart(display.figure_, [*ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label])
+    assert {label.get_rotation() for label in ax.get_xticklabels()} == {35}
+
+
+def test_confusion_matrix_of_an_estimator_in_given_axes(digits: Any) -> None:
+    clf = KNeighborsClassifier().fit(digits.X[:300], digits.y[:300])
+    ax = Figure().add_subplot()
+    display = ConfusionMatrixDisplay.from_estimator(clf, digits.X, digits.y, ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    assert display.confusion_matrix.sum() == len(digits.y)
+    shares = ConfusionMatrixDisplay.from_predictions([0, 0, 1], [0, 1, 1], normalize="true")
+    assert [text.get_text() for text in shares.text_.ravel()] == ["0.5", "0.5", "", "1"]
+
+
+def lines(display: NeighborsCurveDisplay) -> dict[str, tuple[list[Any], list[Any]]]:
+    return {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
+        for line in display.lines_
+    }
+
+
+def test_curve_of_a_search_for_k(digits: Any) -> None:
+    X, y = digits.X[:400], digits.y[:400]
+    tuned = KNeighborsClassifierCV([5, 1, 3], cv=4).fit(X, y)
+    display = NeighborsCurveDisplay.from_estimator(tuned, title="k")
+    assert display.ax_.get_title(loc="left") == "k"
+    assert display.ax_.get_ylabel() == "Accuracy, mean of 4 folds"
+    drawn = lines(display)
+    assert list(drawn) == ["weights: uniform", "weights: distance"]
+    for at, params in enumerate(tuned.cv_results_["params"]):
+        k, scores = drawn[f"weights: {params['weights']}"]
+        assert k == [1, 3, 5]
+        assert scores[k.index(params["n_neighbors"])] == tuned.cv_results_["mean_test_score"][at]
+    best = tuned.best_params_["n_neighbors"]
+    said = [text.get_text() for text in display.ax_.texts]
+    assert said == [f"k = {best}: {tuned.best_score_:.4f}"]
+    assert len(display.ax_.collections) == 2  # a band for each line
+    np.testing.assert_allclose(display.errors, tuned.cv_results_["std_test_score"] / 2)
+
+
+def test_curve_of_leave_one_out_fits_a_clone(digits: Any) -> None:
+    search = KNeighborsRegressorCV(range(1, 6), weights=["uniform"])
+    ax = Figure().add_subplot()
+    display = NeighborsCurveDisplay.from_estimator(search, digits.X[:200], digits.y[:200], ax=ax)
+    assert not hasattr(search, "cv_results_")
+    assert display.ax_ is ax
+    assert display.errors is None
+    (line,) = display.lines_
+    assert list(line.get_xdata()) == [1, 2, 3, 4, 5]
+    assert ax.get_legend() is None
+    assert ax.get_ylabel() == "Coefficient of determination, leave-one-out"
+
+
+def test_curve_of_a_grid_search_over_a_pipeline(digits: Any) -> None:
+    pipe = make_pipeline(Blur(), KNeighborsClassifier())
+    grid = {"kneighborsclassifier__n_neighbors": [1, 5], "blur__sigma": [0.5, 1.0]}
+    search = GridSearchCV(pipe, grid, cv=2, scoring="f1_macro").fit(digits.X[:200], digits.y[:200])
+    display = NeighborsCurveDisplay.from_estimator(search)
+    assert list(lines(display)) == ["sigma: 0.5", "sigma: 1.0"]
+    assert display.ax_.get_ylabel() == "f1_macro, mean of 2 folds"
+
+
+def test_curve_refuses_what_has_none(digits: Any) -> None:
+    clf = KNeighborsClassifier().fit(digits.X[:50], digits.y[:50])
+    with pytest.raises(ValueError, match="this KNeighborsClassifier has no cv_results_"):
+        NeighborsCurveDisplay.from_estimator(clf)
+    search = GridSearchCV(clf, {"p": [1, 2]}, cv=2).fit(digits.X[:50], digits.y[:50])
+    with pytest.raises(ValueError, match="did not vary n_neighbors, but p"):
+        NeighborsCurveDisplay.from_estimator(search)
+    with pytest.raises(ValueError, match="2 numbers of neighbours, 1 scores"):
+        NeighborsCurveDisplay(n_neighbors=[1, 2], scores=[0.5])
