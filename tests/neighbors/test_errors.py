@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
 import knnc
-from tests.neighbors.support import TWINS, any_bytes, assert_same_error, twins
+from tests.neighbors.support import TWINS, any_bytes, assert_same_error, outcome, twins
 
 X = any_bytes(1, 12, 4)
 Y = np.arange(12) % 3
@@ -84,6 +84,50 @@ def test_queries_of_a_bad_array(fit: str, name: str) -> None:
         assert_same_error(
             lambda m=method: getattr(ours, m)(bad), lambda m=method: getattr(theirs, m)(bad)
         )
+
+
+SEARCHES = [
+    "kneighbors",
+    "kneighbors_graph",
+    "radius_neighbors",
+    "radius_neighbors_graph",
+    "predict",
+    "predict_proba",
+    "score",
+    "transform",
+]
+
+
+OPTIONS: dict[type, dict[str, Any]] = {
+    knnc.LocalOutlierFactor: {"novelty": True, "n_neighbors": 3},
+    knnc.RadiusNeighborsClassifier: {"radius": 500.0, "outlier_label": 0},
+    knnc.RadiusNeighborsRegressor: {"radius": 500.0},
+    knnc.RadiusNeighborsTransformer: {"radius": 500.0},
+}
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("cls", TWINS)
+def test_every_method_refuses_what_scikit_learns_does(cls: type, fit: str) -> None:
+    """And leaves the estimator as it was."""
+    ours, theirs = twins(cls, algorithm="brute", **OPTIONS.get(cls, {}))
+    ours.fit(FITS[fit], Y)
+    theirs.fit(FITS[fit], Y)
+    before = dict(vars(ours))
+    wide = {"too wide": any_bytes(2, 3, 5), "too narrow": csr_array(any_bytes(2, 3, 3))}
+    for name, bad in {**BAD_ARRAYS, **wide}.items():
+        for method in filter(partial(hasattr, theirs), [*SEARCHES, "decision_function"]):
+            arguments = (bad, Y) if method == "score" else (bad,)
+            if name == "nothing" and method == "score":
+                arguments = (bad, [])
+            expected, got = (
+                outcome(lambda e=estimator, m=method, a=arguments: getattr(e, m)(*a))
+                for estimator in (theirs, ours)
+            )
+            assert expected.error is not None, (name, method)
+            assert (got.error, got.text) == (expected.error, expected.text), (name, method)
+    assert vars(ours).keys() == before.keys()
+    assert all(vars(ours)[name] is before[name] for name in before)
 
 
 @pytest.mark.parametrize("fit", FITS)
@@ -204,18 +248,6 @@ def test_bad_labels(fit: str, name: str) -> None:
     assert_same_error(
         lambda: ours.fit(FITS[fit], BAD_Y[name]), lambda: theirs.fit(FITS[fit], BAD_Y[name])
     )
-
-
-SEARCHES = [
-    "kneighbors",
-    "kneighbors_graph",
-    "radius_neighbors",
-    "radius_neighbors_graph",
-    "predict",
-    "predict_proba",
-    "score",
-    "transform",
-]
 
 
 @pytest.mark.parametrize("cls", TWINS)
