@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
@@ -55,5 +56,8 @@ def test_commands(
 
     monkeypatch.chdir(tmp_path)
     Image.fromarray(255 - mnist.test[0].reshape(28, 28)).save("scan.png")
+    for name, rows in (("base", mnist.test[:200]), ("queries", mnist.test[:5])):
+        header = np.array(rows.shape, dtype="<u4").tobytes()
+        (tmp_path / f"{name}.u8bin").write_bytes(header + rows.tobytes())
     monkeypatch.setattr("sys.argv", shlex.split(command))
     assert main() == 0, capsys.readouterr().err

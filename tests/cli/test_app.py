@@ -41,7 +41,7 @@ def test_help(knnc_here: Program, args: list[str]) -> None:
 
 def test_no_command_shows_help(knnc_here: Program) -> None:
     result = knnc_here()
-    for command in ("demo", "evaluate", "read", "info"):
+    for command in ("demo", "evaluate", "read", "groundtruth", "info"):
         assert command in result.out + result.err
 
 

@@ -310,6 +310,65 @@ def read(
     )
 
 
+class ExactMetric(StrEnum):
+    """The distances of ground truth."""
+
+    euclidean = "euclidean"
+    manhattan = "manhattan"
+
+
+@app.command()
+def groundtruth(
+    base: Annotated[
+        Path, typer.Argument(metavar="BASE", help="The vectors: a .u8bin, .bvecs or .npy file.")
+    ],
+    queries: Annotated[
+        Path, typer.Argument(metavar="QUERIES", help="The queries, in a file of these kinds.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", dir_okay=False, help="Where the neighbours go: .ibin."),
+    ],
+    n_neighbors: Annotated[
+        int, typer.Option("--n-neighbors", "-k", min=1, help="How many neighbours of each query.")
+    ] = 100,
+    metric: Annotated[
+        ExactMetric, typer.Option(help="The distance; euclidean ones are written squared.")
+    ] = ExactMetric.euclidean,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many threads.", show_default="all")
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            metavar="MIB",
+            min=16,
+            help="The most memory for vectors and heaps; the rest stays on the disk.",
+            show_default="1024",
+        ),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, whatever an earlier run has left.")
+    ] = False,
+) -> None:
+    """Find the exact neighbours of many queries, in files of any size.
+
+    Run it again after it was stopped, and it goes on from where it was.
+    """
+    from knnc.cli._groundtruth import run
+
+    run(
+        base,
+        queries,
+        k=n_neighbors,
+        output=output,
+        metric=metric.value,
+        threads=threads,
+        max_memory=max_memory,
+        restart=restart,
+    )
+
+
 @app.command()
 def info(
     as_json: Annotated[

@@ -7,6 +7,8 @@
 ``fetch_fashion_mnist``    Fashion-MNIST, likewise
 ``load_idx_folder``        any folder with four IDX files, as ``(train, test)``
 ``read_idx``               one IDX file, plain or gzip, as an array
+``read_vectors``           one .u8bin, .bvecs or .npy file of many vectors, mapped into memory
+``read_neighbors``         one .ibin file of neighbours, as ``knnc groundtruth`` writes it
 ``get_data_home``          where the ``fetch_`` functions look and store
 =========================  ====================================================================
 
@@ -25,6 +27,7 @@ from knnc.datasets._fetch import fetch_fashion_mnist, fetch_mnist, get_data_home
 from knnc.datasets._folder import load_idx_folder
 from knnc.datasets._idx import read_idx
 from knnc.datasets._load import load_dataset
+from knnc.datasets._vectors import read_neighbors, read_vectors
 
 __all__ = [
     "fetch_fashion_mnist",
@@ -34,4 +37,6 @@ __all__ = [
     "load_digits",
     "load_idx_folder",
     "read_idx",
+    "read_neighbors",
+    "read_vectors",
 ]
