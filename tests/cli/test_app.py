@@ -30,7 +30,18 @@ def test_version(knnc_here: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["-h"], ["demo", "-h"], ["evaluate", "-h"], ["read", "-h"], ["info", "-h"]]
+    "args",
+    [
+        ["--help"],
+        ["-h"],
+        ["demo", "-h"],
+        ["evaluate", "-h"],
+        ["compare", "-h"],
+        ["view", "-h"],
+        ["view", "embedding", "-h"],
+        ["read", "-h"],
+        ["info", "-h"],
+    ],
 )
 def test_help(knnc_here: Program, args: list[str]) -> None:
     result = knnc_here(*args)
@@ -41,7 +52,7 @@ def test_help(knnc_here: Program, args: list[str]) -> None:
 
 def test_no_command_shows_help(knnc_here: Program) -> None:
     result = knnc_here()
-    for command in ("demo", "evaluate", "read", "groundtruth", "info"):
+    for command in ("demo", "evaluate", "compare", "view", "read", "groundtruth", "info"):
         assert command in result.out + result.err
 
 

@@ -15,7 +15,11 @@ import knnc
 pytest.importorskip("matplotlib", reason="knnc.plot needs the extra 'plot'")
 
 from matplotlib.figure import Figure
+from sklearn.ensemble import VotingClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
+from knnc.image import Blur
 from knnc.plot import RIGHT, WRONG, MisreadDisplay, ReadDisplay
 
 
@@ -184,3 +188,47 @@ def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r'pip install "knnc\[plot\]"'):
         ReadDisplay(images=[[[0]]], y_true=[0], y_pred=[0]).plot()
+
+
+def test_neighbours_of_pipelines_and_of_several_that_vote(read: SimpleNamespace) -> None:
+    X_train, y_train = read.train
+    pipe = make_pipeline(Blur(), knnc.KNeighborsClassifier()).fit(X_train, y_train)
+    several = VotingClassifier([("pipe", pipe), ("plain", knnc.KNeighborsClassifier())])
+    several.fit(X_train, y_train)
+    y_pred = np.where(np.arange(len(read.y)) < 3, -1, read.y)
+    dist, ind = pipe[-1].kneighbors(pipe[:-1].transform(read.X[:3]), n_neighbors=4)
+    for estimator in (pipe, several):
+        display = MisreadDisplay.from_estimator(
+            estimator,
+            read.X,
+            read.y,
+            X_train=X_train,
+            y_train=y_train,
+            y_pred=y_pred,
+            n_neighbors=4,
+        )
+        np.testing.assert_array_equal(display.distances, dist)
+        np.testing.assert_array_equal(display.neighbor_labels, y_train[ind])
+    with pytest.raises(TypeError, match="GaussianNB has no kneighbors"):
+        MisreadDisplay.from_estimator(
+            GaussianNB().fit(X_train, y_train), read.X, read.y, X_train=X_train, y_train=y_train
+        )
+
+
+def test_long_labels_take_two_lines() -> None:
+    images = np.zeros((2, 4, 4), np.uint8)
+    names = np.array(["Ankle boot", "T-shirt/top"])
+    display = MisreadDisplay(
+        images=images,
+        y_true=names,
+        y_pred=names[::-1],
+        neighbor_images=images[:, np.newaxis],
+        neighbor_labels=names[:, np.newaxis],
+        distances=[[1.5], [20.25]],
+    ).plot()
+    boxes = [text.get_window_extent() for text in display.ax_.texts]
+    for i, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[:i])
+    assert texts(display)[0] == "T-shirt/top,\nis Ankle boot"
+    shown = ReadDisplay(images=images, y_true=names, y_pred=names[[0, 0]]).plot()
+    assert texts(shown) == ["Ankle boot", "Ankle boot,\nis T-shirt/top"]

@@ -1,9 +1,10 @@
-"""The command line: ``knnc demo``, ``knnc evaluate``, ``knnc read``,
-``knnc info``.
+"""The command line: ``knnc demo``, ``knnc evaluate``, ``knnc compare``, ``knnc view``,
+``knnc read``, ``knnc groundtruth``, ``knnc info``.
 
-``_app`` declares the commands and the policy for errors; each command's work is in a module of its
-own, imported when it runs, so that ``knnc --help`` loads no estimator. typer and rich come with the
-extra ``cli``; without them :func:`main` says so in a sentence.
+``_app`` declares the commands and the policy for errors, ``_view_app`` those of ``knnc view``, and
+``_options`` what several of them take. Each command's work is in a module of its own, imported when
+it runs, so that ``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``;
+without them :func:`main` says so in a sentence.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from knnc.cli._console import say_error
-from knnc.cli._options import DataHome, Datasets, Out
+from knnc.cli._options import DataHome, Dataset, Datasets, Json, Limit, Out, Recipe
 from knnc.cli._view_app import view
 
 # What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
@@ -117,7 +117,9 @@ def knnc_(
 def demo(
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", dir_okay=False, help="Where the picture goes."),
+        typer.Option(
+            "--out", "--output", "-o", dir_okay=False, help="Where the picture goes: a PNG."
+        ),
     ] = Path("knnc-demo.png"),
 ) -> None:
     """Read handwritten digits: how well, how fast, and a picture of it.
@@ -131,14 +133,7 @@ def demo(
 
 @app.command()
 def evaluate(
-    dataset: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATASET",
-            help="digits, mnist, fashion-mnist, or a folder with four IDX files.",
-            show_default=False,
-        ),
-    ],
+    dataset: Dataset,
     n_neighbors: Annotated[
         int | None,
         typer.Option(
@@ -156,28 +151,13 @@ def evaluate(
             show_default=_RECIPES,
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(metavar="NAME", help="The way to read.")] = "plain",
+    recipe: Recipe = "plain",
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="How many threads.", show_default="all")
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Read only the first N test images.", show_default="all"
-        ),
-    ] = None,
-    data_home: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            file_okay=False,
-            help="Where data sets are kept.",
-            show_default="KNNC_DATA_HOME, or ~/knnc_data",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on one line instead of a table.")
-    ] = False,
+    limit: Limit = None,
+    data_home: DataHome = None,
+    as_json: Json = False,
 ) -> None:
     """Read the test images of a data set: error, time, speed."""
     from knnc.cli._evaluate import run
@@ -214,9 +194,7 @@ def compare(
     ] = False,
     out: Out = None,
     data_home: DataHome = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on one line instead of a table.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Data sets side by side: read by the recipes, by scikit-learn's classifiers, by one pixel.
 
@@ -272,15 +250,7 @@ def read(
             "--transposed", help="The training images are stored by column, as EMNIST's are."
         ),
     ] = False,
-    data_home: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            file_okay=False,
-            help="Where data sets are kept.",
-            show_default="KNNC_DATA_HOME, or ~/knnc_data",
-        ),
-    ] = None,
+    data_home: DataHome = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on one line instead of text.")
     ] = False,

@@ -46,7 +46,7 @@ def run(
     path = picture_path(out, "compare", *datasets)
     names = [Path(dataset).name for dataset in datasets]
     if len(set(names)) < len(names):
-        raise typer.BadParameter("two of them have the same name", param_hint="DATASET...")
+        raise typer.BadParameter("two of them have the same name", param_hint="DATASET")
     parts = {
         name: load_parts(dataset, data_home) for name, dataset in zip(names, datasets, strict=True)
     }

@@ -16,7 +16,7 @@ Dataset = Annotated[
 Datasets = Annotated[
     list[str],
     typer.Argument(
-        metavar="DATASET...",
+        metavar="DATASET",
         help="digits, mnist, fashion-mnist, or folders with four IDX files.",
         show_default=False,
     ),
@@ -32,7 +32,7 @@ DataHome = Annotated[
 ]
 Limit = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Only the first N test images.", show_default="all"),
+    typer.Option(metavar="N", min=1, help="Read only the first N test images.", show_default="all"),
 ]
 Recipe = Annotated[str, typer.Option(metavar="NAME", help="The way to read.")]
 Out = Annotated[
@@ -45,4 +45,7 @@ Out = Annotated[
         help="Where the picture goes: a PNG, PDF or SVG.",
         show_default="knnc-<what>-<data>.png",
     ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on one line instead of a table.")
 ]
