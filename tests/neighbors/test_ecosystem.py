@@ -184,6 +184,17 @@ def test_isomap(some: SimpleNamespace) -> None:
     assert embedded[0].transform(some.Q / 255.0).shape == (100, 2)
 
 
+def test_neighbours_have_the_form_that_umap_takes(some: SimpleNamespace) -> None:
+    """Each row comes first among its own neighbours, or a twin of it with a smaller index."""
+    dist, ind = knnc.NearestNeighbors(n_neighbors=15).fit(some.X).kneighbors(some.X)
+    assert ind.shape == dist.shape == (N, 15)
+    assert (ind.dtype.kind, dist.dtype.kind) == ("i", "f")
+    assert (dist[:, 0] == 0.0).all()
+    assert (np.diff(dist) >= 0.0).all()
+    np.testing.assert_array_equal(some.X[ind[:, 0]], some.X)
+    assert (ind[:, 0] <= np.arange(N)).all()
+
+
 def test_umap(some: SimpleNamespace) -> None:
     umap = pytest.importorskip("umap", reason="needs umap-learn")
     nn = knnc.NearestNeighbors(n_neighbors=15).fit(some.X)
