@@ -79,7 +79,7 @@ def test_the_command_is_there() -> None:
 
 def test_every_extra_is_known() -> None:
     extras = set(metadata.metadata("knnc").get_all("Provides-Extra"))
-    assert {"all", "cli", "datasets", "ocr", "pdf", "plot", "progress"} <= extras
+    assert {"all", "cli", "dask", "datasets", "ocr", "pdf", "plot", "progress"} <= extras
 
 
 def test_the_extension_module_is_for_every_later_python() -> None:

@@ -13,7 +13,7 @@ are found with exact integers; elsewhere scikit-learn's own search runs, and `en
 
 The map of the house; imports point down only::
 
-      cli/  plot/                               programs, pictures
+      cli/  plot/  dask                         programs, pictures, clusters
         |     |
         v     v
       recipes   inspection/   ocr/              ways to read, reports, pages

@@ -1,0 +1,288 @@
+"""Rows on the workers of a cluster: the answers of one machine, bit for bit, and workers that die.
+
+Chunkings are compared on Dask's threads, which start at once; the rest on a cluster of processes.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import knnc
+
+pytest.importorskip("dask", reason="needs the extra 'dask'")
+pytest.importorskip("distributed", reason="needs the extra 'dask'")
+
+import dask
+import dask.array as da
+import distributed
+
+import knnc.dask as knnc_dask
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 4, (900, 12), dtype=np.uint8)  # full of ties
+X[::7] = X[3]
+Y = RNG.integers(0, 5, 900)
+Q = RNG.integers(0, 4, (77, 12), dtype=np.uint8)
+CHUNKS: list[tuple[int, ...]] = [
+    (900,),
+    (1, 899),
+    (0, 300, 0, 5, 595, 0),
+    (100,) * 9,
+    tuple([30] * 30),
+]
+
+
+@pytest.fixture(params=CHUNKS, ids=lambda chunks: f"{len(chunks)} chunks of {chunks[0]}")
+def chunks(request: pytest.FixtureRequest) -> tuple[int, ...]:
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def on_threads() -> Iterator[None]:
+    with dask.config.set(scheduler="threads", num_workers=4):
+        yield
+
+
+def _rows(chunks: tuple[int, ...]) -> Any:
+    parts, start = [], 0
+    for length in chunks:
+        parts.append(da.from_array(X[start : start + length], chunks=(max(1, length), 12)))
+        start += length
+    return da.concatenate(parts)
+
+
+def _cut(array: np.ndarray, chunks: tuple[int, ...]) -> Any:
+    return da.from_array(array, chunks=(chunks, *array.shape[1:]))
+
+
+def _equal(got: Any, want: Any) -> None:
+    for one, other in zip(*(x if isinstance(x, tuple) else (x,) for x in (got, want)), strict=True):
+        assert isinstance(one, da.Array)
+        assert one.dtype == other.dtype
+        assert one.shape == other.shape
+        np.testing.assert_array_equal(one.compute(), other, strict=True)
+
+
+# --- one machine's answers ---
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", "hamming"])
+def test_neighbours(chunks: tuple[int, ...], metric: str) -> None:
+    expected = knnc.NearestNeighbors(n_neighbors=9, metric=metric).fit(X)
+    nn = knnc_dask.NearestNeighbors(n_neighbors=9, metric=metric).fit(_rows(chunks))
+    assert (nn.n_samples_fit_, nn.n_features_in_) == X.shape
+    _equal(nn.kneighbors(_cut(Q, (50, 27))), expected.kneighbors(Q))
+    _equal(nn.kneighbors(Q, 1, return_distance=False), expected.kneighbors(Q, 1, False))
+    _equal(nn.kneighbors(), expected.kneighbors())
+
+
+def test_all_rows_wanted(chunks: tuple[int, ...]) -> None:
+    nn = knnc_dask.NearestNeighbors().fit(_rows(chunks))
+    _equal(nn.kneighbors(Q[:3], 900), knnc.NearestNeighbors().fit(X).kneighbors(Q[:3], 900))
+
+
+def _by_hand(dist: np.ndarray) -> np.ndarray:
+    return 1 / (dist + 1)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance", _by_hand])
+@pytest.mark.parametrize(
+    "labels", [Y, np.array(list("edcba"))[Y], np.c_[Y, Y % 2]], ids=["numbers", "letters", "two"]
+)
+def test_classification(weights: Any, labels: np.ndarray, chunks: tuple[int, ...]) -> None:
+    expected = knnc.KNeighborsClassifier(7, weights=weights).fit(X, labels)
+    y = da.from_array(labels, chunks=(200, *labels.shape[1:]))
+    clf = knnc_dask.KNeighborsClassifier(7, weights=weights).fit(_rows(chunks), y)
+    several = labels.ndim == 2
+    for names, other in zip(
+        clf.classes_ if several else [clf.classes_],
+        expected.classes_ if several else [expected.classes_],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(names, other)
+    _equal(clf.predict(_cut(Q, (50, 27))), expected.predict(Q))
+    if labels.ndim == 1:
+        _equal(clf.predict_proba(Q), expected.predict_proba(Q))
+        _equal(clf.predict(None), expected.predict(None))
+        assert clf.score(Q, Y[:77]) == np.mean(expected.predict(Q) == Y[:77])
+    else:
+        with pytest.raises(ValueError, match="one output"):
+            clf.predict_proba(Q)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance", _by_hand])
+@pytest.mark.parametrize("n_outputs", [None, 3])
+def test_regression(weights: Any, n_outputs: int | None, chunks: tuple[int, ...]) -> None:
+    y = RNG.standard_normal(900 if n_outputs is None else (900, n_outputs))
+    expected = knnc.KNeighborsRegressor(7, weights=weights).fit(X, y)
+    reg = knnc_dask.KNeighborsRegressor(7, weights=weights).fit(_rows(chunks), y)
+    _equal(reg.predict(_cut(Q, (50, 27))), expected.predict(Q))
+
+
+def test_pruned_chunks() -> None:
+    rows = (RNG.integers(0, 256, (9, 40))[RNG.integers(0, 9, 3000)] // 2).astype(np.uint8)
+    rows += RNG.integers(0, 9, rows.shape, dtype=np.uint8)
+    nn = knnc_dask.NearestNeighbors(algorithm="pruned").fit(da.from_array(rows, chunks=(1200, 40)))
+    _equal(nn.kneighbors(rows[:50]), knnc.NearestNeighbors().fit(rows).kneighbors(rows[:50]))
+
+
+def test_chunks_of_unknown_sizes_and_of_columns() -> None:
+    nn = knnc.NearestNeighbors().fit(X[X[:, 0] > 0])
+    rows = _cut(X, (500, 400))
+    filtered = rows[rows[:, 0] > 0]
+    queries = _cut(Q, (40, 37)).rechunk((40, 5))
+    some = queries[queries[:, 1] > 0]
+    estimator = knnc_dask.NearestNeighbors().fit(filtered.rechunk({1: 5}))
+    _equal(estimator.kneighbors(some), nn.kneighbors(Q[Q[:, 1] > 0]))
+    assert np.isnan(filtered.shape[0])  # what was given is as it was
+
+
+def test_nothing_is_computed_before_it_is_asked_for() -> None:
+    searched: list[int] = []
+
+    def watched(block: np.ndarray) -> np.ndarray:
+        searched.append(len(block))
+        return block
+
+    nn = knnc_dask.NearestNeighbors().fit(_rows(CHUNKS[1]))
+    queries = _cut(Q, (50, 27)).map_blocks(watched, dtype=np.uint8, meta=Q[:0])
+    dist, ind = nn.kneighbors(queries)
+    assert searched == []
+    dask.compute(dist, ind)
+    assert sorted(searched) == [27, 50]  # once each
+
+
+def test_params_and_clones() -> None:
+    clf = knnc_dask.KNeighborsClassifier(3, weights="distance", p=1)
+    ours, theirs = (
+        clf.get_params(),
+        knnc.KNeighborsClassifier(3, weights="distance", p=1).get_params(),
+    )
+    assert ours == {name: theirs[name] for name in ours}
+    assert clone(clf).get_params() == ours
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "why"),
+    [
+        (lambda: knnc_dask.NearestNeighbors().fit(X.astype(float)), TypeError, "must be uint8"),
+        (lambda: knnc_dask.NearestNeighbors().fit(X[0]), ValueError, "two axes"),
+        (lambda: knnc_dask.NearestNeighbors().fit(X[:0]), ValueError, "0 sample"),
+        (lambda: knnc_dask.NearestNeighbors(metric="cosine").fit(X), ValueError, "cosine"),
+        (lambda: knnc_dask.NearestNeighbors(algorithm="x").fit(X), ValueError, "algorithm"),
+        (
+            lambda: knnc_dask.NearestNeighbors(algorithm="pruned", metric="hamming").fit(X),
+            ValueError,
+            "pruned",
+        ),
+        (lambda: knnc_dask.NearestNeighbors(n_jobs=0).fit(X), ValueError, "n_jobs"),
+        (
+            lambda: knnc_dask.NearestNeighbors().fit(X).kneighbors(Q[:, :5]),
+            ValueError,
+            "5 features",
+        ),
+        (lambda: knnc_dask.NearestNeighbors().fit(X).kneighbors(Q, 0), ValueError, "> 0"),
+        (lambda: knnc_dask.NearestNeighbors().fit(X).kneighbors(Q, 901), ValueError, "<= n_sam"),
+        (lambda: knnc_dask.NearestNeighbors().fit(X).kneighbors(None, 900), ValueError, "< n_sam"),
+        (lambda: knnc_dask.NearestNeighbors().fit(X).kneighbors(Q, 1.5), TypeError, "integer"),
+        (lambda: knnc_dask.KNeighborsClassifier().fit(X, Y[:9]), ValueError, "900 rows"),
+        (lambda: knnc_dask.KNeighborsClassifier(weights="x").fit(X, Y), ValueError, "weights"),
+    ],
+)
+def test_what_is_refused(make: Any, error: type[Exception], why: str) -> None:
+    with pytest.raises(error, match=why):
+        make()
+
+
+def test_chunks_travel_without_their_index() -> None:
+    chunk = knnc_dask._make(X, Y, "sqeuclidean", "auto", 1)
+    state = pickle.dumps(chunk)
+    assert len(state) < X.nbytes + Y.nbytes + 1000
+    back = pickle.loads(state)
+    for got, want in zip(back.search(Q, 3, 5, 1), chunk.search(Q, 3, 5, 1), strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert dask.sizeof.sizeof(chunk) >= 2 * X.nbytes
+
+
+def test_threads_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knnc_dask, "effective_n_threads", lambda n_jobs: n_jobs or 8)
+    assert knnc_dask._task_threads(None) == 8
+    seen: list[int] = []
+    thread = threading.Thread(
+        target=lambda: seen.extend(knnc_dask._task_threads(n) for n in (None, 3))
+    )
+    thread.start()
+    thread.join()
+    assert seen == [2, 3]  # four of Dask's threads at a time
+
+
+# --- a cluster of processes ---
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
+def test_a_worker_that_dies_in_the_middle(client: Any) -> None:
+    """Its chunks are made again elsewhere, and the answer is the same."""
+    expected = knnc.KNeighborsClassifier(5).fit(X, Y)
+    with client.as_current():
+        clf = knnc_dask.KNeighborsClassifier(5).fit(_rows(CHUNKS[3]), Y)
+        distributed.wait(list(clf._chunks))
+        holders = {key: who for key, who in client.who_has(clf._chunks).items() if who}
+        assert len({worker for who in holders.values() for worker in who}) == 2
+        slow = _cut(Q, (7,) * 11).map_blocks(_slowly, dtype=np.uint8)
+        answer = client.compute(clf.predict(slow))
+        time.sleep(0.3)
+        victim = next(iter(client.run(os.getpid).values()))
+        os.kill(victim, signal.SIGKILL)
+        np.testing.assert_array_equal(answer.result(timeout=120), expected.predict(Q))
+        # And once more, with what is left of the cluster or has come back.
+        np.testing.assert_array_equal(clf.predict(Q).compute(), expected.predict(Q))
+
+
+def _slowly(block: np.ndarray) -> np.ndarray:
+    time.sleep(0.2)
+    return block
+
+
+def test_queries_in_parallel_with_an_estimator_of_one_machine(client: Any) -> None:
+    clf = knnc.KNeighborsClassifier(5).fit(X, Y)
+    with client.as_current():
+        answer = da.map_blocks(clf.predict, _cut(Q, (20, 57)), dtype=Y.dtype, drop_axis=1)
+        np.testing.assert_array_equal(answer.compute(), clf.predict(Q))
+        nn = knnc_dask.NearestNeighbors(n_neighbors=3).fit(_rows(CHUNKS[2]))
+        dist, ind = dask.compute(*nn.kneighbors(Q))
+    want = knnc.NearestNeighbors(n_neighbors=3).fit(X).kneighbors(Q)
+    np.testing.assert_array_equal(dist, want[0])
+    np.testing.assert_array_equal(ind, want[1])
+
+
+def test_joblib_with_a_cluster(client: Any) -> None:
+    import joblib
+    from sklearn.model_selection import cross_val_score
+
+    with client.as_current():
+        expected = cross_val_score(knnc.KNeighborsClassifier(5), X, Y, cv=3)
+        with joblib.parallel_config("dask"):
+            scores = cross_val_score(knnc.KNeighborsClassifier(5), X, Y, cv=3, n_jobs=2)
+    np.testing.assert_array_equal(scores, expected)
