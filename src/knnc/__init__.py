@@ -65,7 +65,7 @@ from typing import TYPE_CHECKING, Any
 from knnc._version import __version__
 
 if TYPE_CHECKING:
-    from knnc import datasets, image, inspection, ocr
+    from knnc import datasets, image, inspection, ocr, plot
     from knnc.engine.memory import config_context, get_config, set_config
     from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
@@ -105,6 +105,7 @@ __all__ = [
     "kneighbors_graph",
     "load",
     "ocr",
+    "plot",
     "progress",
     "radius_neighbors_graph",
     "save",
@@ -141,7 +142,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name, or a public part of the package, when it is first asked for."""
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-    elif name in ("datasets", "image", "inspection", "ocr"):
+    elif name in ("datasets", "image", "inspection", "ocr", "plot"):
         value = import_module(f"knnc.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,9 +25,9 @@ def field(*, slow: bool) -> dict[str, Any]:
     """The benchmark's classifiers by name, each with settings from its grid, on scaled pixels.
 
     Xiao, Rasul and Vollgraf, "Fashion-MNIST" (2017): `benchmark/baselines.json` has the grid, and
-    every classifier gets pixels that were made to have mean 0 and variance 1. One setting of each is
-    taken. GaussianProcessClassifier, which is in the grid too, is left out: its time grows with the
-    cube of the number of rows.
+    every classifier gets pixels that were made to have mean 0 and variance 1. One setting of each
+    is taken. GaussianProcessClassifier, which is in the grid too, is left out: its time grows with
+    the cube of the number of rows.
     """
     classifiers = {
         "SVC": SVC(C=10, kernel="rbf"),
