@@ -77,16 +77,17 @@ def row(images: str, recipe: str, parts: list[Part]) -> str:
     )
 
 
-def write(images: str, rows: list[str]) -> None:
-    """Put rows into the README's table, in place of those of the same images."""
+def write(rows: list[str]) -> None:
+    """Put rows into the README's table, in place of those of the same images and recipes."""
     before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     table, _, after = rest.partition(END)
-    known = {name: [] for name in RUNS}
-    for line in table.splitlines(keepends=True)[2:]:
-        name = line.split(" | ")[0].removeprefix("| ")
-        known.get(name, []).append(line)
-    known[images] = rows
-    lines = [line for name in RUNS for line in known[name]]
+    known = {}
+    for line in [*table.splitlines(keepends=True)[2:], *rows]:
+        cells = line.split(" | ")
+        if len(cells) > 1:
+            known[cells[0].removeprefix("| "), cells[1].strip("`")] = line
+    keys = [(name, recipe) for name, (_, recipes) in RUNS.items() for recipe in recipes]
+    lines = [known[key] for key in keys if key in known]
     note = f"\n{cpu_name()}, {effective_n_threads()} threads.\n"
     README.write_text(before + BEGIN + HEAD + "".join(lines) + note + END + after, encoding="utf-8")
 
@@ -94,6 +95,7 @@ def write(images: str, rows: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="*", help=f"some of: {'; '.join(RUNS)} (all)")
+    parser.add_argument("--recipe", default="", help="this one alone")
     parser.add_argument("--write", action="store_true", help="put the rows into the README")
     arguments = parser.parse_args()
     for images in arguments.images or RUNS:
@@ -101,10 +103,12 @@ def main() -> None:
         parts = load()
         rows = []
         for recipe in recipes:
+            if arguments.recipe not in ("", recipe):
+                continue
             rows.append(row(images, recipe, parts))
             print(rows[-1], end="", flush=True)
         if arguments.write:
-            write(images, rows)
+            write(rows)
 
 
 if __name__ == "__main__":

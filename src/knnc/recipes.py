@@ -94,28 +94,37 @@ def accurate(
     n_candidates: int = 100,
     n_jobs: int | None = None,
 ) -> VotingClassifier:
-    """Handwriting: two readers vote, on images made upright.
+    """Handwriting: three readers vote.
 
-    The first compares strokes by the image distortion model, with the nearest by what :func:`fast`
-    maps images to; the second is :func:`fast` with more neighbours.
+    Two compare strokes by the image distortion model, with the nearest by what :func:`fast` maps
+    images to: the one on images made upright, the other on images as they are drawn. The third
+    is :func:`fast`.
 
     Parameters
     ----------
     n_neighbors, weights, n_candidates, n_jobs
-        Of the first, as :class:`knnc.image.DistortionKNeighborsClassifier` takes them.
+        Of the first two, as :class:`knnc.image.DistortionKNeighborsClassifier` takes them.
 
     Returns
     -------
     estimator : VotingClassifier
         Not yet fitted.
     """
-    features = make_pipeline(HOG(_CELLS, n_jobs=n_jobs), LocalDiscriminant(60, n_jobs=n_jobs))
-    strokes = DistortionKNeighborsClassifier(
-        n_neighbors, weights=weights, n_candidates=n_candidates, features=features, n_jobs=n_jobs
-    )
+
+    def strokes(*first: Any) -> DistortionKNeighborsClassifier:
+        mapped = (HOG(_CELLS, n_jobs=n_jobs), LocalDiscriminant(60, n_jobs=n_jobs))
+        return DistortionKNeighborsClassifier(
+            n_neighbors,
+            weights=weights,
+            n_candidates=n_candidates,
+            features=make_pipeline(*first, *mapped),
+            n_jobs=n_jobs,
+        )
+
     readers = [
-        ("strokes", make_pipeline(Stretch(), Deskew(), strokes)),
-        ("mapped", fast(n_neighbors=20, n_jobs=n_jobs)),
+        ("upright", make_pipeline(Stretch(), Deskew(), strokes())),
+        ("drawn", make_pipeline(Stretch(), strokes(Deskew()))),
+        ("mapped", fast(n_jobs=n_jobs)),
     ]
     return VotingClassifier(readers, voting="soft")
 

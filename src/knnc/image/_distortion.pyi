@@ -21,6 +21,7 @@ class Gallery:
         max_shift: int,
         n_threads: int,
         kernel: str | None = None,
+        root: bool = False,
     ) -> None: ...
     @property
     def kernel(self) -> str: ...

@@ -190,6 +190,8 @@ cdef class Gallery:
     n_threads : int
     kernel : str or None
         None for the best that runs here.
+    root : bool
+        Whether gradients are as long as the root of their length.
     """
     cdef object _images, _pairs  # what the pointers point into
     cdef const uint8_t *images
@@ -202,7 +204,7 @@ cdef class Gallery:
 
     def __init__(
         self, const uint8_t[:, ::1] images, int64_t height, int64_t width, int64_t warp,
-        weights, int64_t max_shift, int n_threads, kernel=None,
+        weights, int64_t max_shift, int n_threads, kernel=None, bint root=False,
     ):
         if images.shape[1] != height * width:
             raise ValueError("the images are not of that height and width.")
@@ -214,7 +216,7 @@ cdef class Gallery:
         self.pairs = NULL
         self.found = find_idm_kernel(kernel)
         self.pace = 1e-5
-        knnc_idm_layout(&self.shape, height, width, warp)
+        knnc_idm_layout(&self.shape, height, width, warp, root)
         self.weights.features = weights.get("features", 0.0)
         self.weights.pixels = weights.get("pixels", 0.0)
         self.weights.manhattan = weights.get("manhattan", 0.0)

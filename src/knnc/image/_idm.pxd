@@ -20,7 +20,7 @@ cdef extern from "idm.h" nogil:
         knnc_idm_cost cost
 
     void knnc_idm_layout(
-        knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp
+        knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp, int root
     ) noexcept
     void knnc_idm_gradients(
         const knnc_idm_shape *shape, const uint8_t *image, int8_t *pairs

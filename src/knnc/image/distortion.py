@@ -126,6 +126,9 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         From 0 to 8. A 28 x 28 image costs (2 warp + 1)^2 x 0.04 microseconds or so.
     max_shift : int, default=1
         From 0 to 64.
+    gradients : {"linear", "root"}, default="linear"
+        What "idm" and "idm_back" compare. "root" makes gradients as long as the root of their
+        length, so that faint edges count too, as those inside of a picture of clothes do.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
     n_jobs : int or None, default=None
@@ -198,6 +201,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         distance: Any = "idm",
         warp: int = 2,
         max_shift: int = 1,
+        gradients: str = "linear",
         image_shape: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -208,6 +212,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         self.distance = distance
         self.warp = warp
         self.max_shift = max_shift
+        self.gradients = gradients
         self.image_shape = image_shape
         self.n_jobs = n_jobs
 
@@ -270,6 +275,8 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
             raise ValueError(
                 f"weights must be 'uniform', 'distance', a callable or None, got {self.weights!r}."
             )
+        if self.gradients not in ("linear", "root"):
+            raise ValueError(f"gradients must be 'linear' or 'root', got {self.gradients!r}.")
         if self.n_candidates < self.n_neighbors:
             raise ValueError(
                 f"n_candidates={self.n_candidates} are fewer than n_neighbors={self.n_neighbors}."
@@ -299,6 +306,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
                         self._terms,
                         self.max_shift,
                         n_threads,
+                        root=self.gradients == "root",
                     )
                     features = self._features_of(self._rows)
                     self._lazy_searcher = _Searcher(features, gallery, n_threads)

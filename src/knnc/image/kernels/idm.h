@@ -10,7 +10,8 @@
  * with (ax, ay) A's gradients, (bx, by) B's; both are 0 outside of the image.
  *
  * The widths.  A Sobel gradient of bytes is within +-4 * 255 = 1,020; divided by 17 and rounded it
- * is within +-60, a difference of two within +-120, and
+ * is within +-60 (or so it is by the root of its length, see idm.c), a difference of two within
+ * +-120, and
  *     the sum of two squares is at most 2 * 120^2 = 28,800 < 2^15: vpmaddubsw, which saturates at
  *         32,767, gives it exactly, and takes 120 for a byte with or without a sign;
  *     a quarter of it is at most 7,200, and nine of these 64,800 < 2^16: a match fits 16 bits.
@@ -28,12 +29,16 @@
 #include <stdint.h>
 
 #define KNNC_IDM_STEP 17
+#define KNNC_IDM_MOST 60.0
+#define KNNC_IDM_LONGEST 1020.0
+#define KNNC_IDM_NOISE 6
 #define KNNC_IDM_ROWS 7
 #define KNNC_IDM_MAX_WARP 8
 
 typedef struct {
     int64_t height, width;
     int64_t warp;
+    int64_t root;     /* gradients as long as the root of their length */
     int64_t stride;   /* pairs of a row */
     int64_t n_rows;   /* with those above and below */
     int64_t n_strips; /* ceil(height / KNNC_IDM_ROWS) */
@@ -51,7 +56,8 @@ typedef struct {
 } knnc_idm_kernel;
 
 /* idm.c */
-void knnc_idm_layout(knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp);
+void knnc_idm_layout(knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp,
+                     int root);
 void knnc_idm_gradients(const knnc_idm_shape *shape, const uint8_t *image, int8_t *pairs);
 
 /* idm_select.c: best first. */
