@@ -33,8 +33,9 @@ from knnc.image import (
     DistortionKNeighborsClassifier,
     LocalDiscriminant,
     SoftWeights,
+    Stretch,
 )
-from knnc.recipes import RECIPES, accurate
+from knnc.recipes import RECIPES, accurate, clothes
 
 N_TRAIN = 50_000
 # Neighbours that vote, and the width of their votes: changed after the fit, which is the longer.
@@ -93,6 +94,19 @@ def things() -> Candidates:
         for n_components in (100, 150, 200):
             estimator = make_pipeline(features, LocalDiscriminant(n_components), searched())
             yield f"things, cells {name}, {n_components} components", estimator, VOTES
+    for settings in (
+        {"warp": 2, "gradients": "linear", "distance": {"features": 1.0, "idm": 0.007}},
+        {"warp": 2, "gradients": "root", "distance": {"features": 1.0, "idm": 0.0035}},
+        {"warp": 1, "gradients": "root", "distance": {"features": 1.0, "idm": 0.002}},
+        {"warp": 1, "gradients": "root", "distance": {"features": 1.0, "idm": 0.0035}},
+    ):
+        for mirrored in (False, True):
+            last = clothes().steps[-1][1].set_params(mirrored=mirrored, **settings)
+            yield (
+                f"things moved, mirrored {mirrored}, {settings}",
+                make_pipeline(Stretch(), last),
+                VOTES,
+            )
 
 
 def recipes() -> Candidates:

@@ -67,6 +67,35 @@ def test_neighbors_are_the_nearest_of_the_candidates(images, features, leave_out
         assert not (ind == np.arange(60)[:, np.newaxis]).any()
 
 
+def test_mirrored_images_are_training_images_too(images) -> None:
+    params = {"n_candidates": 9, "features": HOG_8, "distance": "idm", "warp": 1}
+    clf = DistortionKNeighborsClassifier(**params, mirrored=True).fit(images, LABELS)
+    mirrored = images.reshape(-1, *SHAPE)[:, :, ::-1].reshape(images.shape)
+    both = DistortionKNeighborsClassifier(**params)
+    both.fit(np.concatenate([images, mirrored]), np.tile(LABELS, 2))
+    Q = np.concatenate([draw_images(2, 7, SHAPE, "strokes"), mirrored[3:5]])
+    dist, ind = clf.kneighbors(Q, 5)
+    want_dist, want_ind = both.kneighbors(Q, 5)
+    np.testing.assert_array_equal(dist, want_dist)
+    np.testing.assert_array_equal(ind, want_ind % len(images))
+    np.testing.assert_array_equal(ind[-2:, 0], [3, 4])
+    np.testing.assert_array_equal(clf.predict_proba(Q), both.predict_proba(Q))
+
+
+@pytest.mark.parametrize("n_candidates", [3, 9])
+def test_leave_one_out_leaves_the_mirrored_one_out_too(images, n_candidates) -> None:
+    clf = DistortionKNeighborsClassifier(
+        n_candidates=n_candidates, features=HOG_8, warp=1, mirrored=True
+    )
+    dist, ind = clf.fit(images, LABELS).kneighbors(n_neighbors=3)
+    for i in (0, 2, 7, 31, 33):
+        others = np.delete(np.arange(len(images)), i)
+        clf.fit(images[others], LABELS[others])
+        want_dist, want_ind = clf.kneighbors(images[i : i + 1], 3)
+        np.testing.assert_array_equal(dist[i], want_dist[0])
+        np.testing.assert_array_equal(ind[i], others[want_ind[0]])
+
+
 def test_the_vote_is_that_of_the_other_classifiers(images) -> None:
     y = np.array(["b", "a", "c"])[np.arange(60) % 3]
     Q = draw_images(2, 30, SHAPE, "strokes")
@@ -209,6 +238,7 @@ except KeyboardInterrupt:
         ({"distance": {"idm": 0.0}}, ValueError, "weight of 'idm'"),
         ({"distance": {"idm": np.nan}}, ValueError, "weight of 'idm'"),
         ({"distance": {"idm": "1"}}, ValueError, "weight of 'idm'"),
+        ({"gradients": "cubic"}, ValueError, "gradients must be 'linear' or 'root'"),
         ({"image_shape": (4, 4)}, ValueError, "16 pixels.*64"),
         ({"n_jobs": 0}, ValueError, "n_jobs"),
     ],

@@ -42,9 +42,10 @@ def distances(
     max_shift: int = 1,
     n_threads: int = 1,
     progress: ProgressCallback | None = None,
+    root: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every row of X a candidate of every query, with the features term 7 times its index."""
-    gallery = Gallery(X, *shape, warp, weights, max_shift, n_threads, kernel)
+    gallery = Gallery(X, *shape, warp, weights, max_shift, n_threads, kernel, root)
     candidates = np.tile(np.arange(len(X)), (len(Q), 1))
     return rerank(gallery, Q, candidates, 7 * candidates, k or len(X), n_threads, progress)
 
@@ -54,10 +55,11 @@ def in_order(costs: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return np.take_along_axis(costs, ind, axis=1), ind
 
 
-def costs_of(Q: Bytes, X: Bytes, shape: tuple[int, int], warp: int = 2) -> np.ndarray:
-    return np.array(
-        [[idm_cost(q.reshape(shape), x.reshape(shape), warp) for x in X] for q in Q], dtype=float
-    )
+def costs_of(
+    Q: Bytes, X: Bytes, shape: tuple[int, int], warp: int = 2, *, root: bool = False
+) -> np.ndarray:
+    costs = [[idm_cost(q.reshape(shape), x.reshape(shape), warp, root=root) for x in X] for q in Q]
+    return np.array(costs, dtype=float)
 
 
 def images(seed: int, shape: tuple[int, int]) -> Bytes:
@@ -74,11 +76,13 @@ def images(seed: int, shape: tuple[int, int]) -> Bytes:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("warp", [0, 1, 2, 3])
-def test_every_shape_and_warp(kernel: str, shape: tuple[int, int], warp: int) -> None:
+@pytest.mark.parametrize(
+    ("warp", "root"), [(0, False), (1, False), (2, False), (3, False), (1, True)]
+)
+def test_every_shape_and_warp(kernel: str, shape: tuple[int, int], warp: int, root: bool) -> None:
     X, Q = images(1, shape), images(2, shape)[2:5]
-    dist, ind = distances(X, Q, shape, {"idm": 1.0}, kernel=kernel, warp=warp)
-    want_dist, want_ind = in_order(costs_of(Q, X, shape, warp), len(X))
+    dist, ind = distances(X, Q, shape, {"idm": 1.0}, kernel=kernel, warp=warp, root=root)
+    want_dist, want_ind = in_order(costs_of(Q, X, shape, warp, root=root), len(X))
     np.testing.assert_array_equal(dist, want_dist)
     np.testing.assert_array_equal(ind, want_ind)
 
@@ -96,9 +100,10 @@ def test_the_dearest_match_there_is(kernel: str) -> None:
     pattern = np.where((x // 2 + y // 2) % 2 == 0, 255, 0).astype(np.uint8)
     X = np.stack([pattern, 255 - pattern, np.where(x // 2 % 2 == 0, 255, 0)])
     X = X.astype(np.uint8).reshape(3, -1)
-    for warp in (0, 2):
-        dist, _ = distances(X, X, (28, 28), {"idm": 1.0}, kernel=kernel, warp=warp)
-        np.testing.assert_array_equal(dist, in_order(costs_of(X, X, (28, 28), warp), 3)[0])
+    for warp, root in ((0, False), (2, False), (0, True)):
+        dist, _ = distances(X, X, (28, 28), {"idm": 1.0}, kernel=kernel, warp=warp, root=root)
+        want = costs_of(X, X, (28, 28), warp, root=root)
+        np.testing.assert_array_equal(dist, in_order(want, 3)[0])
 
 
 def test_early_abandon_changes_nothing(kernel: str) -> None:

@@ -129,6 +129,10 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     gradients : {"linear", "root"}, default="linear"
         What "idm" and "idm_back" compare. "root" makes gradients as long as the root of their
         length, so that faint edges count too, as those inside of a picture of clothes do.
+    mirrored : bool, default=False
+        Whether training images with left and right exchanged are training images too, of the
+        same label and index: an index may then be among the neighbours twice. `features` is
+        fitted to the images as they are.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
     n_jobs : int or None, default=None
@@ -189,6 +193,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     _rows: Images
     _codes: NDArray[np.intp]
     _terms: dict[str, float]
+    _mirrored: bool
     _lazy_searcher: _Searcher | None
 
     def __init__(
@@ -202,6 +207,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         warp: int = 2,
         max_shift: int = 1,
         gradients: str = "linear",
+        mirrored: bool = False,
         image_shape: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -213,6 +219,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         self.warp = warp
         self.max_shift = max_shift
         self.gradients = gradients
+        self.mirrored = mirrored
         self.image_shape = image_shape
         self.n_jobs = n_jobs
 
@@ -254,6 +261,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         self.image_shape_ = base.shape_of(self.image_shape, rows.shape[1])
         self.classes_, self._codes = np.unique(y, return_inverse=True)
         self._rows, self._encoding, self._terms = rows, encoding, terms
+        self._mirrored = bool(self.mirrored)
         self.n_samples_fit_ = len(rows)
         self.features_ = None
         if self.features is not None:
@@ -299,8 +307,11 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
             with _building:
                 if self._lazy_searcher is None:
                     n_threads = effective_n_threads(self.n_jobs)
+                    rows = self._rows
+                    if self._mirrored:
+                        rows = np.concatenate([rows, _mirror(rows, self.image_shape_)])
                     gallery = Gallery(
-                        self._rows,
+                        rows,
                         *self.image_shape_,
                         self.warp,
                         self._terms,
@@ -308,7 +319,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
                         n_threads,
                         root=self.gradients == "root",
                     )
-                    features = self._features_of(self._rows)
+                    features = self._features_of(rows)
                     self._lazy_searcher = _Searcher(features, gallery, n_threads)
         return self._lazy_searcher
 
@@ -358,7 +369,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         check_is_fitted(self)
         k: int = self.n_neighbors if n_neighbors is None else n_neighbors
         _check_integer("n_neighbors", k, 1, None)
-        n_others = self.n_samples_fit_ - (X is None)
+        n_others = (1 + self._mirrored) * (self.n_samples_fit_ - (X is None))
         n_candidates = min(self.n_candidates, n_others)
         if k > n_candidates:
             raise ValueError(
@@ -386,11 +397,12 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
             part = slice(start, min(start + _BLOCK, total))
             with progress(None):
                 features = self._features_of(queries[part])
+                own = leave_out * (1 + self._mirrored)
                 near, rows = searcher.index.search(
-                    features, n_candidates + leave_out, n_threads=n_threads
+                    features, n_candidates + own, n_threads=n_threads
                 )
             if leave_out:
-                near, rows = _without_self(near, rows, start)
+                near, rows = _without_self(near, rows, start, self.n_samples_fit_, own)
 
             def tell(done: int, _: int, start: int = start) -> None:
                 assert report is not None
@@ -399,7 +411,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
             dist[part], ind[part] = rerank(
                 searcher.gallery, queries[part], rows, near, k, n_threads, report and tell
             )
-        return dist, ind
+        return dist, ind % self.n_samples_fit_
 
     # ---- votes
 
@@ -493,15 +505,21 @@ def _check_integer(name: str, value: Any, low: int, high: int | None) -> None:
         raise ValueError(f"{name} must be {wanted}, got {value!r}.")
 
 
-def _without_self(
-    near: NDArray[np.int64], rows: NDArray[np.int64], start: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Candidates of rows start, start + 1, ... without each itself.
+def _mirror(rows: Images, shape: Shape) -> Images:
+    return rows.reshape(-1, *shape)[:, :, ::-1].reshape(rows.shape)
 
-    One that is not among its own candidates has as many twins that come before it; then the last
-    is left out.
+
+def _without_self(
+    near: NDArray[np.int64], rows: NDArray[np.int64], start: int, n_fit: int, n_own: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Candidates of rows start, start + 1, ... without each itself, and `n_own` fewer.
+
+    One that is not among its own candidates, mirrored or not, has others before it: then of these
+    the last are left out.
     """
-    own = rows == np.arange(start, start + len(rows))[:, np.newaxis]
-    own[~own.any(axis=1), -1] = True
-    shape = len(rows), rows.shape[1] - 1
-    return near[~own].reshape(shape), rows[~own].reshape(shape)
+    own = rows % n_fit == np.arange(start, start + len(rows))[:, np.newaxis]
+    missing = n_own - own.sum(axis=1, keepdims=True)
+    others_from_here = np.cumsum(~own[:, ::-1], axis=1)[:, ::-1]
+    left = ~own & (others_from_here > missing)
+    shape = len(rows), rows.shape[1] - n_own
+    return near[left].reshape(shape), rows[left].reshape(shape)
