@@ -23,8 +23,16 @@ import numpy as np
 from knnc.engine.index import Index
 from knnc.engine.threads import effective_n_threads
 
-BATCHES = ((1, 10), (100, 10), (10_000, 10), (10_000, 100))
+MARKERS = "<!-- streaming -->", "<!-- end of streaming -->"
+BATCHES = ((1, 10), (100, 10), (3_000, 10), (3_000, 100))
 STATUS = Path("/proc/self/status")
+
+
+def write_between(page: Path, markers: tuple[str, str], text: str) -> None:
+    """Put a text in place of what is between two marks of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(markers[0])
+    after = rest.partition(markers[1])[2]
+    page.write_text(f"{before}{markers[0]}\n{text}\n{markers[1]}{after}", encoding="utf-8")
 
 
 def forget(path: Path) -> None:
@@ -62,6 +70,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=128, help="MiB of memory for rows")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", default=None, help="where the temporary file goes")
+    parser.add_argument("--write", type=Path, help="a page that has the marks for this")
     options = parser.parse_args()
     n_threads, d = effective_n_threads(None), options.features
     n_rows = int(options.gigabytes * 1e9) // d
@@ -77,11 +86,18 @@ def main() -> None:
         streamed = Index(rows, algorithm="brute", max_memory=options.limit << 20)
         within = peak(lambda: streamed.search(queries[:1000], 10, n_threads=n_threads))
         packed = Index(rows, algorithm="brute", max_memory=1 << 62, n_threads=n_threads)
-        print(
-            f"{n_rows:,} rows of {d} features, {rows.nbytes / 1e9:.1f} GB, {n_threads} threads, "
-            f"limit {options.limit} MiB, peak {within} MiB"
-        )
-        print(f"{'queries':>8} {'k':>4} {'memory':>8} {'cache':>8} {'disk':>8} seconds")
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        lines = [
+            (
+                f"{n_rows:,} rows of {d} features, {rows.nbytes / 1e9:.1f} GB, {n_threads} "
+                f"threads, a limit of {options.limit} MiB: the peak was {within} MiB. The load "
+                f"average was {load:.1f} (other work makes times too long and uneven); the times "
+                f"are the least of {options.rounds} rounds."
+            ),
+            "",
+            "| queries | k | in memory, s | from the cache, s | from the disk, s |",
+            "|---:|---:|---:|---:|---:|",
+        ]
         for n_queries, k in BATCHES:
             some = queries[:n_queries]
 
@@ -95,8 +111,11 @@ def main() -> None:
                 inside, cached = timed(lambda: search(packed)), timed(lambda: search(streamed))
                 forget(path)
                 times.append((inside, cached, timed(lambda: search(streamed))))
-            best = "".join(f" {seconds:8.3f}" for seconds in np.min(times, axis=0))
-            print(f"{n_queries:8,} {k:4}{best}")
+            best = " | ".join(f"{seconds:.3f}" for seconds in np.min(times, axis=0))
+            lines.append(f"| {n_queries:,} | {k} | {best} |")
+        print(*lines, sep="\n")
+        if options.write:
+            write_between(options.write, MARKERS, "\n".join(lines))
 
 
 if __name__ == "__main__":
