@@ -55,11 +55,9 @@ def on_threads() -> Iterator[None]:
 
 
 def _rows(chunks: tuple[int, ...]) -> Any:
-    parts, start = [], 0
-    for length in chunks:
-        parts.append(da.from_array(X[start : start + length], chunks=(max(1, length), 12)))
-        start += length
-    return da.concatenate(parts)
+    rows = _cut(X, chunks)
+    assert rows.chunks[0] == chunks  # the empty ones too
+    return rows
 
 
 def _cut(array: np.ndarray, chunks: tuple[int, ...]) -> Any:
@@ -82,7 +80,7 @@ def test_neighbours(chunks: tuple[int, ...], metric: str) -> None:
     expected = knnc.NearestNeighbors(n_neighbors=9, metric=metric).fit(X)
     nn = knnc_dask.NearestNeighbors(n_neighbors=9, metric=metric).fit(_rows(chunks))
     assert (nn.n_samples_fit_, nn.n_features_in_) == X.shape
-    _equal(nn.kneighbors(_cut(Q, (50, 27))), expected.kneighbors(Q))
+    _equal(nn.kneighbors(_cut(Q, (50, 0, 27))), expected.kneighbors(Q))
     _equal(nn.kneighbors(Q, 1, return_distance=False), expected.kneighbors(Q, 1, False))
     _equal(nn.kneighbors(), expected.kneighbors())
 
@@ -111,7 +109,7 @@ def test_classification(weights: Any, labels: np.ndarray, chunks: tuple[int, ...
         strict=True,
     ):
         np.testing.assert_array_equal(names, other)
-    _equal(clf.predict(_cut(Q, (50, 27))), expected.predict(Q))
+    _equal(clf.predict(_cut(Q, (50, 0, 27))), expected.predict(Q))
     if labels.ndim == 1:
         _equal(clf.predict_proba(Q), expected.predict_proba(Q))
         _equal(clf.predict(None), expected.predict(None))
@@ -127,7 +125,7 @@ def test_regression(weights: Any, n_outputs: int | None, chunks: tuple[int, ...]
     y = RNG.standard_normal(900 if n_outputs is None else (900, n_outputs))
     expected = knnc.KNeighborsRegressor(7, weights=weights).fit(X, y)
     reg = knnc_dask.KNeighborsRegressor(7, weights=weights).fit(_rows(chunks), y)
-    _equal(reg.predict(_cut(Q, (50, 27))), expected.predict(Q))
+    _equal(reg.predict(_cut(Q, (50, 0, 27))), expected.predict(Q))
 
 
 def test_pruned_chunks() -> None:
