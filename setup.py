@@ -45,6 +45,10 @@ EXTENSIONS = {
     "knnc.image._histograms": "",
 }
 
+# What Cython would add to every module that takes arrays, compiled once: in each of them it made
+# the modules of one wheel 0.95 MB, compressed, in place of 0.43.
+SHARED = "knnc._cyutility"
+
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -112,7 +116,10 @@ def make_extensions() -> list[Extension]:
                 py_limited_api=USE_ABI3,
             )
         )
-    return extensions
+    # Generated, and so of no source that is there before the build.
+    shared = Extension(SHARED, sources=["src/knnc/_cyutility.c"], depends=["setup.py"])
+    shared.define_macros, shared.py_limited_api = extensions[0].define_macros, USE_ABI3
+    return [*extensions, shared]
 
 
 @contextlib.contextmanager
@@ -248,6 +255,7 @@ class build_ext(setuptools_build_ext):
             build_dir="build/cython",
             compiler_directives=DIRECTIVES,
             include_path=["src"],
+            shared_utility_qualified_name=SHARED,
             force=True,
         )
         # Only the sources are taken: build_ext has put names of its own on the extensions.
@@ -298,7 +306,8 @@ class build_ext(setuptools_build_ext):
         """C11, and -O3 and -g0 where the compiler takes them and the user asked for no others."""
         if self.compiler.compiler_type == "msvc":
             return Flags(["/std:c11", "/O2"], [])
-        wanted = ["-std=c11"]
+        # Some kernels are linked into several modules, each of which has to call its own.
+        wanted = ["-std=c11", "-fvisibility=hidden"]
         # Python's own flags mostly have -g, which makes modules five times as large.
         for family, default in (("-O", "-O3"), ("-g", "-g0")):
             if family not in os.environ.get("CFLAGS", ""):
