@@ -26,15 +26,20 @@ ifeq ($(shell uname -s),Darwin)
 export ARCHFLAGS ?= -arch $(shell uname -m)
 endif
 
-.PHONY: help demo test soak lint format types wheel clean distclean
+# What developers and CI install has its versions in requirements/; "make demo" takes the newest.
+LOCKED := --constraint requirements/dev.txt
+
+.PHONY: help demo test soak docs lint format types wheel lock clean distclean
 
 help:
 	@echo "make demo    read handwritten digits, beside scikit-learn"
 	@echo "make test    the tests"
 	@echo "make soak    random calls for ten minutes; ARGS=\"--seconds 60\" for one"
-	@echo "make lint    ruff and cython-lint; make format mends what can be mended"
+	@echo "make docs    the documentation, in docs/_build/html"
+	@echo "make lint    ruff, cython-lint, clang-format; make format mends what can be mended"
 	@echo "make types   mypy"
 	@echo "make wheel   an sdist and a wheel in dist/"
+	@echo "make lock    the versions of requirements/ anew"
 	@echo "make bench   knnc beside its peers; ARGS=--quick for two minutes of it"
 	@echo "make clean   remove what was built; make distclean removes .venv too"
 
@@ -47,14 +52,31 @@ test: $(VENV)/.for-test
 soak: $(VENV)/.for-test
 	$(BIN)/python -m tests.soak $(ARGS)
 
+# The examples run on real data; those whose data set is not there are left out, with a notice.
+docs: $(VENV)/.for-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+C_SOURCES := src/knnc/*/kernels/*.[ch] tests/engine/arm/*.c benchmarks/*.c
+SCHEMA := $(BIN)/check-jsonschema --builtin-schema
+
+# actionlint is no Python: it is run where it is installed, and by the workflow "ci".
 lint: $(VENV)/.for-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src  # which runs pycodestyle by name
+	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(SCHEMA) vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --offline --quiet .github
+	@if command -v actionlint; then actionlint; else echo "actionlint is not here"; fi
 
 format: $(VENV)/.for-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_SOURCES)
 
 types: $(VENV)/.for-dev
 	$(BIN)/mypy
@@ -63,9 +85,17 @@ wheel: $(VENV)/.for-dev
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
+# Newest versions for every platform and Python; those that a release is made with have hashes too.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+	--no-header --no-annotate --upgrade
+lock: $(VENV)/.for-dev
+	$(COMPILE) --all-extras pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/python -c '$(EXTRA)' release | \
+	    $(COMPILE) --generate-hashes - --output-file requirements/release.txt
+
 # The stamps go too: the next "make test" has to build again.
 clean:
-	rm -rf build dist src/knnc.egg-info
+	rm -rf build dist src/knnc.egg-info docs/_build docs/api docs/gallery
 	find src -name '*.so' -exec rm -f {} +
 	rm -f $(VENV)/.for-demo $(VENV)/.for-test $(VENV)/.for-dev
 
@@ -89,10 +119,10 @@ $(VENV)/.created:
 	done; \
 	echo "$(NO_PYTHON)" >&2; exit 1
 
-# $(1): the extras. Of a failed build pip's last words are about pip: ours are said again.
+# $(1): the extras, $(2): further arguments. Of a failed build pip's last words are about pip: ours are said again.
 define install
 	@echo "Building knnc and installing what it needs [$(1)]"
-	@$(PIP) install --editable ".[$(1)]" >$(VENV)/pip.log 2>&1 || { \
+	@$(PIP) install --editable ".[$(1)]" $(2) >$(VENV)/pip.log 2>&1 || { \
 	    cat $(VENV)/pip.log >&2; echo >&2; \
 	    grep -oE 'knnc (needs|cannot) .*' $(VENV)/pip.log >&2 || \
 	        echo "knnc was not installed; pip says why, above" >&2; \
@@ -103,12 +133,12 @@ $(VENV)/.for-demo: $(VENV)/.created $(SOURCES)
 	$(call install,all)
 	@touch $@
 
-$(VENV)/.for-test: $(VENV)/.created $(SOURCES)
-	$(call install,all$(,)test)
+$(VENV)/.for-test: $(VENV)/.created $(SOURCES) requirements/dev.txt
+	$(call install,all$(,)test,$(LOCKED))
 	@touch $@ $(VENV)/.for-demo
 
-$(VENV)/.for-dev: $(VENV)/.created $(SOURCES)
-	$(call install,all$(,)test$(,)dev)
+$(VENV)/.for-dev: $(VENV)/.created $(SOURCES) requirements/dev.txt
+	$(call install,all$(,)test$(,)dev,$(LOCKED))
 	@touch $@ $(VENV)/.for-test $(VENV)/.for-demo
 
 # A comma that does not end an argument of $(call).
@@ -129,9 +159,10 @@ $(BENCH)/.for-bench: $(SOURCES) $(shell find src/knnc -name '*.py') benchmarks/p
 	@touch $@
 
 # Linting needs no build.
-LINT := import tomllib; \
-	print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lint"], sep="\n")
-$(VENV)/.for-lint: $(VENV)/.created pyproject.toml
+EXTRA := import sys, tomllib; \
+	extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	print(*extras[sys.argv[1]], sep="\n")
+$(VENV)/.for-lint: $(VENV)/.created pyproject.toml requirements/dev.txt
 	@echo "Installing what linting needs"
-	@$(BIN)/python -c '$(LINT)' | $(PIP) install -r /dev/stdin
+	@$(BIN)/python -c '$(EXTRA)' lint | $(PIP) install $(LOCKED) -r /dev/stdin
 	@touch $@

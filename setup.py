@@ -4,6 +4,8 @@ Environment variables:
 
 ``KNNC_NO_OPENMP=1``
     build without OpenMP: the same answers, on one thread.
+``SOURCE_DATE_EPOCH``
+    the time, in seconds since 1970, that the files of an sdist get; without it, 1980.
 ``CC``, ``CFLAGS``, ``CPPFLAGS``, ``LDFLAGS``
     as for any C build; an optimisation level in CFLAGS replaces the default -O3, and debugging
     information asked for there (-g) the default of none.
@@ -12,6 +14,7 @@ Environment variables:
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import platform
@@ -19,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +31,7 @@ from typing import NamedTuple
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext as setuptools_build_ext
+from setuptools.command.sdist import sdist as setuptools_sdist
 from setuptools.errors import BaseError, CCompilerError
 
 KERNEL_DIR = "src/knnc/engine/kernels"
@@ -336,8 +341,35 @@ class build_ext(setuptools_build_ext):
         return Flags([], [])
 
 
+class sdist(setuptools_sdist):
+    """The same sources give the same bytes, wherever, whenever and by whomever it is made."""
+
+    def make_archive(self, base_name: str, format: str, *args: str, **kwargs: str) -> str:  # noqa: A002
+        if format != "gztar":
+            return super().make_archive(base_name, format, *args, **kwargs)
+        made, time_of_files = (
+            f"{base_name}.tar.gz",
+            int(os.environ.get("SOURCE_DATE_EPOCH", 315532800)),
+        )
+
+        def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mtime = time_of_files
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        with (
+            open(made, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=time_of_files) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            archive.add(kwargs["base_dir"], filter=plain)  # which takes a folder's files in order
+        return made
+
+
 setup(
     ext_modules=make_extensions(),
-    cmdclass={"build_ext": build_ext},
+    cmdclass={"build_ext": build_ext, "sdist": sdist},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if USE_ABI3 else {},
 )

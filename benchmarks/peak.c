@@ -12,13 +12,13 @@
 
 #define TIMES4(f, a, b, c, d) f(a) f(b) f(c) f(d)
 #define TIMES12(f) TIMES4(f, 0, 1, 2, 3) TIMES4(f, 4, 5, 6, 7) TIMES4(f, 8, 9, 10, 11)
-#define TIMES24(f)                                                                               \
+#define TIMES24(f)                                                                                 \
     TIMES12(f) TIMES4(f, 12, 13, 14, 15) TIMES4(f, 16, 17, 18, 19) TIMES4(f, 20, 21, 22, 23)
-#define LOW_REGISTERS(p)                                                                         \
-    p "0", p "1", p "2", p "3", p "4", p "5", p "6", p "7", p "8", p "9", p "10", p "11",        \
-        p "12", p "13", p "14", p "15"
-#define HIGH_REGISTERS(p)                                                                        \
-    p "16", p "17", p "18", p "19", p "20", p "21", p "22", p "23", p "24", p "25", p "26",      \
+#define LOW_REGISTERS(p)                                                                           \
+    p "0", p "1", p "2", p "3", p "4", p "5", p "6", p "7", p "8", p "9", p "10", p "11", p "12",  \
+        p "13", p "14", p "15"
+#define HIGH_REGISTERS(p)                                                                          \
+    p "16", p "17", p "18", p "19", p "20", p "21", p "22", p "23", p "24", p "25", p "26",        \
         p "27", p "28", p "29", p "30", p "31"
 
 typedef void loop(int64_t rounds);
@@ -34,18 +34,18 @@ typedef struct {
 /* Results of multiplications and differences go to registers in turn: none waits for another. */
 #define DPBUSD_ZMM(i) "vpdpbusd %%zmm30, %%zmm31, %%zmm" #i "\n\t"
 #define DPBUSD_YMM(i) "%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm" #i "\n\t"
-#define MADD_ZMM(i)                                                                              \
+#define MADD_ZMM(i)                                                                                \
     "vpmaddwd %%zmm30, %%zmm31, %%zmm29\n\tvpaddd %%zmm29, %%zmm" #i ", %%zmm" #i "\n\t"
-#define MADD_YMM(i)                                                                              \
+#define MADD_YMM(i)                                                                                \
     "vpmaddwd %%ymm14, %%ymm15, %%ymm13\n\tvpaddd %%ymm13, %%ymm" #i ", %%ymm" #i "\n\t"
-#define SAD_ZMM(i)                                                                               \
+#define SAD_ZMM(i)                                                                                 \
     "vpsadbw %%zmm30, %%zmm31, %%zmm29\n\tvpaddd %%zmm29, %%zmm" #i ", %%zmm" #i "\n\t"
-#define SAD_YMM(i)                                                                               \
+#define SAD_YMM(i)                                                                                 \
     "vpsadbw %%ymm14, %%ymm15, %%ymm13\n\tvpaddd %%ymm13, %%ymm" #i ", %%ymm" #i "\n\t"
 
-#define LOOP(name, features, body, ...)                                                          \
-    __attribute__((target(features))) static void name(int64_t rounds) {                         \
-        for (int64_t r = 0; r < rounds; r++) __asm__ volatile(body : : : __VA_ARGS__);           \
+#define LOOP(name, features, body, ...)                                                            \
+    __attribute__((target(features))) static void name(int64_t rounds) {                           \
+        for (int64_t r = 0; r < rounds; r++) __asm__ volatile(body : : : __VA_ARGS__);             \
     }
 
 LOOP(dpbusd_zmm, "avx512f,avx512bw,avx512vnni", TIMES24(DPBUSD_ZMM), LOW_REGISTERS("xmm"),
@@ -66,10 +66,10 @@ static const instruction instructions[] = {
 
 #define UDOT(i) "udot v" #i ".4s, v30.16b, v31.16b\n\t"
 #define UABD(i) "uabd v29.16b, v30.16b, v31.16b\n\tudot v" #i ".4s, v29.16b, v28.16b\n\t"
-#define LOOP(name, body)                                                                         \
-    __attribute__((target("arch=armv8.2-a+dotprod"))) static void name(int64_t rounds) {         \
-        for (int64_t r = 0; r < rounds; r++)                                                     \
-            __asm__ volatile(body : : : LOW_REGISTERS("v"), HIGH_REGISTERS("v"));                \
+#define LOOP(name, body)                                                                           \
+    __attribute__((target("arch=armv8.2-a+dotprod"))) static void name(int64_t rounds) {           \
+        for (int64_t r = 0; r < rounds; r++)                                                       \
+            __asm__ volatile(body : : : LOW_REGISTERS("v"), HIGH_REGISTERS("v"));                  \
     }
 
 LOOP(udot, TIMES24(UDOT))

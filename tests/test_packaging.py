@@ -90,6 +90,16 @@ def test_the_extension_module_is_for_every_later_python() -> None:
         assert made in {"search.abi3.so", "search.pyd"}
 
 
+def test_every_dependency_of_development_is_locked() -> None:
+    text = (ROOT / "requirements/dev.txt").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([a-z0-9-]+)==[^ ]+", text, re.MULTILINE))
+    wanted = metadata.requires("knnc") or []
+    names = {re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0] for requirement in wanted}
+    assert {name.lower() for name in names} - {"knnc"} <= locked, 'run "make lock"'
+    release = (ROOT / "requirements/release.txt").read_text(encoding="utf-8")
+    assert all("--hash=" in part for part in re.split(r"\n(?=\S)", release.strip()))
+
+
 @needs_wheel
 def test_the_wheel_has_no_sources() -> None:
     suffixes = {Path(path).suffix for path in installed_files()}

@@ -69,17 +69,15 @@ class NearestNeighbors(
     -----
     The distances, from integers that are exact, in one rounding each:
 
-    ==============================  ============================  =================  ==========
-    metric                          integer                       distance           can be
-                                                                                     pruned
-    ==============================  ============================  =================  ==========
-    "euclidean", "l2", p=2          sum of squared differences    its root           yes
-    "sqeuclidean"                   the same                      itself             yes
-    "manhattan", "l1", "cityblock", sum of absolute differences   itself             yes
-    p=1
-    "chebyshev", p=inf              largest absolute difference   itself             no
-    "hamming"                       number of bytes that differ   / n_features       no
-    ==============================  ============================  =================  ==========
+    ====================================  ===========================  =============  =============
+    metric                                integer                      distance       can be pruned
+    ====================================  ===========================  =============  =============
+    "euclidean", "l2", p=2                sum of squared differences   its root       yes
+    "sqeuclidean"                         the same                     itself         yes
+    "manhattan", "l1", "cityblock", p=1   sum of absolute differences  itself         yes
+    "chebyshev", p=inf                    largest absolute difference  itself         no
+    "hamming"                             number of bytes that differ  / n_features   no
+    ====================================  ===========================  =============  =============
 
     After a fit on pixels divided by 255 distances are those of the pixels, but for "hamming", which
     is a share of the features and the same for bytes and pixels. (Pixels are the bytes they stand

@@ -22,8 +22,8 @@
 
 static void *guarded(int64_t n_bytes) {
     const int64_t page = sysconf(_SC_PAGESIZE), room = (n_bytes + page - 1) / page * page;
-    uint8_t *start = mmap(0, (size_t)(room + page), PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *start =
+        mmap(0, (size_t)(room + page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED || mprotect(start + room, (size_t)page, PROT_NONE)) {
         perror("guarded memory");
         exit(2);
@@ -65,7 +65,7 @@ static int64_t distance(knnc_metric metric, const uint8_t *x, const uint8_t *y, 
     int64_t total = 0;
     for (int64_t f = 0; f < d; f++) {
         const int64_t diff = x[f] > y[f] ? x[f] - y[f] : y[f] - x[f];
-        total = metric == KNNC_SQEUCLIDEAN   ? total + diff * diff
+        total = metric == KNNC_SQEUCLIDEAN ? total + diff * diff
                 : metric == KNNC_MANHATTAN ? total + diff
                 : metric == KNNC_HAMMING   ? total + (diff != 0)
                 : diff > total             ? diff
@@ -141,7 +141,8 @@ static void scan_with_push(const data *in, const knnc_rows *packed, int64_t n_pa
     for (int q = 0; q < tile->n_queries; q++) {
         pass_over(w, q, in->n_rows);
         if (tile->limits[q] != w->limits[q])
-            fail(in, "the limit left behind", w->first_query + q, -1, tile->limits[q], w->limits[q]);
+            fail(in, "the limit left behind", w->first_query + q, -1, tile->limits[q],
+                 w->limits[q]);
     }
 }
 

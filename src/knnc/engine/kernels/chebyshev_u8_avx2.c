@@ -130,9 +130,8 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     __m256i largest = _mm256_setzero_si256();
     int64_t f = 0;
     for (; f + 32 <= n_features; f += 32)
-        largest = _mm256_max_epu8(largest,
-                                  absolute(_mm256_loadu_si256((const __m256i *)(x + f)),
-                                           _mm256_loadu_si256((const __m256i *)(y + f))));
+        largest = _mm256_max_epu8(largest, absolute(_mm256_loadu_si256((const __m256i *)(x + f)),
+                                                    _mm256_loadu_si256((const __m256i *)(y + f))));
     KNNC_ALIGNED uint8_t each[32];
     _mm256_store_si256((__m256i *)each, largest);
     int32_t dist = 0;
@@ -148,7 +147,11 @@ const knnc_kernel knnc_chebyshev_u8_avx2 = {
     .name = "chebyshev_u8_avx2",
     .metric = KNNC_CHEBYSHEV,
     .needs = KNNC_CPU_AVX2,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

@@ -81,8 +81,7 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
             for (; s < stop; s++, x += ROWS * 4, y += QUERIES) {
                 __m512i row[VECTORS];
                 KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++)
-                    row[v] = _mm512_load_si512(x + 64 * v);
+                for (int v = 0; v < VECTORS; v++) row[v] = _mm512_load_si512(x + 64 * v);
                 KNNC_UNROLL
                 for (int q = 0; q < used; q++) {
                     const __m512i query = _mm512_set1_epi32(y[q]);
@@ -129,8 +128,8 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     __m512i largest = _mm512_setzero_si512();
     int64_t f = 0;
     for (; f + 64 <= n_features; f += 64)
-        largest = _mm512_max_epu8(
-            largest, absolute(_mm512_loadu_si512(x + f), _mm512_loadu_si512(y + f)));
+        largest = _mm512_max_epu8(largest,
+                                  absolute(_mm512_loadu_si512(x + f), _mm512_loadu_si512(y + f)));
     if (f < n_features) {
         const __mmask64 mask = (UINT64_C(1) << (n_features - f)) - 1;
         largest = _mm512_max_epu8(largest, absolute(_mm512_maskz_loadu_epi8(mask, x + f),
@@ -147,7 +146,11 @@ const knnc_kernel knnc_chebyshev_u8_avx512bw = {
     .name = "chebyshev_u8_avx512bw",
     .metric = KNNC_CHEBYSHEV,
     .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

@@ -122,7 +122,11 @@ const knnc_kernel knnc_chebyshev_u8_neon = {
     .name = "chebyshev_u8_neon",
     .metric = KNNC_CHEBYSHEV,
     .needs = KNNC_CPU_NEON,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

@@ -62,16 +62,15 @@ TARGET KNNC_INLINE void take_equal(const int used, const uint8_t *x, const int64
         for (int q = 0; q < used; q++) {
             const __m256i query = _mm256_set1_epi64x(y[q]);
             KNNC_UNROLL
-            for (int v = 0; v < VECTORS; v++)
-                counts[q][v] = add_equal(counts[q][v], row[v], query);
+            for (int v = 0; v < VECTORS; v++) counts[q][v] = add_equal(counts[q][v], row[v], query);
         }
     }
     KNNC_UNROLL
     for (int q = 0; q < used; q++) {
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++)
-            sums[q][v] = _mm256_sub_epi64(
-                sums[q][v], _mm256_sad_epu8(counts[q][v], _mm256_setzero_si256()));
+            sums[q][v] =
+                _mm256_sub_epi64(sums[q][v], _mm256_sad_epu8(counts[q][v], _mm256_setzero_si256()));
     }
 }
 
@@ -140,9 +139,8 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     __m256i sum = zero;
     int64_t f = 0;
     for (; f + 32 <= n_features; f += 32) {
-        const __m256i equal =
-            _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(x + f)),
-                              _mm256_loadu_si256((const __m256i *)(y + f)));
+        const __m256i equal = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(x + f)),
+                                                _mm256_loadu_si256((const __m256i *)(y + f)));
         sum = _mm256_add_epi64(sum, _mm256_sad_epu8(_mm256_andnot_si256(equal, one), zero));
     }
     KNNC_ALIGNED int64_t sums[4];
@@ -156,7 +154,11 @@ const knnc_kernel knnc_hamming_u8_avx2 = {
     .name = "hamming_u8_avx2",
     .metric = KNNC_HAMMING,
     .needs = KNNC_CPU_AVX2,
-    .layout = {.panel_rows = ROWS, .lane = 8, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 8,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

@@ -71,8 +71,8 @@ TARGET KNNC_INLINE void take_equal(const int used, const uint8_t *x, const int64
     for (int q = 0; q < used; q++) {
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++)
-            sums[q][v] = _mm512_sub_epi64(
-                sums[q][v], _mm512_sad_epu8(counts[q][v], _mm512_setzero_si512()));
+            sums[q][v] =
+                _mm512_sub_epi64(sums[q][v], _mm512_sad_epu8(counts[q][v], _mm512_setzero_si512()));
     }
 }
 
@@ -150,8 +150,8 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
         sum = _mm512_add_epi64(sum, count(_mm512_loadu_si512(x + f), _mm512_loadu_si512(y + f)));
     if (f < n_features) {
         const __mmask64 mask = (UINT64_C(1) << (n_features - f)) - 1;
-        sum = _mm512_add_epi64(sum, count(_mm512_maskz_loadu_epi8(mask, x + f),
-                                          _mm512_maskz_loadu_epi8(mask, y + f)));
+        sum = _mm512_add_epi64(
+            sum, count(_mm512_maskz_loadu_epi8(mask, x + f), _mm512_maskz_loadu_epi8(mask, y + f)));
     }
     return (int32_t)_mm512_reduce_add_epi64(sum);
 }
@@ -160,7 +160,11 @@ const knnc_kernel knnc_hamming_u8_avx512bw = {
     .name = "hamming_u8_avx512bw",
     .metric = KNNC_HAMMING,
     .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
-    .layout = {.panel_rows = ROWS, .lane = 8, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 8,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

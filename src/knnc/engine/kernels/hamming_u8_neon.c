@@ -49,8 +49,7 @@ KNNC_INLINE void take_equal(const int used, const uint8_t *x, const uint32_t *y,
         for (int v = 0; v < VECTORS; v++) {
             const uint8x16_t row = vld1q_u8(x + 16 * v);
             KNNC_UNROLL
-            for (int q = 0; q < used; q++)
-                counts[q][v] = add_equal(counts[q][v], row, query[q]);
+            for (int q = 0; q < used; q++) counts[q][v] = add_equal(counts[q][v], row, query[q]);
         }
     }
     KNNC_UNROLL
@@ -98,8 +97,7 @@ KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel
                 for (int v = 0; v < VECTORS; v++)
                     vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
             }
-            knnc_neon_emit(&sums[0][0], used, ROWS, 0, p * ROWS, bounds, queries, push,
-                           context);
+            knnc_neon_emit(&sums[0][0], used, ROWS, 0, p * ROWS, bounds, queries, push, context);
         }
     }
 }
@@ -130,7 +128,11 @@ const knnc_kernel knnc_hamming_u8_neon = {
     .name = "hamming_u8_neon",
     .metric = KNNC_HAMMING,
     .needs = KNNC_CPU_NEON,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

@@ -83,8 +83,8 @@ typedef struct {
 } knnc_layout;
 
 typedef struct {
-    const uint8_t *panels; /* n_panels * n_steps * panel_rows * lane bytes, KNNC_ALIGNMENT aligned */
-    const int32_t *terms;  /* n_panels * panel_rows, KNNC_ALIGNMENT aligned */
+    const uint8_t *panels; /* n_panels * n_steps * panel_rows * lane bytes; KNNC_ALIGNMENT */
+    const int32_t *terms;  /* n_panels * panel_rows; KNNC_ALIGNMENT */
     int64_t n_steps;       /* ceil(n_features / lane) */
 } knnc_rows;
 

@@ -99,9 +99,8 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     __m256i sum = _mm256_setzero_si256();
     int64_t f = 0;
     for (; f + 32 <= n_features; f += 32)
-        sum = _mm256_add_epi64(sum,
-                               _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(x + f)),
-                                               _mm256_loadu_si256((const __m256i *)(y + f))));
+        sum = _mm256_add_epi64(sum, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(x + f)),
+                                                    _mm256_loadu_si256((const __m256i *)(y + f))));
     KNNC_ALIGNED int64_t sums[4];
     _mm256_store_si256((__m256i *)sums, sum);
     int64_t total = sums[0] + sums[1] + sums[2] + sums[3];
@@ -113,7 +112,11 @@ const knnc_kernel knnc_manhattan_u8_avx2 = {
     .name = "manhattan_u8_avx2",
     .metric = KNNC_MANHATTAN,
     .needs = KNNC_CPU_AVX2,
-    .layout = {.panel_rows = ROWS, .lane = 8, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 8,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

@@ -116,7 +116,11 @@ const knnc_kernel knnc_manhattan_u8_avx512bw = {
     .name = "manhattan_u8_avx512bw",
     .metric = KNNC_MANHATTAN,
     .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
-    .layout = {.panel_rows = ROWS, .lane = 8, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 8,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

@@ -65,8 +65,7 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
                 for (int v = 0; v < VECTORS; v++)
                     vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
             }
-            knnc_neon_emit(&sums[0][0], used, ROWS, 0, p * ROWS, bounds, queries, push,
-                           context);
+            knnc_neon_emit(&sums[0][0], used, ROWS, 0, p * ROWS, bounds, queries, push, context);
         }
     }
 }
@@ -97,7 +96,11 @@ const knnc_kernel knnc_manhattan_u8_neondotprod = {
     .name = "manhattan_u8_neondotprod",
     .metric = KNNC_MANHATTAN,
     .needs = KNNC_CPU_NEON | KNNC_CPU_NEONDOTPROD,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_RAW_U8, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_RAW_U8,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

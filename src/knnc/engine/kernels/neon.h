@@ -21,7 +21,7 @@
  * intrinsics only where the whole file is compiled for them. */
 #if defined(__clang__) ? __clang_major__ < 16 && !defined(__ARM_FEATURE_DOTPROD) : defined(__GNUC__)
 #define KNNC_DOT(acc, a, b) __asm__("udot %0.4s, %1.16b, %2.16b" : "+w"(acc) : "w"(a), "w"(b))
-#define KNNC_DOT_LANE(acc, a, b, lane) \
+#define KNNC_DOT_LANE(acc, a, b, lane)                                                             \
     __asm__("udot %0.4s, %1.16b, %2.4b[" #lane "]" : "+w"(acc) : "w"(a), "w"(b))
 #else
 #define KNNC_DOT(acc, a, b) ((acc) = vdotq_u32(acc, a, b))

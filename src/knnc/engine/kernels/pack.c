@@ -12,7 +12,8 @@ static void pack_panel(const knnc_layout *layout, const uint8_t *rows, int64_t r
     for (int64_t r = 0; r < height; r++) {
         uint8_t *out = panel + r * lane;
         if (r >= n_rows) {
-            for (int64_t s = 0; s < n_steps; s++, out += height * lane) memset(out, 0, (size_t)lane);
+            for (int64_t s = 0; s < n_steps; s++, out += height * lane)
+                memset(out, 0, (size_t)lane);
             continue;
         }
         const uint8_t *in = rows + r * row_stride;
@@ -70,8 +71,8 @@ void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_
     }
 }
 
-static void pack_query(const knnc_layout *layout, const uint8_t *query, int64_t n_features, int slot,
-                       void *values) {
+static void pack_query(const knnc_layout *layout, const uint8_t *query, int64_t n_features,
+                       int slot, void *values) {
     const int64_t lane = layout->lane, stride = layout->tile_queries * lane;
     const int bias = layout->bias;
     uint8_t *bytes = values;

@@ -123,7 +123,11 @@ const knnc_kernel knnc_sqeuclidean_u8_avx2 = {
     .name = "sqeuclidean_u8_avx2",
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_AVX2,
-    .layout = {.panel_rows = ROWS, .lane = 2, .tile_queries = QUERIES, .query_form = KNNC_BIASED_16, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 2,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_BIASED_16,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

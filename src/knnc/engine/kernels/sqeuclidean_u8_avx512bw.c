@@ -105,8 +105,8 @@ TARGET KNNC_INLINE __m512i add_squares(__m512i sum, __m512i a, __m512i b) {
     const __m512i zero = _mm512_setzero_si512();
     const __m512i diff = _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b));
     const __m512i low = _mm512_unpacklo_epi8(diff, zero), high = _mm512_unpackhi_epi8(diff, zero);
-    return _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_madd_epi16(low, low),
-                                                  _mm512_madd_epi16(high, high)));
+    return _mm512_add_epi32(
+        sum, _mm512_add_epi32(_mm512_madd_epi16(low, low), _mm512_madd_epi16(high, high)));
 }
 
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
@@ -126,7 +126,11 @@ const knnc_kernel knnc_sqeuclidean_u8_avx512bw = {
     .name = "sqeuclidean_u8_avx512bw",
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
-    .layout = {.panel_rows = ROWS, .lane = 2, .tile_queries = QUERIES, .query_form = KNNC_BIASED_16, .bias = 0},
+    .layout = {.panel_rows = ROWS,
+               .lane = 2,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_BIASED_16,
+               .bias = 0},
     .tile = tile,
     .pair = pair,
 };

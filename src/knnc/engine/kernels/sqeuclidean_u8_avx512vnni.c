@@ -109,11 +109,11 @@ TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last
 
 /* d = |x - y| fits a byte but not a signed one: d * (d - 128) + 128 d = d^2, and d - 128 is d with
  * its top bit flipped.  6 instructions for 64 features. */
-#define ADD_SQUARES(a, b)                                                                         \
-    do {                                                                                          \
-        const __m512i diff = _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b));       \
-        squares = _mm512_dpbusd_epi32(squares, diff, _mm512_xor_si512(diff, top));                \
-        sum = _mm512_dpbusd_epi32(sum, diff, ones);                                               \
+#define ADD_SQUARES(a, b)                                                                          \
+    do {                                                                                           \
+        const __m512i diff = _mm512_sub_epi8(_mm512_max_epu8(a, b), _mm512_min_epu8(a, b));        \
+        squares = _mm512_dpbusd_epi32(squares, diff, _mm512_xor_si512(diff, top));                 \
+        sum = _mm512_dpbusd_epi32(sum, diff, ones);                                                \
     } while (0)
 
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
@@ -133,7 +133,11 @@ const knnc_kernel knnc_sqeuclidean_u8_avx512vnni = {
     .name = "sqeuclidean_u8_avx512vnni",
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW | KNNC_CPU_AVX512VNNI,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_BIASED_8, .bias = 127},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_BIASED_8,
+               .bias = 127},
     .tile = tile,
     .pair = pair,
 };

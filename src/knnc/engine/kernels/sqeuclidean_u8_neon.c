@@ -101,7 +101,11 @@ const knnc_kernel knnc_sqeuclidean_u8_neon = {
     .name = "sqeuclidean_u8_neon",
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_NEON,
-    .layout = {.panel_rows = ROWS, .lane = 2, .tile_queries = QUERIES, .query_form = KNNC_BIASED_8, .bias = 255},
+    .layout = {.panel_rows = ROWS,
+               .lane = 2,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_BIASED_8,
+               .bias = 255},
     .tile = tile,
     .pair = pair,
 };

@@ -17,9 +17,9 @@
 #define VECTORS 3
 #define ROWS (4 * VECTORS)
 
-#define ADD_QUERY(q, four, lane) \
-    KNNC_DOT_LANE(acc[q][0], row[0], four, lane); \
-    KNNC_DOT_LANE(acc[q][1], row[1], four, lane); \
+#define ADD_QUERY(q, four, lane)                                                                   \
+    KNNC_DOT_LANE(acc[q][0], row[0], four, lane);                                                  \
+    KNNC_DOT_LANE(acc[q][1], row[1], four, lane);                                                  \
     KNNC_DOT_LANE(acc[q][2], row[2], four, lane)
 
 /* The first `used` queries of a tile; a constant where this is inlined. */
@@ -101,7 +101,11 @@ const knnc_kernel knnc_sqeuclidean_u8_neondotprod = {
     .name = "sqeuclidean_u8_neondotprod",
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_NEON | KNNC_CPU_NEONDOTPROD,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_BIASED_8, .bias = 255},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_BIASED_8,
+               .bias = 255},
     .tile = tile,
     .pair = pair,
 };

@@ -128,7 +128,11 @@ const knnc_kernel KERNEL = {
     .name = NAME,
     .metric = KNNC_SQEUCLIDEAN,
     .needs = NEEDS,
-    .layout = {.panel_rows = ROWS, .lane = 4, .tile_queries = QUERIES, .query_form = KNNC_BIASED_8, .bias = 127},
+    .layout = {.panel_rows = ROWS,
+               .lane = 4,
+               .tile_queries = QUERIES,
+               .query_form = KNNC_BIASED_8,
+               .bias = 127},
     .tile = tile,
     .pair = pair,
 };

@@ -51,8 +51,8 @@ KNNC_INLINE int knnc_lowest_bit(uint64_t mask) { return __builtin_ctzll(mask); }
 /* The bound of each query of a tile; padding slots get one that nothing passes. */
 KNNC_INLINE void knnc_half_bounds(const knnc_queries *queries, int tile_queries, int32_t *bounds) {
     for (int q = 0; q < tile_queries; q++)
-        bounds[q] = q < queries->n_queries ? (queries->norms[q] - queries->limits[q]) >> 1
-                                           : KNNC_PAD_BOUND;
+        bounds[q] =
+            q < queries->n_queries ? (queries->norms[q] - queries->limits[q]) >> 1 : KNNC_PAD_BOUND;
 }
 
 /* The same for plain sums of 64 bits. */

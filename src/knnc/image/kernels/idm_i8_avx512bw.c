@@ -29,9 +29,9 @@ TARGET KNNC_INLINE __m512i differences(__m512i a, const int8_t *b) {
 
 TARGET static int64_t strip(const int8_t *a, const int8_t *b, int64_t row_bytes, int64_t warp,
                             int64_t n_rows, __mmask32 columns) {
-    const __m512i lanes = _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18,
-                                           17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2,
-                                           1, 0);
+    const __m512i lanes =
+        _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13,
+                         12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i next = _mm512_add_epi16(lanes, _mm512_set1_epi16(1));
     const __m512i after = _mm512_add_epi16(lanes, _mm512_set1_epi16(2));
     __m512i rows[ROWS + 2], best[ROWS];

@@ -11,7 +11,8 @@ static double dot(const double *a, const double *b, int64_t n) {
     for (; i + LANES <= n; i += LANES)
         for (int j = 0; j < LANES; j++) sums[j] += a[i + j] * b[i + j];
     for (int j = 0; i < n; i++, j++) sums[j] += a[i] * b[i];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 static double dot_difference(const double *a, const uint8_t *x, const uint8_t *y, int64_t n) {
@@ -20,7 +21,8 @@ static double dot_difference(const double *a, const uint8_t *x, const uint8_t *y
     for (; i + LANES <= n; i += LANES)
         for (int j = 0; j < LANES; j++) sums[j] += a[i + j] * (x[i + j] - y[i + j]);
     for (int j = 0; i < n; i++, j++) sums[j] += a[i] * (x[i] - y[i]);
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 static void subtract(double *row, const double *other, double factor, int64_t n) {
@@ -37,14 +39,15 @@ static void directions(const uint8_t *image, int64_t h, int64_t w, double *out) 
             const int64_t l = x > 0 ? i - 1 : i, r = x < w - 1 ? i + 1 : i;
             const int64_t u = y > 0 ? i - w : i, d = y < h - 1 ? i + w : i;
             const double across = (image[r] - image[l]) / 2.0, along = (image[d] - image[u]) / 2.0;
-            const double right = (double)x - (double)(w - 1) / 2, down = (double)y - (double)(h - 1) / 2;
-            out[i] = across;                                   /* moved sideways */
-            out[n + i] = along;                                /* moved down */
-            out[2 * n + i] = right * across + down * along;    /* larger */
-            out[3 * n + i] = down * across - right * along;    /* turned */
-            out[4 * n + i] = right * across - down * along;    /* wider and lower */
-            out[5 * n + i] = down * across + right * along;    /* stretched along a diagonal */
-            out[6 * n + i] = across * across + along * along;  /* thicker */
+            const double right = (double)x - (double)(w - 1) / 2,
+                         down = (double)y - (double)(h - 1) / 2;
+            out[i] = across;                                  /* moved sideways */
+            out[n + i] = along;                               /* moved down */
+            out[2 * n + i] = right * across + down * along;   /* larger */
+            out[3 * n + i] = down * across - right * along;   /* turned */
+            out[4 * n + i] = right * across - down * along;   /* wider and lower */
+            out[5 * n + i] = down * across + right * along;   /* stretched along a diagonal */
+            out[6 * n + i] = across * across + along * along; /* thicker */
         }
 }
 

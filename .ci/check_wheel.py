@@ -1,0 +1,37 @@
+"""What a wheel holds and how large it is: ``python .ci/check_wheel.py WHEEL...``."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from zipfile import ZipFile
+
+LARGEST = 1_000_000  # bytes
+# ".1" and so on end the names of shared libraries that auditwheel put in.
+WANTED = {".py", ".pyi", ".typed", ".so", ".pyd", ".dll", ".dylib", ".txt", ""}
+
+
+def check(wheel: Path) -> str:
+    """What is wrong with a wheel, or nothing."""
+    sizes: Counter[str] = Counter()
+    with ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            name = PurePosixPath(member.filename)
+            top, suffix = name.parts[0], name.suffix
+            if top.endswith(".dist-info"):
+                suffix = "metadata"
+            elif top.endswith(".libs") or (top == "knnc" and ".dylibs" in name.parts):
+                suffix = "libraries"
+            elif top != "knnc" or suffix not in WANTED:
+                return f"{name} has no place in a wheel"
+            sizes[suffix] += member.compress_size
+    size = wheel.stat().st_size
+    print(f"{wheel.name}: {size:,} bytes")
+    print("   ", ", ".join(f"{kind} {part:,}" for kind, part in sizes.most_common()))
+    return f"{size:,} bytes are more than {LARGEST:,}" if size > LARGEST else ""
+
+
+if __name__ == "__main__":
+    problems = [f"{wheel}: {said}" for wheel in sys.argv[1:] if (said := check(Path(wheel)))]
+    sys.exit("\n".join(problems))

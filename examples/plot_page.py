@@ -1,0 +1,45 @@
+"""
+Read a page of handwriting
+==========================
+
+A page put together from images that the reader has not seen, and what it makes of it.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from knnc import KNeighborsClassifier
+from knnc.datasets import load_dataset
+from knnc.ocr import annotate, normalise, read_page
+
+train, test = load_dataset("digits")
+reader = KNeighborsClassifier(n_neighbors=3).fit(normalise(train.images), train.target)
+
+# %%
+# Four lines of ten digits, each six times as large as it comes, dark on light, on grey paper.
+
+n_lines, n_digits, scale = 4, 10, 6
+ink = np.kron(test.images[: n_lines * n_digits], np.ones((scale, scale))) / 16
+lines = ink.reshape(n_lines, n_digits, 8 * scale, 8 * scale)
+lines = np.pad(lines, ((0, 0), (0, 0), (12, 12), (4, 4)))
+page = np.pad(np.concatenate([np.hstack(line) for line in lines]), 30)
+noise = np.random.default_rng(0).normal(0, 4, page.shape)
+scan = np.clip(235 - 190 * page + noise, 0, 255).astype(np.uint8)
+
+# %%
+# ``read_page`` finds the characters, brings each into the form of the training images and asks the
+# estimator.
+
+read = read_page(scan, reader)
+truth = "".join(map(str, test.target[: n_lines * n_digits]))
+right = sum(glyph.label == digit for glyph, digit in zip(read.glyphs, truth, strict=True))
+print(read.text)
+print(f"{right} of {len(truth)} are right")
+
+# %%
+# Where it is unsure, a box is thick and red.
+
+figure, ax = plt.subplots(figsize=(9, 5.5), layout="constrained")
+ax.imshow(annotate(scan, read))
+ax.set_axis_off()
+plt.show()

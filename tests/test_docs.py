@@ -1,0 +1,65 @@
+"""What the documentation shows runs as it stands there; "make docs" runs the gallery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.pages import PAGES, ROOT, commands, python_blocks, run_blocks, run_command
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="these tests are not beside the documents")
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+# A page's commands, once each.
+COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+
+
+def _name(path: Path) -> str:
+    return path.name
+
+
+def test_there_is_something_to_run() -> None:
+    assert sum(len(python_blocks(page)) for page in PAGES) >= 15
+    assert len(COMMANDS) >= 5
+    assert len(EXAMPLES) >= 6
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=_name)
+def test_python_blocks(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("skimage")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    run_blocks(page)
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("typer")
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("skimage")
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path))  # where no MNIST is: the digits will do
+    monkeypatch.chdir(tmp_path)
+    ink = np.kron(load_digits().images[0] / 16, np.ones((6, 6)))
+    scan = np.pad(255 - 240 * ink, 30, constant_values=255)
+    Image.fromarray(scan.astype(np.uint8)).save("scan.png")
+    assert run_command(command, monkeypatch) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=_name)
+def test_each_example_ends_in_a_picture(example: Path) -> None:
+    assert example.name.startswith("plot_"), "others are not run"
+    assert example.read_text(encoding="utf-8").endswith("\nplt.show()\n")
