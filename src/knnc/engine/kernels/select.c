@@ -29,22 +29,36 @@ extern const knnc_kernel knnc_chebyshev_u8_neon;
 extern const knnc_kernel knnc_hamming_u8_neon;
 #endif
 
+/* clang-format off */
 static const knnc_kernel *const kernels[] = {
 #if defined(__x86_64__) || defined(_M_X64)
-    &knnc_sqeuclidean_u8_avx512vnni, &knnc_sqeuclidean_u8_avx512vl,
+    &knnc_sqeuclidean_u8_avx512vnni,
+    &knnc_sqeuclidean_u8_avx512vl,
 #if KNNC_WITH_AVXVNNI
     &knnc_sqeuclidean_u8_avxvnni,
 #endif
-    &knnc_sqeuclidean_u8_avx512bw,   &knnc_sqeuclidean_u8_avx2,     &knnc_manhattan_u8_avx512bw,
-    &knnc_manhattan_u8_avx2,         &knnc_chebyshev_u8_avx512bw,   &knnc_chebyshev_u8_avx2,
-    &knnc_hamming_u8_avx512bw,       &knnc_hamming_u8_avx2,
+    &knnc_sqeuclidean_u8_avx512bw,
+    &knnc_sqeuclidean_u8_avx2,
+    &knnc_manhattan_u8_avx512bw,
+    &knnc_manhattan_u8_avx2,
+    &knnc_chebyshev_u8_avx512bw,
+    &knnc_chebyshev_u8_avx2,
+    &knnc_hamming_u8_avx512bw,
+    &knnc_hamming_u8_avx2,
 #elif defined(__aarch64__) || defined(_M_ARM64)
-    &knnc_sqeuclidean_u8_neondotprod, &knnc_sqeuclidean_u8_neon, &knnc_manhattan_u8_neondotprod,
-    &knnc_manhattan_u8_neon,          &knnc_chebyshev_u8_neon,   &knnc_hamming_u8_neon,
+    &knnc_sqeuclidean_u8_neondotprod,
+    &knnc_sqeuclidean_u8_neon,
+    &knnc_manhattan_u8_neondotprod,
+    &knnc_manhattan_u8_neon,
+    &knnc_chebyshev_u8_neon,
+    &knnc_hamming_u8_neon,
 #endif
-    &knnc_sqeuclidean_u8_serial,     &knnc_manhattan_u8_serial,     &knnc_chebyshev_u8_serial,
+    &knnc_sqeuclidean_u8_serial,
+    &knnc_manhattan_u8_serial,
+    &knnc_chebyshev_u8_serial,
     &knnc_hamming_u8_serial,
 };
+/* clang-format on */
 
 int knnc_n_kernels(void) { return (int)(sizeof kernels / sizeof kernels[0]); }
 
