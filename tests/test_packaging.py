@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -88,6 +89,20 @@ def test_the_extension_module_is_for_every_later_python() -> None:
         assert made == "search" + sysconfig.get_config_var("EXT_SUFFIX")
     else:
         assert made in {"search.abi3.so", "search.pyd"}
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a global lock"
+)
+def test_no_module_brings_the_global_lock_back() -> None:
+    """An extension module that does not declare itself would, for the whole process."""
+    modules = sorted(module.name for module in pkgutil.walk_packages(knnc.__path__, "knnc."))
+    modules = [name for name in modules if name.startswith(("knnc.engine", "knnc.image", "knnc._"))]
+    program = f"import sys\nfor name in {modules}: __import__(name)\nprint(sys._is_gil_enabled())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_every_dependency_of_development_is_locked() -> None:
