@@ -34,4 +34,4 @@ def check(wheel: Path) -> str:
 
 if __name__ == "__main__":
     problems = [f"{wheel}: {said}" for wheel in sys.argv[1:] if (said := check(Path(wheel)))]
-    sys.exit("\n".join(problems))
+    sys.exit("\n".join(problems) or 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import warnings
 from importlib import import_module
@@ -78,14 +77,15 @@ PARTS = {
 
 def write_api_pages() -> None:
     """Write docs/api/index.md: each part's public names, with their first sentences."""
-    lines = ["# API", ""]
+    lines, listed = ["# API", ""], set()
     for part, title in PARTS.items():
         module = import_module(part)
         public = [
             name
             for name in module.__all__
-            if callable(getattr(module, name)) and not inspect.ismodule(getattr(module, name))
+            if callable(getattr(module, name)) and getattr(module, name) not in listed
         ]
+        listed |= {getattr(module, name) for name in public}  # some parts share a name
         lines += [f"## {title}", "", f"`{part}`: {(module.__doc__ or '').splitlines()[0]}", ""]
         lines += ["```{eval-rst}", f".. currentmodule:: {part}", "", ".. autosummary::"]
         lines += ["   :toctree: generated", "   :template: name.rst", ""]
