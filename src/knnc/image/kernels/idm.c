@@ -9,8 +9,7 @@ static int64_t reach(int64_t width, int64_t columns) {
     return (width + columns - 1) / columns * columns + 2;
 }
 
-void knnc_idm_layout(knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp,
-                     int root) {
+void knnc_idm_layout(knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp, int root) {
     const int64_t wide = reach(width, 30), narrow = reach(width, 14);
     shape->height = height;
     shape->width = width;

@@ -56,8 +56,7 @@ typedef struct {
 } knnc_idm_kernel;
 
 /* idm.c */
-void knnc_idm_layout(knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp,
-                     int root);
+void knnc_idm_layout(knnc_idm_shape *shape, int64_t height, int64_t width, int64_t warp, int root);
 void knnc_idm_gradients(const knnc_idm_shape *shape, const uint8_t *image, int8_t *pairs);
 
 /* idm_select.c: best first. */
