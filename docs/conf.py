@@ -72,6 +72,7 @@ PARTS = {
     "knnc.ocr": "Pages of handwriting",
     "knnc.plot": "Pictures",
     "knnc.datasets": "Data sets",
+    "knnc.dask": "Rows on a cluster",
 }
 
 
