@@ -371,7 +371,7 @@ def listen(kernel: str, form: str) -> Report:
 def listen_while_coding(metric: str) -> Report:
     """Signals heard, and ticks of another Python thread, while one thread codes rows."""
     rows = _draw(13, 4096, 256)
-    coder = Codes(rows, metric, (64, 64) if metric == "sqeuclidean" else (8, 4), None, 1)
+    coder = Codes(rows, metric, (32, 97) if metric == "sqeuclidean" else (8, 4), None, 1)
     start = time.perf_counter()
     coder.encode(rows, 1)
     each = (time.perf_counter() - start) / len(rows)

@@ -3,7 +3,9 @@
 A heap is two arrays of length k; the worst pair in lexicographic order is at 0. An empty place
 holds (INT64_MAX, INT64_MAX), which is worse than any row, so there is no count to keep.
 """
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
+
+from knnc.engine._kernels cimport KNNC_LIMIT_NONE
 
 
 cdef inline bint is_worse(
@@ -60,3 +62,18 @@ cdef inline void heap_sort_part(
         dist[size] = dist[0]
         ind[size] = ind[0]
         sift_down(dist, ind, size, last_dist, last_ind)
+
+
+cdef struct Nearest:
+    # Heaps of the queries of a tile, one after another: what a kernel pushes to.
+    int64_t *dist
+    int64_t *ind
+    int64_t k
+
+
+cdef inline int32_t keep_nearest(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
+    """A knnc_push: take a row that is within the query's limit; its new limit is the heap's top."""
+    cdef Nearest *nearest = <Nearest *>context
+    cdef int64_t *heap = nearest.dist + query * nearest.k
+    sift_down(heap, nearest.ind + query * nearest.k, nearest.k, dist, row)
+    return <int32_t>min(heap[0], <int64_t>KNNC_LIMIT_NONE)

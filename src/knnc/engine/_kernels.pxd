@@ -3,6 +3,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 cdef extern from "kernels.h" nogil:
     const int KNNC_BLOCK_FEATURES
+    const int KNNC_MAX_STAGES
+    const int KNNC_MAX_SHIFT
     const int KNNC_PAD_TERM
     const int32_t KNNC_LIMIT_NONE
     const int KNNC_ALIGNMENT
@@ -26,6 +28,8 @@ cdef extern from "kernels.h" nogil:
         const uint8_t *panels
         const int32_t *terms
         int64_t n_steps
+        const knnc_rows *next
+        int shift
 
     ctypedef struct knnc_queries:
         int n_queries
@@ -60,10 +64,19 @@ cdef extern from "kernels.h" nogil:
         int64_t n_features, int64_t first_panel, int64_t last_panel, uint8_t *panels,
         int32_t *terms,
     ) noexcept
+    int32_t knnc_pad_term(const knnc_rows *stages) noexcept
+    void knnc_chain_terms(
+        const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows, int64_t n_padded
+    ) noexcept
     int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features) noexcept
     void knnc_pack_queries(
         const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride, int n_queries,
         int64_t n_features, void *values, knnc_queries *queries,
+    ) noexcept
+    void knnc_pack_staged(
+        const knnc_kernel *kernel, const knnc_rows *stages, const uint8_t *rows,
+        int64_t row_stride, int n_queries, int64_t n_features, void *values,
+        knnc_queries *queries,
     ) noexcept
     void knnc_prefetch_row(const uint8_t *row, int64_t n_features) noexcept
     int knnc_n_kernels() noexcept

@@ -16,7 +16,7 @@ from knnc.engine.packed import PackedRows
 from knnc.engine.search import NO_SELF, search
 from knnc.engine.summaries import sample_rows
 
-ROWS_A_CLUSTER = 200
+ROWS_A_CLUSTER = 60
 MAX_CLUSTERS = 1024
 SAMPLE_A_CLUSTER = 32
 ROUNDS = 2

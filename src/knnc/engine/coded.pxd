@@ -17,11 +17,12 @@ cdef class CodedRows:
     cdef const double[::1] worst  # the largest error of the coarse codes of each panel
     cdef const int64_t[::1] order, starts
     cdef readonly int64_t n_rows, n_features
+    cdef int64_t n_first  # coordinates of the first stage, by which rows are clustered
     cdef int64_t width  # of a row, in thousands of features or so
     cdef double pace, scan_pace  # queries a second; multiply-adds a second and thread
 
     cdef int begin(self) except -1
-    cdef int find_homes(
-        self, const uint8_t *codes, int64_t n_queries, int64_t *homes
+    cdef int find_near(
+        self, const uint8_t *codes, int64_t n_queries, int64_t n_near, int64_t *near
     ) noexcept nogil
     cdef Panels panels_of(self, int64_t cluster) noexcept nogil

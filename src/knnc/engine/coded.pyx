@@ -1,14 +1,15 @@
 """Rows, their codes, and the order they lie in.
 
-The coarse codes are packed for a kernel that compares all of them with a query; the fine ones are
-read for the rows that are left, and whole rows for those left then. Codes of one cluster lie side
-by side (clusters.py).
+The coarse codes are packed for a kernel that compares all of them with a query, in stages; fine
+ones, if there are any, are read for the rows that are left, and whole rows for those left then.
+Codes of one cluster lie side by side (clusters.py).
 """
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from knnc.engine._heap cimport Nearest, heap_clear, heap_sort_part, keep_nearest
 from knnc.engine._kernels cimport (
     knnc_kernel,
     knnc_pack_queries,
@@ -47,13 +48,17 @@ cdef class CodedRows:
         self.coder = coder
         self.n_rows, self.n_features = rows.shape
         coarse, fine, coarse_errors, fine_errors = encode_apart(rows, coder, n_threads)
-        self.centres, nearest = clusters.cluster(coarse, metric, kernel, n_threads)
+        self.n_first = coder.stages[0]
+        self.centres, nearest = clusters.cluster(
+            np.ascontiguousarray(coarse[:, :self.n_first]), metric, kernel, n_threads)
         order, starts = row_order(nearest, self.centres.n_rows, coarse_errors)
         self.order, self.starts = order, starts
         permute(coarse, order)
-        permute(fine, order)
-        self.fine, self.fine_errors = fine, fine_errors[order]
-        self.coarse = _PackedRows(coarse, metric, kernel, n_threads)
+        if coder.n_fine:
+            permute(fine, order)
+            self.fine, self.fine_errors = fine, fine_errors[order]
+        self.coarse = _PackedRows(
+            coarse, metric, kernel, n_threads, stages=coder.stages, shifts=coder.shifts)
         height = self.coarse.kernel.layout.panel_rows
         self.worst = np.maximum.reduceat(coarse_errors[order], np.arange(0, self.n_rows, height))
         self.begin()
@@ -66,12 +71,15 @@ cdef class CodedRows:
 
     def state(self):
         """All but the rows that is needed to have these again, see state.py."""
-        return {
+        saved = {
             "coder": self.coder.state(), "coarse": self.coarse.state(),
-            "centres": self.centres.state(), "fine": np.asarray(self.fine),
-            "fine_errors": np.asarray(self.fine_errors), "worst": np.asarray(self.worst),
+            "centres": self.centres.state(), "worst": np.asarray(self.worst),
             "order": np.asarray(self.order), "starts": np.asarray(self.starts),
         }
+        if self.coder.n_fine:
+            saved["fine"] = np.asarray(self.fine)
+            saved["fine_errors"] = np.asarray(self.fine_errors)
+        return saved
 
     @staticmethod
     def restored(saved, rows, str metric, kernel, projecting):
@@ -83,14 +91,17 @@ cdef class CodedRows:
         self.coder = Codes.restored(
             part_of(saved, "coder"), self.n_features, metric, projecting)
         n, n_coarse = self.n_rows, self.coder.n_coarse
-        self.coarse, self.centres = (
-            _PackedRows(None, metric, kernel, 1, saved=part_of(saved, name))
-            for name in ("coarse", "centres"))
+        self.n_first = self.coder.stages[0]
+        self.coarse = _PackedRows(
+            None, metric, kernel, 1, stages=self.coder.stages, shifts=self.coder.shifts,
+            saved=part_of(saved, "coarse"))
+        self.centres = _PackedRows(None, metric, kernel, 1, saved=part_of(saved, "centres"))
         if (self.coarse.n_rows, self.coarse.n_features, self.centres.n_features) != (
-                n, n_coarse, n_coarse) or self.coarse.columns or self.centres.columns:
+                n, n_coarse, self.n_first) or self.coarse.columns or self.centres.columns:
             raise ValueError("coarse codes are not one for each row")
-        self.fine = array_of(saved, "fine", np.uint8, (n, self.coder.n_fine))
-        self.fine_errors = array_of(saved, "fine_errors", np.float32, (n,))
+        if self.coder.n_fine:
+            self.fine = array_of(saved, "fine", np.uint8, (n, self.coder.n_fine))
+            self.fine_errors = array_of(saved, "fine_errors", np.float32, (n,))
         self.worst = array_of(saved, "worst", np.float64, (self.coarse.n_panels,))
         self.order = array_of(saved, "order", np.int64, (n,), n)
         starts = array_of(saved, "starts", np.int64, (self.centres.n_rows + 1,), n + 1)
@@ -103,49 +114,45 @@ cdef class CodedRows:
     @property
     def nbytes(self):
         """Bytes of the codes and what goes with them."""
-        codes = self.coarse.nbytes + self.centres.nbytes + self.n_rows * (self.coder.n_fine + 12)
+        codes = self.coarse.nbytes + self.centres.nbytes + 8 * self.n_rows
+        if self.coder.n_fine:
+            codes += self.n_rows * (self.coder.n_fine + 4)
         return codes + 8 * (len(self.worst) + len(self.starts))
 
     cdef Panels panels_of(self, int64_t cluster) noexcept nogil:
-        """The panels in which the rows of a cluster lie, one at least."""
+        """The panels in which the rows of a cluster lie: none if it is empty."""
         cdef Panels panels
         cdef int64_t height = self.coarse.kernel.layout.panel_rows
-        panels.first = min(self.starts[cluster] // height, self.coarse.n_panels - 1)
-        panels.last = max(panels.first + 1, (self.starts[cluster + 1] + height - 1) // height)
+        panels.first = self.starts[cluster] // height
+        panels.last = (self.starts[cluster + 1] + height - 1) // height
+        if self.starts[cluster] == self.starts[cluster + 1]:
+            panels.last = panels.first
         return panels
 
-    cdef int find_homes(
-        self, const uint8_t *codes, int64_t n_queries, int64_t *homes
+    cdef int find_near(
+        self, const uint8_t *codes, int64_t n_queries, int64_t n_near, int64_t *near
     ) noexcept nogil:
-        """The cluster of each query of a tile; -1 if there is no memory."""
+        """The n_near clusters nearest each query of a tile, ascending; -1 if there is no memory."""
         cdef const knnc_kernel *kernel = self.centres.kernel
-        cdef int64_t n_coarse = self.coder.n_coarse, i
-        cdef int64_t dist[16]
+        cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, i
         cdef knnc_queries queries
-        cdef Homes found
-        cdef void *values = malloc(knnc_tile_bytes(kernel, n_coarse))
-        if values == NULL:
+        cdef Nearest nearest
+        cdef void *values = malloc(knnc_tile_bytes(kernel, self.n_first))
+        nearest.dist = <int64_t *>malloc(n_queries * n_near * sizeof(int64_t))
+        nearest.ind, nearest.k = near, n_near
+        if values == NULL or nearest.dist == NULL:
+            free(values)
+            free(nearest.dist)
             return -1
-        found.dist, found.homes = dist, homes
+        heap_clear(nearest.dist, near, n_queries * n_near)
+        knnc_pack_queries(kernel, codes, m, <int>n_queries, self.n_first, values, &queries)
+        kernel.tile(
+            &self.centres.blocks[0], 0, self.centres.n_panels, &queries, keep_nearest, &nearest)
         for i in range(n_queries):
-            dist[i], homes[i] = INT64_MAX, 0
-        knnc_pack_queries(kernel, codes, n_coarse + self.coder.n_fine, <int>n_queries, n_coarse,
-                          values, &queries)
-        kernel.tile(&self.centres.blocks[0], 0, self.centres.n_panels, &queries, keep_home, &found)
+            heap_sort_part(nearest.dist + i * n_near, near + i * n_near, n_near, 1)
         free(values)
+        free(nearest.dist)
         return 0
-
-
-cdef struct Homes:
-    int64_t *dist
-    int64_t *homes
-
-
-cdef int32_t keep_home(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
-    cdef Homes *found = <Homes *>context
-    found.dist[query] = dist
-    found.homes[query] = row
-    return dist
 
 
 def encode_apart(rows, Codes coder, int n_threads):

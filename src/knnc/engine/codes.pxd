@@ -7,14 +7,16 @@ cdef class Codes:
     # What both metrics have
     cdef readonly bint squared
     cdef readonly int64_t n_features, n_coarse, n_fine
-    cdef readonly double step, fine_step
+    cdef readonly double step, fine_step  # of the last stage; of the fine code
+    cdef readonly tuple stages, shifts
     # Squared Euclidean: A, the mean, A times it, and the unit of t
-    cdef readonly int64_t n_axes
+    cdef readonly int64_t n_axes, tail_at
     cdef readonly double norm, tail_origin
     cdef PackedRows planes
     cdef const int64_t[::1] plane_squares
     cdef const uint8_t[::1] mean
     cdef const double[::1] origin
+    cdef const double[::1] steps
     # Manhattan: the fine group of each feature, its sign, the coarse group of each fine one
     cdef const int32_t[::1] group
     cdef const int8_t[::1] sign
@@ -43,6 +45,4 @@ cdef class Codes:
     ) noexcept nogil
     cdef int32_t coarse_limit(self, double error, int64_t best) noexcept nogil
     cdef double reach(self, int64_t best) noexcept nogil
-    cdef bint is_ruled_out(
-        self, int32_t coarse, int32_t fine, double reach_and_errors
-    ) noexcept nogil
+    cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil

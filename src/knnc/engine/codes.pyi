@@ -11,6 +11,8 @@ class Codes:
     n_fine: Final[int]
     step: Final[float]
     fine_step: Final[float]
+    stages: Final[tuple[int, ...]]
+    shifts: Final[tuple[int, ...]]
     n_axes: Final[int]
     norm: Final[float]
     tail_origin: Final[float]
@@ -18,7 +20,7 @@ class Codes:
         self,
         sample: NDArray[np.uint8],
         metric: str,
-        sizes: tuple[int, int],
+        sizes: tuple[int, ...],
         kernel: str | None,
         n_threads: int,
     ) -> None: ...

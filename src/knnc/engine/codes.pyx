@@ -1,9 +1,10 @@
 """Short codes of rows, and why a distance of codes can rule a row out.
 
-Each row becomes a coarse code, compared with every query, and a fine one, read for the rows that
-are left. A code is a vector of bytes: coordinates of a map that no distance grows under, rounded
-to whole steps. With P the map, s the factor it may grow by, |.| the norm of the metric (on code
-vectors times their step), and e(x) = |P(x) - code(x)|, rounded up, the triangle inequality gives
+Each row becomes a coarse code, compared with every query, and for Manhattan a fine one, read for
+the rows that are left. A code is a vector of bytes: coordinates of a map that no distance grows
+under, rounded to whole steps. With P the map, s the factor it may grow by, |.| the norm of the
+metric (on code vectors times their steps), and e(x) = |P(x) - code(x)|, rounded up, the triangle
+inequality gives
 
     |code(q) - code(x)| > s dist + e(q) + e(x)   =>   |q - x| > dist.
 
@@ -18,8 +19,12 @@ square of its largest singular value, m the byte vector nearest the mean, and
 With R the root of s^2 I - A'A, which is positive semidefinite, s^2 |q - x|^2 = |A (q - x)|^2 +
 |R (q - x)|^2, and t(x) = |R (x - m)|, so that |t(q) - t(x)| <= |R (q - x)|, and |P(q) - P(x)| <=
 s |q - x|. Each coordinate is cut off at 127 steps, under which no difference grows either: what is
-lost there is power, not truth, and no part of e. The coarse code is the first coordinates, the
-fine one the rest and t; a coarse distance and a fine one add up.
+lost there is power, not truth, and no part of e.
+
+The coordinates come in stages, the axes along which rows vary most first, and a scan leaves a panel
+of rows as soon as what it has added up is beyond every query's limit, which no further coordinate
+can mend (kernels.h). Later coordinates are smaller, so a stage's step is that of the stage before
+or a half, a quarter... of it: exactly, so that distances of stages add up as whole numbers.
 
 Manhattan. P(x) is the sums of x over groups of features, each feature with a sign: the sum of some
 numbers is at most the sum of their absolute values, so s = 1. The fine code has smaller groups
@@ -39,6 +44,7 @@ from libc.stdlib cimport free, malloc
 
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
+    KNNC_MAX_SHIFT,
     knnc_found,
     knnc_kernel,
     knnc_pack_queries,
@@ -55,10 +61,11 @@ from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.state import array_of, count_of, number_of, part_of
 
 cdef double MARGIN = 1 + 1e-12
-# The part of the sample's range that the coarse code covers: what lies outside counts as at its
-# end, which is rarely a loss, and the smaller step always gains (benchmarks/pruning.py: MNIST takes
-# 2 % longer with 1, and 14 % with 0.35).
+# The part of the sample's range that a code covers: what lies outside counts as at its end, which
+# is rarely a loss, and the smaller step always gains (benchmarks/pruning.py).
 COARSE_RANGE = 0.5
+# Distances of codes stay below this, for the kernels' sums of 32 bits; a code is within +-127.
+LARGEST_SUM = 2**30
 # Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
 cdef int64_t TILE = 16
 # Bytes of rows coded before the first look at signals, and seconds between two looks.
@@ -91,8 +98,9 @@ cdef class Codes:
     ----------
     sample : ndarray of shape (n_rows, n_features), uint8
     metric : {"sqeuclidean", "manhattan"}
-    sizes : (int, int)
-        Squared Euclidean: axes of the coarse code and of the fine one, at most n_features in all.
+    sizes : tuple of int
+        Squared Euclidean: the coordinates of each stage, at most n_features + 1 in all; the last
+        one of the second stage, or of the only one, is t.
         Manhattan: the features of a group, powers of 2, of the coarse code and of the fine one.
     kernel : str or None
         A kernel for squared Euclidean distances, which project.
@@ -108,10 +116,13 @@ cdef class Codes:
             self.learn_groups(sample, sizes)
 
     def learn_axes(self, sample, sizes, kernel, int n_threads):
-        axes = summaries.principal_axes(sample, sizes)
+        self.stages = sizes
+        axes_a_stage = list(sizes)
+        axes_a_stage[min(1, len(sizes) - 1)] -= 1
+        axes = summaries.principal_axes(sample, tuple(axes_a_stage))
         planes = summaries.as_planes(axes)
         self.n_axes = len(axes)
-        self.n_coarse, self.n_fine = sizes[0], sizes[1] + 1
+        self.n_coarse, self.n_fine, self.tail_at = sum(sizes), 0, sum(sizes[:2]) - 1
         self.norm = summaries.squared_norm_bound(axes)
         self.planes = _PackedRows(planes, "sqeuclidean", kernel, n_threads)
         self.plane_squares = (planes.astype(np.int64) ** 2).sum(axis=1)
@@ -119,10 +130,28 @@ cdef class Codes:
         self.origin = axes.astype(np.float64) @ np.asarray(self.mean, dtype=np.float64)
         points, tails = self.points_of(sample, n_threads)
         self.tail_origin = (tails.max() + tails.min()) / 2
-        fine = np.column_stack([points[:, self.n_coarse:], tails - self.tail_origin])
-        largest = np.abs(points[:, :self.n_coarse]).max()
-        self.step = np.ceil(max(COARSE_RANGE * largest / 127, 1.0))
-        self.fine_step = np.ceil(max(np.abs(fine).max() / 127, 1.0))
+        largest = [np.abs(part).max(initial=0)
+                   for part in np.split(points, np.cumsum(axes_a_stage[:len(sizes) - 1]), axis=1)]
+        self.choose_steps(largest)
+
+    def choose_steps(self, largest):
+        """The step of each coordinate, from the largest of the sample along each stage's axes."""
+        most = 0
+        while self.n_coarse * 254**2 * 4 ** (most + 1) < LARGEST_SUM:
+            most += 1
+        wanted = np.maximum(COARSE_RANGE * np.array(largest) / 127, 1e-9)
+        wanted[0] = max(wanted[0], 1)
+        halvings = np.clip(np.floor(np.log2(wanted[0] / wanted)), 0, most)
+        halvings = np.maximum.accumulate(halvings).astype(np.int64)
+        most = halvings.max()
+        self.step = np.ceil(max(wanted[0] / 2.0**most, 1))
+        self.shifts = tuple((2 * np.diff(halvings, prepend=0)).tolist())
+        self.set_steps()
+
+    def set_steps(self):
+        """Of each coordinate: the last stage's step, doubled for each two bits that come later."""
+        later = sum(self.shifts) - np.cumsum(self.shifts)
+        self.steps = np.repeat(self.step * 2.0 ** (later // 2), self.stages)
 
     def learn_groups(self, sample, sizes):
         levels = tuple(int(size).bit_length() - 1 for size in sizes)
@@ -136,6 +165,7 @@ cdef class Codes:
         self.lowest = 255 * lowest.astype(np.int64)
         self.lowest_coarse = np.bincount(
             parent, weights=np.asarray(self.lowest), minlength=self.n_coarse).astype(np.int64)
+        self.stages, self.shifts = (self.n_coarse,), (0,)
         # A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
         self.fine_step, self.step = np.bincount(groups[0]).max(), np.bincount(coarse).max()
 
@@ -143,14 +173,15 @@ cdef class Codes:
 
     def state(self):
         """All that is needed to have these again, see state.py."""
-        saved = {"n_coarse": self.n_coarse, "n_fine": self.n_fine, "step": self.step,
-                 "fine_step": self.fine_step}
+        saved = {"n_coarse": self.n_coarse, "step": self.step}
         if self.squared:
             return saved | {
+                "stages": np.array(self.stages), "shifts": np.array(self.shifts),
                 "norm": self.norm, "tail_origin": self.tail_origin, "planes": self.planes.state(),
                 "plane_squares": np.asarray(self.plane_squares), "mean": np.asarray(self.mean),
                 "origin": np.asarray(self.origin)}
         return saved | {
+            "n_fine": self.n_fine, "fine_step": self.fine_step,
             "group": np.asarray(self.group), "sign": np.asarray(self.sign),
             "parent": np.asarray(self.parent), "lowest": np.asarray(self.lowest),
             "lowest_coarse": np.asarray(self.lowest_coarse)}
@@ -160,18 +191,20 @@ cdef class Codes:
         """The codes of which `state` said this."""
         cdef Codes self = Codes.__new__(Codes)
         self.squared, self.n_features = metric == "sqeuclidean", n_features
-        self.n_coarse = count_of(saved, "n_coarse", 1, n_features)
-        self.n_fine = count_of(saved, "n_fine", 1, n_features + 1)
-        self.step, self.fine_step = (
-            number_of(saved, name, positive=True) for name in ("step", "fine_step"))
+        self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
+        self.step = number_of(saved, "step", positive=True)
         if not self.squared:
+            self.n_fine = count_of(saved, "n_fine", 1, n_features)
+            self.fine_step = number_of(saved, "fine_step", positive=True)
+            self.stages, self.shifts = (self.n_coarse,), (0,)
             self.group = array_of(saved, "group", np.int32, (n_features,), self.n_fine)
             self.sign = array_of(saved, "sign", np.int8, (n_features,))
             self.parent = array_of(saved, "parent", np.int32, (self.n_fine,), self.n_coarse)
             self.lowest = array_of(saved, "lowest", np.int64, (self.n_fine,))
             self.lowest_coarse = array_of(saved, "lowest_coarse", np.int64, (self.n_coarse,))
             return self
-        self.n_axes = self.n_coarse + self.n_fine - 1
+        self.restore_stages(saved)
+        self.n_fine, self.n_axes = 0, self.n_coarse - 1
         self.norm = number_of(saved, "norm", positive=True)
         self.tail_origin = number_of(saved, "tail_origin")
         self.planes = _PackedRows(
@@ -184,6 +217,16 @@ cdef class Codes:
         self.mean = array_of(saved, "mean", np.uint8, (n_features,))
         self.origin = array_of(saved, "origin", np.float64, (self.n_axes,))
         return self
+
+    def restore_stages(self, saved):
+        stages, shifts = saved.get("stages"), saved.get("shifts")
+        n_stages = len(stages) if isinstance(stages, np.ndarray) and stages.ndim else 0
+        stages = array_of(saved, "stages", np.int64, (n_stages,), self.n_coarse + 1).tolist()
+        shifts = array_of(saved, "shifts", np.int64, (n_stages,), KNNC_MAX_SHIFT + 1).tolist()
+        if sum(stages) != self.n_coarse or min(stages) < 1 or self.n_coarse < 2 or shifts[0]:
+            raise ValueError("stages are not parts of the coarse code")
+        self.stages, self.shifts, self.tail_at = tuple(stages), tuple(shifts), sum(stages[:2]) - 1
+        self.set_steps()
 
     # ---- coding
 
@@ -205,7 +248,7 @@ cdef class Codes:
     def encode(self, const uint8_t[:, ::1] rows, int n_threads):
         """Codes of rows, ndarray (n, n_coarse + n_fine), uint8, and their errors, ndarray (n, 2).
 
-        The errors are those of the coarse code and of what the fine test compares.
+        The errors are those of the coarse code and of the fine one, 0 where there is none.
         """
         cdef int64_t n = rows.shape[0], first, last
         cdef int failed
@@ -321,26 +364,27 @@ cdef class Codes:
     cdef int encode_projected(
         self, const uint8_t *rows, int n, uint8_t *codes, double *errors
     ) noexcept nogil:
-        cdef int64_t n_axes = self.n_axes, n_coarse = self.n_coarse, j
+        cdef int64_t n_axes = self.n_axes, n_coarse = self.n_coarse, tail_at = self.tail_at, j
         cdef int q, status
         cdef double lost
         cdef uint8_t *code
         cdef double *points = <double *>malloc(n * (n_axes + 2) * sizeof(double))
         cdef double *tails = points + n * n_axes
+        cdef const double *point
         if points == NULL:
             return -1
         status = self.project(rows, n, points, tails, tails + n)
         if status == 0:
             for q in range(n):
-                code = codes + q * (n_axes + 1)
-                lost = 0
-                for j in range(n_coarse):
-                    lost += coded(points[q * n_axes + j], self.step, code + j)
-                errors[2 * q] = sqrt(lost) * MARGIN
-                for j in range(n_coarse, n_axes):
-                    lost += coded(points[q * n_axes + j], self.fine_step, code + j)
-                lost += coded(tails[q] - self.tail_origin, self.fine_step, code + n_axes)
-                errors[2 * q + 1] = sqrt(lost) * MARGIN + tails[n + q]
+                code = codes + q * n_coarse
+                point = points + q * n_axes
+                lost = coded(tails[q] - self.tail_origin, self.steps[tail_at], code + tail_at)
+                for j in range(tail_at):
+                    lost += coded(point[j], self.steps[j], code + j)
+                for j in range(tail_at + 1, n_coarse):
+                    lost += coded(point[j - 1], self.steps[j], code + j)
+                errors[2 * q] = sqrt(lost) * MARGIN + tails[n + q]
+                errors[2 * q + 1] = 0
         free(points)
         return status
 
@@ -396,15 +440,9 @@ cdef class Codes:
             return KNNC_LIMIT_NONE
         return <int32_t>floor(far) + 1
 
-    cdef bint is_ruled_out(
-        self, int32_t coarse, int32_t fine, double reach_and_errors
-    ) noexcept nogil:
-        """Whether a row is farther than the distance whose reach is given."""
-        cdef double far = reach_and_errors * MARGIN
-        if self.squared:
-            return (self.step * self.step * coarse + self.fine_step * self.fine_step * fine
-                    > far * far * MARGIN)
-        return self.fine_step * fine > far
+    cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil:
+        """Whether a row at this fine distance is farther than what the reach is given of."""
+        return self.fine_step * fine > reach_and_errors * MARGIN
 
 
 cdef struct Moments:

@@ -37,7 +37,7 @@ ALGORITHMS = ("auto", "brute", "pruned")
 MAX_PRUNED_FEATURES = BLOCK_FEATURES
 # Axes of the coarse and of the fine code: MNIST takes a third longer with 32 and a seventh with 96
 # coarse ones, a quarter without the fine ones (benchmarks/pruning.py). And features of a group.
-AXES = (64, 127)
+STAGES = (20, 28, 48, 96)
 GROUP_SIZES = (8, 4)
 # "auto" tries pruning only on data as large as this (bytes) and as wide; SIFT's 128 features, for
 # one, are searched by brute force in less time than their codes take.
@@ -368,17 +368,17 @@ class Index:
             coder = Codes(sample, self.metric, self._code_sizes(), self._projecting(), n_threads)
         return CodedRows(self._rows, coder, self.metric, self._kernel, n_threads)
 
-    def _code_sizes(self) -> tuple[int, int]:
+    def _code_sizes(self) -> tuple[int, ...]:
         if self.metric == "manhattan":
             return GROUP_SIZES
-        coarse = min(AXES[0], self.n_features)
-        return coarse, min(AXES[1], self.n_features - coarse)
+        ends = np.minimum(np.cumsum(STAGES), self.n_features + 1)
+        return tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
 
     def _nbytes_of_codes(self) -> int:
         """About the most that making codes takes: twice the coarse ones, and a sample as floats."""
-        coarse, fine = self._code_sizes()
+        coarse, fine = sum(self._code_sizes()), 0
         if self.metric == "manhattan":
-            coarse, fine = self.n_features // coarse + 1, self.n_features // fine + 1
+            coarse, fine = (self.n_features // size + 1 for size in GROUP_SIZES)
         return int(self.n_samples_fit) * (2 * coarse + fine + 40) + 8 * SAMPLE_BYTES
 
     def _projecting(self) -> str:

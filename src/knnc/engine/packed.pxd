@@ -28,6 +28,8 @@ cdef class PackedRows:
     cdef readonly int64_t n_rows, n_features, n_panels
     cdef readonly Columns columns  # None: all are kept
     cdef int64_t n_kept
+    cdef readonly bint is_staged
+    cdef const int64_t[::1] block_ends
     cdef object _panels, _terms
     cdef double _pace  # multiply-adds a second and thread, as last seen
 

@@ -14,9 +14,13 @@ from libc.string cimport memcpy
 from knnc.engine._kernels cimport (
     KNNC_ALIGNMENT,
     KNNC_BLOCK_FEATURES,
+    KNNC_MAX_SHIFT,
+    KNNC_MAX_STAGES,
     KNNC_PAD_TERM,
+    knnc_chain_terms,
     knnc_kernel,
     knnc_pack_rows,
+    knnc_pad_term,
     knnc_pair,
     knnc_rows,
 )
@@ -53,6 +57,8 @@ def aligned(array):
 cdef class PackedRows:
     """Rows as one kernel wants them; more than KNNC_BLOCK_FEATURES features are cut into blocks.
 
+    Those that are read in stages are for a kernel's tile alone, and not for `search`.
+
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features), uint8, C-contiguous
@@ -62,12 +68,16 @@ cdef class PackedRows:
     n_threads : int
     drop_constant : bool
         Leave out columns that hold one value in all rows, if that saves a step of the kernel.
+    stages, shifts : tuple of int
+        Read the panels in stages of so many features, all but the last a multiple of the kernel's
+        lane; distances up to a stage are shifted left by so many bits before its own are added. A
+        panel is left after a stage if no row in it can be within a query's limit.
     saved : dict or None
         What `state` of the same rows said; `rows` are None then.
     """
 
     def __cinit__(self, const uint8_t[:, ::1] rows, str metric, kernel, int n_threads,
-                  bint drop_constant=False, saved=None):
+                  bint drop_constant=False, stages=(), shifts=(), saved=None):
         cdef int b
         cdef int64_t width, panel_bytes = 0, height, lane
         self.kernel = find_kernel(metric, kernel)
@@ -83,13 +93,19 @@ cdef class PackedRows:
         if drop_constant and self.n_features <= KNNC_BLOCK_FEATURES:
             self.choose_columns(np.asarray(rows), n_threads)
         self.n_panels = (self.n_rows + height - 1) // height
-        self.n_blocks = <int>((self.n_kept + KNNC_BLOCK_FEATURES - 1) // KNNC_BLOCK_FEATURES)
+        self.block_ends = self.cut(stages, shifts)
+        self.n_blocks = len(self.block_ends)
+        self.is_staged = len(stages) > 1
         self.blocks = <knnc_rows *>malloc(self.n_blocks * sizeof(knnc_rows))
         if self.blocks == NULL:
             raise MemoryError()
         for b in range(self.n_blocks):
             width = self.block_end(b) - self.block_start(b)
             self.blocks[b].n_steps = (width + lane - 1) // lane
+            self.blocks[b].next = NULL
+            self.blocks[b].shift = shifts[b] if self.is_staged else 0
+            if self.is_staged and b + 1 < self.n_blocks:
+                self.blocks[b].next = &self.blocks[b + 1]
             panel_bytes += self.block_bytes(b)
         cdef int64_t n_terms = self.n_panels * height * self.n_blocks
         if saved is not None:
@@ -106,6 +122,18 @@ cdef class PackedRows:
 
     def __dealloc__(self):
         free(self.blocks)
+
+    def cut(self, stages, shifts):
+        """The ends of the blocks of features, ndarray of int64."""
+        lane = self.kernel.layout.lane
+        if len(stages) < 2:
+            whole = range(KNNC_BLOCK_FEATURES, self.n_kept, KNNC_BLOCK_FEATURES)
+            return np.array([*whole, self.n_kept], np.int64)
+        ends = np.cumsum(stages, dtype=np.int64)
+        if (len(ends) > KNNC_MAX_STAGES or sum(shifts) > KNNC_MAX_SHIFT or min(stages) < 1
+                or (ends[:len(ends) - 1] % lane).any() or sum(stages) != self.n_kept):
+            raise ValueError(f"{self.n_kept} features cannot be read in stages of {stages}.")
+        return ends
 
     def choose_columns(self, rows, int n_threads):
         """Keep the columns that vary, or the first if none does, where that saves a step."""
@@ -141,6 +169,14 @@ cdef class PackedRows:
         self.columns = Columns(varies, first_row)
         self.n_kept = self.columns.n_kept
 
+    def pad_terms(self):
+        """The term of a row that pads, in each block, ndarray (n_blocks, 1)."""
+        if not self.is_staged:
+            return np.full((self.n_blocks, 1), KNNC_PAD_TERM, np.int32)
+        terms = np.zeros((self.n_blocks, 1), np.int32)
+        terms[0] = knnc_pad_term(self.blocks)
+        return terms
+
     def check_padding(self):
         """The rows that fill the last panel up are as packing makes them: no search finds them."""
         cdef int64_t height = self.kernel.layout.panel_rows, lane = self.kernel.layout.lane
@@ -149,7 +185,7 @@ cdef class PackedRows:
         if n_padding == 0:
             return
         terms = self._terms.view(np.int32).reshape(self.n_blocks, self.n_panels * height)
-        is_right = bool((terms[:, -n_padding:] == KNNC_PAD_TERM).all())
+        is_right = bool((terms[:, -n_padding:] == self.pad_terms()).all())
         for b in range(self.n_blocks):
             end = start + self.n_panels * self.block_bytes(b)
             last = self._panels[end - self.block_bytes(b):end].reshape(-1, height, lane)
@@ -176,10 +212,11 @@ cdef class PackedRows:
         self._pace = pace
 
     cdef int64_t block_start(self, int b) noexcept nogil:
-        return <int64_t>b * KNNC_BLOCK_FEATURES
+        cdef int64_t before = b - 1
+        return 0 if b == 0 else self.block_ends[before]
 
     cdef int64_t block_end(self, int b) noexcept nogil:
-        return min(self.n_kept, <int64_t>(b + 1) * KNNC_BLOCK_FEATURES)
+        return self.block_ends[b]
 
     cdef int64_t block_bytes(self, int b) noexcept nogil:
         """Bytes of one panel of the block."""
@@ -209,6 +246,9 @@ cdef class PackedRows:
                 PyErr_CheckSignals()
         if failed:
             raise MemoryError("no memory to pack rows.")
+        if self.is_staged:
+            knnc_chain_terms(self.kernel, self.blocks, self.n_rows,
+                             self.n_panels * self.kernel.layout.panel_rows)
         return 0
 
     cdef int pack_panel(self, const uint8_t *rows, int b, int64_t p) noexcept nogil:

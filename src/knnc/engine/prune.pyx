@@ -2,12 +2,13 @@
 
     search
       chunks of queries, about 0.1 s each
-        encode the queries, find the cluster of each, sort them by it: a tile's queries are alike
-        seed: over the panels about its cluster keep the nearest coarse codes, and refine those
-              whole: an upper bound of each query's k-th distance
-        scan: a block of panels times each tile of queries, the blocks about the queries' cluster
-              first: kernel.tile lists the rows within the limit; of those, the fine codes leave
-              some, which are refined with whole rows. Signals are checked every 0.05 s.
+        encode the queries, find the clusters near each, sort them by the nearest: a tile's
+              queries are alike
+        seed: of the rows in those clusters keep the nearest coarse codes, and refine these whole:
+              an upper bound of each query's k-th distance
+        scan: a block of panels times each tile of queries: kernel.tile lists the rows within the limit; of those, the fine codes, if
+              there are any, leave some, which are refined with whole rows. Signals are checked
+              every 0.05 s.
 
 Rows lie by cluster, not by index (coded.pyx), so a heap meets them in any order.
 """
@@ -18,12 +19,11 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from knnc.engine._heap cimport heap_clear, heap_push, sift_down
+from knnc.engine._heap cimport Nearest, heap_clear, heap_push, keep_nearest
 from knnc.engine._kernels cimport (
-    KNNC_LIMIT_NONE,
     knnc_found,
     knnc_kernel,
-    knnc_pack_queries,
+    knnc_pack_staged,
     knnc_prefetch_row,
     knnc_queries,
     knnc_tile_bytes,
@@ -36,18 +36,22 @@ from time import perf_counter
 
 import numpy as np
 
-# Coarse codes of one panel block; the codes of a block of queries go with it in the L2 cache.
-cdef int64_t PANEL_BLOCK_BYTES = 256 * 1024
+# Rows of a block of panels: what is mostly read of their codes, a third or so, and the codes of a
+# block of queries fit the L2 cache.
+cdef int64_t PANEL_BLOCK_ROWS = 4096
 cdef int64_t QUERY_TILES = 16
 # Blocks of panels a thread, at least, where panels are divided among threads.
 cdef int64_t PARTS_OF_PANELS = 16
 # Seconds of work between two looks at signals, and of a chunk of queries.
 cdef double STEP_SECONDS = 0.05
 cdef double CHUNK_SECONDS = 0.1
-cdef int64_t MAX_CHUNK = 8192
+cdef int64_t MAX_CHUNK = 16384
 cdef int64_t FIRST_CHUNK = 512
-# Panels that seed a query, at least, and the part of all panels that they are at most.
-cdef int64_t SEED_PANELS = 10
+# Clusters that seed a query, at least, rows in them for each neighbour that is asked for, and the
+# part of all clusters that they are at most.
+
+SEED_CLUSTERS = 6
+cdef int64_t SEED_ROWS = 8
 cdef int64_t SEED_SHARE = 4
 
 
@@ -59,104 +63,79 @@ cdef struct Item:
     const int64_t *taken  # which of them these are
     const uint8_t *codes
     const double *errors  # two a query
-    const int64_t *homes  # the cluster of each query
+    const int64_t *near  # the clusters near each query, n_near of them
     int64_t *best  # an upper bound of each query's k-th distance
     int64_t n_queries
+    int64_t n_near
     int64_t first_self  # query i is row first_self + i; or far below 0
     int64_t block_panels
-    int64_t n_blocks
-    int64_t first_block  # counted from the block that is home, and round again
+    int64_t first_block
     int64_t last_block
     int64_t *dist
     int64_t *ind
     int64_t k
 
 
-cdef struct Nearest:
-    # Heaps of the nearest coarse codes of a tile.
-    int64_t *dist
-    int64_t *ind
-    int64_t k
-
-
-cdef int32_t keep_nearest(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
-    cdef Nearest *nearest = <Nearest *>context
-    cdef int64_t *heap = nearest.dist + query * nearest.k
-    sift_down(heap, nearest.ind + query * nearest.k, nearest.k, dist, row)
-    return <int32_t>min(heap[0], <int64_t>KNNC_LIMIT_NONE)
-
-
-cdef int64_t seed_panels(CodedRows self, int64_t k) noexcept nogil:
-    """How many panels seed a query; 0 when so few rows are no help."""
-    cdef int64_t height = self.coarse.kernel.layout.panel_rows
-    cdef int64_t wanted = max(SEED_PANELS, (8 * k + height - 1) // height)
-    wanted = min(wanted, max(<int64_t>1, self.coarse.n_panels // SEED_SHARE))
-    return wanted if wanted * height >= k else 0
-
-
-cdef Panels about_home(CodedRows self, int64_t home, int64_t n_panels) noexcept nogil:
-    """That many panels, with a cluster in their middle."""
-    cdef Panels panels = self.panels_of(home)
-    panels.first = (panels.first + panels.last - n_panels) // 2
-    panels.first = max(<int64_t>0, min(panels.first, self.coarse.n_panels - n_panels))
-    panels.last = panels.first + n_panels
-    return panels
+cdef int64_t clusters_to_seed(CodedRows self, int64_t k):
+    """How many clusters seed a query; 0 when their rows are too few to help."""
+    cdef int64_t n_clusters = self.centres.n_rows, rows = self.n_rows // n_clusters
+    cdef int64_t wanted = max(<int64_t>SEED_CLUSTERS, SEED_ROWS * k // rows + 1)
+    wanted = min(wanted, n_clusters // SEED_SHARE)
+    return wanted if wanted * rows >= k else 0
 
 
 cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
     """Refine the rows with the nearest coarse codes: `best` of each query, from k rows or more."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
-    cdef int tile = kernel.layout.tile_queries, n, q
-    cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, first = 0
-    cdef int64_t width = seed_panels(self, item.k)
+    cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, q
     # One more than wanted for the query itself in leave-one-out, and one to spare.
-    cdef int64_t n_seeds = min(item.k + 2, 2 * width * kernel.layout.panel_rows)
-    cdef int64_t n_heaps = min(<int64_t>tile, item.n_queries)
-    cdef Panels panels
-    cdef knnc_queries queries
+    cdef int64_t n_seeds = item.k + 2
+    cdef knnc_queries query
     cdef Nearest nearest
     cdef void *values = malloc(knnc_tile_bytes(kernel, self.coder.n_coarse))
     cdef int64_t *heaps = <int64_t *>malloc(
-        (2 * n_heaps * n_seeds + 2 * item.k) * sizeof(int64_t))
+        (2 * n_seeds + 2 * item.k + item.n_near) * sizeof(int64_t))
     if values == NULL or heaps == NULL:
         free(values)
         free(heaps)
         return -1
-    nearest.k = n_seeds
-    nearest.dist, nearest.ind = heaps, heaps + n_heaps * n_seeds
-    while first < item.n_queries:
-        n = <int>min(<int64_t>tile, item.n_queries - first)
-        n = seeded_together(self, item.homes + first, n, width, &panels)
-        knnc_pack_queries(
-            kernel, item.codes + first * m, m, n, self.coder.n_coarse, values, &queries)
-        heap_clear(nearest.dist, nearest.ind, n * n_seeds)
-        kernel.tile(&self.coarse.blocks[0], panels.first, panels.last, &queries, keep_nearest,
-                    &nearest)
-        for q in range(n):
-            item.best[first + q] = kth_of_seeds(
-                self, item, first + q, nearest.ind + q * n_seeds, n_seeds,
-                heaps + 2 * n_heaps * n_seeds)
-        first += n
+    nearest.dist, nearest.ind, nearest.k = heaps, heaps + n_seeds, n_seeds
+    for q in range(item.n_queries):
+        knnc_pack_staged(kernel, self.coarse.blocks, item.codes + q * m, m, 1,
+                         self.coder.n_coarse, values, &query)
+        heap_clear(nearest.dist, nearest.ind, n_seeds)
+        scan_clusters(self, item.near + q * item.n_near, item.n_near, &query, &nearest,
+                      heaps + 2 * (n_seeds + item.k))
+        item.best[q] = kth_of_seeds(self, item, q, nearest.ind, n_seeds, heaps + 2 * n_seeds)
     free(values)
     free(heaps)
     return 0
 
 
-cdef int seeded_together(
-    CodedRows self, const int64_t *homes, int n_queries, int64_t width, Panels *panels
+cdef void scan_clusters(
+    CodedRows self, const int64_t *near, int64_t n_near, knnc_queries *query, Nearest *nearest,
+    int64_t *sorted_near,
 ) noexcept nogil:
-    """How many of some queries live so near each other that twice `width` panels seed them all."""
-    cdef Panels more
-    cdef int n = 1
-    panels[0] = about_home(self, homes[0], width)
-    while n < n_queries:
-        more = about_home(self, homes[n], width)
-        more.first, more.last = min(more.first, panels.first), max(more.last, panels.last)
-        if more.last - more.first > 2 * width:
+    """Push the rows of some clusters, and of the panels they share with others, each one once."""
+    cdef const knnc_kernel *kernel = self.coarse.kernel
+    cdef Panels panels
+    cdef int64_t i, j, last = 0
+    for i in range(n_near):
+        j = i
+        while j > 0 and sorted_near[j - 1] > near[i]:
+            sorted_near[j] = sorted_near[j - 1]
+            j -= 1
+        sorted_near[j] = near[i]
+    for i in range(n_near):
+        # Nothing is as near as that where a file of codes was made up.
+        if sorted_near[i] >= self.centres.n_rows:
             break
-        panels[0] = more
-        n += 1
-    return n
+        panels = self.panels_of(sorted_near[i])
+        panels.first = max(panels.first, last)
+        if panels.first < panels.last:
+            kernel.tile(&self.coarse.blocks[0], panels.first, panels.last, query, keep_nearest,
+                        nearest)
+            last = panels.last
 
 
 cdef int64_t kth_of_seeds(
@@ -199,11 +178,11 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
     cdef int64_t n_lists = (item.last_block - item.first_block) * n_tiles
     cdef int64_t bytes_a_tile = knnc_tile_bytes(kernel, self.coder.n_coarse)
     cdef int64_t room = item.block_panels * kernel.layout.panel_rows + 1
-    cdef int64_t home = self.panels_of(item.homes[item.n_queries // 2]).first // item.block_panels
     cdef Stage stages[3]
     cdef uint8_t *values = <uint8_t *>malloc(n_tiles * bytes_a_tile)
     cdef knnc_queries *tiles = <knnc_queries *>malloc(n_tiles * sizeof(knnc_queries))
-    cdef int32_t *lists = <int32_t *>malloc(3 * 2 * tile * room * sizeof(int32_t))
+    cdef int64_t n_listed = min(tile, item.n_queries) * room
+    cdef int32_t *lists = <int32_t *>malloc(3 * 2 * n_listed * sizeof(int32_t))
     if values == NULL or tiles == NULL or lists == NULL:
         free(values)
         free(tiles)
@@ -211,16 +190,16 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
         return -1
     for i in range(3):
         stages[i].found.room = room
-        stages[i].found.rows = lists + 2 * i * tile * room
-        stages[i].found.dist = lists + (2 * i + 1) * tile * room
+        stages[i].found.rows = lists + 2 * i * n_listed
+        stages[i].found.dist = lists + (2 * i + 1) * n_listed
     for t in range(n_tiles):
-        knnc_pack_queries(kernel, item.codes + t * tile * m, m,
-                          <int>min(tile, item.n_queries - t * tile), self.coder.n_coarse,
-                          values + t * bytes_a_tile, &tiles[t])
+        knnc_pack_staged(kernel, self.coarse.blocks, item.codes + t * tile * m, m,
+                         <int>min(tile, item.n_queries - t * tile), self.coder.n_coarse,
+                         values + t * bytes_a_tile, &tiles[t])
     for s in range(n_lists + 2):
         if s < n_lists:
             t = s % n_tiles
-            i = (home + item.first_block + s // n_tiles) % item.n_blocks * item.block_panels
+            i = (item.first_block + s // n_tiles) * item.block_panels
             stages[s % 3].tile = t
             list_rows(self, item, &tiles[t], i, min(i + item.block_panels, self.coarse.n_panels),
                       &stages[s % 3])
@@ -242,8 +221,8 @@ cdef void list_rows(
     """Scan a block of panels: the rows whose coarse codes are within the limits."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t m = self.coder.n_fine, query = stage.tile * kernel.layout.tile_queries, p
+    cdef int64_t d = self.n_features
     cdef knnc_found *found = &stage.found
-    cdef const uint8_t *fine
     cdef const int32_t *rows
     cdef double worst = 0
     cdef int q
@@ -256,11 +235,13 @@ cdef void list_rows(
         found.counts[q] = 0
     found.first_row = first * kernel.layout.panel_rows
     kernel.tile(&self.coarse.blocks[0], first, last, queries, NULL, found)
-    fine = &self.fine[found.first_row, 0]
     for q in range(queries.n_queries):
         rows = found.rows + q * found.room
         for p in range(found.counts[q]):
-            knnc_prefetch_row(fine + rows[p] * m, m)
+            if m:
+                knnc_prefetch_row(&self.fine[found.first_row + rows[p], 0], m)
+            else:
+                knnc_prefetch_row(&self.rows[self.order[found.first_row + rows[p]], 0], d)
 
 
 cdef void compare_fine(CodedRows self, Item *item, int n_queries, Stage *stage) noexcept nogil:
@@ -268,13 +249,15 @@ cdef void compare_fine(CodedRows self, Item *item, int n_queries, Stage *stage) 
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t m = self.coder.n_fine, d = self.n_features, best, query, i, kept
     cdef knnc_found *found = &stage.found
-    cdef const uint8_t *fine = &self.fine[found.first_row, 0]
+    cdef const uint8_t *fine
     cdef const int64_t *order = &self.order[found.first_row]
     cdef const uint8_t *code
     cdef int32_t *rows
-    cdef const int32_t *coarse
     cdef double far
     cdef int q
+    if m == 0:
+        return
+    fine = &self.fine[found.first_row, 0]
     for q in range(n_queries):
         if found.counts[q] == 0:
             continue
@@ -285,11 +268,10 @@ cdef void compare_fine(CodedRows self, Item *item, int n_queries, Stage *stage) 
             far = self.coder.reach(best) + item.errors[2 * query + 1]
         code = item.codes + query * (self.coder.n_coarse + m) + self.coder.n_coarse
         rows = found.rows + q * found.room
-        coarse = found.dist + q * found.room
         kept = 0
         for i in range(found.counts[q]):
             if not self.coder.is_ruled_out(
-                    coarse[i], kernel.pair(code, fine + rows[i] * m, m),
+                    kernel.pair(code, fine + rows[i] * m, m),
                     far + self.fine_errors[found.first_row + rows[i]]):
                 knnc_prefetch_row(&self.rows[0, 0] + order[rows[i]] * d, d)
                 rows[kept] = rows[i]
@@ -320,7 +302,7 @@ cdef class Chunk:
     """The arrays of one chunk, and how it is cut: blocks of queries, or parts of the rows."""
     cdef CodedRows rows
     cdef Item whole
-    cdef int64_t block, n_query_blocks, n_parts
+    cdef int64_t block, n_query_blocks, n_parts, n_blocks, n_seeding
     cdef int n_threads
     cdef object _kept
 
@@ -328,7 +310,7 @@ cdef class Chunk:
                   int64_t first_self, int64_t k, int n_threads):
         """`taken`: which n of the queries, a slice or an array."""
         cdef int64_t tile = rows.coarse.kernel.layout.tile_queries
-        cdef int64_t panels = PANEL_BLOCK_BYTES // rows.coarse.block_bytes(0)
+        cdef int64_t panels = PANEL_BLOCK_ROWS // rows.coarse.kernel.layout.panel_rows
         self.rows, self.n_threads = rows, n_threads
         self.block = tile * max(1, min(QUERY_TILES, n // (tile * n_threads * 4)))
         self.n_query_blocks = (n + self.block - 1) // self.block
@@ -336,9 +318,11 @@ cdef class Chunk:
             n, k, rows.coarse.n_panels, n_threads)
         panels = max(1, min(panels, rows.coarse.n_panels // (PARTS_OF_PANELS * self.n_parts)))
         self.whole.block_panels = panels
-        self.whole.n_blocks = (rows.coarse.n_panels + panels - 1) // panels
+        self.n_blocks = (rows.coarse.n_panels + panels - 1) // panels
         self.whole.queries, self.whole.n_queries = &queries[0, 0], n
         self.whole.first_self, self.whole.k = first_self, k
+        self.n_seeding = clusters_to_seed(rows, k)
+        self.whole.n_near = max(1, self.n_seeding)
         self.prepare(queries, taken)
         self.make_heaps(n, k)
 
@@ -346,7 +330,9 @@ cdef class Chunk:
         """Encode the queries, and sort them by cluster."""
         cdef CodedRows rows = self.rows
         cdef int64_t n = self.whole.n_queries, tile = rows.coarse.kernel.layout.tile_queries, i
-        cdef int64_t[::1] homes_of = np.empty(n, np.int64), taken_of
+        cdef int64_t n_near = self.whole.n_near
+        cdef int64_t[:, ::1] near_of = np.empty((n, n_near), np.int64)
+        cdef int64_t[::1] taken_of
         cdef const uint8_t[:, ::1] codes_of
         cdef const double[:, ::1] errors_of
         cdef int failed = 0
@@ -358,21 +344,22 @@ cdef class Chunk:
         codes, errors = rows.coder.encode(chosen, self.n_threads)
         codes_of = codes
         if n <= tile:
-            failed = rows.find_homes(&codes_of[0, 0], n, &homes_of[0])
+            failed = rows.find_near(&codes_of[0, 0], n, n_near, &near_of[0, 0])
         else:
             for i in prange((n + tile - 1) // tile, nogil=True, num_threads=self.n_threads):
-                failed += rows.find_homes(
-                    &codes_of[i * tile, 0], min(tile, n - i * tile), &homes_of[i * tile])
+                failed += rows.find_near(
+                    &codes_of[i * tile, 0], min(tile, n - i * tile), n_near, &near_of[i * tile, 0])
         if failed:
             raise MemoryError("no memory to sort queries.")
         if n > 1:
-            order = np.argsort(homes_of, kind="stable")
+            near = np.asarray(near_of)
+            order = np.argsort(near[:, 0], kind="stable")
             codes, errors, taken = codes[order], errors[order], taken[order]
-            homes_of = np.asarray(homes_of)[order]
+            near_of = near[order]
         codes_of, errors_of, taken_of = codes, errors, taken
-        self._kept = [queries, codes, errors, homes_of, taken]
+        self._kept = [queries, codes, errors, near_of, taken]
         self.whole.codes, self.whole.errors = &codes_of[0, 0], &errors_of[0, 0]
-        self.whole.homes, self.whole.taken = &homes_of[0], &taken_of[0]
+        self.whole.near, self.whole.taken = &near_of[0, 0], &taken_of[0]
         return 0
 
     cdef int make_heaps(self, int64_t n, int64_t k) except -1:
@@ -388,7 +375,7 @@ cdef class Chunk:
     cdef int seed(self) except -1:
         cdef int64_t i
         cdef int failed = 0
-        if seed_panels(self.rows, self.whole.k) == 0:
+        if self.n_seeding == 0:
             return 0
         if self.n_query_blocks == 1:
             with nogil:
@@ -403,7 +390,7 @@ cdef class Chunk:
 
     cdef int scan(self) except -1:
         """Scan all panels, a step of some 0.05 s at a time, by the pace seen so far."""
-        cdef int64_t first, last = 0, n_blocks = self.whole.n_blocks
+        cdef int64_t first, last = 0, n_blocks = self.n_blocks
         cdef double work, seconds
         # Rows that pass add to the work of a scan, by about this many multiplications a row.
         work = <double>self.whole.n_queries * self.whole.block_panels
@@ -442,7 +429,7 @@ cdef class Chunk:
         item.taken += first
         item.codes += first * (self.rows.coder.n_coarse + self.rows.coder.n_fine)
         item.errors += 2 * first
-        item.homes += first
+        item.near += first * item.n_near
         item.best += first
         item.n_queries = min(self.block, item.n_queries - first)
         item.last_block = item.first_block + n_blocks * (part + 1) // n_parts

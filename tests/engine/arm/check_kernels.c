@@ -2,7 +2,7 @@
  *
  * Rows and queries, random and adversarial, are packed and scanned three ways: with a push that
  * leaves limits as they are, with one that lowers them as a heap of one row does, and into lists.
- * What arrives, in which order and at what distance, must be what the reference says.  Every
+ * Squared Euclidean is scanned in stages as well. What arrives, in which order and at what distance, must be what the reference says.  Every
  * buffer ends at a page that may not be touched.
  *
  *     check_kernels            check; one line a kernel: its name and the distances compared
@@ -81,6 +81,9 @@ typedef struct {
     int64_t n_rows, n_features, n_queries;
     const uint8_t *rows, *queries;
     const int32_t *expected; /* n_queries x n_rows */
+    int n_stages;
+    int64_t ends[KNNC_MAX_STAGES]; /* the feature after each stage's last */
+    int shifts[KNNC_MAX_STAGES];
 } data;
 
 static int64_t compared;
@@ -185,44 +188,95 @@ static int32_t limit(const data *in, int64_t query, int way) {
     return limits[way];
 }
 
+typedef struct {
+    knnc_rows stages[KNNC_MAX_STAGES];
+    int64_t panel_bytes[KNNC_MAX_STAGES], term_bytes;
+} packed_rows;
+
+static void pack(const data *in, packed_rows *out) {
+    const knnc_layout *layout = &in->kernel->layout;
+    const int64_t height = layout->panel_rows, n_panels = (in->n_rows + height - 1) / height;
+    out->term_bytes = n_panels * height * (int64_t)sizeof(int32_t);
+    for (int g = 0; g < in->n_stages; g++) {
+        const int64_t first = g ? in->ends[g - 1] : 0, wide = in->ends[g] - first;
+        const int64_t n_steps = (wide + layout->lane - 1) / layout->lane;
+        out->panel_bytes[g] = n_panels * n_steps * height * layout->lane;
+        uint8_t *panels = guarded(out->panel_bytes[g]);
+        int32_t *terms = guarded(out->term_bytes);
+        knnc_pack_rows(in->kernel, in->rows + first, in->n_features, in->n_rows, wide, 0, n_panels,
+                       panels, terms);
+        const knnc_rows *next = g + 1 < in->n_stages ? &out->stages[g + 1] : 0;
+        out->stages[g] = (knnc_rows){panels, terms, n_steps, next, in->shifts[g]};
+    }
+    if (in->n_stages > 1)
+        knnc_chain_terms(in->kernel, out->stages, in->n_rows, n_panels * height);
+}
+
+static void unpack(const data *in, packed_rows *out) {
+    for (int g = 0; g < in->n_stages; g++) {
+        release((void *)out->stages[g].panels, out->panel_bytes[g]);
+        release((void *)out->stages[g].terms, out->term_bytes);
+    }
+}
+
 static void check(const data *in) {
     const knnc_kernel *kernel = in->kernel;
     const knnc_layout *layout = &kernel->layout;
     const int64_t height = layout->panel_rows, d = in->n_features;
     const int64_t n_panels = (in->n_rows + height - 1) / height;
-    const int64_t n_steps = (d + layout->lane - 1) / layout->lane;
-    const int64_t panel_bytes = n_panels * n_steps * height * layout->lane;
-    const int64_t term_bytes = n_panels * height * (int64_t)sizeof(int32_t);
-    uint8_t *panels = guarded(panel_bytes);
-    int32_t *terms = guarded(term_bytes);
-    knnc_pack_rows(kernel, in->rows, d, in->n_rows, d, 0, n_panels, panels, terms);
-    const knnc_rows packed = {panels, terms, n_steps};
+    packed_rows packed;
+    pack(in, &packed);
     void *values = guarded(knnc_tile_bytes(kernel, d));
     for (int64_t first = 0; first < in->n_queries; first += layout->tile_queries) {
         const int64_t left = in->n_queries - first;
         const int n = (int)(left < layout->tile_queries ? left : layout->tile_queries);
         for (int way = 0; way < WAYS; way++) {
             knnc_queries tile;
-            knnc_pack_queries(kernel, in->queries + first * d, d, n, d, values, &tile);
+            knnc_pack_staged(kernel, packed.stages, in->queries + first * d, d, n, d, values, &tile);
             for (int q = 0; q < n; q++) tile.limits[q] = limit(in, first + q, way);
             knnc_queries again = tile, lists = tile;
             watch w = {.first_query = first};
-            scan_with_push(in, &packed, n_panels, 0, &tile, &w);
-            scan_with_push(in, &packed, n_panels, 1, &again, &w);
-            scan_into_lists(in, &packed, n_panels, &lists, first);
+            scan_with_push(in, packed.stages, n_panels, 0, &tile, &w);
+            scan_with_push(in, packed.stages, n_panels, 1, &again, &w);
+            scan_into_lists(in, packed.stages, n_panels, &lists, first);
         }
     }
     /* The last row and the last query end at the forbidden page. */
-    for (int64_t q = 0; q < in->n_queries; q++) {
+    for (int64_t q = 0; in->n_stages == 1 && q < in->n_queries; q++) {
         const int64_t r = in->n_rows - 1 - q % in->n_rows;
         const int32_t got = kernel->pair(in->rows + r * d, in->queries + q * d, d);
         if (got != in->expected[q * in->n_rows + r])
             fail(in, "pair", q, r, got, in->expected[q * in->n_rows + r]);
         compared++;
     }
-    release(panels, panel_bytes);
-    release(terms, term_bytes);
+    unpack(in, &packed);
     release(values, knnc_tile_bytes(kernel, d));
+}
+
+/* Two stages or more, of some lanes each, with shifts and without. */
+static void check_stages(data *in, int32_t *expected) {
+    static const int shifts[][KNNC_MAX_STAGES] = {{0, 0, 0, 0}, {0, 2, 2, 4}, {0, 8, 0, 0}};
+    const int64_t lane = in->kernel->layout.lane;
+    for (size_t way = 0; way < sizeof shifts / sizeof *shifts; way++) {
+        in->n_stages = 0;
+        int64_t end = lane * (1 + draw() % 3);
+        for (; end < in->n_features && in->n_stages < KNNC_MAX_STAGES - 1; end += lane)
+            in->ends[in->n_stages++] = end;
+        if (in->n_stages == 0) return;
+        in->ends[in->n_stages++] = in->n_features;
+        memcpy(in->shifts, shifts[way], sizeof in->shifts);
+        for (int64_t q = 0; q < in->n_queries; q++)
+            for (int64_t r = 0; r < in->n_rows; r++) {
+                const uint8_t *x = in->rows + r * in->n_features;
+                const uint8_t *y = in->queries + q * in->n_features;
+                int64_t total = 0, first = 0;
+                for (int g = 0; g < in->n_stages; first = in->ends[g++])
+                    total = (total << in->shifts[g]) +
+                            distance(KNNC_SQEUCLIDEAN, x + first, y + first, in->ends[g] - first);
+                expected[q * in->n_rows + r] = (int32_t)total;
+            }
+        check(in);
+    }
 }
 
 /* ---- all cases */
@@ -238,8 +292,9 @@ static void check_shape(const knnc_kernel *kernel, int64_t n_rows, int64_t d, in
         for (int64_t r = 0; r < n_rows; r++)
             expected[q * n_rows + r] =
                 (int32_t)distance(kernel->metric, rows + r * d, queries + q * d, d);
-    const data in = {kernel, n_rows, d, n_queries, rows, queries, expected};
+    data in = {kernel, n_rows, d, n_queries, rows, queries, expected, 1, {d}, {0}};
     check(&in);
+    if (kernel->metric == KNNC_SQEUCLIDEAN && d <= 70) check_stages(&in, expected);
     free(expected);
     release(rows, n_rows * d);
     release(queries, n_queries * d);

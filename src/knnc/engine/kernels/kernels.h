@@ -41,6 +41,9 @@
 #define KNNC_PAD_BOUND (1 << 30)
 
 #define KNNC_MAX_TILE_QUERIES 16
+/* Stages that a panel is read in, at most; and bits that the shifts add up to. */
+#define KNNC_MAX_STAGES 4
+#define KNNC_MAX_SHIFT 8
 #define KNNC_ALIGNMENT 64
 
 /* Take row `row` (counted from the first panel) at distance `dist` for query `query` of the tile;
@@ -82,16 +85,24 @@ typedef struct {
     int bias;
 } knnc_layout;
 
-typedef struct {
-    const uint8_t *panels; /* n_panels * n_steps * panel_rows * lane bytes; KNNC_ALIGNMENT */
-    const int32_t *terms;  /* n_panels * panel_rows; KNNC_ALIGNMENT */
-    int64_t n_steps;       /* ceil(n_features / lane) */
+typedef struct knnc_rows {
+    const uint8_t
+        *panels;          /* n_panels * n_steps * panel_rows * lane bytes, KNNC_ALIGNMENT aligned */
+    const int32_t *terms; /* n_panels * panel_rows, KNNC_ALIGNMENT aligned */
+    int64_t n_steps;      /* ceil(n_features / lane) */
+    /* A panel may be read in stages (squared Euclidean): `next` has the features that come next,
+     * read where some row is within a limit so far; null in the last stage. Distances up to a stage
+     * are shifted left by its `shift` before its own are added. */
+    const struct knnc_rows *next;
+    int shift;
 } knnc_rows;
 
 typedef struct {
-    const void *values; /* n_steps * tile_queries * lane values */
+    const void *values; /* n_steps * tile_queries * lane values, those of all stages in a row */
     int n_queries;      /* the rest of the tile is padding */
     int32_t norms[KNNC_MAX_TILE_QUERIES];
+    /* Those up to the end of each stage but the last. */
+    int32_t early_norms[KNNC_MAX_STAGES - 1][KNNC_MAX_TILE_QUERIES];
     int32_t limits[KNNC_MAX_TILE_QUERIES]; /* a row passes when its distance is below */
 } knnc_queries;
 
@@ -110,13 +121,29 @@ typedef struct {
     knnc_pair pair;
 } knnc_kernel;
 
+/* Bits by which the distances up to a stage are shifted after it. */
+static inline int knnc_later_shift(const knnc_rows *stage) {
+    int shift = 0;
+    while ((stage = stage->next) != 0) shift += stage->shift;
+    return shift;
+}
+
 /* pack.c */
 void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
                     int64_t n_rows, int64_t n_features, int64_t first_panel, int64_t last_panel,
                     uint8_t *panels, int32_t *terms);
 int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features);
+/* The term of a row that pads, in the first of some stages; 0 in the others. */
+int32_t knnc_pad_term(const knnc_rows *stages);
+/* Stages packed one by one: their terms, from each one's own to what it adds to a panel's. */
+void knnc_chain_terms(const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows,
+                      int64_t n_padded);
 void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
                        int n_queries, int64_t n_features, void *values, knnc_queries *queries);
+/* The same for rows that are read in stages. */
+void knnc_pack_staged(const knnc_kernel *kernel, const knnc_rows *stages, const uint8_t *rows,
+                      int64_t row_stride, int n_queries, int64_t n_features, void *values,
+                      knnc_queries *queries);
 
 /* Ask for a row some time before it is needed. */
 #if defined(__GNUC__)

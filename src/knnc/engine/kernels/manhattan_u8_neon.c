@@ -85,7 +85,7 @@ KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel
                 for (int v = 0; v < VECTORS; v++)
                     vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
             }
-            knnc_neon_emit(&sums[0][0], used, ROWS, 0, p * ROWS, bounds, queries, push, context);
+            knnc_neon_emit(&sums[0][0], used, ROWS, p * ROWS, bounds, queries, push, context);
         }
     }
 }

@@ -71,24 +71,37 @@ void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_
     }
 }
 
+/* bias - q, modulo 256, at bias 127 or 255: the bits of q that the bias has, turned over. */
+static void pack_biased_bytes(const uint8_t *query, int64_t n, int64_t lane, int64_t stride,
+                              unsigned bias, uint8_t *out) {
+    const uint32_t turned = 0x01010101u * bias;
+    int64_t f = 0;
+    for (; lane == 4 && f + 4 <= n; f += 4, out += stride) {
+        uint32_t four;
+        memcpy(&four, query + f, 4);
+        four ^= turned;
+        memcpy(out, &four, 4);
+    }
+    for (; f < n; f += lane, out += stride)
+        for (int64_t l = 0; l < lane && f + l < n; l++) out[l] = (uint8_t)(query[f + l] ^ bias);
+}
+
 static void pack_query(const knnc_layout *layout, const uint8_t *query, int64_t n_features,
                        int slot, void *values) {
     const int64_t lane = layout->lane, stride = layout->tile_queries * lane;
     const int bias = layout->bias;
-    uint8_t *bytes = values;
-    int16_t *words = values;
-    for (int64_t f = 0, at = slot * lane; f < n_features; at += stride)
-        for (int64_t l = 0; l < lane && f < n_features; l++, f++) switch (layout->query_form) {
-            case KNNC_RAW_U8:
+    uint8_t *bytes = (uint8_t *)values + slot * lane;
+    int16_t *words = (int16_t *)values + slot * lane;
+    if (layout->query_form == KNNC_BIASED_8) {
+        pack_biased_bytes(query, n_features, lane, stride, (unsigned)bias, bytes);
+        return;
+    }
+    for (int64_t f = 0, at = 0; f < n_features; at += stride)
+        for (int64_t l = 0; l < lane && f < n_features; l++, f++)
+            if (layout->query_form == KNNC_RAW_U8)
                 bytes[at + l] = query[f];
-                break;
-            case KNNC_BIASED_8:
-                bytes[at + l] = (uint8_t)(bias - query[f]);
-                break;
-            case KNNC_BIASED_16:
+            else
                 words[at + l] = (int16_t)(bias - query[f]);
-                break;
-            }
 }
 
 int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features) {
@@ -108,5 +121,54 @@ void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t r
         pack_query(&kernel->layout, query, n_features, q, values);
         queries->norms[q] = kernel->metric == KNNC_SQEUCLIDEAN ? row_term(query, n_features, 0) : 0;
         queries->limits[q] = KNNC_LIMIT_NONE;
+    }
+}
+
+/* Where no sum of bounds is negative after any shift: half of it is 2^30 - 1, or with shifts of s
+ * bits in all 2^30 >> s. */
+int32_t knnc_pad_term(const knnc_rows *stages) {
+    const int shift = knnc_later_shift(stages);
+    return shift ? 2 * ((1 << 30) >> shift) : KNNC_PAD_TERM;
+}
+
+/* Up to stage g, D = 2 S + t + n < L, with sums S, terms t and norms n that are all shifted from
+ * stage to stage, and L the limit in units of that stage, rounded up. As in tile.h the accumulator
+ * is S + floor(t / 2) + floor((n - L) / 2); what stage g adds to its middle part is kept here,
+ * doubled, with the odd bit of t in the last. */
+void knnc_chain_terms(const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows,
+                      int64_t n_padded) {
+    if (kernel->metric != KNNC_SQEUCLIDEAN) return;
+    const int32_t pad = knnc_pad_term(stages);
+    for (int64_t r = 0; r < n_padded; r++) {
+        int32_t total = 0;
+        for (const knnc_rows *stage = stages; stage; stage = stage->next) {
+            int32_t *term = (int32_t *)stage->terms + r;
+            if (r >= n_rows) {
+                *term = stage == stages ? pad : 0;
+                continue;
+            }
+            const int32_t before = (total >> 1) * (1 << stage->shift);
+            total = total * (1 << stage->shift) + *term;
+            *term = 2 * ((total >> 1) - before) + (stage->next ? 0 : total & 1);
+        }
+    }
+}
+
+void knnc_pack_staged(const knnc_kernel *kernel, const knnc_rows *stages, const uint8_t *rows,
+                      int64_t row_stride, int n_queries, int64_t n_features, void *values,
+                      knnc_queries *queries) {
+    knnc_pack_queries(kernel, rows, row_stride, n_queries, n_features, values, queries);
+    if (kernel->metric != KNNC_SQEUCLIDEAN || stages->next == NULL) return;
+    for (int q = 0; q < n_queries; q++) {
+        const uint8_t *query = rows + q * row_stride, *end = query + n_features;
+        int32_t norm = 0;
+        int g = 0;
+        for (const knnc_rows *stage = stages; stage; stage = stage->next, g++) {
+            const int64_t wide = stage->n_steps * kernel->layout.lane;
+            const int64_t n = wide < end - query ? wide : end - query;
+            norm = norm * (1 << stage->shift) + row_term(query, n, 0);
+            query += n;
+            *(stage->next ? &queries->early_norms[g][q] : &queries->norms[q]) = norm;
+        }
     }
 }

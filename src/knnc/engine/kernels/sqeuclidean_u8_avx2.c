@@ -19,85 +19,17 @@
 #include "tile.h"
 
 #define TARGET KNNC_TARGET("avx2")
-#define QUERIES 6
-#define VECTORS 2
-#define ROWS (8 * VECTORS)
+#define LANE 2
 
-TARGET KNNC_NOINLINE void emit(const __m256i (*acc)[VECTORS], const uint64_t *masks, unsigned hits,
-                               const int32_t *terms, int64_t first_row, int32_t *bounds,
-                               knnc_queries *queries, knnc_push push, void *context) {
-    for (; hits; hits &= hits - 1) {
-        const int q = knnc_lowest_bit(hits);
-        knnc_emit_sqeuclidean(masks[q], (const int32_t *)acc[q], terms, first_row, q, &bounds[q],
-                              queries, push, context);
-    }
+TARGET KNNC_INLINE __m256i load_row(const uint8_t *x) {
+    return _mm256_cvtepu8_epi16(_mm_load_si128((const __m128i *)x));
 }
 
-/* The first `used` queries of a tile; a constant where this is inlined. */
-TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
-                             int64_t last_panel, knnc_queries *queries, knnc_push push,
-                             void *context) {
-    int32_t bounds[QUERIES];
-    knnc_half_bounds(queries, QUERIES, bounds);
-    for (int64_t p = first_panel; p < last_panel; p++) {
-        const int32_t *terms = rows->terms + p * ROWS;
-        const uint8_t *x = rows->panels + p * rows->n_steps * (ROWS * 2);
-        const int32_t *y = queries->values; /* two 16-bit features a query */
-        __m256i acc[QUERIES][VECTORS];
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) {
-            const __m256i half =
-                _mm256_srai_epi32(_mm256_load_si256((const __m256i *)(terms + 8 * v)), 1);
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++)
-                acc[q][v] = _mm256_add_epi32(half, _mm256_set1_epi32(bounds[q]));
-        }
-        for (int64_t s = 0; s < rows->n_steps; s++, x += ROWS * 2, y += QUERIES) {
-            __m256i row[VECTORS];
-            KNNC_UNROLL
-            for (int v = 0; v < VECTORS; v++)
-                row[v] = _mm256_cvtepu8_epi16(_mm_load_si128((const __m128i *)(x + 16 * v)));
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++) {
-                const __m256i query = _mm256_set1_epi32(y[q]);
-                KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++)
-                    acc[q][v] = _mm256_add_epi32(acc[q][v], _mm256_madd_epi16(row[v], query));
-            }
-        }
-        __m256i any = _mm256_or_si256(acc[0][0], acc[0][1]);
-        KNNC_UNROLL
-        for (int q = 1; q < used; q++)
-            any = _mm256_or_si256(any, _mm256_or_si256(acc[q][0], acc[q][1]));
-        if (_mm256_movemask_ps(_mm256_castsi256_ps(any))) {
-            KNNC_ALIGNED __m256i kept[QUERIES][VECTORS];
-            uint64_t masks[QUERIES];
-            unsigned hits = 0;
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++) {
-                masks[q] = 0;
-                KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++) {
-                    kept[q][v] = acc[q][v];
-                    masks[q] |= (uint64_t)_mm256_movemask_ps(_mm256_castsi256_ps(acc[q][v]))
-                                << (8 * v);
-                }
-                hits |= (unsigned)(masks[q] != 0) << q;
-            }
-            emit((const __m256i(*)[VECTORS])kept, masks, hits, terms, p * ROWS, bounds, queries,
-                 push, context);
-        }
-    }
+TARGET KNNC_INLINE __m256i multiply_add(__m256i acc, __m256i rows, __m256i query) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(rows, query));
 }
 
-/* A query alone is not multiplied with padding. */
-TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
-    if (queries->n_queries == 1)
-        scan(1, rows, first_panel, last_panel, queries, push, context);
-    else
-        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
-}
+#include "sqeuclidean_u8_256.h"
 
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     __m256i sum = _mm256_setzero_si256();
@@ -124,7 +56,7 @@ const knnc_kernel knnc_sqeuclidean_u8_avx2 = {
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_AVX2,
     .layout = {.panel_rows = ROWS,
-               .lane = 2,
+               .lane = LANE,
                .tile_queries = QUERIES,
                .query_form = KNNC_BIASED_16,
                .bias = 0},

@@ -16,70 +16,34 @@
 
 #include "neon.h"
 
+#define TARGET
+#define LANE 2
 #define QUERIES 3
 #define VECTORS 3 /* of 8 rows, with two accumulators each */
 #define SUMS (2 * VECTORS)
-#define ROWS (4 * SUMS)
 
-/* The first `used` queries of a tile; a constant where this is inlined. */
-KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
-                      int64_t last_panel, knnc_queries *queries, knnc_push push, void *context) {
-    int32_t bounds[QUERIES];
-    knnc_half_bounds(queries, QUERIES, bounds);
-    for (int64_t p = first_panel; p < last_panel; p++) {
-        const int32_t *terms = rows->terms + p * ROWS;
-        const uint8_t *x = rows->panels + p * rows->n_steps * (ROWS * 2);
-        const uint16_t *y = queries->values; /* two features a query */
-        uint32x4_t acc[QUERIES][SUMS];
+KNNC_INLINE void add_products(const int used, uint32x4_t (*acc)[SUMS], const uint8_t *x,
+                              const uint8_t *y, int64_t n_steps) {
+    for (int64_t s = 0; s < n_steps; s++, x += 8 * VECTORS * LANE, y += QUERIES * LANE) {
+        uint8x16_t query[QUERIES];
         KNNC_UNROLL
-        for (int q = 0; q < used; q++) {
-            KNNC_UNROLL
-            for (int v = 0; v < SUMS; v++) acc[q][v] = knnc_neon_start(terms + 4 * v, bounds[q]);
-        }
-        for (int64_t s = 0; s < rows->n_steps; s++, x += ROWS * 2, y += QUERIES) {
-            uint8x16_t query[QUERIES];
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++) query[q] = vreinterpretq_u8_u16(vld1q_dup_u16(y + q));
-            KNNC_UNROLL
-            for (int v = 0; v < VECTORS; v++) {
-                const uint8x16_t row = vld1q_u8(x + 16 * v);
-                KNNC_UNROLL
-                for (int q = 0; q < used; q++) {
-                    const uint16x8_t low = vmull_u8(vget_low_u8(row), vget_low_u8(query[q]));
-                    acc[q][2 * v] = vpadalq_u16(acc[q][2 * v], low);
-                    const uint16x8_t high = vmull_high_u8(row, query[q]);
-                    acc[q][2 * v + 1] = vpadalq_u16(acc[q][2 * v + 1], high);
-                }
-            }
-        }
-        uint32x4_t any = acc[0][0];
+        for (int q = 0; q < used; q++)
+            query[q] = vreinterpretq_u8_u16(vld1q_dup_u16((const uint16_t *)y + q));
         KNNC_UNROLL
-        for (int q = 0; q < used; q++) {
-            KNNC_UNROLL
-            for (int v = 0; v < SUMS; v++) any = vorrq_u32(any, acc[q][v]);
-        }
-        if (knnc_any_sign(any)) {
-            int32_t sums[QUERIES][ROWS];
+        for (int v = 0; v < VECTORS; v++) {
+            const uint8x16_t row = vld1q_u8(x + 16 * v);
             KNNC_UNROLL
             for (int q = 0; q < used; q++) {
-                KNNC_UNROLL
-                for (int v = 0; v < SUMS; v++)
-                    vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
+                const uint16x8_t low = vmull_u8(vget_low_u8(row), vget_low_u8(query[q]));
+                acc[q][2 * v] = vpadalq_u16(acc[q][2 * v], low);
+                const uint16x8_t high = vmull_high_u8(row, query[q]);
+                acc[q][2 * v + 1] = vpadalq_u16(acc[q][2 * v + 1], high);
             }
-            knnc_neon_emit(&sums[0][0], used, ROWS, terms, p * ROWS, bounds, queries, push,
-                           context);
         }
     }
 }
 
-/* A query alone is not multiplied with padding. */
-static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                 knnc_queries *queries, knnc_push push, void *context) {
-    if (queries->n_queries == 1)
-        scan(1, rows, first_panel, last_panel, queries, push, context);
-    else
-        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
-}
+#include "sqeuclidean_u8_128.h"
 
 static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     uint32x4_t low = vdupq_n_u32(0), high = vdupq_n_u32(0);
@@ -102,7 +66,7 @@ const knnc_kernel knnc_sqeuclidean_u8_neon = {
     .metric = KNNC_SQEUCLIDEAN,
     .needs = KNNC_CPU_NEON,
     .layout = {.panel_rows = ROWS,
-               .lane = 2,
+               .lane = LANE,
                .tile_queries = QUERIES,
                .query_form = KNNC_BIASED_8,
                .bias = 255},

@@ -48,11 +48,33 @@ KNNC_INLINE int knnc_lowest_bit(uint64_t mask) {
 KNNC_INLINE int knnc_lowest_bit(uint64_t mask) { return __builtin_ctzll(mask); }
 #endif
 
-/* The bound of each query of a tile; padding slots get one that nothing passes. */
-KNNC_INLINE void knnc_half_bounds(const knnc_queries *queries, int tile_queries, int32_t *bounds) {
-    for (int q = 0; q < tile_queries; q++)
-        bounds[q] =
-            q < queries->n_queries ? (queries->norms[q] - queries->limits[q]) >> 1 : KNNC_PAD_BOUND;
+KNNC_INLINE const knnc_rows *knnc_last_stage(const knnc_rows *stage) {
+    while (stage->next) stage = stage->next;
+    return stage;
+}
+
+/* The bound of query q of a tile: what each stage adds to it, tile_queries apart. Padding slots get
+ * one that nothing passes. */
+KNNC_INLINE void knnc_half_bound(const knnc_queries *queries, const knnc_rows *stage,
+                                 int tile_queries, int q, int32_t *bounds) {
+    const int later = knnc_later_shift(stage);
+    int shift = later;
+    int32_t before = 0;
+    if (q >= queries->n_queries) {
+        bounds[q] = later ? (KNNC_PAD_BOUND >> later) - 1 : KNNC_PAD_BOUND;
+        for (int g = 1; (stage = stage->next) != 0; g++) bounds[g * tile_queries + q] = 0;
+        return;
+    }
+    for (int g = 0; stage; stage = stage->next, g++) {
+        shift -= g ? stage->shift : 0;
+        const int32_t norm = stage->next ? queries->early_norms[g][q] : queries->norms[q];
+        /* No row up to here is within the limit if none is within this part of it, rounded up. */
+        const int32_t limit =
+            (int32_t)(((uint32_t)queries->limits[q] + (1u << shift) - 1) >> shift);
+        const int32_t bound = (norm - limit) >> 1;
+        bounds[g * tile_queries + q] = bound - before * (1 << stage->shift);
+        before = bound;
+    }
 }
 
 /* The same for plain sums of 64 bits. */
@@ -94,10 +116,11 @@ KNNC_INLINE int32_t *knnc_count(int query, knnc_push push, void *context, int32_
     return push ? none : &((knnc_found *)context)->counts[query];
 }
 
-/* One query's rows that passed in one panel.  `mask`: bit r for row r; `acc`: its accumulators. */
+/* One query's rows that passed in one panel.  `mask`: bit r for row r; `acc`: its accumulators;
+ * `terms`: of the last stage.  A limit that falls changes the query's bounds. */
 KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const int32_t *terms,
-                                       int64_t first_row, int query, int32_t *bound,
-                                       knnc_queries *queries, knnc_push push, void *context) {
+                                       int64_t first_row, int query, knnc_queries *queries,
+                                       knnc_push push, void *context) {
     const int32_t norm = queries->norms[query];
     int32_t limit = queries->limits[query], none = 0;
     int32_t *const count = knnc_count(query, push, context, &none);
@@ -108,7 +131,6 @@ KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const 
         knnc_emit(first_row + r, (int32_t)dist, query, &limit, count, push, context);
     }
     queries->limits[query] = limit;
-    *bound = (norm - limit) >> 1;
 }
 
 /* The same for plain sums of 64 bits. */
