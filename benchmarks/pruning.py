@@ -4,8 +4,8 @@
 
 Each choice is put in place of the one that knnc makes, the answers are compared with those of
 brute force, and the two are timed by turns, in the calling thread's own time. Then the first limit
-of a query, as a multiple of its k-th distance at the end: after the rows about its own cluster, and
-after an eighth of all rows, taken at random.
+of a query, as a multiple of its k-th distance at the end: after the rows of the clusters near it,
+and after an eighth of all rows, taken at random.
 """
 
 from __future__ import annotations
@@ -19,22 +19,26 @@ from typing import Any
 import numpy as np
 from workloads import mnist
 
-from knnc.engine import clusters, codes, index, summaries
+from knnc.engine import clusters, codes, index, prune, summaries
+from knnc.engine.search import NO_SELF, search
 
 K = 5
 QUERIES = 5_000
 ROUNDS = 5
-SEED_ROWS = 480  # ten panels of 48 rows
 CHOICES: tuple[tuple[str, Any, str, Any], ...] = (
-    ("32 axes in the coarse code", index, "AXES", (32, 127)),
-    ("96 axes in the coarse code", index, "AXES", (96, 95)),
-    ("no second stage but the tail", index, "AXES", (64, 0)),
-    ("63 axes in the fine code", index, "AXES", (64, 63)),
+    ("48 coordinates in two stages", index, "STAGES", (20, 28)),
+    ("96 coordinates in three stages", index, "STAGES", (20, 28, 48)),
+    ("64 coordinates in one stage", index, "STAGES", (64,)),
+    ("192 coordinates in one stage", index, "STAGES", (192,)),
+    ("stages of 64 and 128", index, "STAGES", (64, 128)),
+    ("stages of 32, 32 and 128", index, "STAGES", (32, 32, 128)),
     ("codes of the sample's whole range", codes, "COARSE_RANGE", 1.0),
     ("codes of 0.35 of its range", codes, "COARSE_RANGE", 0.35),
     ("one cluster", clusters, "MAX_CLUSTERS", 1),
-    ("clusters of 50 rows", clusters, "ROWS_A_CLUSTER", 50),
-    ("clusters of 800 rows", clusters, "ROWS_A_CLUSTER", 800),
+    ("clusters of 30 rows", clusters, "ROWS_A_CLUSTER", 30),
+    ("clusters of 200 rows", clusters, "ROWS_A_CLUSTER", 200),
+    ("seeds from 2 clusters", prune, "SEED_CLUSTERS", 2),
+    ("seeds from 16 clusters", prune, "SEED_CLUSTERS", 16),
 )
 
 
@@ -57,26 +61,28 @@ def seconds(made: index.Index, queries: np.ndarray) -> float:
 
 
 def first_limits(rows: np.ndarray, queries: np.ndarray, kth: np.ndarray) -> tuple[float, float]:
-    """The mean first limit over the k-th distance, by cluster and at random."""
-    coder = codes.Codes(summaries.sample_rows(rows), "sqeuclidean", index.AXES, None, 1)
-    n_coarse = coder.n_coarse
-    coarse = np.ascontiguousarray(coder.encode(rows, 1)[0][:, :n_coarse])
-    asked = np.ascontiguousarray(coder.encode(queries, 1)[0][:, :n_coarse])
-    centres, nearest = clusters.cluster(coarse, "sqeuclidean", None, 1)
-    homes = clusters._nearest(centres, asked, 1)
-    order = np.argsort(nearest, kind="stable")
-    middles = np.searchsorted(nearest[order], homes) + np.bincount(nearest)[homes] // 2
+    """The mean first limit over the k-th distance, by clusters and at random."""
+    coder = codes.Codes(summaries.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
+    coded, asked = (coder.encode(part, 1)[0] for part in (rows, queries))
+    later = sum(coder.shifts) - np.cumsum(coder.shifts)
+    steps = np.repeat(2 ** (later // 2), coder.stages)
+    first = slice(0, coder.stages[0])
+    centres, nearest = clusters.cluster(
+        np.ascontiguousarray(coded[:, first]), "sqeuclidean", None, 1
+    )
+    near = search(
+        centres, np.ascontiguousarray(asked[:, first]), prune.SEED_CLUSTERS, 1, NO_SELF, None
+    )[1]
     rng = np.random.default_rng(0)
     found = np.empty((len(queries), 2))
-    for i, middle in enumerate(middles):
-        start = min(max(0, middle - SEED_ROWS // 2), len(rows) - SEED_ROWS)
-        home = order[start : start + SEED_ROWS]
-        for j, seeds in enumerate((home, rng.choice(len(rows), len(rows) // 8, replace=False))):
-            apart = ((coarse[seeds].astype(np.int32) - asked[i]) ** 2).sum(axis=1)
-            near = rows[seeds[np.argsort(apart)[: K + 2]]].astype(np.int64)
-            found[i, j] = np.sort(((near - queries[i]) ** 2).sum(axis=1))[K - 1]
-    by_cluster, at_random = np.sqrt(found / kth[:, np.newaxis]).mean(axis=0)
-    return float(by_cluster), float(at_random)
+    for i, own in enumerate(near):
+        at_random = rng.choice(len(rows), len(rows) // 8, replace=False)
+        for j, seeds in enumerate((np.flatnonzero(np.isin(nearest, own)), at_random)):
+            apart = (((coded[seeds].astype(np.int64) - asked[i]) * steps) ** 2).sum(axis=1)
+            best = rows[seeds[np.argsort(apart)[: K + 2]]].astype(np.int64)
+            found[i, j] = np.sort(((best - queries[i]) ** 2).sum(axis=1))[K - 1]
+    by_cluster, anywhere = np.sqrt(found / kth[:, np.newaxis]).mean(axis=0)
+    return float(by_cluster), float(anywhere)
 
 
 def main() -> int:
@@ -96,7 +102,7 @@ def main() -> int:
         times = [(seconds(other, queries), seconds(ours, queries)) for _ in range(ROUNDS)]
         print(f"{title:44}  {np.median([a / b for a, b in times]):.2f} x")
     by_cluster, at_random = first_limits(rows, queries[:300], expected[0][:300, -1])
-    print(f"first limit over the last: {by_cluster:.3f} from {SEED_ROWS} rows about the cluster,")
+    print(f"first limit over the last: {by_cluster:.3f} from {prune.SEED_CLUSTERS} clusters,")
     print(f"                           {at_random:.3f} from an eighth of all rows at random")
     return 0
 

@@ -71,7 +71,9 @@ cdef struct Nearest:
     int64_t k
 
 
-cdef inline int32_t keep_nearest(void *context, int query, int64_t row, int32_t dist) noexcept nogil:
+cdef inline int32_t keep_nearest(
+    void *context, int query, int64_t row, int32_t dist
+) noexcept nogil:
     """A knnc_push: take a row that is within the query's limit; its new limit is the heap's top."""
     cdef Nearest *nearest = <Nearest *>context
     cdef int64_t *heap = nearest.dist + query * nearest.k

@@ -1,10 +1,9 @@
 """Which coarse codes are near each other: rows of one cluster lie side by side in a pruned search.
 
-A query starts with the rows of its own cluster, so that its limit is near the final one from the
-start (MNIST, k = 5: 1.05 times it, and 1.18 times after as many as an eighth of all rows taken at
-random); and what is within a limit lies in few places. With a single cluster MNIST takes 1.7 times
-as long (benchmarks/pruning.py). How good the clusters are decides how fast a search is, never what
-it answers.
+A query starts with the rows of the clusters nearest it, so that its limit is near the final one
+from the start; and what is within a limit lies in few places, so that most panels of rows are left
+after their first stage. benchmarks/pruning.py has the figures. How good the clusters are decides
+how fast a search is, never what it answers.
 """
 
 from __future__ import annotations

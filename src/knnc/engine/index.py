@@ -35,8 +35,8 @@ ALGORITHMS = ("auto", "brute", "pruned")
 
 # Rows of more features than a kernel's block are searched by brute force only.
 MAX_PRUNED_FEATURES = BLOCK_FEATURES
-# Axes of the coarse and of the fine code: MNIST takes a third longer with 32 and a seventh with 96
-# coarse ones, a quarter without the fine ones (benchmarks/pruning.py). And features of a group.
+# Coordinates of the code in each stage of a scan, and for Manhattan features of a group, of the
+# coarse code and of the fine one. benchmarks/pruning.py has what others cost.
 STAGES = (20, 28, 48, 96)
 GROUP_SIZES = (8, 4)
 # "auto" tries pruning only on data as large as this (bytes) and as wide; SIFT's 128 features, for

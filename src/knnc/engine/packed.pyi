@@ -21,6 +21,8 @@ class PackedRows:
         kernel: str | None,
         n_threads: int,
         drop_constant: bool = False,
+        stages: tuple[int, ...] = (),
+        shifts: tuple[int, ...] = (),
         saved: Mapping[str, Any] | None = None,
     ) -> None: ...
     def state(self) -> dict[str, Any]: ...

@@ -6,9 +6,9 @@
               queries are alike
         seed: of the rows in those clusters keep the nearest coarse codes, and refine these whole:
               an upper bound of each query's k-th distance
-        scan: a block of panels times each tile of queries: kernel.tile lists the rows within the limit; of those, the fine codes, if
-              there are any, leave some, which are refined with whole rows. Signals are checked
-              every 0.05 s.
+        scan: a block of panels times each tile of queries: kernel.tile lists the rows within the
+              limit; of those, the fine codes, if there are any, leave some, which are refined with
+              whole rows. Signals are checked every 0.05 s.
 
 Rows lie by cluster, not by index (coded.pyx), so a heap meets them in any order.
 """
