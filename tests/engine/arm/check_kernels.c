@@ -2,8 +2,8 @@
  *
  * Rows and queries, random and adversarial, are packed and scanned three ways: with a push that
  * leaves limits as they are, with one that lowers them as a heap of one row does, and into lists.
- * Squared Euclidean is scanned in stages as well. What arrives, in which order and at what distance, must be what the reference says.  Every
- * buffer ends at a page that may not be touched.
+ * Squared Euclidean is scanned in stages as well. What arrives, in which order and at what
+ * distance, must be what the reference says.  Every buffer ends at a page that may not be touched.
  *
  *     check_kernels            check; one line a kernel: its name and the distances compared
  *     check_kernels features   print the names of the CPU features found
@@ -208,8 +208,7 @@ static void pack(const data *in, packed_rows *out) {
         const knnc_rows *next = g + 1 < in->n_stages ? &out->stages[g + 1] : 0;
         out->stages[g] = (knnc_rows){panels, terms, n_steps, next, in->shifts[g]};
     }
-    if (in->n_stages > 1)
-        knnc_chain_terms(in->kernel, out->stages, in->n_rows, n_panels * height);
+    if (in->n_stages > 1) knnc_chain_terms(in->kernel, out->stages, in->n_rows, n_panels * height);
 }
 
 static void unpack(const data *in, packed_rows *out) {
@@ -232,7 +231,8 @@ static void check(const data *in) {
         const int n = (int)(left < layout->tile_queries ? left : layout->tile_queries);
         for (int way = 0; way < WAYS; way++) {
             knnc_queries tile;
-            knnc_pack_staged(kernel, packed.stages, in->queries + first * d, d, n, d, values, &tile);
+            knnc_pack_staged(kernel, packed.stages, in->queries + first * d, d, n, d, values,
+                             &tile);
             for (int q = 0; q < n; q++) tile.limits[q] = limit(in, first + q, way);
             knnc_queries again = tile, lists = tile;
             watch w = {.first_query = first};
