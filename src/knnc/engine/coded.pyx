@@ -47,18 +47,19 @@ cdef class CodedRows:
         self.rows = rows
         self.coder = coder
         self.n_rows, self.n_features = rows.shape
-        coarse, fine, coarse_errors, fine_errors = encode_apart(rows, coder, n_threads)
+        parts, fine, coarse_errors, fine_errors = encode_apart(rows, coder, n_threads)
         self.n_first = coder.stages[0]
-        self.centres, nearest = clusters.cluster(
-            np.ascontiguousarray(coarse[:, :self.n_first]), metric, kernel, n_threads)
+        self.centres, nearest = clusters.cluster(parts[0], metric, kernel, n_threads)
         order, starts = row_order(nearest, self.centres.n_rows, coarse_errors)
         self.order, self.starts = order, starts
-        permute(coarse, order)
+        for part in parts:
+            permute(part, order)
         if coder.n_fine:
             permute(fine, order)
             self.fine, self.fine_errors = fine, fine_errors[order]
-        self.coarse = _PackedRows(
-            coarse, metric, kernel, n_threads, stages=coder.stages, shifts=coder.shifts)
+        del part
+        self.coarse = _PackedRows(None, metric, kernel, n_threads, stages=coder.stages,
+                                  shifts=coder.shifts, parts=parts)
         height = self.coarse.kernel.layout.panel_rows
         self.worst = np.maximum.reduceat(coarse_errors[order], np.arange(0, self.n_rows, height))
         self.begin()
@@ -156,22 +157,31 @@ cdef class CodedRows:
 
 
 def encode_apart(rows, Codes coder, int n_threads):
-    """Coarse and fine codes of rows and their errors, a slab at a time: never two copies of all.
+    """Codes of rows, and their errors, a slab at a time: never two copies of all.
 
-    The fine codes start at a cache line: 128 of them are two lines then, not three.
+    Returns
+    -------
+    parts : list of ndarray of shape (n_rows, size), uint8
+        The coarse codes, an array for each stage.
+    fine : ndarray of shape (n_rows, n_fine), uint8
+        It starts at a cache line: 128 of them are two lines then, not three.
+    coarse_errors, fine_errors : ndarray of shape (n_rows,)
     """
     n_rows, n_coarse, n_fine = len(rows), coder.n_coarse, coder.n_fine
-    coarse = np.empty((n_rows, n_coarse), np.uint8)
+    ends = np.cumsum(coder.stages)
+    parts = [np.empty((n_rows, size), np.uint8) for size in coder.stages]
     fine = aligned_bytes(n_rows * n_fine).reshape(n_rows, n_fine)
     coarse_errors, fine_errors = np.empty(n_rows), np.empty(n_rows, np.float32)
     for start in range(0, n_rows, SLAB_ROWS):
         slab = slice(start, start + SLAB_ROWS)
         codes, errors = coder.encode(rows[slab], n_threads)
-        coarse[slab], fine[slab] = codes[:, :n_coarse], codes[:, n_coarse:]
+        for part, end in zip(parts, ends, strict=True):
+            part[slab] = codes[:, end - part.shape[1]:end]
+        fine[slab] = codes[:, n_coarse:]
         coarse_errors[slab] = errors[:, 0]
         # float32 holds an error a hair too large, never too small.
         fine_errors[slab] = np.nextafter(errors[:, 1].astype(np.float32), np.float32(np.inf))
-    return coarse, fine, coarse_errors, fine_errors
+    return parts, fine, coarse_errors, fine_errors
 
 
 def permute(uint8_t[:, ::1] codes, const int64_t[::1] order):

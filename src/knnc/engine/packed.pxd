@@ -37,5 +37,5 @@ cdef class PackedRows:
     cdef int64_t block_end(self, int b) noexcept nogil
     cdef int64_t block_bytes(self, int b) noexcept nogil
     cdef void point_blocks(self)
-    cdef int pack(self, const uint8_t[:, ::1] rows, int n_threads) except -1
-    cdef int pack_panel(self, const uint8_t *rows, int b, int64_t p) noexcept nogil
+    cdef int pack(self, const uint8_t[:, ::1] rows, parts, int n_threads) except -1
+    cdef int pack_panel(self, const uint8_t[:, ::1] rows, int b, int64_t p) noexcept nogil

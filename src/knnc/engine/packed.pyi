@@ -23,6 +23,7 @@ class PackedRows:
         drop_constant: bool = False,
         stages: tuple[int, ...] = (),
         shifts: tuple[int, ...] = (),
+        parts: list[NDArray[np.uint8]] | None = None,
         saved: Mapping[str, Any] | None = None,
     ) -> None: ...
     def state(self) -> dict[str, Any]: ...

@@ -72,12 +72,15 @@ cdef class PackedRows:
         Read the panels in stages of so many features, all but the last a multiple of the kernel's
         lane; distances up to a stage are shifted left by so many bits before its own are added. A
         panel is left after a stage if no row in it can be within a query's limit.
+    parts : list of ndarray of shape (n_rows, size of the stage)
+        The features of each stage, in place of `rows`, which are None then. The list is emptied as
+        they are packed, so that they are never in memory twice.
     saved : dict or None
         What `state` of the same rows said; `rows` are None then.
     """
 
     def __cinit__(self, const uint8_t[:, ::1] rows, str metric, kernel, int n_threads,
-                  bint drop_constant=False, stages=(), shifts=(), saved=None):
+                  bint drop_constant=False, stages=(), shifts=(), parts=None, saved=None):
         cdef int b
         cdef int64_t width, panel_bytes = 0, height, lane
         self.kernel = find_kernel(metric, kernel)
@@ -87,6 +90,9 @@ cdef class PackedRows:
             self.n_rows = count_of(saved, "n_rows", 1, 1 << 36)
             self.n_features = self.n_kept = count_of(saved, "n_features", 1, 1 << 25)
             self.restore_columns(saved)
+        elif parts is not None:
+            self.n_rows, self.n_features = len(parts[0]), sum(stages)
+            self.n_kept = self.n_features
         else:
             self.n_rows = rows.shape[0]
             self.n_features = self.n_kept = rows.shape[1]
@@ -118,7 +124,7 @@ cdef class PackedRows:
         self._panels = aligned_bytes(self.n_panels * panel_bytes)
         self._terms = aligned_bytes(n_terms * sizeof(int32_t))
         self.point_blocks()
-        self.pack(rows, n_threads)
+        self.pack(rows, parts, n_threads)
 
     def __dealloc__(self):
         free(self.blocks)
@@ -231,18 +237,19 @@ cdef class PackedRows:
             panels += self.n_panels * self.block_bytes(b)
             terms += self.n_panels * self.kernel.layout.panel_rows * sizeof(int32_t)
 
-    cdef int pack(self, const uint8_t[:, ::1] rows, int n_threads) except -1:
+    cdef int pack(self, const uint8_t[:, ::1] rows, parts, int n_threads) except -1:
         cdef int64_t first, last, p, step
         cdef int b, failed = 0
-        cdef const uint8_t *start = &rows[0, 0]
         step = max(1, CHUNK_BYTES // max(1, self.n_features * self.kernel.layout.panel_rows))
-        for b in range(self.n_blocks):
+        for b in reversed(range(self.n_blocks)):
+            if parts is not None:
+                rows = parts.pop()
             last = 0
             while last < self.n_panels:
                 first = last
                 last = min(self.n_panels, first + step)
                 for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
-                    failed += self.pack_panel(start, b, p)
+                    failed += self.pack_panel(rows, b, p)
                 PyErr_CheckSignals()
         if failed:
             raise MemoryError("no memory to pack rows.")
@@ -251,23 +258,23 @@ cdef class PackedRows:
                              self.n_panels * self.kernel.layout.panel_rows)
         return 0
 
-    cdef int pack_panel(self, const uint8_t *rows, int b, int64_t p) noexcept nogil:
+    cdef int pack_panel(self, const uint8_t[:, ::1] rows, int b, int64_t p) noexcept nogil:
         cdef const knnc_kernel *kernel = self.kernel
-        cdef int64_t height = kernel.layout.panel_rows, r, n, d = self.n_features
+        cdef int64_t height = kernel.layout.panel_rows, r, n, d = rows.shape[1]
         cdef int64_t width = self.block_end(b) - self.block_start(b)
+        cdef int64_t start = self.block_start(b) if d == self.n_features else 0
         cdef uint8_t *panels = <uint8_t *>self.blocks[b].panels
         cdef int32_t *terms = <int32_t *>self.blocks[b].terms
         cdef uint8_t *kept
-        if self.n_kept == d:
-            knnc_pack_rows(kernel, rows + self.block_start(b), d, self.n_rows, width, p, p + 1,
-                           panels, terms)
+        if self.columns is None:
+            knnc_pack_rows(kernel, &rows[0, start], d, self.n_rows, width, p, p + 1, panels, terms)
             return 0
         n = min(height, self.n_rows - p * height)
         kept = <uint8_t *>malloc(n * width)
         if kept == NULL:
             return -1
         for r in range(n):
-            self.columns.keep(rows + (p * height + r) * d, kept + r * width)
+            self.columns.keep(&rows[p * height + r, 0], kept + r * width)
         knnc_pack_rows(kernel, kept, width, n, width, 0, 1, panels + p * self.block_bytes(b),
                        terms + p * height)
         free(kept)
