@@ -45,8 +45,11 @@ def test_rows_in_a_file_stay_there(tmp_path: Path) -> None:
 
 
 def test_codes_are_not_copied_about() -> None:
-    """What is kept is 1.1 times these rows; whole copies on the way made it 2.6."""
-    assert _peak("coding", 400_000, 192) < 1.75 * 400_000 * 192
+    """What is kept is 1.2 times these rows, half of which is there twice while it is packed.
+
+    With a whole copy on the way it would be 2.4.
+    """
+    assert _peak("coding", 400_000, 192) < 1.9 * 400_000 * 192
 
 
 @pytest.mark.parametrize(("n_queries", "k"), [(300, 1_000), (12, 12_000)])

@@ -57,7 +57,7 @@ cdef class CodedRows:
         if coder.n_fine:
             permute(fine, order)
             self.fine, self.fine_errors = fine, fine_errors[order]
-        del part
+        del part, nearest
         self.coarse = _PackedRows(None, metric, kernel, n_threads, stages=coder.stages,
                                   shifts=coder.shifts, parts=parts)
         height = self.coarse.kernel.layout.panel_rows
