@@ -50,7 +50,7 @@ cdef int64_t FIRST_CHUNK = 512
 # Clusters that seed a query, at least, rows in them for each neighbour that is asked for, and the
 # part of all clusters that they are at most.
 
-SEED_CLUSTERS = 6
+SEED_CLUSTERS = 3
 cdef int64_t SEED_ROWS = 8
 cdef int64_t SEED_SHARE = 4
 
