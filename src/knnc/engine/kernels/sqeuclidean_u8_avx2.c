@@ -19,6 +19,7 @@
 #include "tile.h"
 
 #define TARGET KNNC_TARGET("avx2")
+#define WIDTH 256
 #define LANE 2
 
 TARGET KNNC_INLINE __m256i load_row(const uint8_t *x) {
@@ -29,7 +30,7 @@ TARGET KNNC_INLINE __m256i multiply_add(__m256i acc, __m256i rows, __m256i query
     return _mm256_add_epi32(acc, _mm256_madd_epi16(rows, query));
 }
 
-#include "sqeuclidean_u8_256.h"
+#include "sqeuclidean_u8_x86.h"
 
 TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     __m256i sum = _mm256_setzero_si256();

@@ -20,6 +20,7 @@
 #include "tile.h"
 
 #define TARGET KNNC_TARGET("avx512f,avx512bw,avx512dq,avx512vl")
+#define WIDTH 512
 #define LANE 2
 
 TARGET KNNC_INLINE __m512i load_row(const uint8_t *x) {
@@ -30,7 +31,7 @@ TARGET KNNC_INLINE __m512i multiply_add(__m512i acc, __m512i rows, __m512i query
     return _mm512_add_epi32(acc, _mm512_madd_epi16(rows, query));
 }
 
-#include "sqeuclidean_u8_512.h"
+#include "sqeuclidean_u8_x86.h"
 
 TARGET KNNC_INLINE __m512i add_squares(__m512i sum, __m512i a, __m512i b) {
     const __m512i zero = _mm512_setzero_si512();

@@ -16,6 +16,7 @@
 #include "tile.h"
 
 #define TARGET KNNC_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#define WIDTH 512
 #define LANE 4
 
 /* gcc 12, given the intrinsic, spills accumulators to the stack; given this it does not. */
@@ -30,7 +31,7 @@ TARGET KNNC_INLINE __m512i multiply_add(__m512i acc, __m512i rows, __m512i query
 
 TARGET KNNC_INLINE __m512i load_row(const uint8_t *x) { return _mm512_load_si512(x); }
 
-#include "sqeuclidean_u8_512.h"
+#include "sqeuclidean_u8_x86.h"
 
 /* d = |x - y| fits a byte but not a signed one: d * (d - 128) + 128 d = d^2, and d - 128 is d with
  * its top bit flipped.  6 instructions for 64 features. */

@@ -12,13 +12,14 @@
  * registers of VEX, and more accumulators than the 10 that cover the latency.  Rows and queries
  * are stored as in sqeuclidean_u8_avx512vnni.c.
  */
+#define WIDTH 256
 #define LANE 4
 
 TARGET KNNC_INLINE __m256i load_row(const uint8_t *x) {
     return _mm256_load_si256((const __m256i *)x);
 }
 
-#include "sqeuclidean_u8_256.h"
+#include "sqeuclidean_u8_x86.h"
 
 /* d = |x - y| as in sqeuclidean_u8_avx512vnni.c: d * (d - 128) + 128 d = d^2. */
 TARGET KNNC_INLINE void add_squares(__m256i a, __m256i b, __m256i *squares, __m256i *sum) {
