@@ -22,10 +22,12 @@ from typing import Any
 import numpy as np
 
 from knnc.engine.blas import one_blas_thread
+from knnc.engine.coded import CodedRows
 from knnc.engine.codes import Codes
 from knnc.engine.dispatch import all_kernels, available_kernels
 from knnc.engine.index import Index
 from knnc.engine.progress import progress
+from knnc.engine.prune import search as search_pruned
 from knnc.engine.search import NO_SELF
 from knnc.engine.stream import StreamedRows
 from knnc.engine.threads import effective_n_threads
@@ -438,6 +440,31 @@ def count_during_search(n_threads: str) -> Report:
     stop.set()
     counter.join()
     return {"ticks": last - first, "calls": calls, "seconds": seconds}
+
+
+def search_made_up_codes() -> Report:
+    """Searches with restored codes whose terms somebody made up, for tiles that are not full."""
+    rng = np.random.default_rng(14)
+    low_rank = rng.normal(size=(480, 6)) @ rng.normal(size=(6, 100))
+    rows = np.ascontiguousarray(np.clip(128 + 20 * low_rank, 0, 255).astype(np.uint8))
+    searches = 0
+    for kernel in [name for name in available_kernels() if name.startswith("sqeuclidean")]:
+        state = Index(rows, algorithm="pruned", kernel=kernel)._pruned.state()  # type: ignore[union-attr]
+        coarse = state["coarse"]
+        terms = coarse["terms"].copy().reshape(len(state["coder"]["stages"]), -1)
+        for low in (-(2**31), -(2**20)):
+            terms[:, :480] = rng.integers(low, -low, size=(len(terms), 480)).astype(np.int32)
+            made_up = CodedRows.restored(
+                {**state, "coarse": {**coarse, "terms": terms.ravel()}},
+                rows,
+                "sqeuclidean",
+                kernel,
+                kernel,
+            )
+            for n_queries in range(1, 10):
+                search_pruned(made_up, rows[:n_queries].copy(), 3, 1, NO_SELF, None)
+                searches += 1
+    return {"searches": searches}
 
 
 if __name__ == "__main__":

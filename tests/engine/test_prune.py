@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knnc.engine.coded import row_order
+from knnc.engine.codes import Codes
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import PRUNED_METRICS, Index
 from knnc.engine.progress import progress
@@ -29,6 +30,7 @@ from tests.engine.support import (
     draw,
     metric_of,
     require,
+    run_child,
 )
 from tests.oracle import oracle_kneighbors
 
@@ -361,3 +363,20 @@ def test_the_order_of_codes(n: int) -> None:
         part = order[starts[cluster] : starts[cluster + 1]]
         assert set(nearest[part]) <= {cluster}
         assert np.all(np.diff(part) > 0)
+
+
+def test_made_up_codes_lead_no_search_astray() -> None:
+    """Answers are whatever they are, but a slot that pads a tile has no list to write to."""
+    assert run_child("search_made_up_codes")["searches"] >= 18
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("shifts", [0, 1, 1, 2]), ("shifts", [0, 8, 0, 0]), ("stages", [20, 28, 48, 97])],
+)
+def test_made_up_stages_are_refused(name: str, value: list[int]) -> None:
+    rows = draw(48, 300, 784)
+    state = Codes(rows, "sqeuclidean", (20, 28, 48, 96), None, 1).state()
+    assert Codes.restored(state, 784, "sqeuclidean", None).stages == (20, 28, 48, 96)
+    with pytest.raises(ValueError, match=name):
+        Codes.restored({**state, name: np.array(value)}, 784, "sqeuclidean", None)

@@ -103,7 +103,10 @@ cdef class CodedRows:
         if self.coder.n_fine:
             self.fine = array_of(saved, "fine", np.uint8, (n, self.coder.n_fine))
             self.fine_errors = array_of(saved, "fine_errors", np.float32, (n,))
-        self.worst = array_of(saved, "worst", np.float64, (self.coarse.n_panels,))
+        worst = array_of(saved, "worst", np.float64, (self.coarse.n_panels,))
+        if not np.isfinite(worst).all():
+            raise ValueError("worst holds what is no number")
+        self.worst = worst
         self.order = array_of(saved, "order", np.int64, (n,), n)
         starts = array_of(saved, "starts", np.int64, (self.centres.n_rows + 1,), n + 1)
         if (np.diff(starts) < 0).any():

@@ -137,7 +137,7 @@ cdef class Codes:
     def choose_steps(self, largest):
         """The step of each coordinate, from the largest of the sample along each stage's axes."""
         most = 0
-        while self.n_coarse * 254**2 * 4 ** (most + 1) < LARGEST_SUM:
+        while self.largest_sum(2 * most + 2) < LARGEST_SUM:
             most += 1
         wanted = np.maximum(COARSE_RANGE * np.array(largest) / 127, 1e-9)
         wanted[0] = max(wanted[0], 1)
@@ -147,6 +147,10 @@ cdef class Codes:
         self.step = np.ceil(max(wanted[0] / 2.0**most, 1))
         self.shifts = tuple((2 * np.diff(halvings, prepend=0)).tolist())
         self.set_steps()
+
+    def largest_sum(self, shift):
+        """A bound of distances of codes if the first ones are shifted so far."""
+        return self.n_coarse * 254**2 << shift
 
     def set_steps(self):
         """Of each coordinate: the last stage's step, doubled for each two bits that come later."""
@@ -225,6 +229,8 @@ cdef class Codes:
         shifts = array_of(saved, "shifts", np.int64, (n_stages,), KNNC_MAX_SHIFT + 1).tolist()
         if sum(stages) != self.n_coarse or min(stages) < 1 or self.n_coarse < 2 or shifts[0]:
             raise ValueError("stages are not parts of the coarse code")
+        if any(shift % 2 for shift in shifts) or self.largest_sum(sum(shifts)) >= LARGEST_SUM:
+            raise ValueError("shifts are not those of these stages")
         self.stages, self.shifts, self.tail_at = tuple(stages), tuple(shifts), sum(stages[:2]) - 1
         self.set_steps()
 

@@ -47,12 +47,13 @@ cdef double STEP_SECONDS = 0.05
 cdef double CHUNK_SECONDS = 0.1
 cdef int64_t MAX_CHUNK = 16384
 cdef int64_t FIRST_CHUNK = 512
-# Clusters that seed a query, at least, rows in them for each neighbour that is asked for, and the
-# part of all clusters that they are at most.
-
+# Clusters that seed a query, at least, rows in them for each neighbour that is asked for, the part
+# of all clusters that they are at most, and the size of a cluster, in means, past which its rows are
+# left out: where many rows are alike they lie in one.
 SEED_CLUSTERS = 3
-cdef int64_t SEED_ROWS = 8
+SEED_ROWS = 8
 cdef int64_t SEED_SHARE = 4
+cdef int64_t SEED_MEANS = 8
 
 
 # ------------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ cdef struct Item:
 cdef int64_t clusters_to_seed(CodedRows self, int64_t k):
     """How many clusters seed a query; 0 when their rows are too few to help."""
     cdef int64_t n_clusters = self.centres.n_rows, rows = self.n_rows // n_clusters
-    cdef int64_t wanted = max(<int64_t>SEED_CLUSTERS, SEED_ROWS * k // rows + 1)
+    cdef int64_t wanted = max(<int64_t>SEED_CLUSTERS, <int64_t>SEED_ROWS * k // rows + 1)
     wanted = min(wanted, n_clusters // SEED_SHARE)
     return wanted if wanted * rows >= k else 0
 
@@ -120,6 +121,7 @@ cdef void scan_clusters(
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef Panels panels
     cdef int64_t i, j, last = 0
+    cdef int64_t most = 1 + SEED_MEANS * self.coarse.n_panels // self.centres.n_rows
     for i in range(n_near):
         j = i
         while j > 0 and sorted_near[j - 1] > near[i]:
@@ -132,6 +134,7 @@ cdef void scan_clusters(
             break
         panels = self.panels_of(sorted_near[i])
         panels.first = max(panels.first, last)
+        panels.last = min(panels.last, panels.first + most)
         if panels.first < panels.last:
             kernel.tile(&self.coarse.blocks[0], panels.first, panels.last, query, keep_nearest,
                         nearest)

@@ -87,7 +87,8 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
             if (rows->next && !(used == 1 ? go_on_alone(rows, p, y, bounds, kept)
                                           : go_on_together(rows, p, y, bounds, kept)))
                 continue;
-            for (int q = 0; q < used; q++) {
+            /* Never slots that pad, whatever terms of rows may come from a file. */
+            for (int q = 0; q < used && q < queries->n_queries; q++) {
                 const uint64_t mask = knnc_neon_signs(kept[q], ROWS);
                 if (mask == 0) continue;
                 knnc_emit_sqeuclidean(mask, kept[q], last_terms + p * ROWS, p * ROWS, q, queries,

@@ -36,11 +36,12 @@
 #endif
 #define ROWS (VECTOR_ROWS * VECTORS)
 
-/* The first `used` queries' rows that pass in one panel. */
+/* The rows that pass in one panel, of some queries; never of slots that pad the tile, whatever the
+ * terms of rows may be that come from a file. */
 TARGET KNNC_NOINLINE void emit(VECTOR (*kept)[VECTORS], int first, int used, const int32_t *terms,
                                int64_t first_row, const knnc_rows *rows, int32_t *bounds,
                                knnc_queries *queries, knnc_push push, void *context) {
-    for (int q = first; q < first + used; q++) {
+    for (int q = first; q < first + used && q < queries->n_queries; q++) {
         uint64_t mask = 0;
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++)
