@@ -48,8 +48,8 @@ cdef double CHUNK_SECONDS = 0.1
 cdef int64_t MAX_CHUNK = 16384
 cdef int64_t FIRST_CHUNK = 512
 # Clusters that seed a query, at least, rows in them for each neighbour that is asked for, the part
-# of all clusters that they are at most, and the size of a cluster, in means, past which its rows are
-# left out: where many rows are alike they lie in one.
+# of all clusters that they are at most, and the size of one, in means, past which its rows are left
+# out: where many rows are alike they lie in one.
 SEED_CLUSTERS = 3
 SEED_ROWS = 8
 cdef int64_t SEED_SHARE = 4
