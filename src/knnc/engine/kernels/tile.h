@@ -71,8 +71,10 @@ KNNC_INLINE void knnc_half_bound(const knnc_queries *queries, const knnc_rows *s
         /* No row up to here is within the limit if none is within this part of it, rounded up. */
         const int32_t limit =
             (int32_t)(((uint32_t)queries->limits[q] + (1u << shift) - 1) >> shift);
-        const int32_t bound = (norm - limit) >> 1;
-        bounds[g * tile_queries + q] = bound - before * (1 << stage->shift);
+        /* Unsigned: terms made up in a file can make a limit negative. */
+        const int32_t bound = (int32_t)((uint32_t)norm - (uint32_t)limit) >> 1;
+        const uint32_t shifted = (uint32_t)before << stage->shift;
+        bounds[g * tile_queries + q] = (int32_t)((uint32_t)bound - shifted);
         before = bound;
     }
 }
@@ -124,7 +126,7 @@ KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const 
     const int32_t norm = queries->norms[query];
     int32_t limit = queries->limits[query], none = 0;
     int32_t *const count = knnc_count(query, push, context, &none);
-    const uint32_t start = (uint32_t)limit + ((uint32_t)(norm - limit) & 1u);
+    const uint32_t start = (uint32_t)limit + (((uint32_t)norm - (uint32_t)limit) & 1u);
     for (; mask; mask &= mask - 1) {
         const int r = knnc_lowest_bit(mask);
         const uint32_t dist = start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u);
