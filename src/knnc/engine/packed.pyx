@@ -238,18 +238,19 @@ cdef class PackedRows:
             terms += self.n_panels * self.kernel.layout.panel_rows * sizeof(int32_t)
 
     cdef int pack(self, const uint8_t[:, ::1] rows, parts, int n_threads) except -1:
-        cdef int64_t first, last, p, step
+        cdef int64_t first, last, p, step, start
         cdef int b, failed = 0
         step = max(1, CHUNK_BYTES // max(1, self.n_features * self.kernel.layout.panel_rows))
         for b in reversed(range(self.n_blocks)):
+            start = self.block_start(b)
             if parts is not None:
-                rows = parts.pop()
+                rows, start = parts.pop(), 0
             last = 0
             while last < self.n_panels:
                 first = last
                 last = min(self.n_panels, first + step)
                 for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
-                    failed += self.pack_panel(rows, b, p)
+                    failed += self.pack_panel(rows, start, b, p)
                 PyErr_CheckSignals()
         if failed:
             raise MemoryError("no memory to pack rows.")
@@ -258,16 +259,19 @@ cdef class PackedRows:
                              self.n_panels * self.kernel.layout.panel_rows)
         return 0
 
-    cdef int pack_panel(self, const uint8_t[:, ::1] rows, int b, int64_t p) noexcept nogil:
+    cdef int pack_panel(
+        self, const uint8_t[:, ::1] rows, int64_t start, int b, int64_t p
+    ) noexcept nogil:
+        """Panel p of block b, which begins at column `start` of `rows`."""
         cdef const knnc_kernel *kernel = self.kernel
-        cdef int64_t height = kernel.layout.panel_rows, r, n, d = rows.shape[1]
+        cdef int64_t height = kernel.layout.panel_rows, r, n
         cdef int64_t width = self.block_end(b) - self.block_start(b)
-        cdef int64_t start = self.block_start(b) if d == self.n_features else 0
         cdef uint8_t *panels = <uint8_t *>self.blocks[b].panels
         cdef int32_t *terms = <int32_t *>self.blocks[b].terms
         cdef uint8_t *kept
         if self.columns is None:
-            knnc_pack_rows(kernel, &rows[0, start], d, self.n_rows, width, p, p + 1, panels, terms)
+            knnc_pack_rows(kernel, &rows[0, start], rows.shape[1], self.n_rows, width, p, p + 1,
+                           panels, terms)
             return 0
         n = min(height, self.n_rows - p * height)
         kept = <uint8_t *>malloc(n * width)

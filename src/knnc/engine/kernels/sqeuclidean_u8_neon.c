@@ -19,18 +19,20 @@
 #define TARGET
 #define LANE 2
 #define QUERIES 3
-#define VECTORS 3 /* of 8 rows, with two accumulators each */
-#define SUMS (2 * VECTORS)
+#define VECTOR uint32x4_t
+#define VECTOR_ROWS 4
+#define LOADS 3 /* of 8 rows, with two accumulators each */
+#define VECTORS (2 * LOADS)
 
-KNNC_INLINE void add_products(const int used, uint32x4_t (*acc)[SUMS], const uint8_t *x,
+KNNC_INLINE void add_products(const int used, VECTOR (*acc)[VECTORS], const uint8_t *x,
                               const uint8_t *y, int64_t n_steps) {
-    for (int64_t s = 0; s < n_steps; s++, x += 8 * VECTORS * LANE, y += QUERIES * LANE) {
+    for (int64_t s = 0; s < n_steps; s++, x += 8 * LOADS * LANE, y += QUERIES * LANE) {
         uint8x16_t query[QUERIES];
         KNNC_UNROLL
         for (int q = 0; q < used; q++)
             query[q] = vreinterpretq_u8_u16(vld1q_dup_u16((const uint16_t *)y + q));
         KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) {
+        for (int v = 0; v < LOADS; v++) {
             const uint8x16_t row = vld1q_u8(x + 16 * v);
             KNNC_UNROLL
             for (int q = 0; q < used; q++) {

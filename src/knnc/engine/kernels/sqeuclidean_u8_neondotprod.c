@@ -15,17 +15,19 @@
 #define TARGET KNNC_TARGET_DOTPROD
 #define LANE 4
 #define QUERIES 8
-#define SUMS 3
+#define VECTOR uint32x4_t
+#define VECTOR_ROWS 4
+#define VECTORS 3
 
 #define ADD_QUERY(q, four, lane)                                                                   \
     KNNC_DOT_LANE(acc[q][0], row[0], four, lane);                                                  \
     KNNC_DOT_LANE(acc[q][1], row[1], four, lane);                                                  \
     KNNC_DOT_LANE(acc[q][2], row[2], four, lane)
 
-TARGET KNNC_INLINE void add_products(const int used, uint32x4_t (*acc)[SUMS], const uint8_t *x,
+TARGET KNNC_INLINE void add_products(const int used, VECTOR (*acc)[VECTORS], const uint8_t *x,
                                      const uint8_t *y, int64_t n_steps) {
-    for (int64_t s = 0; s < n_steps; s++, x += 4 * SUMS * LANE, y += QUERIES * LANE) {
-        const uint8x16_t row[SUMS] = {vld1q_u8(x), vld1q_u8(x + 16), vld1q_u8(x + 32)};
+    for (int64_t s = 0; s < n_steps; s++, x += VECTOR_ROWS * VECTORS * LANE, y += QUERIES * LANE) {
+        const uint8x16_t row[VECTORS] = {vld1q_u8(x), vld1q_u8(x + 16), vld1q_u8(x + 32)};
         const uint8x16_t low = vld1q_u8(y);
         ADD_QUERY(0, low, 0);
         if (used > 1) {

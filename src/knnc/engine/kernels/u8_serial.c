@@ -38,26 +38,26 @@ static int32_t hamming(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     return (int32_t)count;
 }
 
-/* Row r's distance, or one at or beyond the limit as soon as there is one. */
-KNNC_INLINE int32_t staged(const knnc_rows *stage, int64_t r, const uint8_t *query, int32_t limit) {
+/* Row r's distance, or the limit as soon as it cannot be within it. */
+KNNC_INLINE int32_t staged(knnc_pair measure, const knnc_rows *stage, int64_t r,
+                           const uint8_t *query, int32_t limit) {
     int shift = knnc_later_shift(stage);
-    int32_t dist = sqeuclidean(stage->panels + r * stage->n_steps, query, stage->n_steps);
+    int32_t dist = measure(stage->panels + r * stage->n_steps, query, stage->n_steps);
     while (stage->next && (int64_t)dist << shift < limit) {
         query += stage->n_steps;
         stage = stage->next;
         shift -= stage->shift;
         dist = dist << stage->shift;
-        dist += sqeuclidean(stage->panels + r * stage->n_steps, query, stage->n_steps);
+        dist += measure(stage->panels + r * stage->n_steps, query, stage->n_steps);
     }
     return stage->next ? limit : dist;
 }
 
 KNNC_INLINE void scan(knnc_pair measure, const knnc_rows *rows, int64_t first, int64_t last,
                       knnc_queries *queries, knnc_push push, void *context) {
-    const int64_t n_features = rows->n_steps;
     int32_t none = 0;
     for (int64_t r = first; r < last; r++) {
-        const int32_t dist = measure(rows->panels + r * n_features, queries->values, n_features);
+        const int32_t dist = staged(measure, rows, r, queries->values, queries->limits[0]);
         if (dist < queries->limits[0])
             knnc_emit(r, dist, 0, &queries->limits[0], knnc_count(0, push, context, &none), push,
                       context);
@@ -66,13 +66,7 @@ KNNC_INLINE void scan(knnc_pair measure, const knnc_rows *rows, int64_t first, i
 
 static void tile_sqeuclidean(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
                              knnc_queries *queries, knnc_push push, void *context) {
-    int32_t none = 0;
-    for (int64_t r = first_panel; r < last_panel; r++) {
-        const int32_t dist = staged(rows, r, queries->values, queries->limits[0]);
-        if (dist < queries->limits[0])
-            knnc_emit(r, dist, 0, &queries->limits[0], knnc_count(0, push, context, &none), push,
-                      context);
-    }
+    scan(sqeuclidean, rows, first_panel, last_panel, queries, push, context);
 }
 
 static void tile_manhattan(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
