@@ -66,7 +66,8 @@ cdef extern from "kernels.h" nogil:
     ) noexcept
     int32_t knnc_pad_term(const knnc_rows *stages) noexcept
     void knnc_chain_terms(
-        const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows, int64_t n_padded
+        const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows, int64_t first,
+        int64_t last,
     ) noexcept
     int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features) noexcept
     void knnc_pack_queries(

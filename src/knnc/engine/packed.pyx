@@ -36,6 +36,8 @@ BLOCK_FEATURES = KNNC_BLOCK_FEATURES
 cdef int64_t FIRST_ROWS = 1024
 # Bytes between two looks at signals: at most 0.05 s, on one thread that meets its memory first.
 cdef int64_t CHUNK_BYTES = 4 << 20
+# The same where terms are chained: some milliseconds of a million rows.
+cdef int64_t CHAINED_PANELS = 1 << 15
 
 
 def aligned_bytes(int64_t n_bytes):
@@ -255,8 +257,18 @@ cdef class PackedRows:
         if failed:
             raise MemoryError("no memory to pack rows.")
         if self.is_staged:
-            knnc_chain_terms(self.kernel, self.blocks, self.n_rows,
-                             self.n_panels * self.kernel.layout.panel_rows)
+            self.chain_terms(n_threads)
+        return 0
+
+    cdef int chain_terms(self, int n_threads) except -1:
+        cdef int64_t first, last = 0, p, height = self.kernel.layout.panel_rows
+        while last < self.n_panels:
+            first = last
+            last = min(self.n_panels, first + CHAINED_PANELS)
+            for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
+                knnc_chain_terms(self.kernel, self.blocks, self.n_rows, p * height,
+                                 (p + 1) * height)
+            PyErr_CheckSignals()
         return 0
 
     cdef int pack_panel(

@@ -208,7 +208,8 @@ static void pack(const data *in, packed_rows *out) {
         const knnc_rows *next = g + 1 < in->n_stages ? &out->stages[g + 1] : 0;
         out->stages[g] = (knnc_rows){panels, terms, n_steps, next, in->shifts[g]};
     }
-    if (in->n_stages > 1) knnc_chain_terms(in->kernel, out->stages, in->n_rows, n_panels * height);
+    if (in->n_stages > 1)
+        knnc_chain_terms(in->kernel, out->stages, in->n_rows, 0, n_panels * height);
 }
 
 static void unpack(const data *in, packed_rows *out) {

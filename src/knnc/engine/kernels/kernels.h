@@ -135,9 +135,10 @@ void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_
 int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features);
 /* The term of a row that pads, in the first of some stages; 0 in the others. */
 int32_t knnc_pad_term(const knnc_rows *stages);
-/* Stages packed one by one: their terms, from each one's own to what it adds to a panel's. */
+/* Stages packed one by one: the terms of the rows from `first` to `last`, padding among them, from
+ * each stage's own to what it adds to a panel's. */
 void knnc_chain_terms(const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows,
-                      int64_t n_padded);
+                      int64_t first, int64_t last);
 void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
                        int n_queries, int64_t n_features, void *values, knnc_queries *queries);
 /* The same for rows that are read in stages. */

@@ -136,10 +136,10 @@ int32_t knnc_pad_term(const knnc_rows *stages) {
  * is S + floor(t / 2) + floor((n - L) / 2); what stage g adds to its middle part is kept here,
  * doubled, with the odd bit of t in the last. */
 void knnc_chain_terms(const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows,
-                      int64_t n_padded) {
+                      int64_t first, int64_t last) {
     if (kernel->metric != KNNC_SQEUCLIDEAN) return;
     const int32_t pad = knnc_pad_term(stages);
-    for (int64_t r = 0; r < n_padded; r++) {
+    for (int64_t r = first; r < last; r++) {
         int32_t total = 0;
         for (const knnc_rows *stage = stages; stage; stage = stage->next) {
             int32_t *term = (int32_t *)stage->terms + r;
