@@ -24,6 +24,7 @@ import numpy as np
 from streaming import write_between
 
 from knnc import dask as knnc_dask
+from knnc.dask._found import merge
 from knnc.engine.index import Index
 from knnc.engine.threads import effective_n_threads
 
@@ -111,7 +112,7 @@ def task_seconds(client: distributed.Client) -> float:
 def merge_rate(n_queries: int, k: int) -> float:
     dist = np.sort(np.random.default_rng(0).integers(0, 1000, (n_queries, k)), axis=1)
     part = dist, np.arange(dist.size).reshape(dist.shape), None
-    return 8 * dist.size / best_of(5, lambda: knnc_dask._merge([part] * 8, k))
+    return 8 * dist.size / best_of(5, lambda: merge([part] * 8, k))
 
 
 def measure(options: argparse.Namespace) -> tuple[Model, list[tuple[str, float, float]]]:

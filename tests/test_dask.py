@@ -1,16 +1,12 @@
-"""Rows on the workers of a cluster: the answers of one machine, bit for bit, and workers that die.
+"""Rows in chunks of dask arrays: the answers of one machine, bit for bit, however they are cut.
 
-Chunkings are compared on Dask's threads, which start at once; the rest on a cluster of processes.
+On Dask's threads, which start at once; clusters of processes are in test_dask_cluster.py.
 """
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,13 +17,12 @@ from sklearn.base import clone
 import knnc
 
 pytest.importorskip("dask", reason="needs the extra 'dask'")
-pytest.importorskip("distributed", reason="needs the extra 'dask'")
 
 import dask
 import dask.array as da
-import distributed
 
 import knnc.dask as knnc_dask
+from knnc.dask import _chunks
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (900, 12), dtype=np.uint8)  # full of ties
@@ -161,6 +156,17 @@ def test_nothing_is_computed_before_it_is_asked_for() -> None:
     assert sorted(searched) == [27, 50]  # once each
 
 
+def test_what_is_asked_for_twice_is_computed_once() -> None:
+    nn = knnc_dask.NearestNeighbors().fit(_rows(CHUNKS[3]))
+    queries = _cut(Q, (50, 27))
+    one, other = nn.kneighbors(queries), nn.kneighbors(queries)
+    assert [array.name for array in one] == [array.name for array in other]
+    assert nn.kneighbors(queries, 4)[1].name != one[1].name
+    keys = {key for array in (*one, *other) for key in dict(array.__dask_graph__())}
+    searches = [key for key in keys if str(key).startswith("knnc-search-chunk")]
+    assert len(searches) == 9 * 2  # each chunk for each block, once
+
+
 def test_params_and_clones() -> None:
     clf = knnc_dask.KNeighborsClassifier(3, weights="distance", p=1)
     ours, theirs = (
@@ -204,7 +210,7 @@ def test_what_is_refused(make: Any, error: type[Exception], why: str) -> None:
 
 
 def test_chunks_travel_without_their_index() -> None:
-    chunk = knnc_dask._make(X, Y, "sqeuclidean", "auto", 1)
+    chunk = _chunks.make_chunk(X, Y, "sqeuclidean", "auto", 1)
     state = pickle.dumps(chunk)
     assert len(state) < X.nbytes + Y.nbytes + 1000
     back = pickle.loads(state)
@@ -214,73 +220,12 @@ def test_chunks_travel_without_their_index() -> None:
 
 
 def test_threads_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knnc_dask, "effective_n_threads", lambda n_jobs: n_jobs or 8)
-    assert knnc_dask._task_threads(None) == 8
+    monkeypatch.setattr(_chunks, "effective_n_threads", lambda n_jobs: n_jobs or 8)
+    assert _chunks.task_threads(None) == 8
     seen: list[int] = []
     thread = threading.Thread(
-        target=lambda: seen.extend(knnc_dask._task_threads(n) for n in (None, 3))
+        target=lambda: seen.extend(_chunks.task_threads(n) for n in (None, 3))
     )
     thread.start()
     thread.join()
     assert seen == [2, 3]  # four of Dask's threads at a time
-
-
-# --- a cluster of processes ---
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=None
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
-def test_a_worker_that_dies_in_the_middle(client: Any) -> None:
-    """Its chunks are made again elsewhere, and the answer is the same."""
-    expected = knnc.KNeighborsClassifier(5).fit(X, Y)
-    with client.as_current():
-        clf = knnc_dask.KNeighborsClassifier(5).fit(_rows(CHUNKS[3]), Y)
-        distributed.wait(list(clf._chunks))
-        holders = {key: who for key, who in client.who_has(clf._chunks).items() if who}
-        assert len({worker for who in holders.values() for worker in who}) == 2
-        slow = _cut(Q, (7,) * 11).map_blocks(_slowly, dtype=np.uint8)
-        answer = client.compute(clf.predict(slow))
-        time.sleep(0.3)
-        victim = next(iter(client.run(os.getpid).values()))
-        os.kill(victim, signal.SIGKILL)
-        np.testing.assert_array_equal(answer.result(timeout=120), expected.predict(Q))
-        # And once more, with what is left of the cluster or has come back.
-        np.testing.assert_array_equal(clf.predict(Q).compute(), expected.predict(Q))
-
-
-def _slowly(block: np.ndarray) -> np.ndarray:
-    time.sleep(0.2)
-    return block
-
-
-def test_queries_in_parallel_with_an_estimator_of_one_machine(client: Any) -> None:
-    clf = knnc.KNeighborsClassifier(5).fit(X, Y)
-    with client.as_current():
-        answer = da.map_blocks(clf.predict, _cut(Q, (20, 57)), dtype=Y.dtype, drop_axis=1)
-        np.testing.assert_array_equal(answer.compute(), clf.predict(Q))
-        nn = knnc_dask.NearestNeighbors(n_neighbors=3).fit(_rows(CHUNKS[2]))
-        dist, ind = dask.compute(*nn.kneighbors(Q))
-    want = knnc.NearestNeighbors(n_neighbors=3).fit(X).kneighbors(Q)
-    np.testing.assert_array_equal(dist, want[0])
-    np.testing.assert_array_equal(ind, want[1])
-
-
-def test_joblib_with_a_cluster(client: Any) -> None:
-    import joblib
-    from sklearn.model_selection import cross_val_score
-
-    with client.as_current():
-        expected = cross_val_score(knnc.KNeighborsClassifier(5), X, Y, cv=3)
-        with joblib.parallel_config("dask"):
-            scores = cross_val_score(knnc.KNeighborsClassifier(5), X, Y, cv=3, n_jobs=2)
-    np.testing.assert_array_equal(scores, expected)

@@ -23,7 +23,7 @@ MODULES = [
 def test_examples(name: str) -> None:
     if name.startswith("knnc.plot."):
         pytest.importorskip("matplotlib")
-    if name == "knnc.dask":
+    if name.startswith("knnc.dask"):
         pytest.importorskip("dask")
     failed, _ = doctest.testmod(import_module(name))
     assert not failed

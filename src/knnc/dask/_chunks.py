@@ -1,0 +1,106 @@
+"""A chunk of training rows and its index, on the worker that has it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Self
+
+import dask
+import numpy as np
+from dask.sizeof import sizeof
+from numpy.typing import NDArray
+
+from knnc.dask._found import Found
+from knnc.engine.index import Index
+from knnc.engine.threads import effective_n_threads
+
+__all__ = ["Chunk", "make_chunk", "rows_of", "search_chunk", "task_threads"]
+
+
+class Chunk:
+    """A chunk of training rows, and its index, which is made where the rows are.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features), uint8
+    targets : ndarray of shape (n_rows,) or (n_rows, n_outputs), or None
+    metric, algorithm : str
+        As :class:`Index` takes them.
+    """
+
+    def __init__(
+        self, rows: NDArray[np.uint8], targets: NDArray[Any] | None, metric: str, algorithm: str
+    ) -> None:
+        if rows.dtype != np.uint8:
+            raise TypeError(f"A chunk of X holds {rows.dtype}, and X said uint8.")
+        if targets is not None and len(targets) != len(rows):
+            raise ValueError(f"A chunk of X has {len(rows)} rows and that of y {len(targets)}.")
+        self.rows = np.ascontiguousarray(rows)
+        self.targets = targets
+        self._how = metric, algorithm
+        self._index: Index | None = None
+        self._making = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Chunk, (self.rows, self.targets, *self._how)
+
+    def ready(self, n_jobs: int | None) -> Self:
+        """The chunk with its index made."""
+        with self._making:
+            if self._index is None and len(self.rows):
+                metric, algorithm = self._how
+                self._index = Index(
+                    self.rows, metric, algorithm=algorithm, n_threads=task_threads(n_jobs)
+                )
+        return self
+
+    def search(self, queries: NDArray[np.uint8], k: int, first: int, n_jobs: int | None) -> Found:
+        """The k nearest, or as many as there are; row 0 is row `first` of all."""
+        index = self.ready(n_jobs)._index
+        if index is None:
+            dist = ind = np.empty((len(queries), 0), np.int64)
+        else:
+            dist, ind = index.search(
+                np.ascontiguousarray(queries),
+                min(k, len(self.rows)),
+                n_threads=task_threads(n_jobs),
+            )
+        targets = None if self.targets is None else self.targets[ind]
+        return dist, ind + first, targets
+
+
+def _bytes_of(chunk: Chunk) -> int:
+    """Rows, and about as much for what is made of them: the scheduler sends queries to rows."""
+    return 2 * chunk.rows.nbytes + (0 if chunk.targets is None else chunk.targets.nbytes)
+
+
+sizeof.register(Chunk, _bytes_of)
+
+
+def task_threads(n_jobs: int | None) -> int:
+    """Threads of a search in a task: those of one of its own, divided by tasks at a time."""
+    n_threads = effective_n_threads(n_jobs)
+    if n_jobs is not None or threading.current_thread() is threading.main_thread():
+        return n_threads
+    try:
+        from distributed import get_worker
+
+        at_a_time: int = get_worker().state.nthreads
+    except (ImportError, ValueError):  # no cluster: Dask's own threads
+        at_a_time = dask.config.get("num_workers", None) or dask.system.CPU_COUNT
+    return max(1, n_threads // at_a_time)
+
+
+def make_chunk(rows: Any, targets: Any, metric: str, algorithm: str, n_jobs: int | None) -> Chunk:
+    """A chunk, ready to be searched."""
+    return Chunk(rows, targets, metric, algorithm).ready(n_jobs)
+
+
+def search_chunk(chunk: Chunk, queries: Any, k: int, first: int, n_jobs: int | None) -> Found:
+    """What a chunk finds for a block of queries."""
+    return chunk.search(queries, k, first, n_jobs)
+
+
+def rows_of(chunk: Chunk) -> NDArray[np.uint8]:
+    """The rows, as queries."""
+    return chunk.rows

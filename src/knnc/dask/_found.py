@@ -1,0 +1,104 @@
+"""What a search found: pairs of (distance, row index), and the targets of these rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import knnc.neighbors
+from knnc.neighbors.metrics import ENGINE_METRICS
+
+__all__ = ["Found", "distances", "indices", "merge", "predicted", "without_self"]
+
+Int64 = NDArray[np.int64]
+# Distances, row indices and, for an estimator with targets, the targets of these rows.
+Found = tuple[Int64, Int64, NDArray[Any] | None]
+
+
+def merge(parts: Sequence[Found], k: int) -> Found:
+    """The k smallest (distance, row index) of several answers."""
+    dist = np.concatenate([part[0] for part in parts], axis=1)
+    ind = np.concatenate([part[1] for part in parts], axis=1)
+    order = np.lexsort((ind, dist), axis=1)[:, :k]
+    targets = None
+    if parts[0][2] is not None:
+        targets = np.concatenate([part[2] for part in parts], axis=1)
+        targets = targets[np.arange(len(order))[:, np.newaxis], order]
+    return np.take_along_axis(dist, order, axis=1), np.take_along_axis(ind, order, axis=1), targets
+
+
+def without_self(found: Found, first: int, k: int) -> Found:
+    """Of k + 1 neighbours of the rows from `first` on the k that are not a row itself."""
+    dist, ind, targets = found
+    own = ind == np.arange(first, first + len(ind))[:, np.newaxis]
+    own[~own.any(axis=1), -1] = True
+    kept = ~own
+    shape = len(ind), k
+    if targets is not None:
+        targets = targets[kept].reshape(*shape, *targets.shape[2:])
+    return dist[kept].reshape(shape), ind[kept].reshape(shape), targets
+
+
+def distances(found: Found, metric: str, n_features: int) -> NDArray[np.float64]:
+    """The distances, as :class:`knnc.NearestNeighbors` returns them."""
+    return ENGINE_METRICS[metric].to_float(found[0], 1, n_features)
+
+
+def indices(found: Found) -> NDArray[np.intp]:
+    """The row indices."""
+    return found[1].astype(np.intp, copy=False)
+
+
+class _Known:
+    """Stands before an estimator of knnc whose neighbours, and their targets, are known."""
+
+    _known: tuple[NDArray[np.float64], NDArray[np.intp]]
+
+    def kneighbors(
+        self,
+        X: Any = None,
+        n_neighbors: int | None = None,
+        return_distance: bool | Literal["exact"] = True,
+        *,
+        row_mask: ArrayLike | None = None,
+    ) -> Any:
+        """Those that are known, whatever is asked."""
+        return self._known if return_distance else self._known[1]
+
+
+class _KnownClassifier(_Known, knnc.neighbors.KNeighborsClassifier):
+    pass
+
+
+class _KnownRegressor(_Known, knnc.neighbors.KNeighborsRegressor):
+    pass
+
+
+def predicted(
+    found: Found, method: str, weights: Any, classes: Any, metric: str, n_features: int
+) -> Any:
+    """What an estimator of knnc itself makes of these neighbours."""
+    dist, _, targets = found
+    assert targets is not None
+    places = np.arange(dist.size).reshape(dist.shape)
+    several = targets.ndim == 3
+    if classes is None:
+        estimator: Any = _KnownRegressor(dist.shape[1], weights=weights)
+        estimator._y = targets.reshape(dist.size, *targets.shape[2:])
+    else:
+        estimator = _KnownClassifier(dist.shape[1], weights=weights)
+        outputs = np.moveaxis(targets, 2, 0) if several else [targets]
+        codes = [
+            np.searchsorted(names, labels.ravel())
+            for names, labels in zip(classes, outputs, strict=True)
+        ]
+        estimator._y = np.stack(codes, axis=1) if several else codes[0]
+        estimator.classes_ = list(classes) if several else classes[0]
+        estimator.outputs_2d_ = several
+    estimator._fit_method = "brute"
+    estimator.n_features_in_ = n_features
+    estimator._known = distances(found, metric, n_features), places
+    return getattr(estimator, method)(np.empty((len(dist), n_features), np.uint8))

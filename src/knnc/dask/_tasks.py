@@ -1,0 +1,60 @@
+"""Dask arrays to named tasks and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+__all__ = ["blocks_of", "joined", "known_lengths", "rows_array", "task"]
+
+
+def task(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """A call of a function without side effects, lazily; Dask's dashboard shows it as `name`."""
+    key = f"{name}-{tokenize(name, *arguments)}"
+    return dask.delayed(function, pure=True)(*arguments, dask_key_name=key)
+
+
+def known_lengths(array: Any) -> Any:
+    """The array with chunks of known sizes, which may have to be computed."""
+    if any(np.isnan(length) for lengths in array.chunks for length in lengths):
+        return array.copy().compute_chunk_sizes()
+    return array
+
+
+def rows_array(X: Any, name: str) -> Any:
+    """X as a dask array in chunks of whole rows."""
+    if not isinstance(X, da.Array):
+        X = np.asarray(X)
+    if X.dtype != np.uint8:
+        raise TypeError(f"{name} must be uint8 for knnc.dask, got {X.dtype}.")
+    if X.ndim != 2:
+        raise ValueError(f"{name} must have two axes, got {X.ndim}.")
+    if not isinstance(X, da.Array):
+        X = da.from_array(X, chunks=("auto", -1))
+    X = known_lengths(X)
+    if 0 in X.shape:
+        raise ValueError(f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s).")
+    return X.rechunk({1: -1})
+
+
+def blocks_of(X: Any) -> list[Any]:
+    """The blocks of an array in chunks of rows, lazily."""
+    return list(X.to_delayed().ravel())
+
+
+def joined(
+    name: str, parts: Sequence[Any], lengths: Sequence[int], shape: tuple[int, ...], dtype: Any
+) -> Any:
+    """A dask array of what is found for each block of queries."""
+    name = f"{name}-{tokenize(*parts)}"
+    ends = (0,) * len(shape)
+    blocks = {(name, i, *ends): part.key for i, part in enumerate(parts)}
+    graph = HighLevelGraph.from_collections(name, blocks, dependencies=parts)
+    chunks = (tuple(lengths), *((length,) for length in shape))
+    return da.Array(graph, name, chunks, dtype=dtype)
