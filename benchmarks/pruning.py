@@ -5,7 +5,7 @@
 Each choice is put in place of the one that knnc makes, the answers are compared with those of
 brute force, and the two are timed by turns, in the calling thread's own time. Then the first limit
 of a query, as a multiple of its k-th distance at the end: after the rows of the clusters near it,
-and after an eighth of all rows, taken at random.
+and after an eighth of all rows, taken at random. Last how many rows the codes do not rule out.
 """
 
 from __future__ import annotations
@@ -60,12 +60,33 @@ def seconds(made: index.Index, queries: np.ndarray) -> float:
     return thread_time() - began
 
 
+def learnt(rows: np.ndarray) -> tuple[codes.Codes, np.ndarray]:
+    """The codes that knnc makes of rows, and the step of each coordinate in those of the last."""
+    coder = codes.Codes(summaries.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
+    later = sum(coder.shifts) - np.cumsum(coder.shifts)
+    return coder, np.repeat(2 ** (later // 2), coder.stages)
+
+
+def rows_left(rows: np.ndarray, queries: np.ndarray, kth: np.ndarray) -> tuple[float, float]:
+    """The mean number of rows that the first stage, and that all of them, do not rule out."""
+    coder, steps = learnt(rows)
+    coded, errors = coder.encode(rows, 1)
+    asked, own_errors = coder.encode(queries, 1)
+    left = np.empty((len(queries), 2))
+    for i, code in enumerate(asked):
+        squares = ((coded - code.astype(np.int64)) * steps) ** 2
+        best = np.full(len(rows), kth[i])
+        limits = coder.coarse_limits(errors[:, 0] + own_errors[i, 0], best)
+        for j, n_read in enumerate((coder.stages[0], len(steps))):
+            left[i, j] = (squares[:, :n_read].sum(axis=1) <= limits).sum()
+    after_first, at_last = left.mean(axis=0)
+    return float(after_first), float(at_last)
+
+
 def first_limits(rows: np.ndarray, queries: np.ndarray, kth: np.ndarray) -> tuple[float, float]:
     """The mean first limit over the k-th distance, by clusters and at random."""
-    coder = codes.Codes(summaries.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
+    coder, steps = learnt(rows)
     coded, asked = (coder.encode(part, 1)[0] for part in (rows, queries))
-    later = sum(coder.shifts) - np.cumsum(coder.shifts)
-    steps = np.repeat(2 ** (later // 2), coder.stages)
     first = slice(0, coder.stages[0])
     centres, nearest = clusters.cluster(
         np.ascontiguousarray(coded[:, first]), "sqeuclidean", None, 1
@@ -104,6 +125,9 @@ def main() -> int:
     by_cluster, at_random = first_limits(rows, queries[:300], expected[0][:300, -1])
     print(f"first limit over the last: {by_cluster:.3f} from {prune.SEED_CLUSTERS} clusters,")
     print(f"                           {at_random:.3f} from an eighth of all rows at random")
+    after_first, at_last = rows_left(rows, queries[:100], expected[0][:100, -1])
+    print(f"rows left, of {len(rows):,}:     {after_first:,.0f} by the first stage,")
+    print(f"                           {at_last:,.0f} by all of them")
     return 0
 
 

@@ -41,11 +41,15 @@ html_theme_options = {
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"**": ["sidebar-nav-bs"]}
+html_static_path = ["_static"]
+html_css_files = ["knnc.css"]
+# Pages without pages below them have nothing to show at the left, and use the room.
+html_sidebars = {"*": [], "api/**": ["sidebar-nav-bs"], "gallery/*": ["sidebar-nav-bs"]}
 
 templates_path = ["_templates"]
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
@@ -59,6 +63,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "download_all_examples": False,
+    "write_computation_times": False,
 }
 # A warning in an example is a mistake in it.
 warnings.filterwarnings("error", module="__main__")

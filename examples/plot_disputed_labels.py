@@ -28,6 +28,6 @@ print(f"{len(disputed.index)} labels are disputed, {found} of the 20 wrong ones 
 # The most doubtful first, each with its neighbours. One at a time is looked at quickly; all 1,797
 # are not.
 
-ax = plt.figure(figsize=(10, 7), layout="constrained").add_subplot()
+ax = plt.figure(figsize=(10, 4.4), layout="constrained").add_subplot()
 DisputedLabelsDisplay.from_report(disputed, digits.images, y, n_images=8).plot(ax=ax, n_columns=2)
 plt.show()

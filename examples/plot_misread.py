@@ -21,7 +21,7 @@ print(f"{misread} of {len(test.target)} are misread; engine: {classifier.engine_
 # The digits are 8 x 8 pixels. Some of the misread ones are hard for people too; others have a
 # neighbour with the right label among the three, and were outvoted.
 
-ax = plt.figure(figsize=(10, 7), layout="constrained").add_subplot()
+ax = plt.figure(figsize=(10, 4), layout="constrained").add_subplot()
 MisreadDisplay.from_estimator(
     classifier,
     test.data,

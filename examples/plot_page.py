@@ -37,7 +37,7 @@ print(read.text)
 print(f"{right} of {len(truth)} are right")
 
 # %%
-# Where it is unsure, a box is thick and red.
+# Where it is unsure, a box is thick and orange.
 
 figure, ax = plt.subplots(figsize=(9, 5.5), layout="constrained")
 ax.imshow(annotate(scan, read))

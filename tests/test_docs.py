@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,13 @@ def test_there_is_something_to_run() -> None:
     assert sum(len(python_blocks(page)) for page in PAGES) >= 15
     assert len(COMMANDS) >= 5
     assert len(EXAMPLES) >= 6
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=_name)
+def test_what_is_indented_is_a_command(page: Path) -> None:
+    """Python goes between fences, where it is run."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert set(re.findall(r"^    (\S+)", text, re.MULTILINE)) <= {"knnc", "make", "pip"}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=_name)

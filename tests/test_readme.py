@@ -25,6 +25,7 @@ def test_python_blocks(
 ) -> None:
     pytest.importorskip("skimage")
     pytest.importorskip("matplotlib")
+    pytest.importorskip("distributed")
     monkeypatch.chdir(tmp_path)
     run_blocks(README)
     said = capsys.readouterr().out
