@@ -1,23 +1,29 @@
-"""What every display needs: matplotlib or a word about it, colours, an Axes, images of rows."""
+"""What every display needs: matplotlib or a word about it, colours, an Axes, images of rows.
+
+:class:`Display` is what they are.
+"""
 
 from __future__ import annotations
 
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = [
     "CLASSES",
+    "MARKERS",
     "NARROWEST",
     "QUIET",
     "RIGHT",
     "SERIES",
     "WRONG",
+    "Display",
     "as_images",
     "ink_on",
     "new_axes",
@@ -32,6 +38,7 @@ QUIET = "#6b6b6b"
 NARROWEST = 8.0
 # Lines of a diagram (Okabe and Ito), and classes (Petroff, "Accessible color sequences", 2021).
 SERIES = (RIGHT, WRONG, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = "osD^vP"
 CLASSES = (
     "#3f90da",
     "#ffa90e",
@@ -44,6 +51,20 @@ CLASSES = (
     "#717581",
     "#92dadd",
 )
+
+
+class Display:
+    """What a display keeps of its drawing: the Axes, and the figure that this is in."""
+
+    ax_: Axes
+    figure_: Figure | SubFigure
+
+    def _drawn(self, ax: Axes, title: str | None, **style: Any) -> Self:
+        """Write the title above what was drawn, and keep where that is."""
+        if title:
+            ax.set_title(title, loc="left", **style)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
 
 
 def require_matplotlib() -> None:

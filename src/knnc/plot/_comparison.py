@@ -13,15 +13,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from knnc.plot._base import QUIET, SERIES, new_axes
+from knnc.plot._base import MARKERS, QUIET, SERIES, Display, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["ComparisonDisplay", "Outcome", "compare_classifiers"]
-
-_MARKERS = "osD^vP"
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def _try(
     return Outcome(name, dataset, accuracy, fitted - start, done - fitted, converged)
 
 
-class ComparisonDisplay:
+class ComparisonDisplay(Display):
     """The accuracy of each classifier on each data set, the best on top.
 
     Parameters
@@ -141,9 +138,6 @@ class ComparisonDisplay:
     --------
     PixelPairsDisplay : How hard the data sets are for a single pixel.
     """
-
-    ax_: Axes
-    figure_: Figure | SubFigure
 
     def __init__(self, *, outcomes: Iterable[Outcome], ours: Collection[str] = ()) -> None:
         self.outcomes = list(outcomes)
@@ -213,7 +207,7 @@ class ComparisonDisplay:
                 per_cent[:, at],
                 rows,
                 s=55,
-                marker=_MARKERS[at % len(_MARKERS)],
+                marker=MARKERS[at % len(MARKERS)],
                 color=SERIES[at % len(SERIES)],
                 label=dataset,
                 zorder=3,
@@ -238,10 +232,7 @@ class ComparisonDisplay:
             handletextpad=0.2,
             borderaxespad=0.1,
         )
-        if title:
-            ax.set_title(title, loc="left", fontsize=13, pad=26)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax, title, fontsize=13, pad=26)
 
     def _write_values(self, ax: Axes, at: int) -> None:
         """Write each accuracy outside of its row's marks: left of the worst, right of the rest."""

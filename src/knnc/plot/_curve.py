@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 
-from knnc.plot._base import SERIES, new_axes
+from knnc.plot._base import MARKERS, SERIES, Display, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["NeighborsCurveDisplay"]
 
-_MARKERS = "osD^vP"
 _PARAMETER = "n_neighbors"
 
 
-class NeighborsCurveDisplay:
+class NeighborsCurveDisplay(Display):
     """The score of each candidate for the number of neighbours: the validation curve of k.
 
     Parameters
@@ -64,8 +62,6 @@ class NeighborsCurveDisplay:
     ['weights: uniform', 'weights: distance']
     """
 
-    ax_: Axes
-    figure_: Figure | SubFigure
     lines_: list[Any]
 
     def __init__(
@@ -197,7 +193,7 @@ class NeighborsCurveDisplay:
 
         self.lines_ = []
         for at, group in enumerate(dict.fromkeys(self.groups.tolist())):
-            self._plot_group(ax, group, SERIES[at % len(SERIES)], _MARKERS[at % len(_MARKERS)])
+            self._plot_group(ax, group, SERIES[at % len(SERIES)], MARKERS[at % len(MARKERS)])
         if self.best_index is not None:
             self._mark_best(ax, self.best_index)
         ax.set(xlabel="Number of neighbours, k", ylabel=self.score_name)
@@ -206,10 +202,7 @@ class NeighborsCurveDisplay:
         ax.spines[["top", "right"]].set_visible(False)
         if any(self.groups):
             ax.legend(frameon=False, loc="best")
-        if title:
-            ax.set_title(title, loc="left", fontsize=13)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax, title, fontsize=13)
 
     def _plot_group(self, ax: Axes, group: str, colour: str, marker: str) -> None:
         where = np.flatnonzero(self.groups == group)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnc.plot._base import CLASSES, new_axes
+from knnc.plot._base import CLASSES, Display, new_axes
 from knnc.plot._labels import extent, look_at, spread_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["EmbeddingDisplay"]
 
@@ -22,7 +21,7 @@ __all__ = ["EmbeddingDisplay"]
 _EXAGGERATED = 250
 
 
-class EmbeddingDisplay:
+class EmbeddingDisplay(Display):
     """Rows as points of a plane: near to one another if they are neighbours.
 
     :class:`sklearn.manifold.TSNE` lays them out, by the graph of neighbours that
@@ -69,8 +68,6 @@ class EmbeddingDisplay:
     >>> display.save_animation("digits.gif")  # doctest: +SKIP
     """
 
-    ax_: Axes
-    figure_: Figure | SubFigure
     points_: list[Any]
 
     def __init__(
@@ -267,10 +264,7 @@ class EmbeddingDisplay:
         if not characters or any(len(name) > 1 for name in self.names):
             self._explain(ax)
         spread_labels(ax, self.embedding, self.y, self.labels, self.names)
-        if title:
-            ax.set_title(title, loc="left", fontsize=13)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax, title, fontsize=13)
 
     def _explain(self, ax: Axes) -> None:
         """Add which colour is which class."""

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnc.plot._base import QUIET, RIGHT, WRONG, as_images
+from knnc.plot._base import QUIET, RIGHT, WRONG, Display, as_images
 from knnc.plot._mosaic import Mosaic, levels_of, need_two_lines, same_precision
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["MisreadDisplay"]
 
 
-class MisreadDisplay:
+class MisreadDisplay(Display):
     """Misread images, each beside the training images nearest to it.
 
     Parameters
@@ -51,9 +50,6 @@ class MisreadDisplay:
         "a neighbour with the true label": RIGHT,
     }
     _nothing: ClassVar[str] = "none was misread"
-
-    ax_: Axes
-    figure_: Figure | SubFigure
 
     def __init__(
         self,
@@ -172,12 +168,11 @@ class MisreadDisplay:
             y = 0.05 + (i // n_columns) * step_y
             captions = self._caption(i), written[i]
             self._plot_one(sheet, i, x, y, (x + 1 + gap, step_x), captions, long=long)
-        sheet.finish(title, self._meanings if len(self.images) else {})
-        if not len(self.images):
+        if len(self.images):
+            sheet.explain(self._meanings)
+        else:
             sheet.caption(self._nothing, 0.05, -1.0, color=QUIET)
-        self.ax_ = sheet.ax
-        self.figure_ = sheet.ax.figure
-        return self
+        return self._drawn(sheet.ax, title)
 
     def _caption(self, i: int) -> str:
         """What stands under the i-th misread image."""

@@ -55,26 +55,23 @@ class Mosaic:
         placed: dict[str, Any] = {"fontsize": self.fontsize, "va": "top", "ha": "left"}
         self.ax.text(x, y + 1.07, text, **(placed | style))
 
-    def finish(self, title: str | None, legend: dict[str, str]) -> None:
-        """Add the title, and a legend of what each frame colour means."""
+    def explain(self, meanings: dict[str, str]) -> None:
+        """Add a legend of what each frame colour means."""
         from matplotlib.patches import Patch
 
-        if title:
-            self.ax.set_title(title, loc="left")
-        if legend:
-            self.ax.legend(
-                handles=[
-                    Patch(facecolor="none", edgecolor=colour, linewidth=1.8, label=meaning)
-                    for meaning, colour in legend.items()
-                ],
-                loc="upper left",
-                bbox_to_anchor=(0.0, 0.0),
-                borderaxespad=0.2,
-                ncols=len(legend),
-                frameon=False,
-                fontsize=min(10.0, self.fontsize + 1),
-                handlelength=1.2,
-            )
+        self.ax.legend(
+            handles=[
+                Patch(facecolor="none", edgecolor=colour, linewidth=1.8, label=meaning)
+                for meaning, colour in meanings.items()
+            ],
+            loc="upper left",
+            bbox_to_anchor=(0.0, 0.0),
+            borderaxespad=0.2,
+            ncols=len(meanings),
+            frameon=False,
+            fontsize=min(10.0, self.fontsize + 1),
+            handlelength=1.2,
+        )
 
 
 def need_two_lines(*labels: NDArray[Any]) -> bool:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnc.plot._base import ink_on, new_axes
+from knnc.plot._base import Display, ink_on, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["PixelPairs", "PixelPairsDisplay", "best_single_pixels"]
 
@@ -133,7 +132,7 @@ def _at_most(X: NDArray[np.uint8]) -> NDArray[np.float32]:
     return shares
 
 
-class PixelPairsDisplay:
+class PixelPairsDisplay(Display):
     """How well the best single pixel tells each pair of classes apart.
 
     Parameters
@@ -157,8 +156,6 @@ class PixelPairsDisplay:
     ComparisonDisplay : How well classifiers do on several data sets.
     """
 
-    ax_: Axes
-    figure_: Figure | SubFigure
     im_: Any
 
     def __init__(self, *, found: PixelPairs, names: Sequence[str] | None = None) -> None:
@@ -248,6 +245,4 @@ class PixelPairsDisplay:
         median, least = np.median(self.found.accuracy), self.found.accuracy.min()
         said = f"Two classes told apart by one pixel, % (median {100 * median:.0f}, "
         said += f"least {100 * least:.0f})"
-        ax.set_title(said if title is None else title, loc="left", fontsize=12)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax, said if title is None else title, fontsize=12)

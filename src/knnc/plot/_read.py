@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from knnc.plot._base import RIGHT, WRONG, as_images
+from knnc.plot._base import RIGHT, WRONG, Display, as_images
 from knnc.plot._mosaic import Mosaic, levels_of, need_two_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["ReadDisplay"]
 
 
-class ReadDisplay:
+class ReadDisplay(Display):
     """Images, each with the label that was read.
 
     Parameters
@@ -39,9 +38,6 @@ class ReadDisplay:
     --------
     MisreadDisplay : The misread ones beside their nearest neighbours.
     """
-
-    ax_: Axes
-    figure_: Figure | SubFigure
 
     def __init__(self, *, images: ArrayLike, y_true: ArrayLike, y_pred: ArrayLike) -> None:
         self.images = np.asarray(images)
@@ -163,7 +159,5 @@ class ReadDisplay:
             sheet.caption(
                 text, x + 0.5, y, ha="center", weight="bold", color=RIGHT if right else WRONG
             )
-        sheet.finish(title, {"read right": RIGHT, "misread": WRONG})
-        self.ax_ = sheet.ax
-        self.figure_ = sheet.ax.figure
-        return self
+        sheet.explain({"read right": RIGHT, "misread": WRONG})
+        return self._drawn(sheet.ax, title)

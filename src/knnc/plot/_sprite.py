@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnc.plot._base import NARROWEST, as_images, new_axes
+from knnc.plot._base import NARROWEST, Display, as_images, new_axes
 from knnc.plot._mosaic import levels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["SpriteDisplay"]
 
@@ -23,7 +22,7 @@ _GAP = 0.35
 _APART = 0.06
 
 
-class SpriteDisplay:
+class SpriteDisplay(Display):
     """The images of a data set, class by class, some rows each.
 
     Parameters
@@ -54,9 +53,6 @@ class SpriteDisplay:
     (10, 60, 8, 8)
     >>> display.figure_.savefig("digits.png")  # doctest: +SKIP
     """
-
-    ax_: Axes
-    figure_: Figure | SubFigure
 
     def __init__(self, *, images: ArrayLike, names: Sequence[str]) -> None:
         self.images = np.asarray(images)
@@ -184,10 +180,7 @@ class SpriteDisplay:
         ax.set_yticklabels(self.names, fontsize=12)
         ax.tick_params(length=0, pad=8)
         ax.spines[:].set_visible(False)
-        if title:
-            ax.set_title(title, loc="left", fontsize=13, pad=10)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+        return self._drawn(ax, title, fontsize=13, pad=10)
 
 
 def _sheet(images: NDArray[Any], n_rows: int, n_columns: int, *, paper: float) -> NDArray[Any]:
