@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.manifold import TSNE
@@ -18,8 +19,9 @@ from threadpoolctl import threadpool_limits
 import knnc
 from knnc.image import Blur, DistortionKNeighborsClassifier
 from knnc.plot import EmbeddingDisplay
+from knnc.plot._animation import _smooth
 from knnc.plot._embedding import _moments
-from knnc.plot._labels import densest, moved_apart
+from knnc.plot._labels import densest, extent, look_at, moved_apart
 from knnc.plot._tsne import embed, first_guess
 
 N = 150
@@ -110,10 +112,37 @@ def test_names_do_not_overlap(display: EmbeddingDisplay, apart: Callable[..., No
     assert crowded.plot(ax=ax).ax_ is ax
 
 
+def test_signs_are_no_formulas(display: EmbeddingDisplay) -> None:
+    signs = EmbeddingDisplay(
+        embedding=display.embedding, y=display.y, target_names=list("$^_{}\\%#&~")
+    )
+    FigureCanvasAgg(signs.plot().figure_).draw()
+
+
+def test_a_sample_of_all_but_one(digits: Any) -> None:
+    options: dict[str, Any] = {"perplexity": 5, "max_iter": 250}
+    X, y = digits.X[:61], np.arange(61)
+    assert len(EmbeddingDisplay.from_rows(X, y, n_samples=61, **options).y) == 61
+    assert len(EmbeddingDisplay.from_rows(X, y, n_samples=60, **options).y) == 60
+
+
+def test_a_descent_that_ends_early(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from knnc.plot import _tsne
+
+    patient = _tsne.TSNE
+    monkeypatch.setattr(_tsne, "TSNE", lambda **options: patient(**options, min_grad_norm=1.0))
+    display = EmbeddingDisplay.from_rows(digits.X[:60], perplexity=5, max_iter=500, n_frames=6)
+    assert display.iterations is not None
+    assert display.iterations[-1] < 500
+    np.testing.assert_array_equal(display.frames[-1], display.embedding)
+
+
 def test_without_labels(display: EmbeddingDisplay) -> None:
     plain = EmbeddingDisplay(embedding=display.embedding).plot()
     assert len(plain.points_) == 1
     assert len(plain.ax_.texts) == 0
+    with pytest.raises(ValueError, match="there are no points to draw"):
+        EmbeddingDisplay(embedding=np.empty((0, 2)))
     with pytest.raises(ValueError, match="150 points and 2 labels"):
         EmbeddingDisplay(embedding=display.embedding, y=[0, 1])
 
@@ -144,6 +173,59 @@ def test_animation(display: EmbeddingDisplay, tmp_path: Path) -> None:
         EmbeddingDisplay(embedding=display.embedding).save_animation(path)
 
 
+def test_frames_show_where_points_were(tmp_path: Path) -> None:
+    """Two classes that change sides, and one point far off; the names come with the last."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 300)
+    end = rng.normal(size=(600, 2)) + np.where(y, 20, -20)[:, np.newaxis] * [1, 0]
+    end[0] = 0, 90
+    frames = [end * [-1, 1] for _ in range(6)] + [end]
+    path = tmp_path / "sides.gif"
+    EmbeddingDisplay(
+        embedding=end,
+        y=y,
+        target_names=["left", "right"],
+        frames=frames,
+        iterations=[1, 2, 3, 4, 5, 6, 70],
+    ).save_animation(path, size=300)
+    pictures = []
+    with Image.open(path) as gif:
+        for at in range(gif.n_frames):
+            gif.seek(at)
+            pictures.append(np.array(gif.convert("RGB"), dtype=int)[:270])
+    first, last = pictures[0], pictures[-1]
+    blue = [picture[..., 2] - picture[..., 0] > 60 for picture in (first, last)]
+    columns = [np.nonzero(mask)[1] for mask in blue]
+    assert np.median(columns[0]) > 160
+    assert np.median(columns[1]) < 140
+    black = [(picture[30:].max(axis=2) < 50).sum() for picture in pictures]  # below the count
+    assert max(black[:-1]) == 0
+    assert black[-1] > 20
+    assert np.nonzero(blue[1])[0].min() < 20, "the point far off is in view at the end"
+    assert gif.n_frames == 7, "the count differs in all"
+
+
+def test_extents_on_the_way_have_no_jumps() -> None:
+    np.testing.assert_allclose(_smooth([3.0] * 7), 3.0)
+    rising = _smooth([1.0, 1.0, 1.0, 32.0, 1.0, 1.0, 1.0])
+    np.testing.assert_allclose(rising, [1, 2, 2, 2, 2, 2, 1])
+
+
+def test_frames_are_of_their_moments(display: EmbeddingDisplay) -> None:
+    spread = np.ptp(display.frames, axis=(1, 2))
+    assert spread[0] < 0.01
+    assert spread[-1] > 10
+    assert len(np.unique(spread)) == len(spread)
+
+
+def test_the_square_looked_at_is_as_small_as_it_can_be() -> None:
+    points = np.array([[0.0, 0.0]] * 9 + [[10.0, 4.0]])
+    assert extent(points) == pytest.approx(5 * 1.04)
+    ax = Figure().add_subplot()
+    look_at(ax, points, 6.0)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 11), (-4, 8))
+
+
 def test_moments_are_closer_where_a_phase_begins() -> None:
     assert _moments(0, 750) == []
     moments = _moments(40, 750)
@@ -153,6 +235,8 @@ def test_moments_are_closer_where_a_phase_begins() -> None:
     assert np.searchsorted(moments, 25) > 5
     assert np.searchsorted(moments, 270) - np.searchsorted(moments, 230) > 5
     assert _moments(10, 250)[-1] == 250
+    assert _moments(1, 750) == [750]
+    assert _moments(2, 750) == [250, 750]
 
 
 def test_by_an_estimator(digits: Any) -> None:
@@ -163,6 +247,14 @@ def test_by_an_estimator(digits: Any) -> None:
         display = EmbeddingDisplay.from_estimator(pipe, X, y, **options)
         same = EmbeddingDisplay.from_rows(Blur().fit_transform(X), y, **options)
     np.testing.assert_array_equal(display.embedding, same.embedding)
+    cubed = knnc.KNeighborsClassifier(p=3).fit(X, y)
+    weighted = knnc.NearestNeighbors(metric="seuclidean", metric_params={"V": np.ones(64)}).fit(X)
+    with threadpool_limits(1):
+        by_cubes = EmbeddingDisplay.from_estimator(cubed, X, y, **options)
+        by_ones = EmbeddingDisplay.from_estimator(weighted, X, y, **options)
+        plain = EmbeddingDisplay.from_rows(X, y, **options)
+    assert np.abs(by_cubes.embedding - plain.embedding).max() > 1
+    np.testing.assert_allclose(by_ones.kl_divergence, plain.kl_divergence, atol=0.2)
     strokes = DistortionKNeighborsClassifier(n_candidates=5).fit(X, y)
     with pytest.raises(TypeError, match="compares rows by no distance that has a name"):
         EmbeddingDisplay.from_estimator(strokes, X, y)
@@ -192,6 +284,10 @@ def test_boxes_move_apart_and_no_further() -> None:
             assert (np.abs(moved[i] - moved[j]) >= 1 - 1e-9).any()
     np.testing.assert_array_equal(moved[3], [9, 9])
     assert np.abs(moved - centres).max() < 2
+    moved = moved_apart(
+        np.array([[0.5, 0.5], [0.0, 1.4]]), sizes[:2], np.full((2, 2), -5.0), np.full((2, 2), 9.0)
+    )
+    np.testing.assert_allclose(moved, [[0.5, 0.449], [0.0, 1.451]])
     cluster = np.concatenate([np.random.default_rng(0).normal(5, 0.1, (50, 2)), np.zeros((9, 2))])
     assert np.abs(densest(cluster, 0.2) - 5).max() < 0.2
 

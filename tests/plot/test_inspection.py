@@ -52,6 +52,8 @@ def test_disputed_labels_beside_their_neighbours(digits: Any) -> None:
         near = y[found.neighbors[at]]
         expected += [WRONG, *(RIGHT if label == found.label[at] else WRONG for label in near)]
     assert frames(display) == expected
+    some = DisputedLabelsDisplay.from_estimator(clf, X, y, min_share=0.9, n_images=400)
+    assert len(some.images) == len(disputed_labels(clf, min_share=0.9).index) < len(found.index)
     figure = Figure()
     ax = figure.add_subplot()
     assert display.plot(ax=ax).ax_ is ax

@@ -20,7 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from knnc.image import Blur
-from knnc.plot import RIGHT, WRONG, MisreadDisplay, ReadDisplay
+from knnc.plot import RIGHT, WRONG, MisreadDisplay, ReadDisplay, as_images, require_matplotlib
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,41 @@ def test_string_labels_and_images_that_are_no_squares() -> None:
     assert {text.split(",")[0] for text in texts(display)} <= {"cat", "dog"}
 
 
-def test_lengths_must_agree() -> None:
+def test_one_image_has_to_have_its_shape() -> None:
+    with pytest.raises(ValueError, match="asks for 8 features a row, X has 6"):
+        as_images(np.zeros((1, 6)), (2, 4))
+    assert as_images(np.zeros((0, 6)), (2, 4)).shape == (0, 2, 4)
+
+
+def test_what_matplotlib_itself_misses_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "matplotlib.figure":
+                raise ModuleNotFoundError("No module named 'kiwisolver'", name="kiwisolver")
+
+    monkeypatch.delitem(sys.modules, "matplotlib.figure")
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    with pytest.raises(ModuleNotFoundError, match="kiwisolver"):
+        require_matplotlib()
+
+
+def test_lengths_must_agree(read: SimpleNamespace) -> None:
+    images = np.zeros((2, 3, 3))
+    with pytest.raises(ValueError, match=r"2 images do not go together .* of 2, 1, 2, 2, 2"):
+        MisreadDisplay(
+            images=images,
+            y_true=[1, 2],
+            y_pred=[1],
+            neighbor_images=images[:, np.newaxis],
+            neighbor_labels=[[1], [2]],
+            distances=[[0.5], [1.5]],
+        )
+    X_train, y_train = read.train
+    for rows, labels in ((X_train[:1], y_train), (X_train, y_train[:1])):
+        with pytest.raises(ValueError, match=r"X_train or y_train has 1: pass those of all rows"):
+            MisreadDisplay.from_estimator(
+                read.estimator, read.X, read.y, X_train=rows, y_train=labels
+            )
     with pytest.raises(ValueError, match="2 images, 2 true labels and 1 read"):
         ReadDisplay(images=np.zeros((2, 3, 3)), y_true=[1, 2], y_pred=[1])
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 
 from knnc import KNeighborsClassifier, KNeighborsClassifierCV, KNeighborsRegressorCV
@@ -54,6 +55,12 @@ def test_confusion_matrix_of_an_estimator_in_given_axes(digits: Any) -> None:
     assert display.ax_ is ax
     assert display.figure_ is ax.figure
     assert display.confusion_matrix.sum() == len(digits.y)
+    linear = ConfusionMatrixDisplay(np.array([[9, 1], [0, 0]])).plot(
+        im_kw={"norm": Normalize(0, 18)}
+    )
+    assert linear.im_.norm.vmax == 18
+    empty = ConfusionMatrixDisplay(np.zeros((2, 2), dtype=int)).plot()
+    assert [text.get_text() for text in empty.text_.ravel()] == [""] * 4
     shares = ConfusionMatrixDisplay.from_predictions([0, 0, 1], [0, 1, 1], normalize="true")
     assert [text.get_text() for text in shares.text_.ravel()] == ["0.5", "0.5", "", "1"]
 
@@ -82,6 +89,46 @@ def test_curve_of_a_search_for_k(digits: Any) -> None:
     assert said == [f"k = {best}: {tuned.best_score_:.4f}"]
     assert len(display.ax_.collections) == 2  # a band for each line
     np.testing.assert_allclose(display.errors, tuned.cv_results_["std_test_score"] / 2)
+    for at, line in enumerate(display.lines_):
+        where = [
+            i for i, p in enumerate(tuned.cv_results_["params"]) if p["weights"] in line._label
+        ]
+        band = display.ax_.collections[at].get_paths()[0].vertices[:, 1]
+        low, high = (display.scores + sign * display.errors for sign in (-1, 1))
+        assert (band.min(), band.max()) == (low[where].min(), high[where].max())
+
+
+def test_curve_marks_the_candidate_that_was_chosen() -> None:
+    display = NeighborsCurveDisplay(n_neighbors=[1, 2, 3], scores=[0.5, 0.75, 0.25], best_index=2)
+    assert [text.get_text() for text in display.plot().ax_.texts] == ["k = 3: 0.2500"]
+
+
+@pytest.mark.parametrize("n_splits", [1, 4])
+def test_curve_of_a_search_that_scores_training_rows_too(digits: Any, n_splits: int) -> None:
+    """They are no more splits: the standard error was too small by the root of two."""
+    search = GridSearchCV(
+        KNeighborsClassifier(),
+        {"n_neighbors": [1, 3]},
+        cv=ShuffleSplit(n_splits, random_state=0),
+        return_train_score=True,
+    ).fit(digits.X[:200], digits.y[:200])
+    display = NeighborsCurveDisplay.from_estimator(search)
+    if n_splits == 1:
+        assert display.errors is None
+        assert display.ax_.get_ylabel() == "Accuracy, one split"
+    else:
+        np.testing.assert_allclose(display.errors, search.cv_results_["std_test_score"] / 2)
+        assert display.ax_.get_ylabel() == "Accuracy, mean of 4 folds"
+
+
+def test_curve_of_several_grids(digits: Any) -> None:
+    X, y = digits.X[:120], digits.y[:120]
+    grids = [{"n_neighbors": [1, 3]}, {"n_neighbors": [5], "p": [1]}]
+    display = NeighborsCurveDisplay.from_estimator(
+        GridSearchCV(KNeighborsClassifier(), grids, cv=2), X, y
+    )
+    assert [list(line.get_xdata()) for line in display.lines_] == [[1, 3], [5]]
+    assert display.lines_[1].get_label() == "p: 1"
 
 
 def test_curve_of_leave_one_out_fits_a_clone(digits: Any) -> None:
@@ -113,5 +160,15 @@ def test_curve_refuses_what_has_none(digits: Any) -> None:
     search = GridSearchCV(clf, {"p": [1, 2]}, cv=2).fit(digits.X[:50], digits.y[:50])
     with pytest.raises(ValueError, match="did not vary n_neighbors, but p"):
         NeighborsCurveDisplay.from_estimator(search)
+    search = GridSearchCV(clf, [{"n_neighbors": [5]}, {"p": [1]}], cv=2)
+    with pytest.raises(ValueError, match="some candidates of the search have no n_neighbors"):
+        NeighborsCurveDisplay.from_estimator(search, digits.X[:50], digits.y[:50])
+    search = GridSearchCV(
+        clf, {"n_neighbors": [5]}, cv=2, scoring=["accuracy", "f1_macro"], refit="accuracy"
+    )
+    with pytest.raises(ValueError, match="the search has several scores"):
+        NeighborsCurveDisplay.from_estimator(search, digits.X[:50], digits.y[:50])
+    with pytest.raises(ValueError, match="2 scores and 1 errors"):
+        NeighborsCurveDisplay(n_neighbors=[1, 2], scores=[0.5, 0.5], errors=[0.1])
     with pytest.raises(ValueError, match="2 numbers of neighbours, 1 scores"):
         NeighborsCurveDisplay(n_neighbors=[1, 2], scores=[0.5])

@@ -112,6 +112,8 @@ def test_pixel_pairs_display(digits: Any, apart: Callable[..., None]) -> None:
         (np.zeros((2, 3)), [0, 1], "X is to be of bytes"),
         (np.zeros((2, 3), np.uint8), [0], "2 rows and 1 labels"),
         (np.zeros((2, 3), np.uint8), [0, 0], "no pairs of 1 class"),
+        (np.zeros((2, 3, 3), np.uint8), [0, 1], "X is to be of bytes"),
+        (np.zeros((2, 0), np.uint8), [0, 1], "X is to be of bytes"),
     ],
 )
 def test_single_pixels_refuse(X: Any, y: Any, said: str) -> None:
@@ -123,6 +125,11 @@ def test_single_pixels_need_every_class_to_be_tried() -> None:
     X = np.array([[0], [9]], np.uint8)
     with pytest.raises(ValueError, match="a class has no row in X_test"):
         best_single_pixels(X, [0, 1], X_test=X[:1], y_test=[0])
+    for others in ({"X_test": X}, {"y_test": [0, 1]}):
+        with pytest.raises(ValueError, match="X_test and y_test go together"):
+            best_single_pixels(X, [0, 1], **others)
+    with pytest.raises(ValueError, match="X has 1 pixels a row, X_test has 2"):
+        best_single_pixels(X, [0, 1], X_test=np.hstack((X, X)), y_test=[0, 1])
 
 
 def test_classifiers_are_compared_on_each_set(digits: Any) -> None:
@@ -187,8 +194,15 @@ def test_comparison_display_has_the_best_on_top(apart: Callable[..., None]) -> N
     said = [text.get_text() for text in ax.texts]
     assert sorted(said) == ["50.0", "50.0", "80.0", "91.0", "97.0", "99.0"]
     apart(display.figure_, [*ax.texts, *labels, ax.get_legend(), ax._left_title, ax.xaxis.label])
+    at = {(round(x, 6), y): text.get_text() for text in ax.texts for x, y in [text.xy]}
+    assert at[91.0, 0] == "91.0"
+    assert at[99.0, 1] == "99.0"
     given = Figure().add_subplot()
     assert display.plot(ax=given).ax_ is given
+    assert display.plot().ax_.get_xlim()[0] == 40
+    between = [outcome("A", "middling", 0.9), outcome("B", "middling", 0.95)]
+    more = ComparisonDisplay(outcomes=[*outcomes[:2], *outcomes[3:5], *between]).plot()
+    assert sorted(text.get_text() for text in more.ax_.texts) == ["80.0", "91.0", "97.0", "99.0"]
     with pytest.raises(ValueError, match="an outcome on each data set"):
         ComparisonDisplay(outcomes=outcomes[:-1])
 

@@ -62,7 +62,7 @@ class ConfusionMatrixDisplay(sklearn.metrics.ConfusionMatrixDisplay):
         ax = new_axes(ax, side + 1.5, side + 0.6)
         from matplotlib.colors import PowerNorm
 
-        scale = {"norm": PowerNorm(_POWER, vmin=0, vmax=max(self.confusion_matrix.max(), 1e-12))}
+        scale = {"norm": PowerNorm(_POWER, vmin=0, vmax=self.confusion_matrix.max())}
         super().plot(ax=ax, im_kw=scale | (im_kw or {}), **options)
         if self.text_ is not None:
             self._write_clearly()

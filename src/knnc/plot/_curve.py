@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["NeighborsCurveDisplay"]
 
 _PARAMETER = "n_neighbors"
+# There may be scores of the training rows too.
+_IS_SPLIT = re.compile(r"split\d+_test_score").fullmatch
 
 
 class NeighborsCurveDisplay(Display):
@@ -85,6 +88,10 @@ class NeighborsCurveDisplay(Display):
                 f"{len(self.n_neighbors)} numbers of neighbours, {len(self.scores)} scores and "
                 f"{len(self.groups)} groups do not go together"
             )
+        if self.errors is not None and len(self.errors) != len(self.scores):
+            raise ValueError(
+                f"{len(self.scores)} scores and {len(self.errors)} errors do not go together"
+            )
 
     @classmethod
     def from_estimator(
@@ -117,7 +124,7 @@ class NeighborsCurveDisplay(Display):
         Raises
         ------
         ValueError
-            If it is no such search, or did not vary n_neighbors.
+            If it is no such search, has several scores, or did not vary n_neighbors.
         """
         if X is not None:
             estimator = clone(estimator).fit(X, y)
@@ -154,21 +161,31 @@ class NeighborsCurveDisplay(Display):
         Returns
         -------
         display : NeighborsCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are several scores, or a candidate has no n_neighbors.
         """
+        if "mean_test_score" not in cv_results:
+            raise ValueError("the search has several scores: make one with a single one")
         params = cv_results["params"]
-        keys = [key for key in params[0] if key.rpartition("__")[2] == _PARAMETER]
+        varied = list(dict.fromkeys(key for candidate in params for key in candidate))
+        keys = [key for key in varied if key.rpartition("__")[2] == _PARAMETER]
         if not keys:
-            raise ValueError(f"the search did not vary {_PARAMETER}, but {', '.join(params[0])}")
-        n_splits = sum(key.startswith("split") for key in cv_results)
-        varied = [
-            key for key in params[0] if key != keys[0] and len({str(p[key]) for p in params}) > 1
-        ]
+            raise ValueError(f"the search did not vary {_PARAMETER}, but {', '.join(varied)}")
+        if not all(keys[0] in candidate for candidate in params):
+            raise ValueError(f"some candidates of the search have no {keys[0]}")
+        n_splits = _n_splits(cv_results)
+        varied.remove(keys[0])
+        varied = [key for key in varied if len({str(p.get(key, "")) for p in params}) > 1]
         return cls(
             n_neighbors=[candidate[keys[0]] for candidate in params],
             scores=cv_results["mean_test_score"],
             errors=cv_results["std_test_score"] / np.sqrt(n_splits) if n_splits > 1 else None,
             groups=[
-                ", ".join(f"{key.rpartition('__')[2]}: {p[key]}" for key in varied) for p in params
+                ", ".join(f"{key.rpartition('__')[2]}: {p[key]}" for key in varied if key in p)
+                for p in params
             ],
             best_index=best_index,
             score_name=score_name,
@@ -233,6 +250,10 @@ class NeighborsCurveDisplay(Display):
         ax.margins(y=0.15)
 
 
+def _n_splits(cv_results: Mapping[str, Any]) -> int:
+    return sum(_IS_SPLIT(key) is not None for key in cv_results)
+
+
 def _score_name(estimator: Any) -> str:
     """What the scores of a search are, as an axis has it."""
     scoring = getattr(estimator, "scoring", None)
@@ -240,5 +261,7 @@ def _score_name(estimator: Any) -> str:
         name = "Accuracy" if is_classifier(estimator) else "Coefficient of determination"
     else:
         name = scoring if isinstance(scoring, str) else "Score"
-    n_splits = getattr(estimator, "n_splits_", 1)
-    return f"{name}, " + (f"mean of {n_splits} folds" if n_splits > 1 else "leave-one-out")
+    n_splits = _n_splits(estimator.cv_results_)
+    if n_splits == 0:  # leave-one-out of this package has one score for all rows together
+        return f"{name}, leave-one-out"
+    return f"{name}, " + (f"mean of {n_splits} folds" if n_splits > 1 else "one split")

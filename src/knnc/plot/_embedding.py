@@ -82,6 +82,8 @@ class EmbeddingDisplay(Display):
     ) -> None:
         self.embedding = np.asarray(embedding)
         self.y = np.zeros(len(self.embedding), int) if y is None else np.asarray(y)
+        if not len(self.embedding):
+            raise ValueError("there are no points to draw")
         if len(self.y) != len(self.embedding):
             raise ValueError(
                 f"{len(self.embedding)} points and {len(self.y)} labels do not go together"
@@ -105,6 +107,7 @@ class EmbeddingDisplay(Display):
         target_names: Sequence[str] | None = None,
         n_samples: int | None = 3000,
         metric: str = "euclidean",
+        metric_params: dict[str, Any] | None = None,
         perplexity: float = 30.0,
         max_iter: int = 750,
         n_frames: int = 0,
@@ -127,6 +130,8 @@ class EmbeddingDisplay(Display):
             little faster than their number.
         metric : str, default="euclidean"
             The distance between rows.
+        metric_params : dict, default=None
+            Its further arguments, such as the ``p`` of "minkowski".
         perplexity : float, default=30.0
             About how many neighbours count; less than the number of rows.
         max_iter : int, default=750
@@ -170,6 +175,7 @@ class EmbeddingDisplay(Display):
         embedding, kl_divergence = embed(
             X,
             metric=metric,
+            metric_params=metric_params,
             perplexity=perplexity,
             max_iter=max_iter,
             random_state=random_state,
@@ -202,7 +208,7 @@ class EmbeddingDisplay(Display):
         y : array-like of shape (n_samples,), default=None
             Their labels, for colours and names.
         **options
-            As :meth:`from_rows` takes them, but for ``metric``.
+            As :meth:`from_rows` takes them, but for ``metric`` and ``metric_params``.
 
         Returns
         -------
@@ -223,7 +229,8 @@ class EmbeddingDisplay(Display):
         rows = estimator[:-1].transform(X) if steps and len(steps) > 1 else X
         # TSNE takes distances, and squares them.
         metric = "euclidean" if last.effective_metric_ == "sqeuclidean" else last.effective_metric_
-        return cls.from_rows(rows, y, metric=metric, **options)
+        params = last.effective_metric_params_
+        return cls.from_rows(rows, y, metric=metric, metric_params=params, **options)
 
     def plot(
         self, ax: Axes | None = None, *, title: str | None = None, characters: bool = True
@@ -319,6 +326,6 @@ def _moments(n_frames: int, max_iter: int) -> list[int]:
     for first, last in phases[: 1 + (max_iter > _EXAGGERATED)]:
         n = n_frames - len(moments) if last == max_iter else n_frames // 2
         moments += (
-            np.rint(first + np.linspace(0, 1, n) ** 2.2 * (last - first)).astype(int).tolist()
+            np.rint(first + np.linspace(1, 0, n)[::-1] ** 2.2 * (last - first)).astype(int).tolist()
         )
     return sorted(set(moments))

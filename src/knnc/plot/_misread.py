@@ -67,6 +67,13 @@ class MisreadDisplay(Display):
         self.neighbor_images = np.asarray(neighbor_images)
         self.neighbor_labels = np.asarray(neighbor_labels)
         self.distances = np.asarray(distances)
+        parts = self.y_true, self.y_pred, self.neighbor_images, self.neighbor_labels, self.distances
+        if any(len(part) != len(self.images) for part in parts):
+            raise ValueError(
+                f"{len(self.images)} images do not go together with true and read labels, "
+                "neighbours, their labels and their distances of "
+                f"{', '.join(str(len(part)) for part in parts)}"
+            )
 
     @classmethod
     def from_estimator(
@@ -120,6 +127,12 @@ class MisreadDisplay(Display):
         train_images = as_images(X_train, image_shape)
         if len(misread):
             distances, ind = _neighbors(estimator, X[misread], n_neighbors)
+            n_train = min(len(train_images), len(y_train))
+            if ind.max() >= n_train:
+                raise ValueError(
+                    f"training row {ind.max()} is a neighbour, X_train or y_train has {n_train}: "
+                    "pass those of all rows of the fit"
+                )
         else:
             distances, ind = np.empty((0, n_neighbors)), np.empty((0, n_neighbors), dtype=np.intp)
         display = cls(

@@ -71,7 +71,8 @@ def best_single_pixels(
     Raises
     ------
     ValueError
-        If X is not of bytes, if there are fewer than two classes, or if a class has no test row.
+        If X is not of bytes, if there are fewer than two classes, if a class has no test row, or
+        if test rows have other pixels or no labels.
 
     Examples
     --------
@@ -85,6 +86,8 @@ def best_single_pixels(
     (45, 0.65)
     """
     X, y = _rows(X, y, "X")
+    if (X_test is None) != (y_test is None):
+        raise ValueError("X_test and y_test go together: one of them is missing")
     labels = np.unique(y)
     if len(labels) < 2:
         raise ValueError(f"there are no pairs of {len(labels)} class")
@@ -103,6 +106,8 @@ def best_single_pixels(
         rows, truth = X, y
     else:
         rows, truth = _rows(X_test, y_test, "X_test")
+        if rows.shape[1] != X.shape[1]:
+            raise ValueError(f"X has {X.shape[1]} pixels a row, X_test has {rows.shape[1]}")
     by_class = [rows[truth == label] for label in labels]
     if min(map(len, by_class)) == 0:
         raise ValueError("a class has no row in X_test")
@@ -116,7 +121,7 @@ def best_single_pixels(
 
 def _rows(X: Any, y: Any, name: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     X, y = np.asarray(X), np.asarray(y)
-    if X.dtype != np.uint8 or X.ndim != 2:
+    if X.dtype != np.uint8 or X.ndim != 2 or not X.shape[1]:
         raise ValueError(
             f"{name} is to be of bytes, (n_samples, n_features), not {X.dtype}, {X.shape}"
         )

@@ -69,6 +69,7 @@ def embed(
     X: NDArray[Any],
     *,
     metric: str,
+    metric_params: dict[str, Any] | None = None,
     perplexity: float,
     max_iter: int,
     random_state: int | None,
@@ -80,6 +81,7 @@ def embed(
     ----------
     X : ndarray of shape (n_samples, n_features)
     metric : str
+    metric_params : dict, default=None
         Of the neighbours.
     perplexity, max_iter
         As :class:`sklearn.manifold.TSNE` takes them.
@@ -102,7 +104,11 @@ def embed(
         )
     # As many as TSNE asks the graph for; the transformer adds the row itself.
     n_neighbors = min(len(X) - 1, int(3.0 * perplexity + 1))
-    graph = KNeighborsTransformer(n_neighbors=n_neighbors, metric=metric).fit_transform(X)
+    params = dict(metric_params or {})
+    p = params.pop("p", 2)
+    graph = KNeighborsTransformer(
+        n_neighbors=n_neighbors, metric=metric, p=p, metric_params=params or None
+    ).fit_transform(X)
     start = first_guess(X, random_state)
     report, done = current(), 0
 
