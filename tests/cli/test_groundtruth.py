@@ -209,6 +209,22 @@ def test_a_damaged_progress_file(
         assert not output.exists()
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_vectors_are_not_overwritten(
+    which: int, knnc_here: Program, files: tuple[Path, Path, Path]
+) -> None:
+    before = files[which].read_bytes()
+    other = files[which].with_name("other.ibin")
+    os.link(files[which], other)
+    for output in (files[which], other):
+        result = knnc_here("groundtruth", *files[:2], "-k", 3, "-o", output)
+        assert result.code == 1
+        assert "holds the vectors: the neighbours go to another file" in " ".join(
+            result.err.split()
+        )
+        assert files[which].read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("k", "base", "queries", "why"),
     [

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from knnc.cli._console import say_error
-from knnc.cli._options import DataHome, Dataset, Datasets, Json, Limit, Out, Recipe
+from knnc.cli._options import DataHome, Dataset, Datasets, Json, Limit, Out, Recipe, Threads
 from knnc.cli._view_app import view
 
 # What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
@@ -152,9 +152,7 @@ def evaluate(
         ),
     ] = None,
     recipe: Recipe = "plain",
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many threads.", show_default="all")
-    ] = None,
+    threads: Threads = None,
     limit: Limit = None,
     data_home: DataHome = None,
     as_json: Json = False,
@@ -305,9 +303,7 @@ def groundtruth(
     metric: Annotated[
         ExactMetric, typer.Option(help="The distance; euclidean ones are written squared.")
     ] = ExactMetric.euclidean,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many threads.", show_default="all")
-    ] = None,
+    threads: Threads = None,
     max_memory: Annotated[
         int | None,
         typer.Option(

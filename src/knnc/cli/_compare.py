@@ -73,10 +73,7 @@ def run(
         _print(stdout(), display, sizes, pixels)
     with status("Drawing"):
         figure = draw_figure(display, parts, sizes)
-    if as_json:
-        figure.savefig(path, dpi=150)
-    else:
-        save_picture(figure, path)
+    save_picture(figure, path, quiet=as_json)
 
 
 @contextmanager

@@ -52,6 +52,8 @@ def run(
 ) -> None:
     """Search, and write the neighbours and what it took."""
     rows, asked = read_vectors(base), read_vectors(queries)
+    if output.exists() and any(output.samefile(path) for path in (base, queries)):
+        raise ValueError(f"{output} holds the vectors: the neighbours go to another file.")
     if rows.shape[1] != asked.shape[1]:
         raise ValueError(
             f"{base} has vectors of {rows.shape[1]} features, {queries} of {asked.shape[1]}."

@@ -34,6 +34,9 @@ Limit = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Read only the first N test images.", show_default="all"),
 ]
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="How many threads.", show_default="all")
+]
 Recipe = Annotated[str, typer.Option(metavar="NAME", help="The way to read.")]
 Out = Annotated[
     Path | None,

@@ -34,10 +34,11 @@ def picture_path(out: Path | None, what: str, *datasets: str) -> Path:
     return out
 
 
-def save_picture(figure: Figure | SubFigure, out: Path) -> None:
-    """Write the picture and say where it is."""
+def save_picture(figure: Figure | SubFigure, out: Path, *, quiet: bool = False) -> None:
+    """Write the picture, and say where it is unless another program reads what is said."""
     figure.savefig(out, dpi=_DPI)  # type: ignore[union-attr]
-    say_where("Picture", out)
+    if not quiet:
+        say_where("Picture", out)
 
 
 def say_where(what: str, out: Path) -> None:
