@@ -255,6 +255,8 @@ def test_by_an_estimator(digits: Any) -> None:
         plain = EmbeddingDisplay.from_rows(X, y, **options)
     assert np.abs(by_cubes.embedding - plain.embedding).max() > 1
     np.testing.assert_allclose(by_ones.kl_divergence, plain.kl_divergence, atol=0.2)
+    far = EmbeddingDisplay.from_rows(X, y, metric="chebyshev", **options)
+    assert np.abs(far.embedding - plain.embedding).max() > 1
     strokes = DistortionKNeighborsClassifier(n_candidates=5).fit(X, y)
     with pytest.raises(TypeError, match="compares rows by no distance that has a name"):
         EmbeddingDisplay.from_estimator(strokes, X, y)

@@ -73,6 +73,10 @@ def test_read_display_draws_no_more_than_it_is_asked(read: SimpleNamespace) -> N
         read.y, read.y_pred, X=read.X.reshape(-1, 8, 8), n_images=7, n_columns=3, title="Seven"
     )
     assert len(display.ax_.images) == 7
+    corners = np.array([image.get_extent() for image in display.ax_.images])[:, [0, 3]]
+    steps = np.unique(corners[:, 0]), np.unique(corners[:, 1])
+    places = [(np.searchsorted(steps[0], x), np.searchsorted(steps[1], y)) for x, y in corners]
+    assert places == [(i % 3, i // 3) for i in range(7)]
     assert display.ax_.get_title(loc="left") == "Seven"
 
 
@@ -247,6 +251,20 @@ def test_neighbours_of_pipelines_and_of_several_that_vote(read: SimpleNamespace)
         MisreadDisplay.from_estimator(
             GaussianNB().fit(X_train, y_train), read.X, read.y, X_train=X_train, y_train=y_train
         )
+
+
+def test_all_images_have_one_scale_and_all_distances_one_precision() -> None:
+    images = np.array([[[3, 9]], [[4, 5]]])
+    display = MisreadDisplay(
+        images=images,
+        y_true=[1, 2],
+        y_pred=[2, 1],
+        neighbor_images=images[:, np.newaxis] - [[[[3, 1]]]],
+        neighbor_labels=[[1], [2]],
+        distances=[[0.25], [12345.678]],
+    ).plot()
+    assert {image.get_clim() for image in display.ax_.images} == {(0, 9)}
+    assert {"0", "12346"} < set(texts(display))
 
 
 def test_long_labels_take_two_lines() -> None:

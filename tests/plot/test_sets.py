@@ -50,6 +50,8 @@ def test_sprite_of_classes_with_few_images_and_names() -> None:
     sheet = np.asarray(display.ax_.images[1].get_array())
     assert sheet.shape == (8, 15)
     assert (sheet == 9).all()  # where there are no more the paper is as the least value
+    with pytest.raises(ValueError, match="2 classes of images and 1 names"):
+        SpriteDisplay(images=display.images, names=["cat"])
     with pytest.raises(ValueError, match="3 images and 1 labels"):
         SpriteDisplay.from_rows(X, [0], image_shape=(2, 3))
     with pytest.raises(ValueError, match="no square images"):
@@ -102,6 +104,14 @@ def test_pixel_pairs_display(digits: Any, apart: Callable[..., None]) -> None:
     assert len(display.ax_.texts) == 45
     ax = display.ax_
     apart(display.figure_, [*ax.texts, *ax.get_yticklabels(), ax._left_title])
+    for axis, shown in ((ax.yaxis, names[1:]), (ax.xaxis, names[:-1])):
+        assert [label.get_text() for label in axis.get_ticklabels()] == shown
+    odd = digits.y % 2 == 1
+    assert PixelPairsDisplay.from_rows(digits.X[odd], digits.y[odd], target_names=names).names == [
+        names[label] for label in (1, 3, 5, 7, 9)
+    ]
+    with pytest.raises(ValueError, match="10 classes and 9 names"):
+        PixelPairsDisplay(found=display.found, names=names[1:])
     given = Figure().add_subplot()
     assert display.plot(ax=given, title="t").ax_ is given
 
