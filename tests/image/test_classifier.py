@@ -116,7 +116,7 @@ def test_soft_weights() -> None:
     want = [np.exp([0, 0, -1, -10]), [1, 1, 0, 0]]
     np.testing.assert_allclose(SoftWeights(0.1)(dist), want, atol=1e-300)
     assert SoftWeights(0.1) == SoftWeights(0.1) != SoftWeights(0.2)
-    for width in (0, -1, np.nan):
+    for width in (0, -1, np.nan, np.inf):
         with pytest.raises(ValueError, match="width"):
             SoftWeights(width)(dist)
 
@@ -164,6 +164,21 @@ def test_pickles_are_small_and_answer_the_same(images) -> None:
     copy = pickle.loads(state)
     for got, want in zip(copy.kneighbors(), clf.kneighbors(), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_parameters_that_are_set_after_the_fit_wait_for_the_next(images) -> None:
+    """A copy that was pickled after that took them at once."""
+    Q = draw_images(2, 9, SHAPE, "strokes")
+    distance = {"idm": 1.0, "shift": 1.0}
+    clf = DistortionKNeighborsClassifier(distance=distance).fit(images, LABELS)
+    expected = clf.kneighbors(Q)
+    for params in ({"warp": 0}, {"max_shift": 5}, {"gradients": "root"}, {"mirrored": True}):
+        changed = DistortionKNeighborsClassifier(distance=distance).fit(images, LABELS)
+        changed.set_params(**params)
+        for one in (changed, pickle.loads(pickle.dumps(changed))):
+            for got, want in zip(one.kneighbors(Q), expected, strict=True):
+                np.testing.assert_array_equal(got, want)
+        assert (changed.fit(images, LABELS).kneighbors(Q)[0] != expected[0]).any()
 
 
 def test_it_tunes_in_a_grid_and_a_pipeline(digits) -> None:

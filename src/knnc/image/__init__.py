@@ -2,8 +2,9 @@
 
 ::
 
-    distortion   DistortionKNeighborsClassifier, SoftWeights: exact candidates, then distances
-                 that follow a bent stroke
+    distortion   DistortionKNeighborsClassifier: exact candidates, then distances that follow a
+                 bent stroke
+    weights      SoftWeights: votes that fade with the distance
     hog          HOG       which way the edges run, cell by cell
     discriminant LocalDiscriminant: a linear map that is learnt, its results rounded to bytes
     deskew       Deskew    writing made upright, its mass in the middle
@@ -24,10 +25,11 @@ computed in whole numbers or rounded in an order of its own, so the bytes do not
 from knnc.image.blur import Blur
 from knnc.image.deskew import Deskew
 from knnc.image.discriminant import LocalDiscriminant
-from knnc.image.distortion import DistortionKNeighborsClassifier, SoftWeights
+from knnc.image.distortion import DistortionKNeighborsClassifier
 from knnc.image.hog import HOG
 from knnc.image.shift import Shift
 from knnc.image.stretch import Stretch
+from knnc.image.weights import SoftWeights
 
 __all__ = [
     "HOG",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -26,7 +25,7 @@ from knnc.image._distortion import MAX_WARP, TERMS, Gallery, rerank
 from knnc.image.base import Images, Shape
 from knnc.neighbors.votes import most_voted, vote_shares
 
-__all__ = ["DistortionKNeighborsClassifier", "SoftWeights"]
+__all__ = ["DistortionKNeighborsClassifier"]
 
 # Queries whose candidates are held at a time.
 _BLOCK = 512
@@ -42,39 +41,6 @@ def _new_lock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_lock)
-
-
-@dataclass(frozen=True)
-class SoftWeights:
-    """Votes that fade with the distance, measured by that of the nearest: for `weights`.
-
-    A neighbour at the distance d votes with exp(-(d / d1 - 1) / width), d1 the distance of the
-    nearest. Close rivals count nearly the same, and the far ones hardly, whatever `n_neighbors`.
-
-    Parameters
-    ----------
-    width : float, default=0.1
-        How much farther than the nearest a neighbour is whose vote is 1/e.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from knnc.image import SoftWeights
-    >>> SoftWeights(0.5)(np.array([[2.0, 2.0, 3.0, 4.0]])).round(3)
-    array([[1.   , 1.   , 0.368, 0.135]])
-    """
-
-    width: float = 0.1
-
-    def __call__(self, dist: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weights of neighbours at these distances, (n_queries, k), in ascending order."""
-        if not self.width > 0:
-            raise ValueError(f"width must be a positive number, got {self.width!r}.")
-        nearest = dist[:, :1]
-        scale = np.maximum(self.width * nearest, np.finfo(np.float64).tiny)
-        with np.errstate(over="ignore"):
-            weights: NDArray[np.float64] = np.exp(-((dist - nearest) / scale))
-        return weights
 
 
 class _Searcher:
@@ -96,7 +62,8 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     n_neighbors : int, default=3
         Neighbours that vote.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        As :class:`knnc.KNeighborsClassifier` takes them; :class:`SoftWeights` is such a callable.
+        As :class:`knnc.KNeighborsClassifier` takes them; :class:`knnc.image.SoftWeights` is such
+        a callable.
     n_candidates : int, default=300
         Training images that are looked at with `distance`; all, if there are no more.
     features : transformer or None, default=None
@@ -194,6 +161,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     _codes: NDArray[np.intp]
     _terms: dict[str, float]
     _mirrored: bool
+    _moves: tuple[int, int, bool]
     _lazy_searcher: _Searcher | None
 
     def __init__(
@@ -262,6 +230,8 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         self.classes_, self._codes = np.unique(y, return_inverse=True)
         self._rows, self._encoding, self._terms = rows, encoding, terms
         self._mirrored = bool(self.mirrored)
+        # As they are now: the gallery may be built anew after the parameters were set otherwise.
+        self._moves = int(self.warp), int(self.max_shift), self.gradients == "root"
         self.n_samples_fit_ = len(rows)
         self.features_ = None
         if self.features is not None:
@@ -310,14 +280,15 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
                     rows = self._rows
                     if self._mirrored:
                         rows = np.concatenate([rows, _mirror(rows, self.image_shape_)])
+                    warp, max_shift, root = self._moves
                     gallery = Gallery(
                         rows,
                         *self.image_shape_,
-                        self.warp,
+                        warp,
                         self._terms,
-                        self.max_shift,
+                        max_shift,
                         n_threads,
-                        root=self.gradients == "root",
+                        root=root,
                     )
                     features = self._features_of(rows)
                     self._lazy_searcher = _Searcher(features, gallery, n_threads)

@@ -82,12 +82,7 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
         dist, ind = _whole(view, X, lambda: view.kneighbors(X, k))
         return dist, ind
     leave_out = X is None
-    if leave_out:
-        queries = view._fit_X if _compat.is_sparse(view._fit_X) else np.asarray(view._fit_X)
-    else:
-        queries = validated_queries(estimator, X)
-        if not _compat.is_sparse(queries):
-            queries = np.ascontiguousarray(queries)
+    queries = _queries(estimator, view, X)
     n_queries = queries.shape[0]
     fused = _compat.argkmin_block(view, queries)
     if k + leave_out > view.n_samples_fit_ or (view._fit_method == "brute" and fused is None):
@@ -109,6 +104,14 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
         return parts[0]
     dist, ind = zip(*parts, strict=True)
     return np.concatenate(dist), np.concatenate(ind)
+
+
+def _queries(estimator: Any, view: Any, X: Any) -> Any:
+    """The rows that are searched for, C-contiguous or sparse: those of the fit for None."""
+    if X is None:
+        return view._fit_X if _compat.is_sparse(view._fit_X) else np.asarray(view._fit_X)
+    queries = validated_queries(estimator, X)
+    return queries if _compat.is_sparse(queries) else np.ascontiguousarray(queries)
 
 
 def _search_fused(view: Any, queries: Any, k: int, strategy: str) -> Answer:
@@ -182,12 +185,7 @@ def radius_neighbors(
     if estimator.metric == "precomputed":
         return _whole(view, X, lambda: view.radius_neighbors(X, *options))
     leave_out = X is None
-    if leave_out:
-        queries = view._fit_X if _compat.is_sparse(view._fit_X) else np.asarray(view._fit_X)
-    else:
-        queries = validated_queries(estimator, X)
-        if not _compat.is_sparse(queries):
-            queries = np.ascontiguousarray(queries)
+    queries = _queries(estimator, view, X)
     n_queries = queries.shape[0]
     fused = _compat.argkmin_block(view, queries)
     each = np.ndim(radius) > 0  # a radius for each query, which only the trees take

@@ -1,0 +1,43 @@
+"""Votes that fade with the distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SoftWeights"]
+
+
+@dataclass(frozen=True)
+class SoftWeights:
+    """Votes that fade with the distance, measured by that of the nearest: for `weights`.
+
+    A neighbour at the distance d votes with exp(-(d / d1 - 1) / width), d1 the distance of the
+    nearest. Close rivals count nearly the same, and the far ones hardly, whatever `n_neighbors`.
+
+    Parameters
+    ----------
+    width : float, default=0.1
+        How much farther than the nearest a neighbour is whose vote is 1/e.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from knnc.image import SoftWeights
+    >>> SoftWeights(0.5)(np.array([[2.0, 2.0, 3.0, 4.0]])).round(3)
+    array([[1.   , 1.   , 0.368, 0.135]])
+    """
+
+    width: float = 0.1
+
+    def __call__(self, dist: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights of neighbours at these distances, (n_queries, k), in ascending order."""
+        if not 0 < self.width < np.inf:
+            raise ValueError(f"width must be a positive number, got {self.width!r}.")
+        nearest = dist[:, :1]
+        scale = np.maximum(self.width * nearest, np.finfo(np.float64).tiny)
+        with np.errstate(over="ignore"):
+            weights: NDArray[np.float64] = np.exp(-((dist - nearest) / scale))
+        return weights
