@@ -359,7 +359,8 @@ def varying(const uint8_t[:, ::1] rows, int64_t fewest, int n_threads):
     cdef int64_t n_rows = rows.shape[0], d = rows.shape[1], first, last, step, part
     cdef uint8_t[:, ::1] differs = np.zeros((n_threads, d), np.uint8)
     last = min(n_rows, FIRST_ROWS)
-    add_differences(&rows[0, 0], d, 0, last, &differs[0, 0])
+    with nogil:  # the rows may have to come from a disk
+        add_differences(&rows[0, 0], d, 0, last, &differs[0, 0])
     while True:
         varies = np.asarray(differs).any(axis=0)
         if np.count_nonzero(~varies) < fewest:
