@@ -16,7 +16,7 @@ The map of the house; imports point down only::
       cli/  plot/  dask                         programs, pictures, clusters
         |     |
         v     v
-      recipes   inspection/   ocr/              ways to read, reports, pages
+      recipes   inspection/   ocr/   saved      ways to read, reports, pages, files
                 |
                 v
       neighbors/              image/  datasets/ what people import
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
         kneighbors_graph,
         radius_neighbors_graph,
     )
-    from knnc.neighbors.saved import load, save
+    from knnc.saved import load, save
 
 __all__ = [
     "KNeighborsClassifier",
@@ -129,10 +129,10 @@ _HOMES = {
     "config_context": "knnc.engine.memory",
     "get_config": "knnc.engine.memory",
     "kneighbors_graph": "knnc.neighbors",
-    "load": "knnc.neighbors.saved",
+    "load": "knnc.saved",
     "progress": "knnc.engine.progress",
     "radius_neighbors_graph": "knnc.neighbors",
-    "save": "knnc.neighbors.saved",
+    "save": "knnc.saved",
     "set_config": "knnc.engine.memory",
     "show_runtime": "knnc.engine.runtime",
 }

@@ -19,6 +19,7 @@ import numpy as np
 
 import knnc
 from knnc.engine import index as index_module
+from knnc.recipes import make_recipe
 
 Report = dict[str, Any]
 ODD_NUMBERS = (-1, 0, 1, 2, 7, 255, 2**15, 2**31 - 1, 2**31, 2**36, 2**62, 2**63, 2**64, 10**30)
@@ -49,6 +50,8 @@ def _files(folder: Path) -> list[bytes]:
         knnc.KNeighborsRegressor(3, algorithm="pruned", metric="manhattan").fit(X / 255, y / 3),
         knnc.RadiusNeighborsClassifier(50.0, outlier_label=9).fit(X, np.c_[y, y]),
         knnc.NearestNeighbors(n_neighbors=3).fit(wide),
+        make_recipe("accurate", n_candidates=9).fit(X[:200, :36], y[:200]),
+        make_recipe("clothes", n_candidates=30).fit(X[:200, :36], y[:200]),
     ]
     files = []
     for estimator in made:

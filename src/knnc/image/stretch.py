@@ -70,9 +70,12 @@ class Stretch(ImageTransformer):
         with unchanged_after_error(self):
             rows = self._fit_rows(X)
         self.brightest_ = int(rows.max())
+        self._make_table()
+        return self
+
+    def _make_table(self) -> None:
         values = np.arange(256) * (255 / max(1, self.brightest_))
         self._table = np.rint(values).clip(0, 255).astype(np.uint8)
-        return self
 
     def _transform_images(self, images: Images) -> Images:
         stretched: Images = self._table[images].reshape(len(images), -1)

@@ -1,8 +1,7 @@
-"""Fitted estimators in files that hold no code: see :mod:`knnc.engine.archive`."""
+"""Fitted estimators of this package as what a file holds: see :mod:`knnc.saved`."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
 from knnc._version import __version__
-from knnc.engine.archive import read_archive, write_archive
 from knnc.engine.index import Index
 from knnc.engine.narrow import Encoding
 from knnc.engine.state import count_of, part_of
@@ -28,9 +26,9 @@ from knnc.neighbors.radius import RadiusNeighborsClassifier, RadiusNeighborsRegr
 from knnc.neighbors.regression import KNeighborsRegressor
 from knnc.neighbors.unsupervised import NearestNeighbors
 
-__all__ = ["load", "save"]
+__all__ = ["CLASSES", "encoding_tree", "restored", "restored_encoding", "tree_of"]
 
-_CLASSES: dict[str, type[IntegerFitMixin]] = {
+CLASSES: dict[str, type[IntegerFitMixin]] = {
     cls.__name__: cls
     for cls in (
         KNeighborsClassifier,
@@ -66,137 +64,37 @@ _IMPLIED = {
 }
 
 
-def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Save a fitted estimator, with all that its fit has made ready, in a file without code.
-
-    Parameters
-    ----------
-    estimator : estimator or Index
-        A fitted classifier, regressor, transformer or `NearestNeighbors` of this package (not the
-        ones that tune, nor those of images) whose `engine_` is "integer"; or an
-        :class:`knnc.engine.index.Index`.
-    path : str or path-like
-        What was there before stays until the new file is complete and on the disk.
+def tree_of(estimator: Any) -> dict[str, Any]:
+    """What a file holds of a fitted estimator of one of `CLASSES`.
 
     Raises
     ------
     TypeError
-        If a file cannot hold the estimator: one of another class, one that scikit-learn's search
-        serves, or with a parameter that is a function.
+        If it is served by scikit-learn's search, or has attributes that are not its own.
     NotFittedError
         If it is not fitted.
-    OSError
-        If the file cannot be written.
-
-    See Also
-    --------
-    load : Open it again.
-
-    Notes
-    -----
-    The rows are written as they are, and as they are packed or coded for this machine's CPU: about
-    twice the bytes of the rows. The format, documented in :mod:`knnc.engine.archive`, is fixed by
-    its version number; files of this version are read by all later versions of knnc.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import numpy as np, knnc
-    >>> X = np.arange(40, dtype=np.uint8).reshape(20, 2)
-    >>> clf = knnc.KNeighborsClassifier(n_neighbors=1).fit(X, np.arange(20) % 3)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "digits.knnc")
-    ...     knnc.save(clf, path)
-    ...     knnc.load(path, mmap=False).predict(X[:4])
-    array([0, 1, 2, 0])
     """
-    if isinstance(estimator, Index):
-        write_archive(path, "Index", {"index": estimator.state()})
-        return
-    name = type(estimator).__name__
-    if _CLASSES.get(name) is not type(estimator):
-        raise TypeError(
-            f"knnc.save takes a fitted {', '.join(sorted(_CLASSES))} of knnc or an Index, not "
-            f"{name}; pickle and joblib save any estimator."
-        )
     check_is_fitted(estimator)
     if estimator.engine_ != "integer":
         raise TypeError(
-            f"This {name} is served by scikit-learn's search (engine_ is 'sklearn'), which has "
-            "nothing to save but the rows; pickle and joblib do that."
+            f"This {type(estimator).__name__} is served by scikit-learn's search (engine_ is "
+            "'sklearn'), which has nothing to save but the rows; pickle and joblib do that."
         )
     attributes = {key: value for key, value in vars(estimator).items() if key not in _IMPLIED}
     unknown = set(attributes) - _FITTED - set(vars(type(estimator)()))
     if unknown:
         raise TypeError(f"knnc.save does not know the attributes {sorted(unknown)}.")
-    encoding = estimator._encoding
     index = estimator._lazy_index.get(effective_n_threads(estimator.n_jobs))
-    tree = {
+    return {
         "versions": [__version__, _compat.SKLEARN_VERSION],
         "attributes": attributes,
-        "encoding": {
-            "dtype": encoding.dtype.str,
-            "offset": encoding.offset,
-            "divisor": encoding.divisor,
-            "multiplied": encoding.multiplied,
-        },
+        "encoding": encoding_tree(estimator._encoding),
         "index": index.state(),
     }
-    write_archive(path, name, tree)
 
 
-def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None = None) -> Any:
-    """Open a file that :func:`save` has written.
-
-    Parameters
-    ----------
-    path : str or path-like
-    mmap : bool, default=True
-        Map the file into memory, read-only: it is open in milliseconds, what is read of it is
-        shared by all processes that have it open, and the system may drop it when memory is short.
-        False reads it into memory.
-    verify : bool or None, default=None
-        Whether to compare the checksums of all of it, which reads all of it. None does so unless
-        `mmap`. What describes the contents, and every array up to 1 MiB, is checked anyhow.
-
-    Returns
-    -------
-    estimator : estimator or Index
-        As it was saved: it gives the same answers, and no search has anything to make ready. On a
-        machine whose CPU has other instructions, rows are packed anew from the saved ones.
-
-    Raises
-    ------
-    ValueError
-        If it is another kind of file, of a later version, truncated, damaged, or was made up: a
-        file holds no code to run, and nothing in it makes a search read memory that is not its own.
-    OSError
-        If it cannot be read.
-
-    Warns
-    -----
-    InconsistentVersionWarning
-        If it was saved with another version of scikit-learn.
-
-    Notes
-    -----
-    A file that is mapped must not be changed in place. `save` never does that: whoever has the old
-    one open keeps it.
-    """
-    kind, tree = read_archive(path, map_it=mmap, verify=not mmap if verify is None else verify)
-    try:
-        if kind == "Index":
-            return Index.restored(part_of(tree, "index"), n_threads=effective_n_threads(None))
-        if kind not in _CLASSES:
-            raise ValueError(f"it holds a {kind!r}")
-        return _restored(_CLASSES[kind], tree)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{os.fspath(path)} is not a file that this version of knnc can load: {error}."
-        ) from error
-
-
-def _restored(cls: type[IntegerFitMixin], tree: Mapping[str, Any]) -> IntegerFitMixin:
+def restored(cls: type[IntegerFitMixin], tree: Mapping[str, Any]) -> IntegerFitMixin:
+    """The estimator that a file holds; a TypeError or ValueError if it holds none."""
     attributes = part_of(tree, "attributes")
     estimator = cls()
     names = set(vars(estimator))
@@ -216,14 +114,25 @@ def _restored(cls: type[IntegerFitMixin], tree: Mapping[str, Any]) -> IntegerFit
     estimator._tree = None
     estimator._fit_method = "brute"
     estimator.n_samples_fit_, estimator.n_features_in_ = rows.shape
-    estimator._encoding = _encoding(part_of(tree, "encoding"))
+    estimator._encoding = restored_encoding(part_of(tree, "encoding"))
     estimator.engine_ = "integer"
     estimator._attach_index(index)
     _warn_of_versions(cls.__name__, tree.get("versions"))
     return estimator
 
 
-def _encoding(saved: Mapping[str, Any]) -> Encoding:
+def encoding_tree(encoding: Encoding) -> dict[str, Any]:
+    """What a file holds of an encoding."""
+    return {
+        "dtype": encoding.dtype.str,
+        "offset": encoding.offset,
+        "divisor": encoding.divisor,
+        "multiplied": encoding.multiplied,
+    }
+
+
+def restored_encoding(saved: Mapping[str, Any]) -> Encoding:
+    """The encoding that a file holds; a TypeError or ValueError if it holds none."""
     text = saved.get("dtype")
     if not isinstance(text, str) or len(text) > 4:
         raise ValueError("its encoding has no dtype")
