@@ -125,6 +125,50 @@ def test_pieces_are_bit_for_bit_the_whole(name, shape, ties, pieces) -> None:
                 ours.kneighbors(queries, return_distance=False), expected[1]
             )
             assert len(done) > 1 or queries is not Q
+            fused = _compat.argkmin_block(theirs, X if queries is None else queries)
+            assert fused is None or all(piece.start % fused[1] == 0 for piece in pieces)
+            pieces.clear()
+
+
+@pytest.mark.parametrize(
+    ("metric", "n_queries", "expected"),
+    [
+        ("canberra", 7, [3, 4]),  # few: on both threads
+        ("canberra", 513, [513]),  # many: scikit-learn divides them itself
+        ("euclidean", 7, [7]),  # a matrix product rounds by its shape
+    ],
+)
+def test_few_queries_of_a_slow_metric_are_divided(
+    metric: str, n_queries: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Q = _numbers(1, 300, 4, ties=False), _numbers(2, n_queries, 4, ties=False)
+    view = sklearn.neighbors.NearestNeighbors(algorithm="brute", metric=metric).fit(X)
+    sizes: list[int] = []
+    argkmin = _compat.argkmin
+
+    def noted(view: Any, queries: Any, k: int, strategy: str) -> Any:
+        sizes.append(len(queries))
+        return argkmin(view, queries, k, strategy)
+
+    monkeypatch.setattr(_compat, "argkmin", noted)
+    monkeypatch.setattr(_compat, "n_threads", lambda: 2)
+    got = fallback._search_fused(view, Q, 3, "parallel_on_X")
+    assert sorted(sizes) == expected
+    assert_same(got, view.kneighbors(Q, 3))
+
+
+def test_a_sparse_graph_of_distances_ends_with_all_done() -> None:
+    """scikit-learn looks them up at once, and no piece of it says how far it is."""
+    X, Q = _numbers(1, 40, 4, ties=False), _numbers(2, 30, 4, ties=False)
+    rows = sklearn.neighbors.NearestNeighbors(n_neighbors=9).fit(X)
+    ours, theirs = twins(n_neighbors=3, metric="precomputed")
+    square = rows.kneighbors_graph(mode="distance")
+    ours.fit(square)
+    theirs.fit(square)
+    graph = rows.kneighbors_graph(Q, mode="distance")
+    with _counted(30) as done:
+        assert_same(ours.kneighbors(graph), theirs.kneighbors(graph))
+    assert done == [30]
 
 
 def test_the_strategy_is_the_one_scikit_learn_takes_for_all() -> None:
