@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,100 @@ def test_a_damaged_progress_file(
         _groundtruth.write_archive(left, "groundtruth", {**good, **change})
         assert knnc_here(*arguments).code == 1
         assert not output.exists()
+
+
+def test_answers_that_are_gone(
+    files: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the progress file says is done has to be there."""
+    base, queries, output = files
+    fingerprint = _groundtruth._fingerprint(base, queries, 10, "euclidean")
+    said = {"fingerprint": fingerprint, "n_done": 300, "n_rows_done": 0, "block": 0}
+    progress, partial = (output.with_name(f"truth.ibin.{end}") for end in ("progress", "partial"))
+    for left in (None, b"", b"x" * 99):
+        _groundtruth.write_archive(progress, "groundtruth", said)
+        if left is not None:
+            partial.write_bytes(left)
+        with pytest.raises(ValueError, match="is of a search of other files"):
+            _run(files)
+    _run(files, restart=True)
+    _check(output)
+
+
+def test_files_are_known_by_their_ends_and_their_time(tmp_path: Path) -> None:
+    paths = tmp_path / "base", tmp_path / "queries"
+    content = bytes(1 << 18)
+    said = []
+    for changed in (None, (0, 0), (0, len(content) - 1), (1, 5)):
+        for which, path in enumerate(paths):
+            written = bytearray(content)
+            if changed and changed[0] == which:
+                written[changed[1]] = 1
+            path.write_bytes(written)
+            os.utime(path, ns=(10**18, 10**18))
+        said.append(_groundtruth._fingerprint(*paths, 10, "euclidean"))
+    said += [_groundtruth._fingerprint(*paths, k, m) for k, m in ((9, "euclidean"), (10, "l1"))]
+    os.utime(paths[0], ns=(10**18, 10**18 + 1000))
+    said.append(_groundtruth._fingerprint(*paths, 10, "euclidean"))
+    assert len({str(one) for one in said}) == len(said) == 7
+
+
+@pytest.mark.parametrize("contiguous", [True, False])
+def test_an_index_in_memory_only_if_it_fits(contiguous: bool, tmp_path: Path) -> None:
+    rows = RNG.integers(0, 256, (5000, 24), np.uint8)
+    rows = rows if contiguous else rows[:, ::-1]
+
+    def index(limit: int) -> Any:
+        job = _groundtruth._Job(rows, QUERIES, 10, tmp_path / "o", "manhattan", 1, limit)
+        return job._index_in_memory()
+
+    # Half of the limit is for rows: packed ones, and beside these a copy if they are no array.
+    assert index(4 * rows.size + (1 << 16)) is not None
+    assert index(4 * rows.size - 4 if not contiguous else rows.size) is None
+
+
+def test_heaps_are_saved_when_it_is_time_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every 30 s, or at 5 % of the time if a save takes long; not when all rows were seen."""
+    now = [0.0]
+    monkeypatch.setattr(_groundtruth, "perf_counter", lambda: now[0])
+    for save, each in ((1.0, 30), (10.0, 200)):
+        job = _groundtruth._Job(ROWS, QUERIES, 10, tmp_path / "o", "sqeuclidean", 1, 1 << 30)
+        saved = []
+
+        def scan() -> Iterator[int]:
+            for n_rows_done in range(10, 5001, 10):
+                now[0] += 1.0
+                yield n_rows_done
+
+        for n_rows_done in job._due(scan()):
+            saved.append(n_rows_done // 10)
+            now[0] += save
+        assert saved[0] == 30
+        assert set(np.diff(saved)) == {each}
+    job = _groundtruth._Job(ROWS, QUERIES, 10, tmp_path / "o", "sqeuclidean", 1, 1 << 30)
+    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SECONDS", 0)
+    assert list(job._due(iter([4999, 5000]))) == [4999]
+
+
+@pytest.mark.parametrize(("max_memory", "expected"), [(16, 16 << 20), (None, 1 << 30)])
+def test_memory_is_in_mebibytes(
+    max_memory: int | None,
+    expected: int,
+    files: tuple[Path, Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = []
+    index = _groundtruth._Job._index_in_memory
+
+    def noted(job: Any) -> Any:
+        limits.append(job.limit)
+        return index(job)
+
+    monkeypatch.setattr(_groundtruth._Job, "_index_in_memory", noted)
+    _run(files, max_memory=max_memory)
+    assert limits == [expected]
 
 
 @pytest.mark.parametrize("which", [0, 1])

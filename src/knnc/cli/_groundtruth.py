@@ -228,7 +228,7 @@ class _Job:
         said = {
             "fingerprint": self._fingerprint,
             "n_done": self.n_done,
-            "n_rows_done": self.n_rows_done if heaps else 0,
+            "n_rows_done": self.n_rows_done,
             "block": len(heaps["dist"]) if heaps else 0,
         }
         write_archive(self._progress_file, "groundtruth", {**said, **heaps})
