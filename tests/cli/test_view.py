@@ -14,7 +14,7 @@ import pytest
 import knnc
 from knnc.datasets import load_dataset
 
-from .conftest import Program, write_folder
+from .conftest import Program, write_folder, write_idx
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 
@@ -22,6 +22,7 @@ from PIL import Image
 
 from knnc.cli import _compare, _field, _view
 from knnc.plot import ComparisonDisplay, Outcome, best_single_pixels
+from knnc.plot._base import Display
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("embedding", ["--sample", "120", "--iterations", "250", "--perplexity", "8"]),
         ("pixels", []),
         ("disputed", ["-k", "7", "--images", "3"]),
-        ("duplicates", ["--radius", "8", "--pairs", "5"]),
+        ("duplicates", ["--radius", "14", "--pairs", "5"]),
     ],
 )
 def test_each_view_is_a_picture(
@@ -61,6 +62,63 @@ def test_each_view_is_a_picture(
     # Nothing is cut off at the edges.
     frame = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     assert (frame > 250).all()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The displays that are drawn."""
+    displays: list[Any] = []
+    keep = Display._drawn
+
+    def noted(display: Any, *args: Any, **style: Any) -> Any:
+        displays.append(display)
+        return keep(display, *args, **style)
+
+    monkeypatch.setattr(Display, "_drawn", noted)
+    return displays
+
+
+def test_options_reach_the_pictures(knnc_here: Program, drawn: list[Any]) -> None:
+    train, test = load_dataset("digits")
+
+    def view(*args: object) -> Any:
+        assert knnc_here("view", args[0], "digits", *args[1:]).code == 0
+        return drawn.pop()
+
+    sprite = view("sprite", "--rows", 2, "--columns", 9)
+    assert sprite.images.shape[:2] == (10, 18)
+    read = view("read", "--images", 24)
+    np.testing.assert_array_equal(read.y_true, test.target[:24].astype(str))
+    plain = knnc.KNeighborsClassifier().fit(train.data, train.target)
+    n_wrong = np.count_nonzero(plain.predict(test.data[:400]) != test.target[:400])
+    misread = view("misread", "--images", 4, "--neighbors", 3, "--limit", 400)
+    assert misread.neighbor_images.shape[:2] == (4, 3)
+    assert f" {n_wrong} of 400 test images misread" in misread.ax_.get_title(loc="left")
+    curve = view("curve", "--max-k", 6, "--cv", 3, "--train", 300)
+    assert set(curve.n_neighbors) == set(range(1, 7))
+    assert "mean of 3 folds" in curve.score_name
+    disputed = view("disputed", "-k", 7, "--images", 3)
+    assert disputed.neighbor_images.shape[:2] == (3, 7)
+    duplicates = view("duplicates", "--radius", 14, "--pairs", 5)
+    assert len(duplicates.images) == 5
+    assert 0 < duplicates.distances.max() <= 14
+    embedding = view("embedding", "--sample", 60, "--iterations", 250, "--perplexity", 5)
+    X, y = _view.sampled(train, 60)
+    np.testing.assert_array_equal(embedding.y, y)
+    assert (y != train.target[:60]).any()
+    assert _view.sampled(train, len(train.data))[0] is train.data
+    assert len(X) == len(np.unique(X, axis=0)) == 60
+
+
+def test_a_class_that_is_only_read(knnc_here: Program, here: Path) -> None:
+    """None of the test images is of it."""
+    folder = here.parent / "six"
+    folder.mkdir()
+    for part, labels in (("train", [0, 1, 1, 1, 1, 1]), ("t10k", [0])):
+        write_idx(folder / f"{part}-images-idx3-ubyte", np.zeros((len(labels), 4, 4), np.uint8))
+        write_idx(folder / f"{part}-labels-idx1-ubyte", np.array(labels, np.uint8))
+    result = knnc_here("view", "confusion", folder)
+    assert (result.code, result.err) == (0, "")
 
 
 def test_misread_says_how_many(knnc_here: Program, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,12 +148,12 @@ def test_an_embedding_forms(knnc_here: Program, here: Path) -> None:
         assert gif.n_frames > 20
 
 
-@pytest.mark.parametrize("suffix", ["pdf", "svg"])
+@pytest.mark.parametrize("suffix", ["pdf", "svg", "PDF"])
 def test_other_kinds_of_pictures(knnc_here: Program, here: Path, suffix: str) -> None:
     out = here / f"sheet.{suffix}"
     assert knnc_here("view", "sprite", "digits", "--columns", "5", "-o", out).code == 0
     head = out.read_bytes()[:200]
-    assert head.startswith(b"%PDF") if suffix == "pdf" else b"<?xml" in head
+    assert head.startswith(b"%PDF") if suffix.lower() == "pdf" else b"<?xml" in head
 
 
 def test_a_folder_of_images_that_are_no_squares(
@@ -115,7 +173,9 @@ def test_a_folder_of_images_that_are_no_squares(
         (["sprite", "digits", "--out", "no/where.png"], "there is no folder"),
         (["misread", "digits", "--recipe", "good"], "no recipe is called"),
         (["curve", "digits", "--train", "20"], "19 are left to be neighbours"),
+        (["curve", "digits", "--train", "20", "--cv", "3", "--max-k", "14"], "13 are left"),
         (["embedding", "digits", "--perplexity", "2000"], "less than the number of images"),
+        (["embedding", "digits", "--sample", "9", "--perplexity", "9"], "less than the number"),
         (["embedding", "digits", "--iterations", "100"], "--iterations"),
         (["sprites", "digits"], "sprites"),
     ],

@@ -305,8 +305,9 @@ def test_outliers_of_the_fused_count_of_classes() -> None:
             np.testing.assert_array_equal(clf.predict_proba(far), [[0.5, 0.5], shares, shares])
             np.testing.assert_array_equal(clf.predict(far), [1, predicted, predicted])
         if label == 7:
-            with pytest.warns(UserWarning, match="Outlier label 7 is not in training classes"):
+            with pytest.warns(UserWarning, match="Outlier label 7 is not in") as heard:
                 clf.predict_proba(far)
+            assert heard[0].filename == __file__
         for bad in (far[:0], far.T.copy(), far[0], far * np.nan):
             with pytest.raises(ValueError, match=r"0 sample|3 features|1D array|NaN"):
                 clf.predict(bad)
