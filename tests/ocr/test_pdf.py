@@ -87,6 +87,13 @@ def test_a_page_that_is_not_there(pages: list[Image.Image], tmp_path: Path, kind
         check_file(path, 3)
     with pytest.raises(ValueError, match="pages are counted from 1"):
         load_grey(path, 0)
+    with pytest.raises(ValueError, match="pages are counted from 1"):
+        check_file(path, 0)
+    for number in (1.0, "2", None):
+        for load in (load_grey, check_file):
+            with pytest.raises(TypeError, match=f"page_number={number!r} is no integer"):
+                load(path, number)
+    check_file(path, np.int64(1))
     with pytest.raises(ValueError, match="is for a file"):
         load_grey(pages[0], 2)
 

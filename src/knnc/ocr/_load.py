@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, sqrt
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -62,8 +63,7 @@ class Grey:
 
 def load_grey(image: Any, page_number: int = 1) -> Grey:
     """Load a file, a Pillow image or an array; see :func:`knnc.ocr.read_page`."""
-    if page_number < 1:
-        raise ValueError(f"page_number={page_number!r}: pages are counted from 1")
+    _check_number(page_number)
     if isinstance(image, str | os.PathLike):
         with _opened(os.fspath(image), page_number) as opened:
             return _grey_of(opened)
@@ -78,8 +78,16 @@ def load_grey(image: Any, page_number: int = 1) -> Grey:
 
 def check_file(path: str | os.PathLike[str], page_number: int = 1) -> None:
     """Raise what :func:`load_grey` raises of a file that cannot be opened, at once."""
+    _check_number(page_number)
     with _opened(os.fspath(path), page_number):
         pass
+
+
+def _check_number(page_number: int) -> None:
+    if not isinstance(page_number, Integral):
+        raise TypeError(f"page_number={page_number!r} is no integer")
+    if page_number < 1:
+        raise ValueError(f"page_number={page_number!r}: pages are counted from 1")
 
 
 def _image_of(pixels: NDArray[Any]) -> Image:

@@ -116,7 +116,8 @@ def read_page(
         pixels, if the file has no such page, if `estimator` takes other rows, or if
         `min_confidence` is not from 0 to 1.
     TypeError
-        If `image` is none of these, or `estimator` has no ``predict_proba``.
+        If `image` is none of these, `page_number` is no integer, or `estimator` has no
+        ``predict_proba``.
     OSError
         If the file cannot be opened.
     ImportError
