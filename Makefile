@@ -16,9 +16,7 @@ PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
 # A change of any of these builds and installs again.
 SOURCES := pyproject.toml setup.py src/knnc/_version.py \
-	$(wildcard src/knnc/*.pxd src/knnc/engine/*.pyx src/knnc/engine/*.pxd) \
-	$(wildcard src/knnc/image/*.pyx src/knnc/image/*.pxd src/knnc/image/kernels/*.[ch]) \
-	$(wildcard src/knnc/engine/kernels/*.c src/knnc/engine/kernels/*.h)
+	$(wildcard src/knnc/*/*.pyx src/knnc/*/*.pxd src/knnc/*/kernels/*.[ch])
 
 # A universal Python would have every module built for both processors, and Homebrew's libomp
 # is for one.
@@ -52,7 +50,6 @@ test: $(VENV)/.for-test
 soak: $(VENV)/.for-test
 	$(BIN)/python -m tests.soak $(ARGS)
 
-# The examples run on real data; those whose data set is not there are left out, with a notice.
 docs: $(VENV)/.for-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
