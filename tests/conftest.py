@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,10 +25,22 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ci")
 
 
-def pytest_configure() -> None:
-    """Hear SIGINT, here and in child processes, where a shell started this to ignore it."""
+_cache = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hear SIGINT, here and in child processes, where a shell started this to ignore it.
+
+    What ``knnc read`` keeps goes to a folder that is gone with the tests.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.stash[_cache] = tempfile.TemporaryDirectory(prefix="knnc-cache-")
+    os.environ["KNNC_CACHE_HOME"] = config.stash[_cache].name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_cache].cleanup()
 
 
 def pytest_report_header() -> list[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import knnc
 from knnc.datasets import load_digits
 
 from .conftest import Program, write_idx
@@ -156,3 +158,109 @@ def test_a_page_of_a_pdf(knnc_here: Program, scan: Path, tmp_path: Path) -> None
     result = knnc_here(*args, "--page", 3)
     assert (result.code, result.out) == (1, "")
     assert result.err == f"knnc: error: {path}: there is no page 3 in a file of 2 pages\n"
+
+
+# --- what was learnt is kept ---
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KNNC_CACHE_HOME", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of rows of each fit."""
+    seen: list[int] = []
+    fit = knnc.KNeighborsClassifier.fit
+
+    def counted(self: Any, X: np.ndarray, y: np.ndarray) -> Any:
+        seen.append(len(X))
+        return fit(self, X, y)
+
+    monkeypatch.setattr(knnc.KNeighborsClassifier, "fit", counted)
+    return seen
+
+
+def test_it_learns_once(
+    knnc_here: Program, scan: Path, letters: Path, cache: Path, fits: list[int]
+) -> None:
+    first = knnc_here("read", scan, "--recipe", "plain", "--train", letters, "--json")
+    assert (first.code, first.err, len(fits)) == (0, "", 1)
+    (kept,) = cache.iterdir()
+    assert knnc_here("read", scan, "--recipe", "plain", "--train", letters, "--json") == first
+    assert len(fits) == 1
+    assert (
+        knnc_here("read", scan, "--recipe", "plain", "--train", letters, "--json", "--no-cache")
+        == first
+    )
+    assert len(fits) == 2
+    assert list(cache.iterdir()) == [kept]
+
+
+def test_it_learns_anew_when_that_makes_a_difference(
+    knnc_here: Program,
+    scan: Path,
+    letters: Path,
+    cache: Path,
+    fits: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    args = ("read", scan, "--recipe", "plain", "--train", letters)
+    knnc_here(*args)
+    (kept,) = cache.iterdir()
+    codes = "".join(f"{label} {ord('a') + label}\n" for label in range(10))
+    (letters / "emnist-letters-mapping.txt").write_text(codes)
+    assert knnc_here(*args).out == "abcd\nefgh\n"
+    (now,) = cache.iterdir()  # the one before it is gone
+    assert (now != kept, len(fits)) == (True, 2)
+    monkeypatch.setattr("knnc.__version__", "99.0")
+    knnc_here(*args)
+    assert len(fits) == 3
+    knnc_here(*args, "--transposed")  # beside the other
+    assert (len(fits), len(list(cache.iterdir()))) == (4, 2)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "another"])
+def test_a_file_that_is_none(
+    damage: str, knnc_here: Program, scan: Path, letters: Path, cache: Path, fits: list[int]
+) -> None:
+    args = ("read", scan, "--recipe", "plain", "--train", letters)
+    want = knnc_here(*args)
+    (kept,) = cache.iterdir()
+    data = bytearray(kept.read_bytes())
+    if damage == "cut":
+        kept.write_bytes(data[:1000])
+    elif damage == "changed":
+        data[len(data) // 2] ^= 1
+        kept.write_bytes(data)
+    else:
+        knnc.save(knnc.KNeighborsClassifier(1).fit(np.zeros((1, 784), np.uint8), ["x"]), kept)
+    fits.clear()
+    assert knnc_here(*args) == want
+    assert knnc_here(*args) == want
+    assert len(fits) == 1
+
+
+def test_where_nothing_can_be_kept(
+    knnc_here: Program, scan: Path, letters: Path, cache: Path
+) -> None:
+    cache.write_text("a file, and no folder")
+    result = knnc_here("read", scan, "--recipe", "plain", "--train", letters)
+    assert (result.code, result.out) == (0, "0123\n4567\n")
+    assert "cannot be kept" in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("no_mnist")
+def test_the_small_digits_are_kept_as_such(
+    knnc_here: Program, scan: Path, cache: Path, fits: list[int]
+) -> None:
+    for _ in range(2):
+        result = knnc_here("read", scan, "--recipe", "plain")
+        assert (result.out, "less exact" in result.err) == ("0123\n4567\n", True)
+    assert len(fits) == 1
+    assert knnc_here("read", scan, "--recipe", "plain", "--train", "digits").err == ""
+    assert len(fits) == 1
+    assert len(list(cache.iterdir())) == 1

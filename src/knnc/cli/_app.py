@@ -261,6 +261,12 @@ def read(
             help="Draw what was read on the image, and save it here.",
         ),
     ] = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache", help="Learn anew, and do not keep what is learnt for the next time."
+        ),
+    ] = False,
 ) -> None:
     """Read the handwriting on an image, line by line."""
     from knnc.cli._read import run
@@ -275,6 +281,7 @@ def read(
         data_home=data_home,
         as_json=as_json,
         annotated=annotated,
+        use_cache=not no_cache,
     )
 
 

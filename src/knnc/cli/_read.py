@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from knnc.cli._console import messages, print_json, progress_bar, status
+from knnc.cli._evaluate import check_name
 
 # What is read with when nothing is said: the better recipe of those there are.
 _PREFERRED = ("fast", "plain")
@@ -25,6 +26,7 @@ def run(
     data_home: Path | None,
     as_json: bool,
     annotated: Path | None,
+    use_cache: bool,
 ) -> None:
     """Read the page and print its text, or one line of JSON."""
     from knnc.ocr._extra import require
@@ -33,7 +35,7 @@ def run(
         require(module)
     from knnc.ocr import annotate, read_page
     from knnc.ocr._load import check_file
-    from knnc.recipes import RECIPES, make_recipe
+    from knnc.recipes import RECIPES
 
     if recipe is None:
         recipe = next(name for name in _PREFERRED if name in RECIPES)
@@ -43,10 +45,7 @@ def run(
             param_hint="--recipe",
         )
     check_file(image, page_number)  # before the time that it takes to learn
-    rows, labels = _training(train, data_home, transposed=transposed)
-    estimator = make_recipe(recipe)
-    with status("Learning"):
-        estimator.fit(rows, labels)
+    estimator = _recognizer(recipe, train, data_home, transposed=transposed, use_cache=use_cache)
     with progress_bar("Reading"):
         page = read_page(image, estimator, min_confidence=min_confidence, page_number=page_number)
     if not page.glyphs:
@@ -68,16 +67,43 @@ def run(
         sys.stdout.write(page.text + "\n")
 
 
-def _training(train: str | None, data_home: Path | None, *, transposed: bool) -> tuple[Any, Any]:
-    """Rows and labels of the data set asked for, or of the best that is at hand."""
-    from knnc.cli._evaluate import check_name
+def _recognizer(
+    recipe: str, train: str | None, data_home: Path | None, *, transposed: bool, use_cache: bool
+) -> Any:
+    """The recipe, fitted: now, or earlier and kept."""
+    from knnc.cli._kept import Kept
+    from knnc.recipes import make_recipe
+
+    def kept(name: str) -> Kept:
+        return Kept(recipe, name, data_home, transposed=transposed)
+
+    if train is not None:
+        check_name(train, hint="--train")
+    wanted = train or "mnist"
+    if use_cache and (estimator := kept(wanted).load()) is not None:
+        return estimator
+    name, rows, labels = _training(train, data_home, transposed=transposed)
+    if use_cache and name != wanted and (estimator := kept(name).load()) is not None:
+        return estimator
+    estimator = make_recipe(recipe)
+    with status("Learning"):
+        estimator.fit(rows, labels)
+    if use_cache:
+        kept(name).store(estimator)  # its files may have come just now
+    return estimator
+
+
+def _training(
+    train: str | None, data_home: Path | None, *, transposed: bool
+) -> tuple[str, Any, Any]:
+    """Name, rows and labels of the data set asked for, or of the best that is at hand."""
     from knnc.datasets import load_dataset
     from knnc.ocr import training_rows
 
     if train is None:
         try:
             part, _ = load_dataset("mnist", data_home=data_home, download_if_missing=False)
-            return training_rows(part, normalised=True)
+            return "mnist", *training_rows(part, normalised=True)
         except OSError as error:
             if error.errno is not None:  # the system's: the files are there
                 raise
@@ -87,11 +113,10 @@ def _training(train: str | None, data_home: Path | None, *, transposed: bool) ->
                 "scikit-learn, which is less exact; --train mnist downloads it",
                 file=sys.stderr,
             )
-    check_name(train, hint="--train")
     with messages(), status(f"Reading {train}"):
         part, _ = load_dataset(train, data_home=data_home)
         if train == "digits":
             from knnc.datasets import load_digits
 
             part = load_digits()  # there is nothing to hold back
-        return training_rows(part, normalised=train == "mnist", transposed=transposed)
+        return train, *training_rows(part, normalised=train == "mnist", transposed=transposed)

@@ -1,0 +1,108 @@
+"""Recognizers that were fitted once, kept in files for as long as a fit would give the same."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from knnc.cli._console import say_error
+
+__all__ = ["Kept"]
+
+
+class Kept:
+    """The file of a recognizer: made by a recipe, from some training images.
+
+    Parameters
+    ----------
+    recipe : str
+    train : str
+        The name of a data set, or a folder.
+    data_home : Path or None
+    transposed : bool
+
+    Notes
+    -----
+    Its name tells, as a hash, all that the recognizer depends on: versions, the code and the
+    parameters of the recipe, and the training files by name, size and time. So a file is never
+    out of date; the one before it is removed when the next is written.
+    """
+
+    def __init__(
+        self, recipe: str, train: str, data_home: Path | None, *, transposed: bool
+    ) -> None:
+        from knnc.datasets import get_data_home
+        from knnc.datasets._load import DATASETS
+        from knnc.recipes import make_recipe
+
+        home = Path(get_data_home(data_home))
+        files = home / train if train in DATASETS else Path(train).resolve()
+        place = _hash(str(files), transposed)
+        self._form = repr(make_recipe(recipe))
+        state = _hash(_versions(), _code(), self._form, _files_of(files))
+        cache = os.environ.get("KNNC_CACHE_HOME")
+        self._folder = Path(cache).expanduser() if cache else home / "cache"
+        self._prefix = f"read-{recipe}-{place}-"
+        self.path = self._folder / f"{self._prefix}{state}.knnc"
+
+    def load(self) -> Any:
+        """The recognizer, or None: there is none, or the file is damaged."""
+        from knnc.saved import load
+
+        if not self.path.exists():
+            return None
+        try:
+            estimator = load(self.path, verify=True)
+        except (OSError, ValueError):
+            return None
+        return estimator if repr(estimator) == self._form else None
+
+    def store(self, estimator: Any) -> None:
+        """Keep a recognizer in place of those before it; say so where that cannot be."""
+        from knnc.saved import save
+
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save(estimator, self.path)
+        except OSError as error:
+            say_error(f"what was learnt cannot be kept, and --no-cache does not try: {error}")
+            return
+        for other in self._folder.glob(f"{self._prefix}*.knnc"):
+            if other != self.path:
+                with suppress(OSError):  # on Windows, another process may have it open
+                    other.unlink()
+
+
+def _hash(*parts: object) -> str:
+    return blake2b(repr(parts).encode(), digest_size=10).hexdigest()
+
+
+def _versions() -> list[str]:
+    import numpy
+    import scipy
+    import sklearn
+
+    import knnc
+
+    return [knnc.__version__, sklearn.__version__, numpy.__version__, scipy.__version__]
+
+
+def _code() -> list[bytes]:
+    """The sources of what a recipe is made of: between two versions they change too."""
+    from knnc import image, ocr, recipes
+
+    sources = [Path(recipes.__file__)]
+    for package in (image, ocr):
+        sources += sorted(Path(package.__path__[0]).glob("*.py"))
+    return [blake2b(source.read_bytes()).digest() for source in sources]
+
+
+def _files_of(folder: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of each file in it; none, if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    entries = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file()]
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in entries)
