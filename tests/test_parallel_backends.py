@@ -1,4 +1,4 @@
-"""Queries in parallel on other people's machinery: joblib's ray and spark, where they are installed.
+"""Queries in parallel on others' machinery: joblib's ray and spark, where they are installed.
 
 Dask's is in test_dask_cluster.py. Neither is among what the tests are locked to: both are large.
 
