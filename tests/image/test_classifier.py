@@ -80,6 +80,12 @@ def test_mirrored_images_are_training_images_too(images) -> None:
     np.testing.assert_array_equal(ind, want_ind % len(images))
     np.testing.assert_array_equal(ind[-2:, 0], [3, 4])
     np.testing.assert_array_equal(clf.predict_proba(Q), both.predict_proba(Q))
+    few = DistortionKNeighborsClassifier(3, mirrored=True).fit(images[:4], LABELS[:4])
+    assert sorted(few.kneighbors(Q[:1], 8)[1][0]) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert sorted(few.kneighbors(None, 6)[1][1]) == [0, 0, 2, 2, 3, 3]
+    for X, k in ((Q, 9), (None, 7)):
+        with pytest.raises(ValueError, match="the number of candidates"):
+            few.kneighbors(X, k)
 
 
 @pytest.mark.parametrize("n_candidates", [3, 9])

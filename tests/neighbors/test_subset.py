@@ -106,6 +106,33 @@ def test_scikit_learns_search(algorithm: str, make: Any) -> None:
     assert np.isin(ind, inside).all()
 
 
+@pytest.mark.parametrize("algorithm", ["brute", "ball_tree"])
+def test_parameters_of_the_metric(algorithm: str) -> None:
+    rng = np.random.default_rng(0)
+    X, queries = rng.normal(size=(150, 4)), rng.normal(size=(20, 4))
+    given = {"V": np.array([1.0, 0.01, 9.0, 2.0])}
+    parameters = {"algorithm": algorithm, "metric": "seuclidean", "metric_params": given}
+    mask = masks(150)["half"]
+    nn = knnc.NearestNeighbors(**parameters).fit(X)
+    alone = knnc.NearestNeighbors(**parameters).fit(X[mask])
+    assert_same(nn.kneighbors(queries, 5, row_mask=mask), among(alone.kneighbors(queries, 5), mask))
+
+
+def test_codes_of_the_masked_rows_when_it_is_searched_again() -> None:
+    X, queries = few_values(0, 400, 9), few_values(1, 3, 9)
+    whole = Index(X, "sqeuclidean", algorithm="pruned")
+    masked = subset.MaskedIndex(whole, X, masks(400)["half"])
+    made = []
+    for again in (False, False, True, True):
+        masked.search(queries, 2, n_threads=1, again=again)
+        assert masked._made is not None
+        made.append(masked._made)
+    assert [algorithm for algorithm, _ in made] == ["brute", "brute", "pruned", "pruned"]
+    assert made[0][1] is made[1][1]
+    assert made[2][1] is made[3][1]
+    assert made[3][1].is_pruned
+
+
 def test_scikit_learns_search_of_rows_with_many_duplicates() -> None:
     X = np.full((40, 2), 0.3)
     dist, ind = knnc.NearestNeighbors().fit(X).kneighbors(n_neighbors=3, row_mask=np.arange(40) > 9)
