@@ -268,6 +268,19 @@ def test_compare_json(knnc_here: Program, here: Path) -> None:
     assert "same name" in twice.err
 
 
+def test_a_terminal_is_told_which_classifier_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, int]] = []
+    monkeypatch.setattr(_compare, "on_terminal", lambda: True)
+    monkeypatch.setattr(
+        "rich.progress.Progress.update",
+        lambda bar, task, *, completed, description: told.append((description, completed)),
+    )
+    with _compare._steps(2) as start:
+        start("A", "digits")
+        start("B", "digits")
+    assert told == [("A on digits", 0), ("B on digits", 1)]
+
+
 def test_a_classifier_that_did_not_converge_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     outcomes = [Outcome("A", "d", 0.9, 1.0, 1.0, False), Outcome("B", "d", 0.8, 1.0, 1.0, True)]
     X = np.array([[0], [1], [9]], dtype=np.uint8)

@@ -271,7 +271,7 @@ def test_wrong_parameters(images, params, error, words) -> None:
 
 
 def test_wrong_input(images) -> None:
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     clf = DistortionKNeighborsClassifier()
     with pytest.raises(ValueError, match="no square"):
@@ -282,6 +282,9 @@ def test_wrong_input(images) -> None:
         clf.fit(images, LABELS[1:])
     with pytest.raises(ValueError, match=r"must give uint8.*float64"):
         clone(clf).set_params(features=StandardScaler()).fit(images, LABELS)
+    for odd in (lambda X: X[1:], lambda X: X.reshape(-1, *SHAPE), lambda X: X[:, 0]):
+        with pytest.raises(ValueError, match="must give uint8 of shape"):
+            clone(clf).set_params(features=FunctionTransformer(odd)).fit(images, LABELS)
     clf.fit(images[:5], LABELS[[0, 1, 0, 1, 0]])
     assert clf.kneighbors(images, 5)[1].shape == (60, 5)
     with pytest.raises(ValueError, match=r"n_neighbors = 5.*n_samples_fit = 5.*left out"):
