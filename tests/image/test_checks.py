@@ -23,6 +23,7 @@ from knnc.image import (
     DistortionKNeighborsClassifier,
     LocalDiscriminant,
     Shift,
+    Stretch,
     base,
 )
 from tests.neighbors.test_checks import _all_checks
@@ -50,6 +51,7 @@ def _any_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         Deskew(),
         Blur(),
         Shift(right=1),
+        Stretch(),
         LocalDiscriminant(2),
         DistortionKNeighborsClassifier(),
         DistortionKNeighborsClassifier(distance={"idm": 0.1, "pixels": 1.0}, n_jobs=1),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import ndimage
 from sklearn.base import clone
@@ -10,7 +13,15 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import knnc
-from knnc.image import HOG, Blur, Deskew, Shift, Stretch
+from knnc.image import (
+    HOG,
+    Blur,
+    Deskew,
+    DistortionKNeighborsClassifier,
+    LocalDiscriminant,
+    Shift,
+    Stretch,
+)
 from tests.image.support import Bytes, draw_images
 
 TRANSFORMERS = [HOG(), Deskew(), Blur(), Blur(1, step=2), Shift(1, -2), Stretch()]
@@ -18,6 +29,25 @@ SHAPES = [(28, 28), (8, 8), (5, 9), (9, 4), (1, 12), (7, 1)]
 
 
 # --- what all share ---
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [*TRANSFORMERS, LocalDiscriminant(2), DistortionKNeighborsClassifier()],
+    ids=lambda estimator: type(estimator).__name__,
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_a_fit_that_raises_changes_nothing(estimator: Any, again: bool) -> None:
+    """Of a width and with names that scikit-learn has noted before these are no bytes."""
+    estimator, y = clone(estimator), np.arange(20) % 2
+    if again:
+        estimator.fit(draw_images(1, 20, (4, 4), "uniform"), y)
+    before = dict(vars(estimator))
+    bad = pd.DataFrame(draw_images(2, 20, (3, 3), "uniform") + 0.25, columns=list("abcdefghi"))
+    with pytest.raises(ValueError, match="no pixels"):
+        estimator.fit(bad, y)
+    assert vars(estimator).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(estimator).items())
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
@@ -92,8 +122,8 @@ def test_a_query_of_another_kind_is_refused(transformer) -> None:
         (HOG(n_bins=0), "n_bins.* 1 to 64"),
         (HOG(n_bins=65), "n_bins.* 1 to 64"),
         (HOG(block_size=0), "block_size"),
-        (HOG(noise=0), "noise"),
-        (HOG(noise=np.nan), "noise"),
+        (HOG(noise=0), "uniform"),
+        (HOG(noise=np.nan), "uniform"),
         (Blur(-1), "sigma"),
         (Blur("much"), "sigma"),
         (Blur(np.nan), "sigma"),

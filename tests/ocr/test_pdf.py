@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from knnc.datasets import load_dataset
 from knnc.ocr import annotate, read_page
 from knnc.ocr._load import MAX_PIXELS, check_file, load_grey
+from knnc.ocr._pdf import _rendered, is_pdf
 
 from .composer import Style, compose
 
@@ -96,6 +99,20 @@ def test_a_page_that_is_not_there(pages: list[Image.Image], tmp_path: Path, kind
     check_file(path, np.int64(1))
     with pytest.raises(ValueError, match="is for a file"):
         load_grey(pages[0], 2)
+
+
+def test_a_pdf_is_known_by_its_header_and_left_where_it_was() -> None:
+    file = BytesIO(b"%PDF-" + b" " * 2000 + b"%PDF-1.7")
+    for start, expected in ((0, True), (1, False), (1000, True), (1500, True)):
+        file.seek(start)
+        assert is_pdf(file) is expected
+        assert file.tell() == start
+
+
+@pytest.mark.parametrize("size", [(0, 800), (600, 0), (float("nan"), 800)])
+def test_a_page_without_area(size: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="no pixels on a page of"):
+        _rendered(SimpleNamespace(get_size=lambda: size), 1000)
 
 
 @needs_pdfium
