@@ -6,17 +6,19 @@ import io
 import sys
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.pipeline import make_pipeline
 
 from knnc import KNeighborsClassifier
 from knnc.datasets import load_dataset, load_digits
 from knnc.ocr import annotate, normalise, read_page
+from knnc.ocr._load import _check_size, load_grey
 
 from .composer import Style, compose
 
@@ -83,6 +85,21 @@ def test_files_and_exif(page: Pixels, text: str, digits_reader: Any, tmp_path: P
     found = read_page(path, digits_reader)
     assert found.text == read_page(str(path), digits_reader).text == text
     assert found.size == grey.size
+
+
+@pytest.mark.parametrize("orientation", range(1, 10))
+def test_every_orientation_is_turned_upright(orientation: int, tmp_path: Path) -> None:
+    """Of which there are eight; the size is that of the upright image."""
+    image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6) * 9)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "scan.png"
+    image.save(path, exif=exif)
+    with Image.open(path) as opened:
+        expected = ImageOps.exif_transpose(opened)
+    grey = load_grey(path)
+    np.testing.assert_array_equal(grey.pixels, np.asarray(expected))
+    assert grey.size == expected.size == ((4, 6) if 5 <= orientation <= 8 else (6, 4))
 
 
 def test_glyphs(page: Pixels, digits_reader: Any) -> None:
@@ -187,6 +204,20 @@ def test_too_large(digits_reader: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="60,000 x 60,000 pixels is too large"):
         read_page(path, digits_reader)
     assert Image.MAX_IMAGE_PIXELS is not None
+
+
+@pytest.mark.parametrize(("kind", "side"), [("TIFF", 30_000), ("PNG", 40_001)])
+def test_what_a_decoder_takes_counts(kind: str, side: int) -> None:
+    """A TIFF is decoded into a copy first: half the pixels are too many."""
+    for width, too_large in ((side, True), (side * 5 // 8, False)):
+        image = SimpleNamespace(
+            width=width, height=side, mode="L", format=kind, info={}, size=(width, side)
+        )
+        if too_large:
+            with pytest.raises(ValueError, match="too large to read"):
+                _check_size(image)  # type: ignore[arg-type]
+        else:
+            _check_size(image)  # type: ignore[arg-type]
 
 
 def test_files_that_are_no_images(page: Pixels, digits_reader: Any, tmp_path: Path) -> None:
