@@ -157,6 +157,31 @@ def test_few_queries_of_a_slow_metric_are_divided(
     assert_same(got, view.kneighbors(Q, 3))
 
 
+@pytest.mark.parametrize("n_queries", [1, 33, 100])
+def test_products_with_floats_have_one_shape(
+    n_queries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may round a row differently, and an answer would depend on the others."""
+    X, Q = any_bytes(1, 300, 20), any_bytes(2, n_queries, 20) + 0.5
+    nn = knnc.NearestNeighbors(algorithm="brute").fit(X)
+    sizes: list[int] = []
+
+    def noting(search: Any) -> Any:
+        def noted(view: Any, queries: Any, *rest: Any) -> Any:
+            sizes.append(len(queries))
+            return search(view, queries, *rest)
+
+        return noted
+
+    for name in ("argkmin", "radius_neighbors"):
+        monkeypatch.setattr(_compat, name, noting(getattr(_compat, name)))
+    dist, ind = nn.kneighbors(Q)
+    assert len(dist) == len(ind) == n_queries
+    assert len(nn.radius_neighbors(Q, 99.0)[0]) == n_queries
+    assert len(sizes) >= 2
+    assert all(size % fallback._TOGETHER == 0 for size in sizes)
+
+
 def test_a_sparse_graph_of_distances_ends_with_all_done() -> None:
     """scikit-learn looks them up at once, and no piece of it says how far it is."""
     X, Q = _numbers(1, 40, 4, ties=False), _numbers(2, 30, 4, ties=False)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from knnc.ocr._parts import Part
 from knnc.ocr._seams import seams_of
-from knnc.ocr._split import split_touching
+from knnc.ocr._split import split_touching, trials_of
 
 HEIGHT = 40.0
 
@@ -71,6 +71,20 @@ def test_as_many_pieces_as_characters(n: int, n_others: int) -> None:
     assert [piece.top for piece in first] == [7] * n
     assert [piece.left for piece in first] == pytest.approx([5 + 34 * i for i in range(n)], abs=6)
     assert sum(int(piece.mask.sum()) for piece in first) == rings(n).sum()
+
+
+def test_what_is_no_character_is_not_tried() -> None:
+    """Too low, too narrow or too wide."""
+    dash = np.zeros((40, 90), bool)
+    dash[:, :30] = rings(1)
+    dash[18:24, 28:90] = True
+    for mask in (dash, rings(4), np.concatenate([rings(2), np.ones((40, 3), bool)], axis=1)):
+        (trial,) = trials_of([Part(0, 0, mask)], HEIGHT, unlike_a_ring)
+        tried = [piece for step, piece in trial.pieces.items() if step != (0, trial.last)]
+        assert len(tried) > 2 or mask is dash
+        for piece in tried:
+            assert piece.height >= 0.4 * HEIGHT
+            assert 0.12 * HEIGHT <= piece.width <= 1.5 * HEIGHT
 
 
 def test_nothing_to_split() -> None:
