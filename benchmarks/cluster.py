@@ -155,9 +155,12 @@ def measure(options: argparse.Namespace) -> tuple[Model, list[tuple[str, float, 
         rows = da.from_array(draw(n, d), chunks=(n // CHUNKS, d))
         nn = knnc_dask.NearestNeighbors(k, algorithm="brute", n_jobs=1).fit(client.persist(rows))
         distributed.wait(list(nn._chunks))
-        seconds = best_of(
-            options.rounds, lambda: client.compute(nn.kneighbors(queries)[1]).result()
-        )
+        turns = iter(range(options.rounds))
+
+        def search_cluster() -> None:  # for other queries each time: an answer may still be there
+            client.compute(nn.kneighbors(np.roll(queries, next(turns), axis=0))[1]).result()
+
+        seconds = best_of(options.rounds, search_cluster)
         # Both workers share this machine, whose search uses all its CPUs: as one machine of it.
         said = model.total(d, len(queries), k, n, 1, CHUNKS)
         compared.append((f"{n:,} rows, {WORKERS} processes, {CHUNKS} chunks", said, seconds))

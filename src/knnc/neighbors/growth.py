@@ -67,7 +67,8 @@ class PartialFitMixin(_Base):
         the whole estimator is fitted anew to all rows as numbers, as a rule by scikit-learn.
 
         The rows are copied each time, and made ready for the search at the next one: add many at
-        a time rather than one by one.
+        a time rather than one by one. They are copied into memory, those of a memory map too: to
+        keep them on disk, append to the file and fit again, which copies nothing.
 
         Examples
         --------
