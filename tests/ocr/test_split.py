@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy import ndimage
 
 from knnc.ocr._parts import Part
 from knnc.ocr._seams import seams_of
-from knnc.ocr._split import split_touching, trials_of
+from knnc.ocr._split import _between, split_touching, trials_of
 
 HEIGHT = 40.0
 
@@ -48,6 +49,23 @@ def test_seams_go_where_little_ink_is() -> None:
         assert ink == cut / HEIGHT
 
 
+def test_seams_have_ink_on_both_sides() -> None:
+    """And no two part it alike."""
+    tail = np.zeros((40, 60), bool)
+    tail[:, :30] = rings(1)
+    tail[20:22, 28:] = True
+    for mask in (rings(2), tail):
+        seams = [seam for seam, _ in seams_of(mask, HEIGHT)]
+        sides = [mask & (np.arange(mask.shape[1]) < seam[:, np.newaxis]) for seam in seams]
+        assert len(sides) > 2
+        shares = [side.sum() / mask.sum() for side in sides]
+        assert shares == sorted(shares)
+        assert min(shares) > 0.06
+        assert max(shares) < 0.94
+        for one, other in combinations(sides, 2):
+            assert (one != other).sum() >= 0.03 * mask.sum()
+
+
 def test_a_slanted_seam() -> None:
     """Two strokes that lean, joined by two pixels: the seam leans with them and cuts those."""
     mask = np.zeros((40, 50), bool)
@@ -71,6 +89,45 @@ def test_as_many_pieces_as_characters(n: int, n_others: int) -> None:
     assert [piece.top for piece in first] == [7] * n
     assert [piece.left for piece in first] == pytest.approx([5 + 34 * i for i in range(n)], abs=6)
     assert sum(int(piece.mask.sum()) for piece in first) == rings(n).sum()
+
+
+def test_what_pieces_count_for() -> None:
+    """The ink that is cut counts on both sides; costs count by what is usual on the page."""
+    mask = rings(3)
+    parts = [Part(0, 0, mask), Part(0, 200, rings(1))]
+    trial, _ = trials_of(parts, HEIGHT, unlike_a_ring)
+    cut = [0.0, *(ink for _, ink in seams_of(mask, HEIGHT)), 0.0]
+    assert trial.last == len(cut) - 1
+    for (i, j), features in trial.features.items():
+        assert features[4] == cut[i] + cut[j]
+        assert features[2] == trial.pieces[i, j].width / HEIGHT
+        assert features[3] == (trial.pieces[i, j].height / HEIGHT) ** 2
+    dearer = trials_of(parts, HEIGHT, lambda tried: 7 * unlike_a_ring(tried))[0]
+    for step, features in trial.features.items():
+        np.testing.assert_allclose(dearer.features[step], features)
+
+
+@pytest.mark.parametrize("n_others", [3, 9])
+def test_one_character_is_not_tried_where_others_are_like_it(n_others: int) -> None:
+    parts = [Part(0, 40 * i, rings(1)) for i in range(1 + n_others)]
+    trials = trials_of(parts, HEIGHT, unlike_a_ring)
+    assert {trial.last > 1 for trial in trials} == {n_others < 8}
+
+
+def test_crumbs_are_left_out() -> None:
+    mask = np.zeros((40, 50), bool)
+    mask[:, :30] = rings(1)
+    mask[5:8, 40:44] = True
+    part = Part(3, 7, mask)
+    left, right = np.zeros(40, np.int64), np.full(40, 50)
+    piece = _between(part, left, right)
+    assert piece is not None
+    assert (piece.top, piece.left, piece.width) == (3, 7, 30)
+    np.testing.assert_array_equal(piece.mask, rings(1))
+    crumb = _between(part, left + 35, right)
+    assert crumb is not None
+    assert (crumb.top, crumb.left, crumb.mask.shape) == (8, 47, (3, 4))
+    assert _between(part, left + 45, right) is None
 
 
 def test_what_is_no_character_is_not_tried() -> None:
