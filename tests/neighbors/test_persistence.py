@@ -20,7 +20,7 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 import knnc
 from knnc.neighbors import base
 from tests.engine.support import child_environment
-from tests.neighbors.support import TWINS, any_bytes, assert_same
+from tests.neighbors.support import TWINS, any_bytes, assert_same, few_values
 
 X, Q, Y = any_bytes(1, 4000, 50), any_bytes(2, 30, 50), np.arange(4000) % 7
 FITS = {
@@ -256,3 +256,11 @@ def test_a_fit_that_fails_changes_none_of_them(
     with pytest.raises(MemoryError):
         fitted.fit(IMAGES[:, ::-1][:30], np.arange(30) % 3)
     assert vars(fitted) == before
+
+
+def test_an_algorithm_that_was_set_after_the_fit() -> None:
+    """No codes bound this metric: fit would refuse, a copy of what was fitted before need not."""
+    X = few_values(0, 60, 4)
+    nn = knnc.NearestNeighbors(metric="chebyshev").fit(X).set_params(algorithm="pruned")
+    for copied in (pickle.loads(pickle.dumps(nn)), copy.deepcopy(nn)):
+        assert_same(copied.kneighbors(X), nn.kneighbors(X))
