@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from knnc import KNeighborsClassifier
 from knnc.datasets import load_dataset, load_digits
-from knnc.ocr import annotate, normalise, read_page
+from knnc.ocr import Glyph, Page, annotate, normalise, read_page
 from knnc.ocr._load import _check_size, load_grey
 
 from .composer import Style, compose
@@ -100,6 +101,18 @@ def test_every_orientation_is_turned_upright(orientation: int, tmp_path: Path) -
     grey = load_grey(path)
     np.testing.assert_array_equal(grey.pixels, np.asarray(expected))
     assert grey.size == expected.size == ((4, 6) if 5 <= orientation <= 8 else (6, 4))
+
+
+def test_what_is_not_sure_is_drawn_in_another_colour() -> None:
+    glyph = Glyph((10, 30, 30, 60), "7", 0.75, (), 0, False, np.zeros((28, 28), np.uint8))
+    for changes, colour in (
+        ({}, (0, 114, 178)),
+        ({"probability": 0.7}, (213, 94, 0)),
+        ({"label": "?"}, (213, 94, 0)),
+    ):
+        found = Page((replace(glyph, **changes),), (80, 90), 0.0)
+        picture = np.asarray(annotate(np.full((90, 80), 255, np.uint8), found))
+        assert tuple(picture[30, 20]) == colour
 
 
 def test_glyphs(page: Pixels, digits_reader: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from knnc.ocr._rules import without_rules
+from knnc.ocr._rules import _opened, without_rules
 
 HEIGHT = 40.0
 WHOLE = (slice(None), slice(None))
@@ -72,3 +72,39 @@ def test_a_line_that_is_not_quite_level() -> None:
     assert left[40:90, 300:305].min() == 1
     left[:, 299:306] = 0
     assert left.max() == 0
+
+
+def test_what_is_thick_is_no_line() -> None:
+    """Nor is a picture or the edge of the sheet: an eighth of a character's height is the most."""
+    for thickness, goes in ((4, True), (8, False)):
+        ink = np.zeros((120, 600), np.float32)
+        ink[60 : 60 + thickness] = 1
+        assert (taken(ink).max() == 0) == goes
+
+
+@pytest.mark.parametrize("gap", [3, 9])
+def test_a_line_with_gaps_goes(gap: int) -> None:
+    ink = page(1.0)
+    ink[:, np.arange(600) % (20 + gap) >= 20] = 0
+    assert taken(ink).max() == 0
+
+
+@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("slope", [1, 2])
+def test_a_stroke_that_leans_far_stays_whole(slope: int, width: int) -> None:
+    """It comes in at other columns than it goes out."""
+    ink = page(1.0)
+    drawn = np.zeros(ink.shape, bool)
+    for y in range(40, 80):
+        drawn[y, 250 + slope * (y - 40) : 250 + slope * (y - 39) + width] = True
+    ink[drawn] = 1
+    left = taken(ink) > 0
+    assert left[drawn].all()
+    left[:, 250 + slope * 17 : 250 + slope * 25 + width] = False
+    assert not left[60:62].any()
+
+
+def test_runs_of_a_length() -> None:
+    runs = np.array([[1, 1, 1, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 1, 1, 0]], bool)
+    expected = [[0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(_opened(runs, 4), np.array(expected, bool))
