@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.ensemble import VotingClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,10 +27,10 @@ from knnc.neighbors import saved as neighbors_saved
 __all__ = ["load", "save"]
 
 # Of those that hold others: the parameter that lists them.
-_LISTS: dict[type, str] = {
-    Pipeline: "steps",
-    FeatureUnion: "transformer_list",
-    VotingClassifier: "estimators",
+_LISTS = {
+    "Pipeline": "steps",
+    "FeatureUnion": "transformer_list",
+    "VotingClassifier": "estimators",
 }
 
 
@@ -138,22 +136,20 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None
 
 def _described(estimator: Any) -> tuple[str, dict[str, Any]]:
     """The kind of an estimator and the tree of values that it can be restored from."""
-    from knnc.image import saved as image_saved
-
     cls, name = type(estimator), type(estimator).__name__
     if cls is Index:
         return "Index", {"index": estimator.state()}
-    if cls in _LISTS:
-        return name, _described_group(estimator)
     if neighbors_saved.CLASSES.get(name) is cls:
         tree = neighbors_saved.tree_of(estimator)
-        if "weights" in tree["attributes"]:
-            weights = image_saved.weights_tree(estimator.weights)
+        if callable(tree["attributes"].get("weights")):
+            weights = _image_saved().weights_tree(estimator.weights)
             tree["attributes"] = {**tree["attributes"], "weights": weights}
         return name, tree
-    if image_saved.CLASSES.get(name) is cls:
-        return name, image_saved.tree_of(estimator, _node)
-    known = sorted([*neighbors_saved.CLASSES, *image_saved.CLASSES, *(c.__name__ for c in _LISTS)])
+    if _image_saved().CLASSES.get(name) is cls:
+        return name, _image_saved().tree_of(estimator, _node)
+    if name in _LISTS and _groups()[name] is cls:
+        return name, _described_group(estimator)
+    known = sorted([*neighbors_saved.CLASSES, *_image_saved().CLASSES, *_LISTS])
     raise TypeError(
         f"knnc.save takes a fitted {', '.join(known)} or an Index, not {name}; pickle and joblib "
         "save any estimator."
@@ -164,21 +160,34 @@ def _restored(kind: str, tree: Mapping[str, Any]) -> Any:
     """The estimator; a TypeError or ValueError if the tree describes none of that kind."""
     if kind == "Index":
         return Index.restored(part_of(tree, "index"), n_threads=effective_n_threads(None))
-    for group in _LISTS:
-        if kind == group.__name__:
-            return _restored_group(group, tree)
-    from knnc.image import saved as image_saved
-
     if kind in neighbors_saved.CLASSES:
         attributes = dict(part_of(tree, "attributes"))
-        if "weights" in attributes:
-            attributes["weights"] = image_saved.restored_weights(attributes["weights"])
+        if isinstance(attributes.get("weights"), dict):
+            attributes["weights"] = _image_saved().restored_weights(attributes["weights"])
         return neighbors_saved.restored(
             neighbors_saved.CLASSES[kind], {**tree, "attributes": attributes}
         )
-    if kind in image_saved.CLASSES:
-        return image_saved.restored(image_saved.CLASSES[kind], tree, _of_node)
+    if kind in _LISTS:
+        return _restored_group(kind, tree)
+    if kind in _image_saved().CLASSES:
+        return _image_saved().restored(_image_saved().CLASSES[kind], tree, _of_node)
     raise ValueError(f"it holds a {kind!r}")
+
+
+def _image_saved() -> Any:
+    """Imported only where images are: an estimator of rows is open before that."""
+    from knnc.image import saved
+
+    return saved
+
+
+@cache
+def _groups() -> dict[str, type]:
+    """The classes that hold others, by name."""
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.pipeline import FeatureUnion, Pipeline
+
+    return {cls.__name__: cls for cls in (Pipeline, FeatureUnion, VotingClassifier)}
 
 
 def _node(estimator: Any) -> dict[str, Any]:
@@ -196,22 +205,21 @@ def _of_node(node: Any) -> Any:
 
 
 def _described_group(group: Any) -> dict[str, Any]:
-    list_name = _LISTS[type(group)]
     params = group.get_params(deep=False)
-    named = params.pop(list_name)
+    named = params.pop(_LISTS[type(group).__name__])
     tree: dict[str, Any] = {}
-    if isinstance(group, VotingClassifier):
+    if hasattr(group, "voting"):
         check_is_fitted(group)
         named = zip((name for name, _ in named), group.estimators_, strict=True)
         tree = {"voting": params.pop("voting"), "classes": group.classes_}
     usual = type(group)([]).get_params(deep=False)
-    changed = sorted(key for key, value in params.items() if value != usual[key])
+    changed = sorted(key for key, value in params.items() if repr(value) != repr(usual[key]))
     if changed:
         raise TypeError(f"knnc.save takes a {type(group).__name__} with the default {changed[0]}.")
     return {**tree, "parts": [[name, _node(part)] for name, part in named]}
 
 
-def _restored_group(cls: type, tree: Mapping[str, Any]) -> Any:
+def _restored_group(kind: str, tree: Mapping[str, Any]) -> Any:
     entries = tree.get("parts")
     if not isinstance(entries, list) or not entries:
         raise ValueError("it lists no estimators")
@@ -221,13 +229,17 @@ def _restored_group(cls: type, tree: Mapping[str, Any]) -> Any:
     if not all(type(name) is str for name in names) or len(set(names)) != len(names):
         raise ValueError("it does not name its estimators, each otherwise")
     parts = [_of_node(node) for _, node in entries]
-    if cls is not VotingClassifier:
-        methods = "transform" if cls is FeatureUnion else "fit"
-        if not all(hasattr(part, methods) for part in parts) or not all(
-            hasattr(part, "transform") for part in parts[:-1]
-        ):
-            raise ValueError("it has a step that does not transform")
-        return cls(list(zip(names, parts, strict=True)))
+    if kind == "VotingClassifier":
+        return _restored_vote(names, parts, tree)
+    last = parts[-1:] if kind == "Pipeline" else []
+    if not all(hasattr(part, "transform") or part in last for part in parts):
+        raise ValueError("it has a step that does not transform")
+    return _groups()[kind](list(zip(names, parts, strict=True)))
+
+
+def _restored_vote(names: list[str], parts: list[Any], tree: Mapping[str, Any]) -> Any:
+    from sklearn.preprocessing import LabelEncoder
+
     voting, classes = tree.get("voting"), tree.get("classes")
     if voting not in ("hard", "soft") or not isinstance(classes, np.ndarray) or classes.ndim != 1:
         raise ValueError("it does not say what is voted on")
@@ -235,7 +247,7 @@ def _restored_group(cls: type, tree: Mapping[str, Any]) -> Any:
     if not all(np.array_equal(getattr(part, "classes_", ()), codes) for part in parts):
         raise ValueError("its voters know other classes")
     unfitted = [(name, clone(part)) for name, part in zip(names, parts, strict=True)]
-    group = VotingClassifier(unfitted, voting=voting)
+    group: Any = _groups()["VotingClassifier"](unfitted, voting=voting)
     group.estimators_ = parts
     group.named_estimators_ = Bunch(**dict(zip(names, parts, strict=True)))
     group.le_ = LabelEncoder()
