@@ -14,6 +14,7 @@ cdef class Codes:
     cdef readonly double norm, tail_origin
     cdef PackedRows planes
     cdef const int64_t[::1] plane_squares
+    cdef const double[::1] plane_sums
     cdef const uint8_t[::1] mean
     cdef const double[::1] origin
     cdef const double[::1] steps
@@ -28,6 +29,9 @@ cdef class Codes:
         self, const uint8_t *rows, int64_t n, double *points, double *tails, double *tail_errors,
         int n_threads,
     ) noexcept nogil
+    cdef int encode_onto(
+        self, const uint8_t *rows, int64_t n, uint8_t *codes, double *errors, int n_threads
+    ) except -1
     cdef int encode_rows(
         self, const uint8_t *rows, int64_t n, uint8_t *codes, double *errors, int n_threads
     ) noexcept nogil

@@ -32,15 +32,16 @@ than the coarse one, and stands by itself.
 
 What is rounded. A (x - m) and the sums are exact: whole numbers below 2^53. s, t, e, the reach and
 the limits are doubles; each is rounded away from danger by more than its error, which is a few
-units in the last place (relative 1e-15) against margins of 1e-12, and for t, where a difference
-cancels, at most sqrt(1e-13 s^2 |x - m|^2), which is added to e. Distances of codes are the exact
-integers of the kernels that search by brute force.
+units in the last place (relative 1e-15) against margins of 1e-12, and for t and for what rounding
+to a code takes away, where differences cancel, at most sqrt(1e-13 s^2 |x - m|^2), which is added to
+e. Distances of codes are the exact integers of the kernels that search by brute force.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport fabs, floor, sqrt
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
@@ -51,6 +52,13 @@ from knnc.engine._kernels cimport (
     knnc_queries,
     knnc_tile_bytes,
 )
+
+cdef extern from "code.h" nogil:
+    double knnc_sum_of_squares(const double *values, int64_t n)
+    void knnc_project(
+        const int32_t *high, const int32_t *low, double of_row, const double *of_planes,
+        const double *origin, int64_t n, double *points)
+    void knnc_to_code(double *values, const double *steps, int64_t n, uint8_t *code)
 
 from time import perf_counter
 
@@ -125,7 +133,7 @@ cdef class Codes:
         self.n_coarse, self.n_fine, self.tail_at = sum(sizes), 0, sum(sizes[:2]) - 1
         self.norm = summaries.squared_norm_bound(axes)
         self.planes = _PackedRows(planes, "sqeuclidean", kernel, n_threads)
-        self.plane_squares = (planes.astype(np.int64) ** 2).sum(axis=1)
+        self.set_plane_squares((planes.astype(np.int64) ** 2).sum(axis=1))
         self.mean = np.rint(sample.mean(axis=0)).astype(np.uint8)
         self.origin = axes.astype(np.float64) @ np.asarray(self.mean, dtype=np.float64)
         points, tails = self.points_of(sample, n_threads)
@@ -156,6 +164,11 @@ cdef class Codes:
         """Of each coordinate: the last stage's step, doubled for each two bits that come later."""
         later = sum(self.shifts) - np.cumsum(self.shifts)
         self.steps = np.repeat(self.step * 2.0 ** (later // 2), self.stages)
+
+    def set_plane_squares(self, squares):
+        """|a|^2 of each plane, and of the two of an axis the sum that `project` needs."""
+        self.plane_squares = squares
+        self.plane_sums = 32.0 * squares[:self.n_axes] + 0.5 * squares[self.n_axes:]
 
     def learn_groups(self, sample, sizes):
         levels = tuple(int(size).bit_length() - 1 for size in sizes)
@@ -217,7 +230,7 @@ cdef class Codes:
             raise ValueError("planes are not two for each axis")
         if self.planes.columns is not None:
             raise ValueError("planes lack columns")
-        self.plane_squares = array_of(saved, "plane_squares", np.int64, (2 * self.n_axes,))
+        self.set_plane_squares(array_of(saved, "plane_squares", np.int64, (2 * self.n_axes,)))
         self.mean = array_of(saved, "mean", np.uint8, (n_features,))
         self.origin = array_of(saved, "origin", np.float64, (self.n_axes,))
         return self
@@ -256,18 +269,32 @@ cdef class Codes:
 
         The errors are those of the coarse code and of the fine one, 0 where there is none.
         """
-        cdef int64_t n = rows.shape[0], first, last
-        cdef int failed
+        cdef int64_t n = rows.shape[0]
         codes, errors = np.empty((n, self.n_coarse + self.n_fine), np.uint8), np.empty((n, 2))
         cdef uint8_t[:, ::1] codes_view = codes
         cdef double[:, ::1] errors_view = errors
-        for first, last in timed_chunks(n, self.first_chunk(n_threads)):
+        self.encode_onto(&rows[0, 0], n, &codes_view[0, 0], &errors_view[0, 0], n_threads)
+        return codes, errors
+
+    cdef int encode_onto(
+        self, const uint8_t *rows, int64_t n, uint8_t *codes, double *errors, int n_threads
+    ) except -1:
+        """Codes of rows and their errors, as `encode` returns them."""
+        cdef int64_t d = self.n_features, m = self.n_coarse + self.n_fine, first, last
+        cdef int failed
+        if n <= self.tile_rows():
             with nogil:
-                failed = self.encode_rows(&rows[first, 0], last - first, &codes_view[first, 0],
-                                          &errors_view[first, 0], n_threads)
+                failed = self.encode_tile(rows, <int>n, codes, errors)
             if failed:
                 raise MemoryError("no memory to code rows.")
-        return codes, errors
+            return 0
+        for first, last in timed_chunks(n, self.first_chunk(n_threads)):
+            with nogil:
+                failed = self.encode_rows(rows + first * d, last - first, codes + first * m,
+                                          errors + 2 * first, n_threads)
+            if failed:
+                raise MemoryError("no memory to code rows.")
+        return 0
 
     def first_chunk(self, int n_threads):
         """Rows, whole tiles for each thread, that are coded in a few milliseconds."""
@@ -294,8 +321,6 @@ cdef class Codes:
     ) noexcept nogil:
         cdef int64_t tile = self.tile_rows(), m = self.n_coarse + self.n_fine, i
         cdef int failed = 0
-        if n <= tile:
-            return self.encode_tile(rows, <int>n, codes, errors)
         for i in prange((n + tile - 1) // tile, num_threads=n_threads):
             failed += self.encode_tile(
                 rows + i * tile * self.n_features, <int>min(tile, n - i * tile),
@@ -325,9 +350,9 @@ cdef class Codes:
         |x - a|^2 = |x|^2 + |a|^2 - 2 x.a, so x.a follows exactly; a has 128 added to each number.
         """
         cdef const knnc_kernel *kernel = self.planes.kernel
-        cdef int64_t d = self.n_features, n_axes = self.n_axes, j, high, low
+        cdef int64_t d = self.n_features, n_axes = self.n_axes
         cdef int q
-        cdef double product, rest
+        cdef double *point
         cdef Moments moments
         cdef knnc_found found
         cdef knnc_queries queries
@@ -351,17 +376,11 @@ cdef class Codes:
         for q in range(n):
             dist = found.dist + q * found.room
             moments = moments_of(rows + q * d, &self.mean[0], d)
-            rest = self.norm * moments.centred
-            for j in range(n_axes):
-                high = (moments.square + self.plane_squares[j]
-                        - dist[j]) // 2
-                low = (moments.square + self.plane_squares[n_axes + j]
-                       - dist[n_axes + j]) // 2
-                product = 64.0 * (high - 128 * moments.total) + (low - 128 * moments.total)
-                product -= self.origin[j]
-                points[q * n_axes + j] = product
-                rest -= product * product
-            tails[q] = sqrt(max(0.0, rest))
+            point = points + q * n_axes
+            knnc_project(dist, dist + n_axes, 32.5 * moments.square - 65.0 * 128 * moments.total,
+                         &self.plane_sums[0], &self.origin[0], n_axes, point)
+            tails[q] = sqrt(max(
+                0.0, self.norm * moments.centred - knnc_sum_of_squares(point, n_axes)))
             tail_errors[q] = sqrt(1e-13 * self.norm * moments.centred)
         free(values)
         free(found.rows)
@@ -370,26 +389,23 @@ cdef class Codes:
     cdef int encode_projected(
         self, const uint8_t *rows, int n, uint8_t *codes, double *errors
     ) noexcept nogil:
-        cdef int64_t n_axes = self.n_axes, n_coarse = self.n_coarse, tail_at = self.tail_at, j
+        cdef int64_t n_axes = self.n_axes, n_coarse = self.n_coarse, before = self.tail_at
         cdef int q, status
-        cdef double lost
-        cdef uint8_t *code
-        cdef double *points = <double *>malloc(n * (n_axes + 2) * sizeof(double))
+        cdef double *points = <double *>malloc((n * (n_axes + 2) + n_coarse) * sizeof(double))
         cdef double *tails = points + n * n_axes
+        cdef double *values = tails + 2 * n
         cdef const double *point
         if points == NULL:
             return -1
         status = self.project(rows, n, points, tails, tails + n)
         if status == 0:
             for q in range(n):
-                code = codes + q * n_coarse
                 point = points + q * n_axes
-                lost = coded(tails[q] - self.tail_origin, self.steps[tail_at], code + tail_at)
-                for j in range(tail_at):
-                    lost += coded(point[j], self.steps[j], code + j)
-                for j in range(tail_at + 1, n_coarse):
-                    lost += coded(point[j - 1], self.steps[j], code + j)
-                errors[2 * q] = sqrt(lost) * MARGIN + tails[n + q]
+                memcpy(values, point, before * sizeof(double))
+                values[before] = tails[q] - self.tail_origin
+                memcpy(values + before + 1, point + before, (n_axes - before) * sizeof(double))
+                knnc_to_code(values, &self.steps[0], n_coarse, codes + q * n_coarse)
+                errors[2 * q] = sqrt(knnc_sum_of_squares(values, n_coarse)) * MARGIN + tails[n + q]
                 errors[2 * q + 1] = 0
         free(points)
         return status
@@ -471,11 +487,3 @@ cdef inline Moments moments_of(const uint8_t *row, const uint8_t *mean, int64_t 
         centred += <uint32_t>(diff * diff)
     moments.square, moments.total, moments.centred = square, total, centred
     return moments
-
-
-cdef inline double coded(double value, double step, uint8_t *code) noexcept nogil:
-    """Cut off at 127 steps, round to a code, 128 added; returns the square of what is rounded."""
-    cdef double cut = min(127 * step, max(-127 * step, value))
-    code[0] = <uint8_t>(cut / step + 128.5)
-    cut -= step * (<double>code[0] - 128)
-    return cut * cut

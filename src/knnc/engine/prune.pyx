@@ -302,16 +302,22 @@ cdef void compare_whole(CodedRows self, Item *item, int n_queries, Stage *stage)
 # A chunk of queries, divided among threads
 
 cdef class Chunk:
-    """The arrays of one chunk, and how it is cut: blocks of queries, or parts of the rows."""
+    """The arrays of one chunk, and how it is cut: blocks of queries, or parts of the rows.
+
+    They are one piece of memory, not arrays of NumPy, which take a query alone 5 us.
+    """
     cdef CodedRows rows
     cdef Item whole
     cdef int64_t block, n_query_blocks, n_parts, n_blocks, n_seeding
     cdef int n_threads
-    cdef object _kept
+    cdef int64_t *near  # the first of them
+    cdef int64_t *taken
+    cdef double *errors
+    cdef uint8_t *codes
 
-    def __cinit__(self, CodedRows rows, const uint8_t[:, ::1] queries, taken, int64_t n,
-                  int64_t first_self, int64_t k, int n_threads):
-        """`taken`: which n of the queries, a slice or an array."""
+    def __cinit__(self, CodedRows rows, const uint8_t[:, ::1] queries, int64_t start, int64_t n,
+                  bint by_cluster, int64_t first_self, int64_t k, int n_threads):
+        """`start`: the first of n queries, which are rows in their order if `by_cluster`."""
         cdef int64_t tile = rows.coarse.kernel.layout.tile_queries
         cdef int64_t panels = PANEL_BLOCK_ROWS // rows.coarse.kernel.layout.panel_rows
         self.rows, self.n_threads = rows, n_threads
@@ -326,53 +332,76 @@ cdef class Chunk:
         self.whole.first_self, self.whole.k = first_self, k
         self.n_seeding = clusters_to_seed(rows, k)
         self.whole.n_near = max(1, self.n_seeding)
-        self.prepare(queries, taken)
-        self.make_heaps(n, k)
+        self.allocate()
+        self.prepare(queries, start, by_cluster)
 
-    cdef int prepare(self, const uint8_t[:, ::1] queries, taken) except -1:
-        """Encode the queries, and sort them by cluster."""
-        cdef CodedRows rows = self.rows
-        cdef int64_t n = self.whole.n_queries, tile = rows.coarse.kernel.layout.tile_queries, i
-        cdef int64_t n_near = self.whole.n_near
-        cdef int64_t[:, ::1] near_of = np.empty((n, n_near), np.int64)
-        cdef int64_t[::1] taken_of
-        cdef const uint8_t[:, ::1] codes_of
-        cdef const double[:, ::1] errors_of
-        cdef int failed = 0
-        chosen = np.asarray(queries)
-        if isinstance(taken, slice):
-            chosen, taken = chosen[taken], np.arange(taken.start, taken.stop)
-        else:
-            chosen = chosen[taken]
-        codes, errors = rows.coder.encode(chosen, self.n_threads)
-        codes_of = codes
-        if n <= tile:
-            failed = rows.find_near(&codes_of[0, 0], n, n_near, &near_of[0, 0])
-        else:
-            for i in prange((n + tile - 1) // tile, nogil=True, num_threads=self.n_threads):
-                failed += rows.find_near(
-                    &codes_of[i * tile, 0], min(tile, n - i * tile), n_near, &near_of[i * tile, 0])
-        if failed:
-            raise MemoryError("no memory to sort queries.")
-        if n > 1:
-            near = np.asarray(near_of)
-            order = np.argsort(near[:, 0], kind="stable")
-            codes, errors, taken = codes[order], errors[order], taken[order]
-            near_of = near[order]
-        codes_of, errors_of, taken_of = codes, errors, taken
-        self._kept = [queries, codes, errors, near_of, taken]
-        self.whole.codes, self.whole.errors = &codes_of[0, 0], &errors_of[0, 0]
-        self.whole.near, self.whole.taken = &near_of[0, 0], &taken_of[0]
+    def __dealloc__(self):
+        free(self.near)
+
+    cdef int allocate(self) except -1:
+        """The arrays; heaps are those of the chunk, after them those of parts of the rows."""
+        cdef int64_t n = self.whole.n_queries, heaps = self.n_parts * n * self.whole.k
+        cdef int64_t m = self.rows.coder.n_coarse + self.rows.coder.n_fine
+        cdef int64_t n_numbers = n * (self.whole.n_near + 2) + 2 * heaps, i
+        self.near = <int64_t *>malloc(n_numbers * sizeof(int64_t) + n * (2 * sizeof(double) + m))
+        if self.near == NULL:
+            raise MemoryError("no memory for a chunk of queries.")
+        self.taken = self.near + n * self.whole.n_near
+        self.whole.best = self.taken + n
+        self.whole.dist = self.whole.best + n
+        self.whole.ind = self.whole.dist + heaps
+        self.errors = <double *>(self.whole.ind + heaps)
+        self.codes = <uint8_t *>(self.errors + 2 * n)
+        self.whole.near, self.whole.taken = self.near, self.taken
+        self.whole.errors, self.whole.codes = self.errors, self.codes
+        heap_clear(self.whole.dist, self.whole.ind, heaps)
+        for i in range(n):
+            self.whole.best[i] = INT64_MAX
         return 0
 
-    cdef int make_heaps(self, int64_t n, int64_t k) except -1:
-        """Those of the chunk, after them those of parts of the rows, and the bounds."""
-        cdef int64_t[:, :, ::1] heaps = np.empty((2, self.n_parts * n, k), np.int64)
-        cdef int64_t[::1] best = np.full(n, INT64_MAX, np.int64)
-        self._kept += [heaps, best]
-        self.whole.best = &best[0]
-        self.whole.dist, self.whole.ind = &heaps[0, 0, 0], &heaps[1, 0, 0]
-        heap_clear(self.whole.dist, self.whole.ind, self.n_parts * n * k)
+    cdef int prepare(self, const uint8_t[:, ::1] queries, int64_t start, bint by_cluster) except -1:
+        """Encode the queries, and put those of one nearest cluster side by side."""
+        cdef int64_t n = self.whole.n_queries, n_near = self.whole.n_near, i, at
+        cdef int64_t m = self.rows.coder.n_coarse + self.rows.coder.n_fine
+        cdef const uint8_t[:, ::1] chosen = queries[start:start + n]
+        if by_cluster:
+            chosen = np.asarray(queries)[np.asarray(self.rows.order)[start:start + n]]
+        if n == 1:
+            self.encode(&chosen[0, 0], self.codes, self.errors, self.near)
+            self.taken[0] = self.rows.order[start] if by_cluster else start
+            return 0
+        near = np.empty((n, n_near), np.int64)
+        cdef int64_t[:, ::1] near_of = near
+        cdef uint8_t[:, ::1] codes_of = np.empty((n, m), np.uint8)
+        cdef double[:, ::1] errors_of = np.empty((n, 2))
+        self.encode(&chosen[0, 0], &codes_of[0, 0], &errors_of[0, 0], &near_of[0, 0])
+        cdef const int64_t[::1] order = np.argsort(near[:, 0], kind="stable")
+        for i in range(n):
+            at = order[i]
+            memcpy(self.codes + i * m, &codes_of[at, 0], m)
+            memcpy(self.errors + 2 * i, &errors_of[at, 0], 2 * sizeof(double))
+            memcpy(self.near + i * n_near, &near_of[at, 0], n_near * sizeof(int64_t))
+            self.taken[i] = self.rows.order[start + at] if by_cluster else start + at
+        return 0
+
+    cdef int encode(
+        self, const uint8_t *queries, uint8_t *codes, double *errors, int64_t *near
+    ) except -1:
+        """The codes of queries, their errors, and the clusters near them."""
+        cdef CodedRows rows = self.rows
+        cdef int64_t n = self.whole.n_queries, n_near = self.whole.n_near, i
+        cdef int64_t tile = rows.coarse.kernel.layout.tile_queries
+        cdef int64_t m = rows.coder.n_coarse + rows.coder.n_fine
+        cdef int failed = 0
+        rows.coder.encode_onto(queries, n, codes, errors, self.n_threads)
+        if n <= tile:
+            failed = rows.find_near(codes, n, n_near, near)
+        else:
+            for i in prange((n + tile - 1) // tile, nogil=True, num_threads=self.n_threads):
+                failed += rows.find_near(codes + i * tile * m, min(tile, n - i * tile), n_near,
+                                         near + i * tile * n_near)
+        if failed:
+            raise MemoryError("no memory to sort queries.")
         return 0
 
     cdef int seed(self) except -1:
@@ -471,10 +500,8 @@ def search(CodedRows rows, const uint8_t[:, ::1] queries, int64_t k, int n_threa
         n = <int64_t>(rows.pace * CHUNK_SECONDS) if rows.pace > 0 else FIRST_CHUNK // rows.width
         n = min(max(unit, min(n, MAX_CHUNK)), queries_to_sort(k, n_threads))
         n = min(n, n_queries - done)
-        taken = slice(done, done + n)
         started = perf_counter()
-        chunk = Chunk(rows, queries, np.asarray(rows.order)[taken] if by_cluster else taken, n,
-                      first_self, k, n_threads)
+        chunk = Chunk(rows, queries, done, n, by_cluster, first_self, k, n_threads)
         chunk.seed()
         chunk.scan()
         chunk.answer(&dist_of[0, 0], &ind_of[0, 0])

@@ -118,6 +118,19 @@ KNNC_INLINE int32_t *knnc_count(int query, knnc_push push, void *context, int32_
     return push ? none : &((knnc_found *)context)->counts[query];
 }
 
+/* The first rows of a panel, all that do not pad it, to a list that has no limit; in a loop that
+ * compilers make vectors of. */
+KNNC_INLINE void knnc_list_all(int n_rows, uint32_t start, const int32_t *acc, const int32_t *terms,
+                               int64_t first_row, int query, knnc_found *found) {
+    const int64_t at = query * found->room + found->counts[query];
+    int32_t *const rows = found->rows + at, *const dist = found->dist + at;
+    for (int r = 0; r < n_rows; r++) {
+        rows[r] = (int32_t)(first_row - found->first_row) + r;
+        dist[r] = (int32_t)(start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u));
+    }
+    found->counts[query] += n_rows;
+}
+
 /* One query's rows that passed in one panel.  `mask`: bit r for row r; `acc`: its accumulators;
  * `terms`: of the last stage.  A limit that falls changes the query's bounds. */
 KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const int32_t *terms,
@@ -127,6 +140,10 @@ KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const 
     int32_t limit = queries->limits[query], none = 0;
     int32_t *const count = knnc_count(query, push, context, &none);
     const uint32_t start = (uint32_t)limit + (((uint32_t)norm - (uint32_t)limit) & 1u);
+    if (!push && limit == KNNC_LIMIT_NONE) {
+        knnc_list_all(knnc_lowest_bit(~mask), start, acc, terms, first_row, query, context);
+        return;
+    }
     for (; mask; mask &= mask - 1) {
         const int r = knnc_lowest_bit(mask);
         const uint32_t dist = start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u);
