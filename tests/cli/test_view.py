@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,11 @@ def test_a_classifier_that_did_not_converge_is_marked(capsys: pytest.CaptureFixt
     assert "90.00*" in said
     assert "80.00*" not in said
     assert "*: stopped at its limit" in said
+    pixels["d"] = replace(pixels["d"], accuracy=np.array([0.5, 0.9, 0.7]))
+    _compare._print(_compare.stdout(), display, {"d": (3, 2)}, pixels)
+    lines = capsys.readouterr().out.splitlines()
+    for what, share in (("median of pairs", "70.00"), ("hardest pair", "50.00")):
+        assert share in next(line for line in lines if what in line)
 
 
 def test_the_field_is_the_benchmarks(digits: Any) -> None:

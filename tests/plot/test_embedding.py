@@ -286,10 +286,10 @@ def test_boxes_move_apart_and_no_further() -> None:
             assert (np.abs(moved[i] - moved[j]) >= 1 - 1e-9).any()
     np.testing.assert_array_equal(moved[3], [9, 9])
     assert np.abs(moved - centres).max() < 2
-    moved = moved_apart(
-        np.array([[0.5, 0.5], [0.0, 1.4]]), sizes[:2], np.full((2, 2), -5.0), np.full((2, 2), 9.0)
-    )
-    np.testing.assert_allclose(moved, [[0.5, 0.449], [0.0, 1.451]])
+    two, expected = np.array([[0.5, 0.5], [0.0, 1.4]]), np.array([[0.5, 0.449], [0.0, 1.451]])
+    for order in ([0, 1], [1, 0]):
+        moved = moved_apart(two[order], sizes[:2], np.full((2, 2), -5.0), np.full((2, 2), 9.0))
+        np.testing.assert_allclose(moved, expected[order])
     cluster = np.concatenate([np.random.default_rng(0).normal(5, 0.1, (50, 2)), np.zeros((9, 2))])
     assert np.abs(densest(cluster, 0.2) - 5).max() < 0.2
 
