@@ -172,7 +172,7 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
     """List and refine, a block of panels at a time, for one tile of queries after another.
 
     What a list names lies anywhere in memory, so each step asks for what the next one reads, and
-    that one comes after the scan of another tile: by then it is there (MNIST: a fifth less time).
+    that one comes after the scan of another tile: by then it is there (MNIST: 7 % less time).
     """
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t tile = kernel.layout.tile_queries, t, s, i
