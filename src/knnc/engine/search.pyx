@@ -39,6 +39,8 @@ cdef int64_t PANEL_BLOCK_BYTES = 384 * 1024
 cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
 # Seconds of work between two looks at signals.
 cdef double CHUNK_SECONDS = 0.05
+# Items for each thread, so that none waits long for another.
+cdef int64_t ITEMS_A_THREAD = 4
 # Queries of a chunk, each of which costs some 100 ns whatever the rows.
 cdef int64_t MAX_CHUNK = 1 << 18
 # Of one step of a push to a heap, or of its sort, when the heaps are large.
@@ -361,14 +363,15 @@ cdef class Plan:
         budget = rows._pace * n_threads * CHUNK_SECONDS
         # Queries of one item: what the cache holds, so that a pass over the rows serves many.
         fit = max(1, min(32, QUERY_BLOCK_BYTES // (tile * rows.n_features)))
-        self.n_queries = min(remaining, max(n_threads * fit * tile, <int64_t>(budget / query_work)))
+        self.n_queries = min(remaining, max(
+            ITEMS_A_THREAD * n_threads * fit * tile, <int64_t>(budget / query_work)))
         self.n_queries = min(min(self.n_queries, queries_to_sort(k, n_threads)), MAX_CHUNK)
         n_tiles = (self.n_queries + tile - 1) // tile
         self.n_threads = n_threads
         self.n_parts = 1
         at_once = n_threads
         if n_tiles >= 8 * n_threads:
-            self.block = tile * max(1, min(fit, n_tiles // (4 * n_threads)))
+            self.block = tile * max(1, min(fit, n_tiles // (ITEMS_A_THREAD * n_threads)))
         elif n_threads > 1:
             # Rather few queries, each on all threads, than many that the memory for heaps limits.
             fit = PART_BYTES // (16 * k * (n_threads - 1))
