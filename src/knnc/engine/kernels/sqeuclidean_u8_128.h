@@ -3,7 +3,6 @@
  * For the two sets of NEON, which define TARGET, LANE, QUERIES, VECTORS (of four rows each) and
  * add_products, and say what a step costs.
  */
-#define PART QUERIES
 #define QUERY_BYTES LANE
 #define v_start(terms, bound) knnc_neon_start(terms, bound)
 #define v_add vaddq_u32
@@ -11,9 +10,10 @@
 #define v_any knnc_any_sign
 #define v_signs(x) knnc_signs(vreinterpretq_s32_u32(x))
 
-TARGET KNNC_INLINE VECTOR v_or(VECTOR any, const VECTOR *of) {
+TARGET KNNC_INLINE VECTOR v_or(const VECTOR *of) {
+    VECTOR any = of[0];
     KNNC_UNROLL
-    for (int v = 0; v < VECTORS; v++) any = vorrq_u32(any, of[v]);
+    for (int v = 1; v < VECTORS; v++) any = vorrq_u32(any, of[v]);
     return any;
 }
 

@@ -19,7 +19,7 @@
 #include "cpu.h"
 #include "tile.h"
 
-#define TARGET KNNC_TARGET("avx512f,avx512bw,avx512dq,avx512vl")
+#define TARGET KNNC_TARGET("avx512f,avx512bw,avx512dq,avx512vl,popcnt")
 #define WIDTH 512
 #define LANE 2
 

@@ -15,7 +15,7 @@
 #include "cpu.h"
 #include "tile.h"
 
-#define TARGET KNNC_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#define TARGET KNNC_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,popcnt")
 #define WIDTH 512
 #define LANE 4
 

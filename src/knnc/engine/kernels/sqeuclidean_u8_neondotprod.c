@@ -28,10 +28,12 @@ TARGET KNNC_INLINE void add_products(const int used, VECTOR (*acc)[VECTORS], con
                                      const uint8_t *y, int64_t n_steps) {
     for (int64_t s = 0; s < n_steps; s++, x += VECTOR_ROWS * VECTORS * LANE, y += QUERIES * LANE) {
         const uint8x16_t row[VECTORS] = {vld1q_u8(x), vld1q_u8(x + 16), vld1q_u8(x + 32)};
-        const uint8x16_t low = vld1q_u8(y);
-        ADD_QUERY(0, low, 0);
-        if (used > 1) {
-            const uint8x16_t high = vld1q_u8(y + 16);
+        if (used == 1) {
+            const uint8x16_t query = vreinterpretq_u8_u32(vld1q_dup_u32((const uint32_t *)y));
+            ADD_QUERY(0, query, 0);
+        } else {
+            const uint8x16_t low = vld1q_u8(y), high = vld1q_u8(y + 16);
+            ADD_QUERY(0, low, 0);
             ADD_QUERY(1, low, 1);
             ADD_QUERY(2, low, 2);
             ADD_QUERY(3, low, 3);
