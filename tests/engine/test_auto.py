@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from knnc.engine import index as index_module
+from knnc.engine.coded import CodedRows
 from knnc.engine.index import PRUNED_METRICS, Index
 from tests.engine.prune_support import at_once, blobs, brute_images, near, pruned
 from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw
@@ -131,6 +132,121 @@ def test_auto_does_not_even_try(
 
     monkeypatch.setattr(Index, "_prune", tried)
     assert not Index(rows, metric, algorithm="auto").is_pruned
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Bytes:
+    """Rows that get codes after 100 queries, if those are faster."""
+    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
+    monkeypatch.setattr(index_module, "MIN_ROWS", 1)
+    monkeypatch.setattr(index_module, "LATE_QUERIES", 100)
+    return blobs(2_000, 64, 10, 55)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[CodedRows]:
+    """The codes that have been made; they win any trial."""
+    codes: list[CodedRows] = []
+
+    def make(index: Index, n_threads: int) -> CodedRows:
+        codes.append(index._prune(n_threads))
+        return codes[-1]
+
+    monkeypatch.setattr(Index, "_prune_if_faster", make)
+    return codes
+
+
+def test_narrow_rows_get_codes_after_many_queries(narrow: Bytes, made: list[CodedRows]) -> None:
+    """Queries for more neighbours than codes are good for do not count."""
+    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    queries = near(narrow, 50, 56)
+    packed = index.nbytes_packed
+    for k, n_made in [(5, 0), (32, 0), (31, 1), (5, 1), (32, 1)]:
+        assert_exact(index, narrow, queries, k, "sqeuclidean")
+        assert (len(made), index.is_pruned) == (n_made, n_made == 1)
+        if k == 31:  # the packed rows made room for the codes
+            assert index.nbytes_packed == made[0].nbytes
+    assert index.nbytes_packed == made[0].nbytes + packed
+
+
+def test_leave_one_out_is_as_many_queries_as_rows(narrow: Bytes, made: list[CodedRows]) -> None:
+    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    brute = Index(narrow, "sqeuclidean", algorithm="brute")
+    assert_same(index.search(None, 5, n_threads=2), brute.search(None, 5, n_threads=2))
+    assert len(made) == 1
+
+
+def test_narrow_rows_without_gain_are_tried_once(
+    monkeypatch: pytest.MonkeyPatch, narrow: Bytes
+) -> None:
+    tried: list[int] = []
+
+    def slower(index: Index, n_threads: int) -> None:
+        tried.append(n_threads)
+
+    monkeypatch.setattr(Index, "_prune_if_faster", slower)
+    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    for _ in range(4):
+        assert_exact(index, narrow, near(narrow, 60, 57), 5, "sqeuclidean")
+    assert (len(tried), index.is_pruned) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("n_features", "metric", "algorithm"),
+    [(63, "sqeuclidean", "auto"), (64, "manhattan", "auto"), (64, "sqeuclidean", "brute")],
+)
+def test_other_narrow_rows_get_no_codes(
+    narrow: Bytes, made: list[CodedRows], n_features: int, metric: str, algorithm: str
+) -> None:
+    rows = np.ascontiguousarray(narrow[:, :n_features])
+    index = Index(rows, metric, algorithm=algorithm)
+    assert_exact(index, rows, near(rows, 200, 58), 5, metric)
+    assert made == []
+
+
+def test_threads_that_come_when_codes_are_due_make_them_once(
+    narrow: Bytes, made: list[CodedRows]
+) -> None:
+    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    queries = near(narrow, 90, 59)
+    expected = oracle_kneighbors(narrow, queries, 7, "sqeuclidean")
+    for answer in at_once([lambda: index.search(queries, 7, n_threads=1)] * 4):
+        assert_same(answer, expected)
+    assert len(made) == 1
+
+
+def test_an_interrupt_while_codes_are_made_leaves_them_to_the_next_search(
+    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, made: list[CodedRows]
+) -> None:
+    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    queries = near(narrow, 120, 60)
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index_module, "CodedRows", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            index.search(queries, 5)
+    assert not index.is_pruned
+    assert_exact(index, narrow, queries, 5, "sqeuclidean")
+    assert index.is_pruned
+
+
+def test_a_restored_index_of_narrow_rows_counts_anew(narrow: Bytes, made: list[CodedRows]) -> None:
+    """And one that has its codes makes no others."""
+    queries = near(narrow, 60, 61)
+    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    index.search(queries, 5)
+    back = Index.restored(index.state())
+    for n_made in (0, 1):
+        assert_exact(back, narrow, queries, 5, "sqeuclidean")
+        assert len(made) == n_made
+    again = Index.restored(back.state())
+    assert again.is_pruned
+    for _ in range(2):
+        assert_exact(again, narrow, queries, 5, "sqeuclidean")
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,14 @@ MAX_PRUNED_FEATURES = BLOCK_FEATURES
 # coarse code and of the fine one. benchmarks/pruning.py has what others cost.
 STAGES = (20, 28, 48, 96)
 GROUP_SIZES = (8, 4)
-# "auto" tries pruning only on data as large as this (bytes) and as wide; SIFT's 128 features, for
-# one, are searched by brute force in less time than their codes take.
+# "auto" tries pruning only on data as large as this (bytes) and as wide.
 MIN_BYTES = 1 << 23
 MIN_FEATURES = 192
+# Of narrower rows, down to this width, codes take the time that they spare some 20,000 queries (of
+# SIFT's 128 features 0.15 s, and 0.07 s a batch of 10,000): they are made when so many have come.
+# A sum of a few bytes is too coarse for it: Manhattan distances are as they were (3 times as slow).
+LATE_FEATURES = 64
+LATE_QUERIES = 1 << 14
 # And of as many rows: the time of a search grows with them, that of learning codes does not. With
 # 8,192 rows of any width codes take the time of some 10,000 queries.
 MIN_ROWS = 1 << 13
@@ -86,7 +90,8 @@ class Index:
         all exact integers.
     algorithm : {"auto", "brute", "pruned"}, default="auto"
         It never changes an answer. "auto" tries both on a sample of large data and takes the
-        faster; "brute" and "pruned" take what they say. Only the first two metrics can be pruned.
+        faster, for narrow rows once there have been many queries; "brute" and "pruned" take what
+        they say. Only the first two metrics can be pruned.
     kernel : str or None, default=None
         The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
     n_threads : int, default=1
@@ -146,6 +151,12 @@ class Index:
             self._max_memory = limit_for(rows)
         if self._max_memory is not None and self._max_memory < rows.nbytes:
             self._streamed = StreamedRows(rows, metric, self._kernel, self._max_memory)
+        self._n_asked = 0
+        self._may_prune_late = (
+            (algorithm, metric, self._streamed) == ("auto", "sqeuclidean", None)
+            and LATE_FEATURES <= self.n_features < MIN_FEATURES
+            and self._is_large()
+        )
         if algorithm == "pruned" and metric not in PRUNED_METRICS:
             raise ValueError(
                 f"algorithm='pruned' rules rows out by codes, whose distances bound those of "
@@ -206,6 +217,7 @@ class Index:
                 raise ValueError("there are codes of rows that have none")
             part = part_of(state, "pruned")
             self._pruned = CodedRows.restored(part, self._rows, self.metric, *kernels)
+            self._may_prune_late = False
         return self
 
     @property
@@ -266,6 +278,8 @@ class Index:
             raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
         n_threads = safe_n_threads(n_threads)
         first_self = 0 if leave_out else search.NO_SELF
+        if self._may_prune_late and self._pays_for(k):
+            self._prune_late(len(queries), n_threads)
         if self._pruned is not None and (self.algorithm == "pruned" or self._pays_for(k)):
             return search_pruned(self._pruned, queries, k, n_threads, first_self, current())
         if self._streamed is not None:
@@ -392,12 +406,30 @@ class Index:
             return False
         if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
             return False
+        return self._is_large() and self._is_concentrated()
+
+    def _is_large(self) -> bool:
+        """Whether the rows are enough for codes, and memory is."""
         if self.n_samples_fit < MIN_ROWS or self.n_samples_fit * self.n_features < MIN_BYTES:
             return False
-        if self._max_memory is not None and self._nbytes_of_codes() > self._max_memory:
-            return False
+        return self._max_memory is None or self._nbytes_of_codes() <= self._max_memory
+
+    def _is_concentrated(self) -> bool:
         with one_blas_thread():
             return summaries.is_concentrated(self._rows)
+
+    def _prune_late(self, n_queries: int, n_threads: int) -> None:
+        """Decide for narrow rows once the queries are many; threads that ask meanwhile wait."""
+        with _packing:
+            if not self._may_prune_late:
+                return
+            self._n_asked += n_queries
+            if self._n_asked < LATE_QUERIES:
+                return
+            if self._is_concentrated():
+                self._packed = None  # which leaves room; what may be searching it has it
+                self._pruned = self._prune_if_faster(n_threads)
+            self._may_prune_late = False
 
     def _prune_if_faster(self, n_threads: int) -> CodedRows | None:
         """The codes, if a search of some of the rows takes less time with them than without.
