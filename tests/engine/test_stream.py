@@ -16,6 +16,7 @@ from knnc.engine.index import Index
 from knnc.engine.progress import progress
 from knnc.engine.search import NO_SELF
 from knnc.engine.stream import StreamedRows, search_in_blocks
+from tests.engine.prune_support import blobs
 from tests.engine.support import METRICS, Bytes, assert_same, draw, known_answer, run_child
 from tests.oracle import oracle_kneighbors
 
@@ -143,6 +144,27 @@ def test_codes_in_memory_and_rows_elsewhere(
             )
     assert forced.is_pruned
     assert chosen.is_pruned
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is resident is told by /proc")
+def test_of_rows_on_disk_only_those_that_codes_leave_are_read(tmp_path: Path) -> None:
+    rows = blobs(40_000, 1_024, 20, 1)
+    rows.tofile(tmp_path / "rows")
+    mapped = np.memmap(tmp_path / "rows", np.uint8, "r", shape=rows.shape)
+    queries = rows[::20_000].copy()
+    index = Index(mapped, algorithm="pruned", max_memory=1 << 20, n_threads=2)
+
+    def resident() -> int:
+        """Kilobytes of the file in this process's memory."""
+        maps = Path("/proc/self/smaps").read_text().split(str(tmp_path / "rows"))[1]
+        return int(maps.partition("Rss:")[2].split()[0])
+
+    expected = Index(rows, algorithm="brute").search(queries, 3)
+    assert resident() > 35_000
+    mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+    assert resident() < 400
+    assert_same(index.search(queries, 3, n_threads=2), expected)
+    assert 0 < resident() < 10_000  # a page brings its neighbours along
 
 
 @pytest.mark.parametrize("n_queries", [1, 90])
