@@ -191,6 +191,21 @@ def test_narrow_rows_without_gain_are_tried_once(
     assert (len(tried), index.is_pruned) == (1, False)
 
 
+@pytest.mark.parametrize("n_features", [64, 191])
+def test_how_many_queries_are_many(
+    monkeypatch: pytest.MonkeyPatch, made: list[CodedRows], n_features: int
+) -> None:
+    """The number that docs/engine.md gives."""
+    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
+    monkeypatch.setattr(index_module, "MIN_ROWS", 1)
+    rows = blobs(500, n_features, 10, 62)
+    index = Index(rows, "sqeuclidean", algorithm="auto")
+    index.search(near(rows, 16_383, 63), 1, n_threads=2)
+    assert made == []
+    index.search(rows[:1], 1)
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize(
     ("n_features", "metric", "algorithm"),
     [(63, "sqeuclidean", "auto"), (64, "manhattan", "auto"), (64, "sqeuclidean", "brute")],

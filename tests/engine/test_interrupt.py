@@ -116,6 +116,19 @@ def test_progress_counts_up_to_the_total(metric: str, algorithm: str) -> None:
             assert callers == {threading.get_ident()}
 
 
+def test_queries_under_way_count_by_the_rows_that_they_have_seen() -> None:
+    """All of them are one chunk, and the first step of a slow machine is one panel."""
+    rows, queries = draw(1, 960, 40), draw(2, 64, 40)
+    index = Index(rows, "sqeuclidean", algorithm="brute", kernel="sqeuclidean_u8_serial")
+    index._pack(1).pace = 1.0
+    calls: list[tuple[int, int]] = []
+    with progress(lambda done, total: calls.append((done, total))):
+        assert_exact(index, rows, queries, 5, "sqeuclidean")
+    assert 0 < calls[0][0] <= 8, "more than an eighth of the rows at once"
+    assert calls == sorted(set(calls))
+    assert calls[-1] == (64, 64)
+
+
 def test_a_long_search_reports_on_its_way() -> None:
     report = run_child("watch_long_search")
     print(f"\n{report['calls']} calls in {report['seconds']:.2f} s")

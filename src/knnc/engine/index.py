@@ -153,7 +153,9 @@ class Index:
             self._streamed = StreamedRows(rows, metric, self._kernel, self._max_memory)
         self._n_asked = 0
         self._may_prune_late = (
-            (algorithm, metric, self._streamed) == ("auto", "sqeuclidean", None)
+            algorithm == "auto"
+            and metric == "sqeuclidean"
+            and self._streamed is None
             and LATE_FEATURES <= self.n_features < MIN_FEATURES
             and self._is_large()
         )

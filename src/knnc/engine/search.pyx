@@ -409,7 +409,8 @@ def search(
     first_self : int
         Query i is row first_self + i, and is not its own neighbour; NO_SELF: queries are no rows.
     progress : callable or None
-        Called with (queries done, queries in all) after each chunk.
+        Called with (queries done, queries in all) after each step of some 0.05 s. Of a chunk of
+        queries as many count as done as its share of the rows that they have been compared with.
 
     Returns
     -------
@@ -441,6 +442,7 @@ def search_onto(
         Whether no more rows follow.
     """
     cdef int64_t n_queries = queries.shape[0], k = dist.shape[1], done = 0, first, last, n_steps
+    cdef int64_t told, said = 0
     cdef int failed
     cdef Plan plan
     cdef Item whole
@@ -487,8 +489,13 @@ def search_onto(
                 plan.panel_step = min(plan.panel_step, plan.most_panels)
             first = last
             PyErr_CheckSignals()
+            told = done + plan.n_queries * first // rows.n_panels
+            if progress is not None and first < rows.n_panels and told > said:
+                said = told
+                progress(said, n_queries)
         n_steps = finish_steps(k, plan.n_parts) - (0 if is_last else k)
         merge_and_sort(&whole, plan.n_parts, parts_d, parts_i, n_steps, plan.n_threads)
         done += plan.n_queries
+        said = done
         if progress is not None:
             progress(done, n_queries)

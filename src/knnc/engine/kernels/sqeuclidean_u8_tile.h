@@ -50,8 +50,8 @@ TARGET KNNC_INLINE int all_within(const int used, VECTOR (*acc)[VECTORS], int fi
  * they are: the panel, counted from `first`, times QUERIES, plus the query; `at`: where their
  * accumulators are.  These go through memory between two stages. */
 TARGET KNNC_NOINLINE int go_on(const knnc_rows *stage, int64_t first, const uint8_t *y,
-                               const int32_t *bounds, VECTOR (*kept)[VECTORS], const int *at,
-                               int *who, int n_left) {
+                               const int32_t *bounds, VECTOR (*kept)[VECTORS], int *at, int *who,
+                               int n_left) {
     int n = 0;
     for (int i = 0; i < n_left; i++) {
         const int64_t p = first + who[i] / QUERIES;
@@ -60,12 +60,13 @@ TARGET KNNC_NOINLINE int go_on(const knnc_rows *stage, int64_t first, const uint
         VECTOR acc[1][VECTORS];
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++)
-            acc[0][v] = v_add(v_shift(kept[at ? at[i] : i][v], stage->shift),
+            acc[0][v] = v_add(v_shift(kept[at[i]][v], stage->shift),
                               v_start(terms + VECTOR_ROWS * v, bounds[q]));
         add_products(1, acc, stage->panels + p * stage->n_steps * (ROWS * LANE),
                      y + q * QUERY_BYTES, stage->n_steps);
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++) kept[n][v] = acc[0][v];
+        at[n] = n;
         who[n] = who[i];
         n += any_within(acc[0]);
     }
@@ -107,17 +108,16 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
         const uint8_t *y = queries->values;
         const int32_t *later = bounds;
         for (int i = 0; i < n; i++) at[i] = who[i];
-        const int *source = at;
-        for (const knnc_rows *stage = rows; n && stage->next; source = 0) {
+        for (const knnc_rows *stage = rows; n && stage->next;) {
             y += stage->n_steps * (QUERIES * QUERY_BYTES);
             later += QUERIES;
             stage = stage->next;
-            n = go_on(stage, first, y, later, kept, source, who, n);
+            n = go_on(stage, first, y, later, kept, at, who, n);
         }
         for (int i = 0; i < n; i++) {
             const int64_t row = (first + who[i] / QUERIES) * ROWS;
-            emit(kept[source ? source[i] : i], who[i] % QUERIES, last_terms + row, row, rows,
-                 bounds, queries, push, context);
+            emit(kept[at[i]], who[i] % QUERIES, last_terms + row, row, rows, bounds, queries, push,
+                 context);
         }
     }
 }
