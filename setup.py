@@ -54,8 +54,14 @@ EXTENSIONS = {
 # the modules of one wheel 0.95 MB, compressed, in place of 0.52. (Sections for the linker to drop
 # bring 2 per cent of that, -O2 in place of -O3 8.)
 SHARED = "knnc._cyutility"
-# Nothing there runs in a loop over rows: small is better than fast.
-SMALLER = {"-O3": "-Os", "/O2": "/O1"}
+# What each module has in place of -O3 and of /O2. Nothing shared runs in a loop over rows; those of
+# the others are as fast so (packing takes twice the time), and a wheel without the stable ABI is
+# below a megabyte.
+SMALLER = {
+    SHARED: {"-O3": "-Os", "/O2": "/O1"},
+    "knnc.engine.coded": {"-O3": "-O2"},
+    "knnc.engine.radius": {"-O3": "-O2"},
+}
 
 DIRECTIVES = {
     "language_level": 3,
@@ -211,10 +217,8 @@ class build_ext(setuptools_build_ext):
             for part in flags:
                 ext.extra_compile_args += part.compile
                 ext.extra_link_args += part.link
-            if ext.name == SHARED:
-                ext.extra_compile_args = [
-                    SMALLER.get(flag, flag) for flag in ext.extra_compile_args
-                ]
+            smaller = SMALLER.get(ext.name, {})
+            ext.extra_compile_args = [smaller.get(flag, flag) for flag in ext.extra_compile_args]
         self.cythonize()
         super().build_extensions()
 
