@@ -5,7 +5,9 @@
 Each choice is put in place of the one that knnc makes, the answers are compared with those of
 brute force, and the two are timed by turns, in the calling thread's own time. Then the first limit
 of a query, as a multiple of its k-th distance at the end: after the rows of the clusters near it,
-and after an eighth of all rows, taken at random. Last how many rows the codes do not rule out.
+and after an eighth of all rows, taken at random. Then how many rows the codes do not rule out, and
+in which share of the panels of 48 rows the first stage leaves any: to a query, and to a tile of 8
+that are near the same cluster.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from typing import Any
 import numpy as np
 from workloads import mnist
 
-from knnc.engine import clusters, codes, index, prune, summaries
+from knnc.engine import clusters, coded, codes, index, prune, summaries
 from knnc.engine.search import NO_SELF, search
 
 K = 5
 QUERIES = 5_000
 ROUNDS = 5
+PANEL_ROWS, TILE_QUERIES = 48, 8  # of the kernel for AVX-512
+PANEL_TILES = 40
 CHOICES: tuple[tuple[str, Any, str, Any], ...] = (
     ("48 coordinates in two stages", index, "STAGES", (20, 28)),
     ("96 coordinates in three stages", index, "STAGES", (20, 28, 48)),
@@ -106,6 +110,34 @@ def first_limits(rows: np.ndarray, queries: np.ndarray, kth: np.ndarray) -> tupl
     return float(by_cluster), float(anywhere)
 
 
+def panels_left(rows: np.ndarray, queries: np.ndarray, kth: np.ndarray) -> tuple[float, float]:
+    """The share of panels in which the first stage leaves a row: to a query, to a tile of them."""
+    coder, _ = learnt(rows)
+    first = slice(0, coder.stages[0])
+    of_rows, errors = coder.encode(rows, 1)
+    asked, own_errors = coder.encode(queries, 1)
+    firsts = [np.ascontiguousarray(part[:, first]) for part in (of_rows, asked)]
+    centres, nearest = clusters.cluster(firsts[0], "sqeuclidean", None, 1)
+    order = coded.row_order(nearest, centres.n_rows, errors[:, 0])[0]
+    order = order[: len(order) // PANEL_ROWS * PANEL_ROWS]
+    own = search(centres, firsts[1], 1, 1, NO_SELF, None)[1][:, 0]
+    alike = np.argsort(own, kind="stable")
+    alike = alike[: len(alike) // TILE_QUERIES * TILE_QUERIES].reshape(-1, TILE_QUERIES)
+    step = 2.0 ** (sum(coder.shifts) // 2)
+    codes_of_rows, errors_of_rows = firsts[0][order].astype(np.int64), errors[order, 0]
+    single, together = [], []
+    for tile in np.random.default_rng(2).permutation(alike)[:PANEL_TILES]:
+        left = np.empty((TILE_QUERIES, len(order) // PANEL_ROWS), bool)
+        for i, query in enumerate(tile):
+            apart = ((codes_of_rows - firsts[1][query]) ** 2).sum(axis=1) * step**2
+            best = np.full(len(order), kth[query])
+            within = apart <= coder.coarse_limits(errors_of_rows + own_errors[query, 0], best)
+            left[i] = within.reshape(-1, PANEL_ROWS).any(axis=1)
+        single.append(left.mean())
+        together.append(left.any(axis=0).mean())
+    return float(np.mean(single)), float(np.mean(together))
+
+
 def main() -> int:
     """Measure and print; 1 if an answer was wrong."""
     rows, queries, _ = mnist()
@@ -128,6 +160,8 @@ def main() -> int:
     after_first, at_last = rows_left(rows, queries[:100], expected[0][:100, -1])
     print(f"rows left, of {len(rows):,}:     {after_first:,.0f} by the first stage,")
     print(f"                           {at_last:,.0f} by all of them")
+    query, tile = panels_left(rows, queries, expected[0][:, -1])
+    print(f"panels left by the first stage: {query:.0%} to a query, {tile:.0%} to a tile of 8")
     return 0
 
 

@@ -42,9 +42,9 @@ GROUP_SIZES = (8, 4)
 # "auto" tries pruning only on data as large as this (bytes) and as wide.
 MIN_BYTES = 1 << 23
 MIN_FEATURES = 192
-# Of narrower rows, down to this width, codes take the time that they spare some 20,000 queries (of
-# SIFT's 128 features 0.15 s, and 0.07 s a batch of 10,000): they are made when so many have come.
-# A sum of a few bytes is too coarse for it: Manhattan distances are as they were (3 times as slow).
+# Of narrower rows, down to this width, codes take the time that they spare 12,000 to 47,000 queries
+# (benchmarks/narrow.py): they are made when about so many have come. Sums of a few bytes are too
+# coarse for Manhattan distance, which is 3 times as slow with them on SIFT's 128 features.
 LATE_FEATURES = 64
 LATE_QUERIES = 1 << 14
 # And of as many rows: the time of a search grows with them, that of learning codes does not. With
