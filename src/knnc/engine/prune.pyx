@@ -175,8 +175,9 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
     that one comes after the scan of another tile: by then it is there (MNIST: 7 % less time).
     """
     cdef const knnc_kernel *kernel = self.coarse.kernel
-    cdef int64_t tile = kernel.layout.tile_queries, t, s, i
+    cdef int64_t tile = kernel.layout.tile_queries, t, s, i, last
     cdef int64_t m = self.coder.n_coarse + self.coder.n_fine
+    cdef double worst = 0
     cdef int64_t n_tiles = (item.n_queries + tile - 1) // tile
     cdef int64_t n_lists = (item.last_block - item.first_block) * n_tiles
     cdef int64_t bytes_a_tile = knnc_tile_bytes(kernel, self.coder.n_coarse)
@@ -204,8 +205,10 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
             t = s % n_tiles
             i = (item.first_block + s // n_tiles) * item.block_panels
             stages[s % 3].tile = t
-            list_rows(self, item, &tiles[t], i, min(i + item.block_panels, self.coarse.n_panels),
-                      &stages[s % 3])
+            last = min(i + item.block_panels, self.coarse.n_panels)
+            if t == 0:
+                worst = worst_of(self, i, last)
+            list_rows(self, item, &tiles[t], i, last, worst, &stages[s % 3])
         if 0 < s <= n_lists:
             t = stages[(s - 1) % 3].tile
             compare_fine(self, item, tiles[t].n_queries, &stages[(s - 1) % 3])
@@ -218,8 +221,18 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
     return 0
 
 
+cdef double worst_of(CodedRows self, int64_t first, int64_t last) noexcept nogil:
+    """The largest error of a code in a block of panels."""
+    cdef double worst = 0
+    cdef int64_t p
+    for p in range(first, last):
+        worst = max(worst, self.worst[p])
+    return worst
+
+
 cdef void list_rows(
-    CodedRows self, Item *item, knnc_queries *queries, int64_t first, int64_t last, Stage *stage
+    CodedRows self, Item *item, knnc_queries *queries, int64_t first, int64_t last, double worst,
+    Stage *stage,
 ) noexcept nogil:
     """Scan a block of panels: the rows whose coarse codes are within the limits."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
@@ -227,10 +240,7 @@ cdef void list_rows(
     cdef int64_t d = self.n_features
     cdef knnc_found *found = &stage.found
     cdef const int32_t *rows
-    cdef double worst = 0
     cdef int q
-    for p in range(first, last):
-        worst = max(worst, self.worst[p])
     for q in range(queries.n_queries):
         queries.limits[q] = self.coder.coarse_limit(
             item.errors[2 * (query + q)] + worst,

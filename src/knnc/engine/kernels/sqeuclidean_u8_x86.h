@@ -55,10 +55,39 @@ TARGET KNNC_INLINE int each_within(VECTOR (*acc)[VECTORS], int first, int *who) 
 #define v_start(terms, bound) v_add(v_half(terms), v_set1(bound))
 #define v_any(x) (v_signs(x) != 0)
 
+#define STEP_BYTES (VECTORS * VECTOR_ROWS * LANE)
+
+TARGET KNNC_INLINE void add_step(VECTOR *acc, const uint8_t *x, int32_t y) {
+    const VECTOR query = v_set1(y);
+    KNNC_UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        acc[v] = multiply_add(acc[v], load_row(x + VECTOR_ROWS * LANE * v), query);
+}
+
+/* Of one query.  So few accumulators wait for one step before the next, so even and odd steps are
+ * added up apart (a scan of MNIST's codes: 5 % less time, with AVX-VNNI too). */
+TARGET KNNC_INLINE void add_products_of_one(VECTOR *acc, const uint8_t *x, const int32_t *y,
+                                            int64_t n_steps) {
+    VECTOR odd[VECTORS];
+    KNNC_UNROLL
+    for (int v = 0; v < VECTORS; v++) odd[v] = v_set1(0);
+    for (; n_steps > 1; n_steps -= 2, x += 2 * STEP_BYTES, y += 2 * QUERIES) {
+        add_step(acc, x, y[0]);
+        add_step(odd, x + STEP_BYTES, y[QUERIES]);
+    }
+    if (n_steps) add_step(odd, x, y[0]);
+    KNNC_UNROLL
+    for (int v = 0; v < VECTORS; v++) acc[v] = v_add(acc[v], odd[v]);
+}
+
 TARGET KNNC_INLINE void add_products(const int used, VECTOR (*acc)[VECTORS], const uint8_t *x,
                                      const uint8_t *queries, int64_t n_steps) {
     const int32_t *y = (const int32_t *)queries;
-    for (int64_t s = 0; s < n_steps; s++, x += VECTORS * VECTOR_ROWS * LANE, y += QUERIES) {
+    if (used == 1) {
+        add_products_of_one(acc[0], x, y, n_steps);
+        return;
+    }
+    for (int64_t s = 0; s < n_steps; s++, x += STEP_BYTES, y += QUERIES) {
         VECTOR row[VECTORS];
         KNNC_UNROLL
         for (int v = 0; v < VECTORS; v++) row[v] = load_row(x + VECTOR_ROWS * LANE * v);
