@@ -5,12 +5,14 @@ On Dask's threads, which start at once; clusters of processes are in test_dask_c
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -23,6 +25,7 @@ import dask.array as da
 
 import knnc.dask as knnc_dask
 from knnc.dask import _chunks
+from knnc.engine.threads import effective_n_threads
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (900, 12), dtype=np.uint8)  # full of ties
@@ -167,6 +170,91 @@ def test_what_is_asked_for_twice_is_computed_once() -> None:
     assert len(searches) == 9 * 2  # each chunk for each block, once
 
 
+def test_the_integers_of_distances() -> None:
+    nn = knnc_dask.NearestNeighbors().fit(_rows(CHUNKS[2]))
+    _equal(nn.kneighbors(Q, 9, "exact"), knnc.NearestNeighbors().fit(X).kneighbors(Q, 9, "exact"))
+    with pytest.raises(ValueError, match="bool or 'exact'"):
+        nn.kneighbors(Q, return_distance="exactly")
+
+
+def test_what_is_set_after_the_fit() -> None:
+    """The metric and the search are the fit's; neighbours and weights are of the question."""
+    after = {"metric": "manhattan", "p": 1, "algorithm": "pruned"}
+    asked = {"n_neighbors": 3, "weights": "distance"}
+    expected = knnc.KNeighborsRegressor(7).fit(X, Y).set_params(**after)
+    reg = knnc_dask.KNeighborsRegressor(7).fit(_rows(CHUNKS[2]), Y).set_params(**after)
+    assert reg.effective_metric_ == expected.effective_metric_ == "euclidean"
+    _equal(reg.kneighbors(Q), expected.kneighbors(Q))
+    lazy = reg.predict(Q)
+    _equal(lazy, expected.predict(Q))
+    _equal(reg.set_params(**asked).predict(Q), expected.set_params(**asked).predict(Q))
+    _equal(reg.set_params(metric="no metric").predict(Q), expected.predict(Q))
+    for estimator in (reg, expected):
+        estimator.set_params(metric="chebyshev", algorithm="auto").fit(X, Y)
+    _equal(reg.predict(Q), expected.predict(Q))
+    assert not np.array_equal(lazy.compute(), reg.predict(Q).compute())
+
+
+def test_names_of_columns() -> None:
+    frame = pd.DataFrame(X, columns=list("abcdefghijkl"))
+    queries = pd.DataFrame(Q, columns=frame.columns)
+    nn = knnc_dask.NearestNeighbors().fit(frame)
+    assert nn.feature_names_in_.tolist() == list(frame.columns)
+    _equal(nn.kneighbors(queries), knnc.NearestNeighbors().fit(frame).kneighbors(queries))
+    with pytest.raises(ValueError, match="same order"):
+        nn.kneighbors(queries[queries.columns[::-1]])
+    with pytest.raises(ValueError, match="unseen at fit time"):
+        nn.kneighbors(queries.rename(columns={"a": "z"}))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        nn.kneighbors(Q)
+    assert not hasattr(nn.fit(X), "feature_names_in_")
+
+
+def test_frames_of_dask() -> None:
+    dd = pytest.importorskip("dask.dataframe", reason="needs pyarrow", exc_type=ImportError)
+    frame = pd.DataFrame(X, columns=list("abcdefghijkl"))
+    lazy, queries = dd.from_pandas(frame, npartitions=3), dd.from_pandas(frame[:50], npartitions=2)
+    expected = knnc.KNeighborsClassifier().fit(X, Y)
+    clf = knnc_dask.KNeighborsClassifier().fit(lazy, dd.from_pandas(pd.Series(Y), npartitions=2))
+    assert len(clf._chunks) == 3
+    _equal(clf.predict(queries), expected.predict(X[:50]))
+    right = pd.Series(Y[:50])
+    for y in (right, dd.from_pandas(right, npartitions=3)):
+        assert clf.score(queries, y) == expected.score(X[:50], Y[:50])
+    with pytest.raises(ValueError, match="same order"):
+        clf.predict(queries[list("bacdefghijkl")])
+
+
+def test_chunks_are_what_the_array_says() -> None:
+    def off_by_one(rows: np.ndarray) -> np.ndarray:
+        return rows[1:]
+
+    how: dict[str, Any] = {"dtype": np.uint8, "meta": X[:0]}
+    rows, queries = _cut(X, (500, 400)), _cut(Q, (40, 37))
+    with pytest.raises(
+        ValueError, match=r"of X has shape \((4|3)99, 12\), and X said \((5|4)00, 12"
+    ):
+        knnc_dask.NearestNeighbors().fit(rows.map_blocks(off_by_one, **how))
+    with pytest.raises(TypeError, match="of X holds float64, and X said uint8"):
+        knnc_dask.NearestNeighbors().fit(rows.map_blocks(lambda rows: rows / 2, **how))
+    nn = knnc_dask.NearestNeighbors().fit(rows)
+    for answer in nn.kneighbors(queries.map_blocks(off_by_one, **how)):
+        with pytest.raises(ValueError, match=r"of the queries has shape \(3[96], 12\)"):
+            answer.compute()
+    for lengths in ((500, 400), (300, 600)):  # cut as X is, and cut anew
+        y = _cut(Y, lengths).map_blocks(lambda y: np.r_[y, 1], dtype=Y.dtype, meta=Y[:0])
+        with pytest.raises(ValueError, match=f"{lengths[0] + 1}|{lengths[1] + 1}"):
+            knnc_dask.KNeighborsClassifier().fit(rows, y)
+
+
+def test_a_fit_that_fails_changes_nothing() -> None:
+    clf = knnc_dask.KNeighborsClassifier().fit(_rows(CHUNKS[2]), Y)
+    before = dict(vars(clf))
+    with pytest.raises(ValueError, match="NaN"):
+        clf.fit(_rows(CHUNKS[3])[:, :5], _cut(np.where(X[:, 0] == 1, np.nan, Y), (900,)))
+    assert vars(clf) == before
+
+
 def test_params_and_clones() -> None:
     clf = knnc_dask.KNeighborsClassifier(3, weights="distance", p=1)
     ours, theirs = (
@@ -201,6 +289,10 @@ def test_params_and_clones() -> None:
         (lambda: knnc_dask.NearestNeighbors().fit(X).kneighbors(None, 900), ValueError, "< n_sam"),
         (lambda: knnc_dask.NearestNeighbors().fit(X).kneighbors(Q, 1.5), TypeError, "integer"),
         (lambda: knnc_dask.KNeighborsClassifier().fit(X, Y[:9]), ValueError, "900 rows"),
+        (lambda: knnc_dask.NearestNeighbors(0).fit(X), ValueError, "'n_neighbors'"),
+        (lambda: knnc_dask.KNeighborsClassifier(2.5).fit(X, Y), ValueError, "'n_neighbors'"),
+        (lambda: knnc_dask.KNeighborsRegressor(p=-1).fit(X, Y), ValueError, "'p'"),
+        (lambda: knnc_dask.KNeighborsClassifier().fit(X), ValueError, "requires y"),
         (lambda: knnc_dask.KNeighborsClassifier(weights="x").fit(X, Y), ValueError, "weights"),
     ],
 )
@@ -210,7 +302,7 @@ def test_what_is_refused(make: Any, error: type[Exception], why: str) -> None:
 
 
 def test_chunks_travel_without_their_index() -> None:
-    chunk = _chunks.make_chunk(X, Y, "sqeuclidean", "auto", 1)
+    chunk = _chunks.make_chunk(X, Y, X.shape, "sqeuclidean", "auto", 1)
     state = pickle.dumps(chunk)
     assert len(state) < X.nbytes + Y.nbytes + 1000
     back = pickle.loads(state)
@@ -229,3 +321,11 @@ def test_threads_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.start()
     thread.join()
     assert seen == [2, 3]  # four of Dask's threads at a time
+    monkeypatch.setattr(multiprocessing, "parent_process", object)
+    assert (_chunks.task_threads(None), _chunks.task_threads(3)) == (2, 3)  # of Dask's processes
+
+
+def test_threads_of_a_process() -> None:
+    share = max(1, effective_n_threads(None) // dask.system.CPU_COUNT)
+    tasks = [dask.delayed(_chunks.task_threads)(None), dask.delayed(_chunks.task_threads)(3)]
+    assert dask.compute(*tasks, scheduler="processes", num_workers=1) == (share, 3)

@@ -14,13 +14,15 @@ so the answer is that of one machine with all rows, bit for bit, however X is cu
 these pairs, and the labels of those rows, leaves a worker. A worker that is lost takes its chunks
 with it; Dask makes them again elsewhere from what X is computed from.
 
-`fit` computes (it makes the indexes, and finds the classes); `kneighbors`, `predict` and
-`predict_proba` are lazy. It works with Dask's threads too, without a cluster. Queries that fit one
-machine's index need none of this: ``da.map_blocks(clf.predict, queries)`` with an estimator of
-knnc itself, which is sent to each worker.
+`fit` computes (it makes the indexes, and looks at the targets); `kneighbors`, `predict` and
+`predict_proba` are lazy, and what they return holds the chunks that it needs: the estimator may be
+fitted again, or gone, before it is computed. It works with Dask's threads too, without a cluster.
+Queries that fit one machine's index need none of this: ``da.map_blocks(clf.predict, queries)`` with
+an estimator of knnc itself, which is sent to each worker.
 
 Threads: a task of Dask's threads, or of a worker with several, uses its share of the CPUs that a
-search of its own would use, at least one. Workers that Dask's nanny starts have OMP_NUM_THREADS=1
+search of its own would use, at least one; one of Dask's processes, which do not know how many they
+are, as if they were as many as the CPUs. Workers that Dask's nanny starts have OMP_NUM_THREADS=1
 unless configured otherwise, so a worker a core, or one worker with `n_jobs` and one thread, is
 right; several threads a worker and `n_jobs` multiply.
 
@@ -37,6 +39,7 @@ made again elsewhere as if it had died.
 
     _estimators  fit and predict, lazily
     _tasks       arrays to named tasks and back
+    _targets     labels and numbers, checked and cut as the rows are
     _chunks      a chunk of rows and its index, on a worker
     _found       what a search found: merged, and made into distances, labels and means
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from typing import Any, Self
 
@@ -11,10 +12,12 @@ from dask.sizeof import sizeof
 from numpy.typing import NDArray
 
 from knnc.dask._found import Found
+from knnc.dask._targets import check_finite, classes_of
+from knnc.dask._tasks import check_block
 from knnc.engine.index import Index
 from knnc.engine.threads import effective_n_threads
 
-__all__ = ["Chunk", "make_chunk", "rows_of", "search_chunk", "task_threads"]
+__all__ = ["Chunk", "labels_of", "make_chunk", "rows_of", "search_chunk", "seen", "task_threads"]
 
 
 class Chunk:
@@ -31,8 +34,6 @@ class Chunk:
     def __init__(
         self, rows: NDArray[np.uint8], targets: NDArray[Any] | None, metric: str, algorithm: str
     ) -> None:
-        if rows.dtype != np.uint8:
-            raise TypeError(f"A chunk of X holds {rows.dtype}, and X said uint8.")
         if targets is not None and len(targets) != len(rows):
             raise ValueError(f"A chunk of X has {len(rows)} rows and that of y {len(targets)}.")
         self.rows = np.ascontiguousarray(rows)
@@ -80,25 +81,58 @@ sizeof.register(Chunk, _bytes_of)
 def task_threads(n_jobs: int | None) -> int:
     """Threads of a search in a task: those of one of its own, divided by tasks at a time."""
     n_threads = effective_n_threads(n_jobs)
-    if n_jobs is not None or threading.current_thread() is threading.main_thread():
-        return n_threads
-    try:
-        from distributed import get_worker
-
-        at_a_time: int = get_worker().state.nthreads
-    except (ImportError, ValueError):  # no cluster: Dask's own threads
-        at_a_time = dask.config.get("num_workers", None) or dask.system.CPU_COUNT
-    return max(1, n_threads // at_a_time)
+    return n_threads if n_jobs is not None else max(1, n_threads // _tasks_at_a_time())
 
 
-def make_chunk(rows: Any, targets: Any, metric: str, algorithm: str, n_jobs: int | None) -> Chunk:
-    """A chunk, ready to be searched."""
+def _tasks_at_a_time() -> int:
+    """Tasks that share the CPUs with this one.
+
+    Dask's processes run theirs on the main thread of a child, which is not told how many there
+    are: as many as CPUs, unless a file or the environment configured otherwise.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        try:
+            from distributed import get_worker
+
+            return int(get_worker().state.nthreads)
+        except (ImportError, ValueError):  # no cluster: Dask's own threads
+            pass
+    elif multiprocessing.parent_process() is None:
+        return 1
+    return dask.config.get("num_workers", None) or int(dask.system.CPU_COUNT)
+
+
+def make_chunk(
+    rows: Any,
+    targets: Any,
+    shape: tuple[int, ...],
+    metric: str,
+    algorithm: str,
+    n_jobs: int | None,
+) -> Chunk:
+    """A chunk, ready to be searched, of rows of this shape."""
+    check_block(rows, shape, "X")
+    if targets is not None:
+        targets = check_finite(targets)
     return Chunk(rows, targets, metric, algorithm).ready(n_jobs)
 
 
-def search_chunk(chunk: Chunk, queries: Any, k: int, first: int, n_jobs: int | None) -> Found:
-    """What a chunk finds for a block of queries."""
+def search_chunk(
+    chunk: Chunk, queries: Any, shape: tuple[int, ...], k: int, first: int, n_jobs: int | None
+) -> Found:
+    """What a chunk finds for a block of queries of this shape."""
+    check_block(queries, shape, "the queries")
     return chunk.search(queries, k, first, n_jobs)
+
+
+def labels_of(chunk: Chunk) -> list[NDArray[Any]]:
+    """The classes of each output in a chunk."""
+    assert chunk.targets is not None
+    return classes_of(chunk.targets)
+
+
+def seen(chunk: Chunk) -> None:
+    """Nothing of the targets in a chunk, but that they were looked at when it was made."""
 
 
 def rows_of(chunk: Chunk) -> NDArray[np.uint8]:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import dask
 import dask.array as da
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from knnc.dask._chunks import make_chunk, rows_of, search_chunk
-from knnc.dask._found import distances, indices, merge, predicted, without_self
-from knnc.dask._tasks import blocks_of, joined, known_lengths, rows_array, task
+import knnc.neighbors
+from knnc._state import unchanged_after_error
+from knnc.dask._chunks import Chunk, labels_of, make_chunk, rows_of, search_chunk, seen
+from knnc.dask._found import (
+    distances,
+    exact_distances,
+    indices,
+    merge_all,
+    predicted,
+    without_self,
+)
+from knnc.dask._targets import aligned, check_labels, labels_array, numbers_array
+from knnc.dask._tasks import blocks_of, columns_of, joined, rows_array, task
 from knnc.engine.threads import effective_n_threads
+from knnc.neighbors.base import _wants_exact
 from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
 
 __all__ = ["KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"]
@@ -25,6 +39,9 @@ _FAN_IN = 8
 
 class NearestNeighbors(BaseEstimator):
     """Exact nearest-neighbour search over rows that stay on Dask's workers.
+
+    What a fit uses is fixed by it, as with scikit-learn: of the parameters set afterwards only
+    `n_neighbors`, `weights` and `n_jobs` count, for what is asked for after that.
 
     Parameters
     ----------
@@ -40,10 +57,17 @@ class NearestNeighbors(BaseEstimator):
 
     Attributes
     ----------
+    effective_metric_ : str
+        The metric of this fit: "minkowski" is replaced by what it is with its p.
     n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of columns; only if X is a frame whose columns all have one.
     n_samples_fit_ : int
     """
 
+    _parameter_constraints = knnc.neighbors.NearestNeighbors._parameter_constraints
+
+    effective_metric_: str
     n_features_in_: int
     n_samples_fit_: int
 
@@ -67,22 +91,28 @@ class NearestNeighbors(BaseEstimator):
 
         Parameters
         ----------
-        X : dask array or ndarray of shape (n_samples, n_features), uint8
+        X : dask array, ndarray or frame of shape (n_samples, n_features), uint8
             Cut into chunks of rows of any sizes, empty ones among them.
         y : Ignored
 
         Returns
         -------
         self : object
+            If fit raises, it is what it was before.
 
         Raises
         ------
         TypeError, ValueError
-            If X or a parameter is not as stated.
+            If X or a parameter is not as stated. On a cluster fit does not wait for the indexes:
+            a chunk that is not what X says (its length, its dtype) raises in what is computed.
         """
-        return self._fit(X, None)
+        with unchanged_after_error(self):
+            self._validate_params()
+            self._fit_chunks(self._rows(X, reset=True), None, self._checked_metric())
+        return self
 
-    def _fit(self, X: Any, y: Any) -> Self:
+    def _checked_metric(self) -> EngineMetric:
+        """The metric that the parameters name; they are checked."""
         metric = engine_metric(self.metric, self.p)
         if metric is None:
             raise ValueError(
@@ -94,64 +124,76 @@ class NearestNeighbors(BaseEstimator):
         if self.algorithm == "pruned" and not metric.can_be_pruned:
             raise ValueError(f"algorithm='pruned' does not go with metric={self.metric!r}.")
         effective_n_threads(self.n_jobs)  # is it one?
-        X = rows_array(X, "X")
+        return metric
+
+    def _rows(self, X: Any, y: Any = "no_validation", *, reset: bool = False) -> Any:
+        """X in chunks of rows, with the columns that fit had in the same order; y is not None."""
+        rows = rows_array(X, "X")
+        validate_data(self, columns_of(X), y, reset=reset, skip_check_array=True)
+        return rows
+
+    def _fit_chunks(self, X: Any, y: Any, metric: EngineMetric) -> None:
         lengths = X.chunks[0]
         blocks = blocks_of(X)
         if y is None:
             targets: list[Any] = [None] * len(blocks)
         else:
-            targets = list(
-                y.rechunk({0: lengths, 1: -1} if y.ndim == 2 else {0: lengths}).to_delayed().ravel()
-            )
+            targets = blocks_of(y)
         how = metric.engine, self.algorithm, self.n_jobs
         chunks = [
-            task("knnc-index", make_chunk, block, target, *how)
-            for block, target in zip(blocks, targets, strict=True)
+            task("knnc-index", make_chunk, block, target, (length, X.shape[1]), *how)
+            for block, target, length in zip(blocks, targets, lengths, strict=True)
         ]
         self._chunks = dask.persist(*chunks)
         self._lengths = lengths
         self._starts = np.concatenate(([0], np.cumsum(lengths)))[:-1].tolist()
-        self.n_samples_fit_, self.n_features_in_ = (int(number) for number in X.shape)
-        return self
+        self.n_samples_fit_ = int(X.shape[0])
+        self.effective_metric_ = metric.name if self.metric == "minkowski" else self.metric
+        self.effective_metric_params_: dict[str, Any] = {}
 
     def kneighbors(
-        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+        self,
+        X: Any = None,
+        n_neighbors: int | None = None,
+        return_distance: bool | Literal["exact"] = True,
     ) -> Any:
         """Find the k nearest training rows of each query, lazily.
 
         Parameters
         ----------
-        X : dask array or ndarray of shape (n_queries, n_features), uint8, or None, default=None
+        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None, \
+                default=None
             None is leave-one-out, as with :class:`knnc.NearestNeighbors`.
         n_neighbors : int or None, default=None
-        return_distance : bool, default=True
+        return_distance : bool or "exact", default=True
+            "exact" is the integers that distances are computed from.
 
         Returns
         -------
-        neigh_dist : dask array of shape (n_queries, n_neighbors), float64
-            Only if `return_distance`.
+        neigh_dist : dask array of shape (n_queries, n_neighbors), float64 or int64
+            Only if `return_distance`. int64 if it is "exact".
         neigh_ind : dask array of shape (n_queries, n_neighbors), intp
             Both in chunks of rows as X.
 
         Raises
         ------
         TypeError, ValueError
-            If X or `n_neighbors` is not as stated, or there are not so many rows.
+            If X or `n_neighbors` is not as stated, or there are not so many rows. A chunk that is
+            not what X says (its length, its dtype) raises when the answer is computed.
         """
         check_is_fitted(self, "n_samples_fit_")
+        exact = _wants_exact(return_distance)
         found, lengths, k = self._found(X, n_neighbors)
-        metric, d = self._metric().name, self.n_features_in_
+        metric, d = self.effective_metric_, self.n_features_in_
         parts = [task("knnc-indices", indices, part) for part in found]
         ind = joined("knnc-indices", parts, lengths, (k,), np.intp)
         if not return_distance:
             return ind
+        if exact:
+            parts = [task("knnc-exact-distances", exact_distances, part) for part in found]
+            return joined("knnc-exact-distances", parts, lengths, (k,), np.int64), ind
         parts = [task("knnc-distances", distances, part, metric, d) for part in found]
         return joined("knnc-distances", parts, lengths, (k,), np.float64), ind
-
-    def _metric(self) -> EngineMetric:
-        metric = engine_metric(self.metric, self.p)
-        assert metric is not None
-        return metric
 
     def _found(self, X: Any, n_neighbors: int | None) -> tuple[list[Any], tuple[int, ...], int]:
         """Lazily what is found for each block of queries, and the lengths of the blocks."""
@@ -167,40 +209,44 @@ class NearestNeighbors(BaseEstimator):
                 f"n_neighbors = {k}, n_samples_fit = {self.n_samples_fit_}"
             )
         if X is None:
-            blocks = [task("knnc-rows", rows_of, chunk) for chunk in self._chunks]
-            found = [
-                task("knnc-without-self", without_self, self._found_for(block, k + 1), start, k)
-                for block, start in zip(blocks, self._starts, strict=True)
-            ]
+            found = []
+            for chunk, start, length in zip(self._chunks, self._starts, self._lengths, strict=True):
+                nearest = self._found_for(task("knnc-rows", rows_of, chunk), length, k + 1)
+                found.append(task("knnc-without-self", without_self, nearest, start, k))
             return found, self._lengths, k
-        X = rows_array(X, "X")
-        if X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input."
-            )
-        return [self._found_for(block, k) for block in blocks_of(X)], X.chunks[0], k
+        X = self._rows(X)
+        lengths = X.chunks[0]
+        found = [
+            self._found_for(block, length, k)
+            for block, length in zip(blocks_of(X), lengths, strict=True)
+        ]
+        return found, lengths, k
 
-    def _found_for(self, block: Any, k: int) -> Any:
+    def _found_for(self, block: Any, length: int, k: int) -> Any:
+        """Lazily the k nearest rows of all chunks for each query of a block of this length."""
+        shape = length, self.n_features_in_
         parts = [
-            task("knnc-search-chunk", search_chunk, chunk, block, k, start, self.n_jobs)
-            for chunk, start, length in zip(self._chunks, self._starts, self._lengths, strict=True)
-            if length
+            task("knnc-search-chunk", search_chunk, chunk, block, shape, k, start, self.n_jobs)
+            for chunk, start, n_rows in zip(self._chunks, self._starts, self._lengths, strict=True)
+            if n_rows
         ]
         while len(parts) > 1:
             groups = [parts[i : i + _FAN_IN] for i in range(0, len(parts), _FAN_IN)]
             parts = [
-                task("knnc-merge", merge, group, k) if len(group) > 1 else group[0]
+                task("knnc-merge", merge_all, k, *group) if len(group) > 1 else group[0]
                 for group in groups
             ]
         return parts[0]
 
 
-class _Supervised(NearestNeighbors):
+class _Supervised(MultiOutputMixin, NearestNeighbors):
     """The nearest rows and their targets, which stay with the rows."""
 
     # The classes of each output; None: the targets are numbers.
-    _classes: list[Any] | None = None
+    _classes: list[NDArray[Any]] | None = None
+    # () or (n_outputs,).
+    _outputs: tuple[int, ...]
+    _targets_dtype: np.dtype[Any]
 
     def __init__(
         self,
@@ -216,66 +262,81 @@ class _Supervised(NearestNeighbors):
         self.weights = weights
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Make an index of each chunk, where it is, and find the classes if there are any.
+        """Make an index of each chunk, where it is, and look at the targets.
 
         Parameters
         ----------
-        X : dask array or ndarray of shape (n_samples, n_features), uint8
+        X : dask array, ndarray or frame of shape (n_samples, n_features), uint8
             Cut into chunks of rows of any sizes, empty ones among them.
         y : dask array or array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels of a classifier, numbers of a regressor. They stay with the rows.
+            Labels of a classifier, numbers of a regressor. They stay with the rows. A dask array
+            is computed once, and looked at where it is; fit waits for that, and for the indexes.
 
         Returns
         -------
         self : object
+            If fit raises, it is what it was before.
 
         Raises
         ------
         TypeError, ValueError
-            If X, y or a parameter is not as stated.
+            If X, y or a parameter is not as stated: if y holds NaN or infinity, or a classifier's
+            y numbers that are not whole. If y is a dask array, so does a chunk of X or y that is
+            not what the array says; otherwise, on a cluster, what is computed later raises.
         """
-        if self.weights not in ("uniform", "distance", None) and not callable(self.weights):
-            raise ValueError(
-                f"weights must be 'uniform', 'distance', a callable or None, got {self.weights!r}."
-            )
-        X = rows_array(X, "X")
-        y = known_lengths(y if isinstance(y, da.Array) else da.from_array(np.asarray(y)))
-        if y.ndim not in (1, 2) or len(y) != len(X):
-            raise ValueError(f"y must have a target for each of the {len(X)} rows, got {y.shape}.")
-        self._fit(X, y)
-        self._outputs = y.shape[1:]
-        self._see_targets(y)
+        with unchanged_after_error(self):
+            self._validate_params()
+            metric = self._checked_metric()
+            rows = self._rows(X, y, reset=True)
+            targets = self._targets(y, rows.chunks[0])
+            self._outputs, self._targets_dtype = targets.shape[1:], targets.dtype
+            self._fit_chunks(rows, targets, metric)
+            if isinstance(y, da.Array):
+                what = self._see
+                self._know(dask.compute(*(task("knnc-targets", what, c) for c in self._chunks)))
         return self
 
-    def _see_targets(self, y: Any) -> None:
-        """What is to be known of all targets."""
+    # What a chunk tells of its targets, which it has looked at when it was made.
+    _see: Callable[[Chunk], Any] = staticmethod(seen)
+
+    def _targets(self, y: Any, lengths: tuple[int, ...]) -> Any:
+        """The targets in chunks of these lengths; those in memory have been looked at."""
+        return numbers_array(y, lengths)
+
+    def _know(self, told: Sequence[Any]) -> None:
+        """Make something of what the chunks tell."""
 
     def predict(self, X: Any) -> Any:
         """The label, or the number, of each query, lazily.
 
         Parameters
         ----------
-        X : dask array or ndarray of shape (n_queries, n_features), uint8, or None
+        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
             None predicts each training row from the others.
 
         Returns
         -------
         y : dask array of shape (n_queries,) or (n_queries, n_outputs)
-            In chunks of rows as X. What a regressor predicts is float64.
+            In chunks of rows as X. What a regressor predicts is float64, or float32 for such
+            targets and uniform weights.
         """
         check_is_fitted(self, "n_samples_fit_")
-        dtype = np.float64 if self._classes is None else self._classes[0].dtype
-        return self._predict(X, "predict", self._outputs, dtype)
+        return self._predict(X, "predict", self._outputs, self._predicted_dtype())
+
+    def _predicted_dtype(self) -> Any:
+        if self.weights in ("uniform", None):
+            return np.mean(np.zeros(1, self._targets_dtype)).dtype
+        return np.float64
 
     def _predict(self, X: Any, method: str, shape: tuple[int, ...], dtype: Any) -> Any:
         found, lengths, _ = self._found(X, None)
         name = f"knnc-{method.replace('_', '-')}"
-        how = method, self.weights, self._classes, self._metric().name, self.n_features_in_
+        how = method, self.weights, self._classes, self.effective_metric_, self.n_features_in_
         parts = [task(name, predicted, part, *how) for part in found]
         return joined(name, parts, lengths, shape, dtype)
 
 
-class KNeighborsClassifier(_Supervised):
+class KNeighborsClassifier(ClassifierMixin, _Supervised):
     """Classification by the votes of the nearest rows, which stay on Dask's workers.
 
     Parameters
@@ -289,23 +350,49 @@ class KNeighborsClassifier(_Supervised):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,), or a list of them
-    n_features_in_ : int
-    n_samples_fit_ : int
+    outputs_2d_ : bool
+        Whether `classes_` is a list: whether y had several columns.
+    n_features_in_, feature_names_in_, n_samples_fit_, effective_metric_
+        As :class:`NearestNeighbors` has them.
     """
 
-    classes_: Any
+    _parameter_constraints = knnc.neighbors.KNeighborsClassifier._parameter_constraints
+    _see = staticmethod(labels_of)
 
-    def _see_targets(self, y: Any) -> None:
-        columns = [y[:, i] for i in range(y.shape[1])] if y.ndim == 2 else [y]
-        self._classes = list(dask.compute(*(da.unique(column) for column in columns)))
-        self.classes_ = self._classes if y.ndim == 2 else self._classes[0]
+    classes_: Any
+    outputs_2d_: bool
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _targets(self, y: Any, lengths: tuple[int, ...]) -> Any:
+        targets, classes = labels_array(y, lengths)
+        self.outputs_2d_ = targets.ndim == 2
+        if classes is not None:
+            self._name(classes)
+        return targets
+
+    def _know(self, told: Sequence[Any]) -> None:
+        classes = [np.unique(np.concatenate(parts)) for parts in zip(*told, strict=True)]
+        check_labels(classes)
+        self._name(classes)
+
+    def _name(self, classes: list[NDArray[Any]]) -> None:
+        self._classes = classes
+        self.classes_ = classes if self.outputs_2d_ else classes[0]
+
+    def _predicted_dtype(self) -> Any:
+        assert self._classes is not None
+        return self._classes[0].dtype
 
     def predict_proba(self, X: Any) -> Any:
         """The share of each class in the votes, lazily.
 
         Parameters
         ----------
-        X : dask array or ndarray of shape (n_queries, n_features), uint8, or None
+        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
 
         Returns
         -------
@@ -321,13 +408,38 @@ class KNeighborsClassifier(_Supervised):
             raise ValueError("predict_proba is for one output.")
         return self._predict(X, "predict_proba", (len(self.classes_),), np.float64)
 
-    def score(self, X: Any, y: Any) -> float:
-        """The share of queries, or None for the training rows, with the right label; computed."""
-        right = self.predict(X) == (y if isinstance(y, da.Array) else np.asarray(y))
-        return float((right.all(axis=1) if right.ndim == 2 else right).mean().compute())
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of `predict(X)`: the share of queries with the right label; computed.
+
+        Parameters
+        ----------
+        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
+            None scores each training row's prediction from the others.
+        y : dask array or array-like of shape (n_queries,) or (n_queries, n_outputs)
+            The right labels; with several outputs all must be right.
+        sample_weight : dask array or array-like of shape (n_queries,) or None, default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            Between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If y or the weights are not as stated.
+        """
+        predicted = self.predict(X)
+        right = predicted == aligned(y, predicted, "y")
+        if right.ndim == 2:
+            right = right.all(axis=1)
+        if sample_weight is not None:
+            sample_weight = aligned(sample_weight, right, "sample_weight")
+        return float(da.average(right, weights=sample_weight).compute())
 
 
-class KNeighborsRegressor(_Supervised):
+class KNeighborsRegressor(RegressorMixin, _Supervised):
     """Regression by the mean of the nearest rows' targets, which stay on Dask's workers.
 
     Parameters
@@ -340,6 +452,34 @@ class KNeighborsRegressor(_Supervised):
 
     Attributes
     ----------
-    n_features_in_ : int
-    n_samples_fit_ : int
+    n_features_in_, feature_names_in_, n_samples_fit_, effective_metric_
+        As :class:`NearestNeighbors` has them.
     """
+
+    _parameter_constraints = knnc.neighbors.KNeighborsRegressor._parameter_constraints
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Coefficient of determination of `predict(X)`; computed.
+
+        Parameters
+        ----------
+        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
+            None scores each training row's prediction from the others.
+        y : dask array or array-like of shape (n_queries,) or (n_queries, n_outputs)
+            The right targets. They and the predictions come to where this is called.
+        sample_weight : dask array or array-like of shape (n_queries,) or None, default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        score : float
+            1 is best; a constant mean scores 0, and what is worse less. Of several outputs the
+            mean.
+
+        Raises
+        ------
+        ValueError
+            If y or the weights are not as stated.
+        """
+        y, predicted, sample_weight = dask.compute(y, self.predict(X), sample_weight)
+        return float(r2_score(y, predicted, sample_weight=sample_weight))

@@ -11,7 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 import knnc.neighbors
 from knnc.neighbors.metrics import ENGINE_METRICS
 
-__all__ = ["Found", "distances", "indices", "merge", "predicted", "without_self"]
+__all__ = [
+    "Found",
+    "distances",
+    "exact_distances",
+    "indices",
+    "merge",
+    "merge_all",
+    "predicted",
+    "without_self",
+]
 
 Int64 = NDArray[np.int64]
 # Distances, row indices and, for an estimator with targets, the targets of these rows.
@@ -30,6 +39,15 @@ def merge(parts: Sequence[Found], k: int) -> Found:
     return np.take_along_axis(dist, order, axis=1), np.take_along_axis(ind, order, axis=1), targets
 
 
+def merge_all(k: int, *parts: Found) -> Found:
+    """The same of parts that are arguments, which is how a graph keeps what they are made from.
+
+    In a list of Delayed, `dask.delayed` reduces each to its graph, and the futures in it, of
+    chunks that workers hold, are forgotten with the estimator.
+    """
+    return merge(parts, k)
+
+
 def without_self(found: Found, first: int, k: int) -> Found:
     """Of k + 1 neighbours of the rows from `first` on the k that are not a row itself."""
     dist, ind, targets = found
@@ -45,6 +63,11 @@ def without_self(found: Found, first: int, k: int) -> Found:
 def distances(found: Found, metric: str, n_features: int) -> NDArray[np.float64]:
     """The distances, as :class:`knnc.NearestNeighbors` returns them."""
     return ENGINE_METRICS[metric].to_float(found[0], 1, n_features)
+
+
+def exact_distances(found: Found) -> Int64:
+    """The integers that distances are computed from."""
+    return found[0]
 
 
 def indices(found: Found) -> NDArray[np.intp]:

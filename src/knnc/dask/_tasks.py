@@ -11,11 +11,22 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-__all__ = ["blocks_of", "joined", "known_lengths", "rows_array", "task"]
+__all__ = [
+    "blocks_of",
+    "check_block",
+    "columns_of",
+    "joined",
+    "known_lengths",
+    "rows_array",
+    "task",
+]
 
 
 def task(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """A call of a function without side effects, lazily; Dask's dashboard shows it as `name`."""
+    """A call of a function without side effects, lazily; Dask's dashboard shows it as `name`.
+
+    What is lazy among the arguments stands by itself, not in a list: see :func:`merge_all`.
+    """
     key = f"{name}-{tokenize(name, *arguments)}"
     return dask.delayed(function, pure=True)(*arguments, dask_key_name=key)
 
@@ -29,7 +40,9 @@ def known_lengths(array: Any) -> Any:
 
 def rows_array(X: Any, name: str) -> Any:
     """X as a dask array in chunks of whole rows."""
-    if not isinstance(X, da.Array):
+    if _is_lazy_frame(X):
+        X = X.to_dask_array()
+    elif not isinstance(X, da.Array):
         X = np.asarray(X)
     if X.dtype != np.uint8:
         raise TypeError(f"{name} must be uint8 for knnc.dask, got {X.dtype}.")
@@ -41,6 +54,23 @@ def rows_array(X: Any, name: str) -> Any:
     if 0 in X.shape:
         raise ValueError(f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s).")
     return X.rechunk({1: -1})
+
+
+def _is_lazy_frame(X: Any) -> bool:
+    return dask.is_dask_collection(X) and hasattr(X, "to_dask_array")
+
+
+def columns_of(X: Any) -> Any:
+    """What scikit-learn finds the names of columns in: of a frame of Dask one without rows."""
+    return X._meta if _is_lazy_frame(X) else X
+
+
+def check_block(block: Any, shape: tuple[int, ...], name: str) -> None:
+    """Whether a block of an array of bytes is what the array said it is."""
+    if block.dtype != np.uint8:
+        raise TypeError(f"A chunk of {name} holds {block.dtype}, and {name} said uint8.")
+    if block.shape != shape:
+        raise ValueError(f"A chunk of {name} has shape {block.shape}, and {name} said {shape}.")
 
 
 def blocks_of(X: Any) -> list[Any]:
