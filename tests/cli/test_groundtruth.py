@@ -1,9 +1,8 @@
-"""``knnc groundtruth``: exact neighbours of many queries, in files, and whatever stops it."""
+"""``knnc groundtruth``: exact neighbours of many queries, in files."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 import knnc
-from knnc.datasets import read_neighbors
 from tests.datasets.test_vectors import write_vectors
 from tests.oracle import oracle_kneighbors
 
@@ -21,58 +19,33 @@ from .conftest import Program
 pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
 
 from knnc.cli import _groundtruth
-from knnc.engine import stream
 
-RNG = np.random.default_rng(0)
-ROWS, QUERIES = RNG.integers(0, 6, (5000, 24), np.uint8), RNG.integers(0, 6, (700, 24), np.uint8)
-EXPECTED = oracle_kneighbors(ROWS, QUERIES, 10, "sqeuclidean")
-
-
-class _Killed(BaseException):
-    pass
+from .groundtruth_support import (
+    QUERIES,
+    RNG,
+    ROWS,
+    Files,
+    Killed,
+    check,
+    run,
+    streaming,
+    write_files,
+)
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> tuple[Path, Path, Path]:
-    base = write_vectors(tmp_path / "base.u8bin", ROWS)
-    return base, write_vectors(tmp_path / "queries.u8bin", QUERIES), tmp_path / "truth.ibin"
+def files(tmp_path: Path) -> Files:
+    return write_files(tmp_path)
 
 
-def _check(path: Path, expected: Any = EXPECTED) -> None:
-    dist, ind = read_neighbors(path)
-    np.testing.assert_array_equal(ind, expected[1])
-    np.testing.assert_array_equal(dist, expected[0].astype(np.float32))
-
-
-def _run(files: tuple[Path, Path, Path], **changes: Any) -> None:
-    options: dict[str, Any] = {
-        "k": 10,
-        "metric": "euclidean",
-        "threads": 2,
-        "max_memory": None,
-        "restart": False,
-    }
-    _groundtruth.run(files[0], files[1], output=files[2], **{**options, **changes})
-
-
-def _stream(monkeypatch: pytest.MonkeyPatch, job: type = _groundtruth._Job) -> None:
-    """Small chunks of rows from the disk, small blocks of queries, heaps saved at every chance."""
-    monkeypatch.setattr(stream, "MOST_BYTES", 16_000)
-    monkeypatch.setattr(stream, "FEWEST_BYTES", 1)
-    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SHARE", 1e9)
-    monkeypatch.setattr(job, "_index_in_memory", lambda self: None)
-    monkeypatch.setattr(job, "_block", lambda self, _: self._block_of_heaps or 300)
-
-
-def test_the_command(knnc_here: Program, files: tuple[Path, Path, Path]) -> None:
+def test_the_command(knnc_here: Program, files: Files) -> None:
     base, queries, output = files
     result = knnc_here("groundtruth", base, queries, "-k", 10, "-o", output, "--threads", 2)
     assert (result.code, result.err) == (0, "")
     assert "10 neighbours of each of 700 queries among 5,000 vectors" in result.out.replace(
         "\n", " "
     )
-    _check(output)
+    check(output)
     assert sorted(os.listdir(base.parent)) == ["base.u8bin", "queries.u8bin", "truth.ibin"]
 
 
@@ -82,16 +55,16 @@ def test_every_kind_of_file(
     suffix: str, streamed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if streamed:
-        _stream(monkeypatch)
+        streaming(monkeypatch)
     base = write_vectors(tmp_path / f"base{suffix}", ROWS)
     queries = write_vectors(tmp_path / f"queries{suffix}", QUERIES)
-    _run((base, queries, tmp_path / "truth"))
-    _check(tmp_path / "truth")
+    run((base, queries, tmp_path / "truth.ibin"))
+    check(tmp_path / "truth.ibin")
 
 
-def test_manhattan_distances(files: tuple[Path, Path, Path]) -> None:
-    _run(files, metric="manhattan", k=3)
-    _check(files[2], oracle_kneighbors(ROWS, QUERIES, 3, "manhattan"))
+def test_manhattan_distances(files: Files) -> None:
+    run(files, metric="manhattan", k=3)
+    check(files[2], oracle_kneighbors(ROWS, QUERIES, 3, "manhattan"))
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -99,12 +72,12 @@ def test_manhattan_distances(files: tuple[Path, Path, Path]) -> None:
 def test_a_run_goes_on_where_the_last_one_ended(
     streamed: bool,
     n_times: int,
-    files: tuple[Path, Path, Path],
+    files: Files,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if streamed:
-        _stream(monkeypatch)
+        streaming(monkeypatch)
     else:
         monkeypatch.setattr(_groundtruth, "BLOCK_WORK", 1)
     save, saved = _groundtruth._Job._save, 0
@@ -114,13 +87,13 @@ def test_a_run_goes_on_where_the_last_one_ended(
         save(self, heaps)
         saved += 1
         if saved % 2 == 0 and saved <= 2 * n_times:
-            raise _Killed
+            raise Killed
 
     monkeypatch.setattr(_groundtruth._Job, "_save", die)
     shares = []
     for _ in range(n_times if streamed else 1):
-        with pytest.raises(_Killed):
-            _run(files)
+        with pytest.raises(Killed):
+            run(files)
         assert not files[2].exists()
         job = _groundtruth._Job(ROWS, QUERIES, 10, files[2], "sqeuclidean", 1, 1 << 30)
         job.resume(_groundtruth._fingerprint(files[0], files[1], 10, "euclidean"), False)
@@ -129,103 +102,13 @@ def test_a_run_goes_on_where_the_last_one_ended(
     assert shares[0] > 0
     calls: list[tuple[int, int]] = []
     with knnc.progress(lambda *call: calls.append(call)):
-        _run(files)
+        run(files)
     assert calls[0][0] >= shares[-1] * len(QUERIES) - 1
     assert calls == sorted(set(calls))
     assert calls[-1] == (len(QUERIES), len(QUERIES))
     assert "the last" in capsys.readouterr().out
-    _check(files[2])
+    check(files[2])
     assert sorted(os.listdir(files[2].parent)) == ["base.u8bin", "queries.u8bin", "truth.ibin"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
-def test_a_killed_run(knnc_child: Program, files: tuple[Path, Path, Path]) -> None:
-    code = """
-import os, sys
-from knnc.cli import _groundtruth, main
-from knnc.engine import stream
-stream.MOST_BYTES, stream.FEWEST_BYTES, _groundtruth.CHECKPOINT_SECONDS = 16_000, 1, 0
-_groundtruth.CHECKPOINT_SHARE = 1e9
-_groundtruth._Job._index_in_memory = lambda self: None
-save, saved = _groundtruth._Job._save, []
-def die(self, heaps):
-    save(self, heaps)
-    saved.append(1)
-    if len(saved) == 5:
-        os.kill(os.getpid(), 9)
-_groundtruth._Job._save = die
-sys.exit(main())
-"""
-    arguments = ["groundtruth", *files[:2], "-k", 10, "-o", files[2]]
-    assert knnc_child(*arguments, code=code).code == -9
-    assert not files[2].exists()
-    result = knnc_child(*arguments)
-    assert result.code == 0, result.err
-    assert "the last" in result.out
-    _check(files[2])
-
-
-def test_what_an_earlier_run_left_of_other_files(
-    knnc_here: Program, files: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(*_: object) -> None:
-        raise _Killed
-
-    with monkeypatch.context() as patch:
-        _stream(patch)
-        patch.setattr(_groundtruth.NeighborsFile, "write", die)
-        with pytest.raises(_Killed):
-            _run(files)
-    arguments = ["groundtruth", *files[:2], "-o", files[2]]
-    result = knnc_here(*arguments, "-k", 9)
-    assert result.code == 1
-    assert "search of other files" in result.err
-    assert knnc_here(*arguments, "-k", 9, "--restart").code == 0
-    assert read_neighbors(files[2])[0].shape == (700, 9)
-
-
-def test_a_damaged_progress_file(
-    knnc_here: Program, files: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Refused, in words; one whose numbers do not fit its arrays too."""
-    base, queries, output = files
-    left = output.with_name("truth.ibin.progress")
-    arguments = ["groundtruth", base, queries, "-k", 10, "-o", output]
-    left.write_bytes(b"junk" * 99)
-    result = knnc_here(*arguments)
-    assert (result.code, "cannot" in result.err or "not a file" in result.err) == (1, True)
-    fingerprint = _groundtruth._fingerprint(base, queries, 10, "euclidean")
-    heaps = {"dist": np.zeros((3, 10), np.int64), "ind": np.zeros((3, 10), np.int64)}
-    good = {"fingerprint": fingerprint, "n_done": 0, "n_rows_done": 7, "block": 3, **heaps}
-    for change in (
-        {"block": 4},
-        {"n_rows_done": -1},
-        {"n_rows_done": 5000},
-        {"n_done": 701},
-        {"dist": np.zeros((3, 9), np.int64)},
-        {"ind": np.zeros((3, 10), np.int32)},
-    ):
-        _groundtruth.write_archive(left, "groundtruth", {**good, **change})
-        assert knnc_here(*arguments).code == 1
-        assert not output.exists()
-
-
-def test_answers_that_are_gone(
-    files: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the progress file says is done has to be there."""
-    base, queries, output = files
-    fingerprint = _groundtruth._fingerprint(base, queries, 10, "euclidean")
-    said = {"fingerprint": fingerprint, "n_done": 300, "n_rows_done": 0, "block": 0}
-    progress, partial = (output.with_name(f"truth.ibin.{end}") for end in ("progress", "partial"))
-    for left in (None, b"", b"x" * 99):
-        _groundtruth.write_archive(progress, "groundtruth", said)
-        if left is not None:
-            partial.write_bytes(left)
-        with pytest.raises(ValueError, match="is of a search of other files"):
-            _run(files)
-    _run(files, restart=True)
-    _check(output)
 
 
 def test_files_are_known_by_their_ends_and_their_time(tmp_path: Path) -> None:
@@ -289,7 +172,7 @@ def test_heaps_are_saved_when_it_is_time_to(
 def test_memory_is_in_mebibytes(
     max_memory: int | None,
     expected: int,
-    files: tuple[Path, Path, Path],
+    files: Files,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limits = []
@@ -300,14 +183,12 @@ def test_memory_is_in_mebibytes(
         return index(job)
 
     monkeypatch.setattr(_groundtruth._Job, "_index_in_memory", noted)
-    _run(files, max_memory=max_memory)
+    run(files, max_memory=max_memory)
     assert limits == [expected]
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_the_vectors_are_not_overwritten(
-    which: int, knnc_here: Program, files: tuple[Path, Path, Path]
-) -> None:
+def test_the_vectors_are_not_overwritten(which: int, knnc_here: Program, files: Files) -> None:
     before = files[which].read_bytes()
     other = files[which].with_name("other.ibin")
     os.link(files[which], other)
@@ -327,14 +208,17 @@ def test_the_vectors_are_not_overwritten(
         (1, "base.u8bin", "narrow.npy", "24 features"),
         (1, "base.u8bin", "queries.txt", "are called"),
         (1, "none.u8bin", "queries.u8bin", "No such file"),
+        (1, "base.u8bin", "queries.u8bin", "files of neighbours are called .ibin"),
     ],
 )
 def test_what_is_refused(
-    k: int, base: str, queries: str, why: str, knnc_here: Program, files: tuple[Path, Path, Path]
+    k: int, base: str, queries: str, why: str, knnc_here: Program, files: Files
 ) -> None:
     folder = files[0].parent
     np.save(folder / "narrow.npy", QUERIES[:, :5])
-    result = knnc_here("groundtruth", folder / base, folder / queries, "-k", k, "-o", files[2])
+    output = files[2].with_suffix(".txt" if ".ibin" in why else ".ibin")
+    before = sorted(os.listdir(folder))
+    result = knnc_here("groundtruth", folder / base, folder / queries, "-k", k, "-o", output)
     assert result.code == 1
     assert why in " ".join(result.err.split())
-    assert not files[2].exists()
+    assert sorted(os.listdir(folder)) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import subprocess
@@ -396,6 +397,49 @@ def test_values_that_are_none_of_a_file(value: Any, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"test|inner"):
         archive.write_archive(tmp_path / "file", "test", {"inner": [value]})
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o666, 0o640, 0o444])
+def test_a_file_keeps_the_mode_of_the_one_it_replaces(
+    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen, changed = tmp_path / "file", [], []
+    write, chmod = archive._write, os.chmod
+
+    def looked_at(file: Any, *rest: Any) -> None:
+        seen.append(os.fstat(file.fileno()).st_mode & 0o777)
+        write(file, *rest)
+
+    monkeypatch.setattr(archive, "_write", looked_at)
+    before = os.umask(0o027)
+    try:
+        archive.write_archive(path, "test", {})
+        path.chmod(mode)
+        monkeypatch.setattr(os, "chmod", lambda *args: (changed.append(args), chmod(*args)))
+        archive.write_archive(path, "test", {"a": 1})
+    finally:
+        os.umask(before)
+    assert seen == [0o640, mode]
+    # It is never more than that: what it lacks after the umask is added.
+    assert len(changed) == bool(mode & 0o027)
+    assert path.stat().st_mode & 0o777 == mode
+    assert archive.read_archive(path, map_it=False, verify=True)[1] == {"a": 1}
+
+
+def test_a_full_disk_is_an_error_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "file"
+    archive.write_archive(path, "test", {"a": 1})
+    monkeypatch.setattr(archive, "_write", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*file'"):
+        archive.write_archive(path, "test", {"a": 2})
+    assert os.listdir(tmp_path) == ["file"]
+    assert archive.read_archive(path, map_it=False, verify=True)[1] == {"a": 1}
 
 
 def test_the_contents_are_as_documented(good: Path) -> None:

@@ -2,14 +2,18 @@
 
 A run that ends early leaves two files beside its output: OUTPUT.partial, which has the answers so
 far in their places, and OUTPUT.progress, which says how far it came and has the heaps of the
-queries that are being searched. The next run with the same files goes on from there.
+queries that are being searched. The next run with the same files goes on from there. A run that
+is killed may leave OUTPUT.lock too, which means nothing without its process.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,7 +22,8 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-from knnc.cli._console import progress_bar
+from knnc.cli._alone import alone_with
+from knnc.cli._console import on_terminal, progress_bar
 from knnc.datasets._vectors import NeighborsFile, read_vectors
 from knnc.engine.archive import read_archive, write_archive
 from knnc.engine.index import Index
@@ -31,10 +36,13 @@ from knnc.engine.threads import effective_n_threads
 # Seconds between two times that the heaps are saved, and the most of the time that this may take.
 CHECKPOINT_SECONDS = 30.0
 CHECKPOINT_SHARE = 0.05
+# Seconds between two lines that say how far it is, where no terminal shows a bar.
+LINE_SECONDS = 60.0
 # Multiplications of a block of queries that is searched at once, where the rows are in memory.
 BLOCK_WORK = 1 << 40
 _METRICS = {"euclidean": "sqeuclidean", "manhattan": "manhattan"}
 _ENDS = 1 << 16
+_MOST_CRC = (1 << 32) - 1
 
 Bytes = NDArray[np.uint8]
 
@@ -51,9 +59,35 @@ def run(
     restart: bool,
 ) -> None:
     """Search, and write the neighbours and what it took."""
+    rows, asked = _vectors(base, queries, k, output)
+    if max_memory is None:
+        limit = int(min(sklearn.get_config()["working_memory"], 1 << 40)) << 20
+    else:
+        limit = max_memory << 20
+    with alone_with(output):
+        job = _Job(rows, asked, k, output, _METRICS[metric], effective_n_threads(threads), limit)
+        job.resume(_fingerprint(base, queries, k, metric), restart)
+        if job.was_complete:
+            print(f"{output}: complete, by an earlier run")
+            return
+        start, began = job.done(), perf_counter()
+        with progress_bar("Searching") if on_terminal() else _progress_lines():
+            job.run()
+        seconds = perf_counter() - began
+    resumed = f", the last {1 - start:.0%} of them" if start else ""
+    print(
+        f"{output}: {k} neighbours of each of {len(asked):,} queries among {len(rows):,} vectors "
+        f"in {seconds:.1f} s{resumed}"
+    )
+
+
+def _vectors(base: Path, queries: Path, k: int, output: Path) -> tuple[Bytes, Bytes]:
+    """The vectors and the queries, once it is clear that the neighbours can be written."""
     rows, asked = read_vectors(base), read_vectors(queries)
     if output.exists() and any(output.samefile(path) for path in (base, queries)):
         raise ValueError(f"{output} holds the vectors: the neighbours go to another file.")
+    if output.suffix != ".ibin":
+        raise ValueError(f"{output}: files of neighbours are called .ibin.")
     if rows.shape[1] != asked.shape[1]:
         raise ValueError(
             f"{base} has vectors of {rows.shape[1]} features, {queries} of {asked.shape[1]}."
@@ -62,21 +96,35 @@ def run(
         raise ValueError(f"There are no {k} neighbours: {base} has {len(rows)} vectors.")
     if len(rows) >= 1 << 32:
         raise ValueError(f"{base} has {len(rows)} vectors; indices of an .ibin file have 32 bits.")
-    if max_memory is None:
-        limit = int(min(sklearn.get_config()["working_memory"], 1 << 40)) << 20
-    else:
-        limit = max_memory << 20
-    job = _Job(rows, asked, k, output, _METRICS[metric], effective_n_threads(threads), limit)
-    job.resume(_fingerprint(base, queries, k, metric), restart)
-    start, began = job.done(), perf_counter()
-    with progress_bar("Searching"):
-        job.run()
-    seconds = perf_counter() - began
-    resumed = f", the last {1 - start:.0%} of them" if start else ""
-    print(
-        f"{output}: {k} neighbours of each of {len(asked):,} queries among {len(rows):,} vectors "
-        f"in {seconds:.1f} s{resumed}"
-    )
+    return rows, asked
+
+
+@contextmanager
+def _progress_lines() -> Iterator[None]:
+    """Say on standard error now and then how far the search inside is."""
+    outer = current()
+    last = began = perf_counter()
+    first: int | None = None
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last, first
+        if outer is not None:
+            outer(done, total)
+        now = perf_counter()
+        first = done if first is None else first
+        if now - last < LINE_SECONDS:
+            return
+        last = now
+        left = ""
+        if done > first:  # what an earlier run did took none of this one's time
+            seconds = (now - began) * (total - done) / (done - first)
+            left = f", about {timedelta(seconds=round(seconds))} left"
+        said = f"Searching: {done:,} of {total:,} queries ({done / total:.1%}){left}"
+        with suppress(OSError):  # that nobody reads them any more is no reason to end
+            print(said, file=sys.stderr, flush=True)
+
+    with progress(tell):
+        yield
 
 
 def _fingerprint(base: Path, queries: Path, k: int, metric: str) -> list[Any]:
@@ -128,6 +176,8 @@ class _Job:
         self._partial_file = output.with_name(f"{output.name}.partial")
         # Queries that have their answers; rows that the heaps of the next ones have seen.
         self.n_done, self.n_rows_done = 0, 0
+        self._checksums = [0, 0]
+        self.was_complete = False
         self._heaps: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
         self._block_of_heaps = 0
 
@@ -137,26 +187,42 @@ class _Job:
         Raises
         ------
         ValueError
-            If it searched other files, or in another way.
+            If it searched other files, or in another way, or its answers are gone.
         """
         self._fingerprint = fingerprint
-        if not self._progress_file.exists() or restart:
+        if restart:
+            # Before the answers are: it must not speak of them when they are of another run.
+            self._progress_file.unlink(missing_ok=True)
+        if not self._progress_file.exists():
             return
         said = read_archive(self._progress_file, map_it=False, verify=True)[1]
-        size = NeighborsFile.n_bytes(len(self.queries), self.k)
-        has_answers = self._partial_file.exists() and self._partial_file.stat().st_size == size
-        if said.get("fingerprint") != fingerprint or (said.get("n_done") and not has_answers):
+        if said.get("fingerprint") != fingerprint:
             raise ValueError(
                 f"{self._progress_file} is of a search of other files, or for other neighbours: "
                 "remove it, or say --restart"
             )
         self.n_done = count_of(said, "n_done", 0, len(self.queries))
+        self._checksums = [count_of(said, f"crc32_{of}", 0, _MOST_CRC) for of in ("ind", "dist")]
+        if self.n_done and not self._has_answers(self._partial_file):
+            self.was_complete = self.n_done == len(self.queries) and self._has_answers(self.output)
+            if not self.was_complete:
+                raise ValueError(
+                    f"{self._partial_file} has not the answers that {self._progress_file} says are "
+                    "there: remove both, or say --restart"
+                )
+            # The earlier run was killed after it had put the output in its place.
+            self._progress_file.unlink()
+            return
         self.n_rows_done = count_of(said, "n_rows_done", 0, len(self.rows) - 1)
         if self.n_rows_done:
             self._block_of_heaps = count_of(said, "block", 1, len(self.queries) - self.n_done)
             shape = self._block_of_heaps, self.k
             dist, ind = (array_of(said, name, np.int64, shape) for name in ("dist", "ind"))
             self._heaps = dist, ind
+
+    def _has_answers(self, path: Path) -> bool:
+        n_queries = len(self.queries)
+        return NeighborsFile.holds(path, n_queries, self.k, self.n_done, self._checksums)
 
     def done(self) -> float:
         """The share of the work that is done."""
@@ -165,8 +231,18 @@ class _Job:
 
     def run(self) -> None:
         """Search what is left, and put the output in its place."""
-        answers = NeighborsFile(self._partial_file, len(self.queries), self.k)
-        index = None if self._heaps is not None else self._index_in_memory()
+        answers = NeighborsFile(
+            self._partial_file, len(self.queries), self.k, self.n_done, self._checksums
+        )
+        with closing(answers):
+            self._search_into(answers)
+            answers.finish(self.output)
+        # Last: without it, nothing would say of a complete partial file what it is.
+        self._progress_file.unlink(missing_ok=True)
+
+    def _search_into(self, answers: NeighborsFile) -> None:
+        is_left = self.n_done < len(self.queries) and self._heaps is None
+        index = self._index_in_memory() if is_left else None
         while self.n_done < len(self.queries):
             block = self.queries[self.n_done : self.n_done + self._block(index is not None)]
             block = np.ascontiguousarray(block)
@@ -176,11 +252,9 @@ class _Job:
             else:
                 with progress(told):
                     dist, ind = index.search(block, self.k, n_threads=self.n_threads)
-            answers.write(self.n_done, dist, ind)
-            self.n_done += len(block)
+            answers.write(dist, ind)
+            self.n_done, self._checksums = answers.n_done, answers.checksums
             self._save({})
-        answers.close(self.output)
-        self._progress_file.unlink(missing_ok=True)
 
     def _index_in_memory(self) -> Index | None:
         """An index, if the rows or their codes fit into half of the limit."""
@@ -228,6 +302,8 @@ class _Job:
         said = {
             "fingerprint": self._fingerprint,
             "n_done": self.n_done,
+            "crc32_ind": self._checksums[0],
+            "crc32_dist": self._checksums[1],
             "n_rows_done": self.n_rows_done,
             "block": len(heaps["dist"]) if heaps else 0,
         }

@@ -1,7 +1,8 @@
 """Files of many vectors, as those who measure approximate search exchange them; never read whole.
 
 =========  =====================================================================================
-.u8bin     the numbers of vectors and of features (uint32 each), then the vectors
+.u8bin     the numbers of vectors and of features (uint32 each), then the vectors;
+           .u8bin.crop_nb_N is such a file of the first N, as big-ann-benchmarks names it
 .bvecs     each vector after its number of features (int32)
 .npy       NumPy's own, of a C-contiguous uint8 array with two axes
 .ibin      neighbours: the numbers of queries and of neighbours of each (uint32 each), then all
@@ -14,16 +15,25 @@ All numbers are little-endian.
 from __future__ import annotations
 
 import os
+import re
+import zlib
+from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.engine.archive import sync_folder
+
 __all__ = ["NeighborsFile", "read_neighbors", "read_vectors"]
 
 _VECTOR_SUFFIXES = (".u8bin", ".bvecs", ".npy")
+_CROP = re.compile(r"(?<=\.u8bin)\.crop_nb_[0-9]+\Z")
 _HEADER_BYTES = 8
+# Bytes read and summed, or reserved, at a time.
+_PIECE = 1 << 22
 # Vectors of a .bvecs file whose number of features is looked at before the file is used.
 _LOOKED_AT = 1000
 
@@ -34,7 +44,7 @@ def read_vectors(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Parameters
     ----------
     path : str or path-like
-        A .u8bin, .bvecs or .npy file.
+        A .u8bin, .bvecs or .npy file; a name may end in .u8bin.crop_nb_N.
 
     Returns
     -------
@@ -49,7 +59,7 @@ def read_vectors(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     OSError
         If it cannot be read.
     """
-    suffix = Path(path).suffix
+    suffix = Path(_CROP.sub("", Path(path).name)).suffix
     if suffix not in _VECTOR_SUFFIXES:
         raise ValueError(f"{path}: files of vectors are called {', '.join(_VECTOR_SUFFIXES)}.")
     if suffix == ".npy":
@@ -128,40 +138,124 @@ def read_neighbors(
 
 
 class NeighborsFile:
-    """An .ibin file that is filled a few queries at a time.
+    """An .ibin file that is filled a few queries at a time, in their order.
 
     Parameters
     ----------
     path : path-like
-        Made if it is not there, or not of the right size.
+        Begun anew, unless some are done.
     n_queries, k : int
+    n_done : int, default=0
+        The first queries, whose neighbours the file has.
+    checksums : sequence of two int, default=(0, 0)
+        Those of their indices and distances, as :attr:`checksums` had them.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written. All its bytes are reserved before any search: a disk without room
+        for them is no surprise after hours. What could not be begun is not left behind.
+
+    Notes
+    -----
+    Written, and not mapped: a full disk is an error of a write, and kills who writes into a map.
     """
 
-    def __init__(self, path: Path, n_queries: int, k: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        n_queries: int,
+        k: int,
+        n_done: int = 0,
+        checksums: Sequence[int] = (0, 0),
+    ) -> None:
         self._path = path
-        size = self.n_bytes(n_queries, k)
-        if not path.exists() or path.stat().st_size != size:
-            with open(path, "wb") as file:
-                file.write(np.array([n_queries, k], "<u4").tobytes())
-                file.truncate(size)
-        self._both = np.memmap(
-            path, "<u4", mode="r+", offset=_HEADER_BYTES, shape=(2, n_queries, k)
-        )
+        self._shape = n_queries, k
+        self.n_done = n_done
+        self.checksums = list(checksums)
+        self._file = FileIO(path, "r+" if n_done else "w+")
+        try:
+            if not n_done:
+                self._reserve()
+            self._put(0, self._header(n_queries, k))
+        except BaseException:
+            self._file.close()
+            if not n_done:
+                path.unlink(missing_ok=True)
+            raise
 
     @staticmethod
     def n_bytes(n_queries: int, k: int) -> int:
         """Bytes of such a file."""
         return _HEADER_BYTES + 8 * n_queries * k
 
-    def write(self, first: int, dist: NDArray[np.int64], ind: NDArray[np.int64]) -> None:
-        """Write the neighbours of the queries from `first` on, and have them on the disk."""
-        place = slice(first, first + len(dist))
-        self._both[0, place] = ind
-        self._both[1, place] = dist.astype("<f4").view("<u4")
-        self._both.flush()
+    @staticmethod
+    def _header(n_queries: int, k: int) -> bytes:
+        return np.array([n_queries, k], "<u4").tobytes()
 
-    def close(self, to: Path) -> None:
+    @classmethod
+    def holds(
+        cls, path: Path, n_queries: int, k: int, n_done: int, checksums: Sequence[int]
+    ) -> bool:
+        """Whether a file is there and has what was written for the first `n_done` queries."""
+        if not path.exists() or path.stat().st_size != cls.n_bytes(n_queries, k):
+            return False
+        with open(path, "rb") as file:
+            if file.read(_HEADER_BYTES) != cls._header(n_queries, k):
+                return False
+            for which, expected in enumerate(checksums):
+                file.seek(_HEADER_BYTES + 4 * which * n_queries * k)
+                crc, left = 0, 4 * n_done * k
+                while left and (piece := file.read(min(left, _PIECE))):
+                    crc = zlib.crc32(piece, crc)
+                    left -= len(piece)
+                if left or crc != expected:
+                    return False
+        return True
+
+    def write(self, dist: NDArray[np.int64], ind: NDArray[np.int64]) -> None:
+        """Write the neighbours of the next queries, and have them on the disk."""
+        n_queries, k = self._shape
+        sums = []
+        for which, numbers in enumerate((ind.astype("<u4"), dist.astype("<f4"))):
+            data = numbers.reshape(-1).view(np.uint8).data
+            self._put(_HEADER_BYTES + 4 * k * (which * n_queries + self.n_done), data)
+            sums.append(zlib.crc32(data, self.checksums[which]))
+        self._sync()
+        self.n_done += len(dist)
+        self.checksums = sums
+
+    def finish(self, to: Path) -> None:
         """Rename it: it is complete."""
-        self._both.flush()
-        del self._both
+        self._sync()
+        self._file.close()  # Windows renames no file that is open
         os.replace(self._path, to)
+        sync_folder(to.parent)
+
+    def close(self) -> None:
+        """Leave it for another time."""
+        self._file.close()
+
+    def _reserve(self) -> None:
+        size = self.n_bytes(*self._shape)
+        zeros = bytes(min(size, _PIECE))
+        for at in range(0, size, _PIECE):
+            self._put(at, zeros[: size - at])
+        self._sync()
+
+    def _put(self, at: int, data: bytes | memoryview) -> None:
+        left = memoryview(data)
+        try:
+            self._file.seek(at)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            error.filename = os.fspath(self._path)
+            raise
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._file.fileno())  # where a network's file system says that it is full
+        except OSError as error:
+            error.filename = os.fspath(self._path)
+            raise

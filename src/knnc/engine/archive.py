@@ -22,8 +22,8 @@ what else it is: {"float": text}, {"array": index of its entry}, {"list": [...]}
 is read from a file is never executed.
 
 A file is written under another name, flushed to the disk and renamed: whatever happens, there is
-the old file or the new one. What has been opened keeps the old one. A file must not be changed in
-place while it is open.
+the old file or the new one, which has the old one's mode. What has been opened keeps the old one. A
+file must not be changed in place while it is open.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import math
 import os
 import re
 import secrets
+import stat
 import struct
 import sys
 import zlib
@@ -46,7 +47,7 @@ from numpy.typing import NDArray
 
 from knnc.engine.packed import aligned_bytes
 
-__all__ = ["FORMAT_VERSION", "read_archive", "write_archive"]
+__all__ = ["FORMAT_VERSION", "read_archive", "sync_folder", "write_archive"]
 
 MAGIC = b"\x89KNNC\r\n\x1a"
 FORMAT_VERSION = 1
@@ -86,22 +87,47 @@ def write_archive(path: str | os.PathLike[str], kind: str, tree: Mapping[str, An
     encoded = _encode(tree, arrays, kind)
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    mode = _mode_of(target)
     try:
-        # Not tempfile's: its files are for their owner alone.
-        with open(temporary, "xb") as file:
+        # Not tempfile's: its files are for their owner alone. What replaces a file that others may
+        # not read is at no time one that they may.
+        with open(
+            temporary,
+            "xb",
+            opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode),
+        ) as file:
+            if mode is not None and stat.S_IMODE(os.fstat(file.fileno()).st_mode) != mode:
+                os.chmod(temporary, mode)  # the umask has taken from it
             _write(file, kind, encoded, arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # such as that of a full disk
+            error.filename = os.fspath(path)
         raise
-    if os.name == "posix":  # the new name itself
-        folder = os.open(target.parent, os.O_RDONLY)
+    sync_folder(target.parent)
+
+
+def _mode_of(path: Path) -> int | None:
+    """Who may read and write a file; None if there is none, or where modes say nothing of it."""
+    if os.name != "posix":
+        return None
+    try:
+        return os.stat(path).st_mode & 0o777
+    except FileNotFoundError:
+        return None
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can be asked to."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
 
 
 def _write(file: BinaryIO, kind: str, tree: Any, arrays: list[NDArray[Any]]) -> None:

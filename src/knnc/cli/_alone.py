@@ -1,0 +1,75 @@
+"""One process at a time writes a file, and one that was killed stands in nobody's way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _is_held(file: BinaryIO) -> bool:
+        """Lock an open file, or say that another has; the lock goes with its process."""
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return True
+        return False
+else:
+    import fcntl
+
+    def _is_held(file: BinaryIO) -> bool:
+        """Lock an open file, or say that another has; the lock goes with its process."""
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Any other error is of a file system without locks, as clusters have: no reason not to
+            # write there.
+            return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+        return False
+
+
+@contextmanager
+def alone_with(output: Path) -> Iterator[None]:
+    """Be the only one that writes `output`, by a lock of the system on OUTPUT.lock.
+
+    That a file of this name is there means nothing: a killed process leaves it, unlocked.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process is at it.
+    """
+    path = output.with_name(f"{output.name}.lock")
+    file = _locked(path, output)
+    try:
+        yield
+    finally:
+        if sys.platform == "win32":
+            file.close()  # no file that is open is removed, so neither one that another waits with
+        with suppress(OSError):
+            path.unlink()
+        file.close()
+
+
+def _locked(path: Path, output: Path) -> BinaryIO:
+    while True:
+        file = open(path, "ab")  # noqa: SIM115
+        try:
+            if _is_held(file):
+                raise BlockingIOError(
+                    errno.EWOULDBLOCK, "Another run is writing this file", os.fspath(output)
+                )
+            # Between open and lock, whoever held it may have removed it: another file is in force.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
