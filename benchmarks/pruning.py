@@ -30,8 +30,9 @@ ROUNDS = 5
 PANEL_ROWS, TILE_QUERIES = 48, 8  # of the kernel for AVX-512
 PANEL_TILES = 40
 CHOICES: tuple[tuple[str, Any, str, Any], ...] = (
-    ("48 coordinates in two stages", index, "STAGES", (20, 28)),
-    ("96 coordinates in three stages", index, "STAGES", (20, 28, 48)),
+    ("56 coordinates in two stages", index, "STAGES", (24, 32)),
+    ("112 coordinates in three stages", index, "STAGES", (24, 32, 56)),
+    ("stages of 20, 28, 48 and 96", index, "STAGES", (20, 28, 48, 96)),
     ("64 coordinates in one stage", index, "STAGES", (64,)),
     ("192 coordinates in one stage", index, "STAGES", (192,)),
     ("stages of 64 and 128", index, "STAGES", (64, 128)),

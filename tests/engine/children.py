@@ -466,7 +466,6 @@ def search_made_up_codes() -> Report:
                 rows,
                 "sqeuclidean",
                 kernel,
-                kernel,
             )
             for n_queries in range(1, 10):
                 search_pruned(made_up, rows[:n_queries].copy(), 3, 1, NO_SELF, None)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from knnc import NearestNeighbors, config_context
 from knnc.engine import summaries
 from knnc.engine.index import Index
 
@@ -34,6 +36,28 @@ def _peak_of(function: Callable[[], object]) -> int | None:
     before = _status("VmRSS")
     function()
     return _status("VmHWM") - before
+
+
+def _anonymous_peak_of(function: Callable[[], object]) -> int | None:
+    """The same without pages of files, looked at 500 times a second."""
+    if not PROC.exists():
+        return None
+    before = most = _status("RssAnon")
+    ended = threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not ended.wait(0.002):
+            most = max(most, _status("RssAnon"))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        function()
+    finally:
+        ended.set()
+        watching.join()
+    return most - before
 
 
 def all_rows_wanted(n: str) -> Report:
@@ -76,6 +100,28 @@ def streamed_rows(path: str, n_features: str, max_memory: str) -> Report:
     return {"peak": peak, "streamed": answer[0].is_streamed}
 
 
+def streamed_map(path: str, n_rows: str, n_features: str, layout: str, max_memory: str) -> Report:
+    """A fit to a map, and searches of it: the memory besides the pages of the file."""
+    shape = int(n_rows), int(n_features)
+    order: Any = "F" if layout == "F" else "C"
+    rows: Any = np.memmap(path, np.uint8, mode="r", shape=shape, order=order)
+    if layout == "columns":
+        rows = rows[:, 64:]
+
+    def fit_and_search(rows: np.ndarray) -> bool:
+        with config_context(max_memory=int(max_memory)):
+            nn = NearestNeighbors(n_neighbors=3, n_jobs=2).fit(rows)
+        queries = None if layout == "columns" else np.ascontiguousarray(rows[:50])
+        nn.kneighbors(queries)
+        nn.radius_neighbors(queries, 1.0)
+        return nn._lazy_index.get(1).is_streamed
+
+    fit_and_search(np.random.default_rng(0).integers(0, 256, (5000, 1000), np.uint8))
+    answer: list[bool] = []
+    peak = _anonymous_peak_of(lambda: answer.append(fit_and_search(rows)))
+    return {"peak": peak, "streamed": answer[0]}
+
+
 def many_threads(algorithm: str, n_queries: str, k: str) -> Report:
     """A few queries on 64 threads, which divide the rows and keep heaps of their own."""
     rows = np.random.default_rng(2).integers(0, 256, size=(12_000, 16), dtype=np.uint8)
@@ -99,6 +145,18 @@ def within_everything(n: str) -> Report:
     index.within(rows[:1], 10, n_threads=2)
     answer: list[Any] = []
     peak = _peak_of(lambda: answer.append(index.within(None, 1 << 40, n_threads=2)))
+    return {"peak": peak, "result": sum(part.nbytes for part in answer[0])}
+
+
+def within_in_chunks(n: str) -> Report:
+    """The same of some hundred queries, where rows are read a chunk at a time."""
+    rows = np.random.default_rng(2).integers(0, 256, size=(int(n), 96), dtype=np.uint8)
+    index = Index(rows, max_memory=1)
+    index.within(rows[:1], 10, n_threads=2)
+    answer: list[Any] = []
+    peak = _peak_of(
+        lambda: answer.append(index.within(rows[:300], 1 << 40, n_threads=2, sort=True))
+    )
     return {"peak": peak, "result": sum(part.nbytes for part in answer[0])}
 
 

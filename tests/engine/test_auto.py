@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from knnc.engine import index as index_module
 from knnc.engine.coded import CodedRows
+from knnc.engine.codes import Codes
 from knnc.engine.index import PRUNED_METRICS, Index
 from tests.engine.prune_support import at_once, blobs, brute_images, near, pruned
 from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw
@@ -246,6 +249,85 @@ def test_an_interrupt_while_codes_are_made_leaves_them_to_the_next_search(
     assert not index.is_pruned
     assert_exact(index, narrow, queries, 5, "sqeuclidean")
     assert index.is_pruned
+
+
+def test_searches_that_come_while_codes_are_made_do_not_wait(
+    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, made: list[CodedRows]
+) -> None:
+    """Neither those of the same index nor those of another, whose queries are counted too."""
+    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    other = Index(narrow, "sqeuclidean", algorithm="auto")
+    queries = near(narrow, 120, 64)
+    prune, begun, ended = Index._prune, threading.Event(), threading.Event()
+
+    def slow(index: Index, n_threads: int) -> CodedRows:
+        begun.set()
+        assert ended.wait(60)
+        return prune(index, n_threads)
+
+    monkeypatch.setattr(Index, "_prune", slow)
+    expected = oracle_kneighbors(narrow, queries, 5, "sqeuclidean")
+    with ThreadPoolExecutor() as pool:
+        making = pool.submit(index.search, queries, 5)
+        try:
+            assert begun.wait(60)
+            assert_same(pool.submit(index.search, queries, 5).result(60), expected)
+            assert_exact(other, narrow, queries[:50], 5, "sqeuclidean")
+            assert not making.done()
+        finally:
+            ended.set()
+        assert_same(making.result(60), expected)
+    assert index.is_pruned
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("n_features", [64, 200])
+def test_without_memory_for_codes_rows_are_compared_whole(
+    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, n_features: int
+) -> None:
+    """They are never needed; no later search tries again."""
+    tried: list[Codes] = []
+
+    def no_room(rows: Bytes, coder: Codes, *arguments: object) -> None:
+        tried.append(coder)
+        raise MemoryError("Unable to allocate 1 GiB")
+
+    rows = blobs(2_000, n_features, 10, 65)
+    queries = near(rows, 120, 66)
+    monkeypatch.setattr(index_module, "CodedRows", no_room)
+
+    def searched() -> Index:
+        index = Index(rows, "sqeuclidean", algorithm="auto")
+        index.search(queries, 5)
+        return index
+
+    with pytest.warns(RuntimeWarning, match="no memory for codes.*Unable to allocate 1 GiB"):
+        index = searched()
+    for _ in range(3):
+        assert_exact(index, rows, queries, 5, "sqeuclidean")
+    assert (len(tried), index.is_pruned) == (1, False)
+    with pytest.raises(MemoryError, match="1 GiB"):
+        Index(rows, "sqeuclidean", algorithm="pruned")
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])
+def test_what_is_restored_does_not_depend_on_kernels_of_other_metrics(
+    monkeypatch: pytest.MonkeyPatch, metric: str
+) -> None:
+    algorithm = "pruned" if metric in PRUNED_METRICS else "brute"
+    state = Index(AUTO_ROWS, metric, algorithm=algorithm).state()
+    kernel_for = index_module.dispatch.kernel_for
+
+    def other(asked: str, name: str | None) -> str:
+        return "sqeuclidean_u8_serial" if asked == "sqeuclidean" else kernel_for(asked, name)
+
+    def anew(*arguments: object) -> None:
+        pytest.fail("made anew")
+
+    monkeypatch.setattr(index_module.dispatch, "kernel_for", other)
+    monkeypatch.setattr(Index, "_build", anew)
+    index = Index.restored(state)
+    assert_exact(index, AUTO_ROWS, near(AUTO_ROWS, 20, 67), 4, metric)
 
 
 def test_a_restored_index_of_narrow_rows_counts_anew(narrow: Bytes, made: list[CodedRows]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from knnc.engine import codes as codes_module
 from knnc.engine import summaries
 from knnc.engine.codes import Codes
 from knnc.engine.dispatch import available_kernels
-from knnc.engine.index import PRUNED_METRICS
+from knnc.engine.index import MIN_FEATURES, NARROW_STAGES, PRUNED_METRICS, STAGES
 from tests.engine.support import PALETTES, Bytes, draw, metric_of
 from tests.oracle import oracle_distances
 
@@ -200,7 +201,8 @@ def _sizes(metric: str, d: int) -> tuple[int, ...]:
     """Those that an index asks for."""
     if metric == "manhattan":
         return 8, 4
-    ends = [min(end, d + 1) for end in (20, 48, 96, 192)]
+    stages = STAGES if d >= MIN_FEATURES else NARROW_STAGES
+    ends = [min(end, d + 1) for end in accumulate(stages)]
     return tuple(b - a for a, b in pairwise([0, *ends]) if b > a)
 
 
@@ -312,11 +314,12 @@ def test_the_widest_rows(kernel: str) -> None:
     check("sqeuclidean", sample, queries, (3, 3), kernel)
 
 
-def test_bounds_that_leave_no_room() -> None:
+def test_bounds_that_leave_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one dimension a code is twice the value: a row one farther than the best is ruled out.
 
     But for values in the outer halves, which count as at 127 steps from the middle.
     """
+    monkeypatch.setattr(codes_module, "COARSE_RANGE", 0.5)
     values = np.arange(1, 256, dtype=np.uint8)[:, np.newaxis]
     coder = Codes(values, "sqeuclidean", (2,), None, 1)
     codes, errors = coder.encode(values, 1)

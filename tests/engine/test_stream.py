@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from knnc.engine import index as index_module
 from knnc.engine import memory, stream
 from knnc.engine.index import Index
+from knnc.engine.packed import PackedRows, nbytes_for
 from knnc.engine.progress import progress
 from knnc.engine.search import NO_SELF
 from knnc.engine.stream import StreamedRows, search_in_blocks
@@ -94,6 +96,79 @@ def test_all_rows_within_a_distance(metric: str, limit: int, sort: bool) -> None
                 np.testing.assert_array_equal(got, want, strict=True)
 
 
+@pytest.mark.parametrize("joined", [1, 50, 1 << 18])
+@pytest.mark.parametrize("sort", [False, True])
+def test_what_is_within_a_distance_in_several_chunks(
+    joined: int, sort: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order whatever is put in order at a time: ties, queries that find nothing, and all."""
+    monkeypatch.setattr(stream, "_JOINED", joined)
+    rows = draw(1, 301, 4, "few")
+    queries = np.vstack([draw(2, 30, 4, "few"), np.full((40, 4), 255, np.uint8), rows[:20]])
+    whole, parts = Index(rows), Index(rows, max_memory=_limit(rows, 30))
+    for given in (queries, queries[30:70], queries[:0], None):
+        for limit in (0, 9, 1 << 20):
+            options = {"return_distance": True, "sort": sort, "n_threads": 2}
+            found = parts.within(given, limit, **options)
+            for got, want in zip(found, whole.within(given, limit, **options), strict=True):
+                np.testing.assert_array_equal(got, want, strict=True)
+
+
+def test_queries_that_are_not_contiguous() -> None:
+    """A copy of some at a time: each block leaves its own rows out."""
+    rows = draw(1, 200, 34, "few")[::-2, 4:]
+    copied = np.ascontiguousarray(rows)
+    index, whole = Index(rows, max_memory=_limit(rows, 11)), Index(copied)
+    for given, same in ((None, None), (rows, copied)):
+        calls: list[tuple[int, int]] = []
+        with progress(lambda *call, calls=calls: calls.append(call)):
+            answer = index.search(given, 9, n_threads=2)
+        assert_same(answer, oracle_kneighbors(copied, same, 9, "sqeuclidean"))
+        assert calls[-1] == (len(rows), len(rows))
+        assert calls == sorted(set(calls))
+        for sort in (False, True):
+            for got, want in zip(
+                index.within(given, 3000, sort=sort),
+                whole.within(same, 3000, sort=sort),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(got, want, strict=True)
+
+
+def test_signals_are_heard_while_neighbours_are_put_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At most so many of them, or those of one query, between two."""
+    rows = draw(1, 3000, 4)
+    index = Index(rows, max_memory=_limit(rows, 200))
+    monkeypatch.setattr(stream, "_JOINED", 5000)
+    order, asked = stream._order, []
+
+    def interrupted(parts: object, first: int, last: int, sort: bool) -> object:
+        asked.append(last - first)
+        if len(asked) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return order(parts, first, last, sort)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stream, "_order", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            index.within(rows[:20], 1 << 20, sort=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert asked == [1, 1, 1]
+
+
+def test_memory_of_what_is_within_a_distance() -> None:
+    """That of the result and of one chunk's share of it; it was four times the result."""
+    report = run_child("within_in_chunks", 30_000, module="peaks")
+    if report["peak"] is None:
+        pytest.skip("the system does not tell the peak of memory")
+    print(f"\n{report['peak'] / report['result']:.2f} times the result")
+    assert report["peak"] < 1.8 * report["result"]
+
+
 def test_some_of_the_rows(metric: str) -> None:
     rows, where = draw(1, 300, 9, "few"), np.flatnonzero(draw(3, 300, 1)[:, 0] > 99)
     part = _streamed(rows, metric, 17).among(where)
@@ -106,15 +181,41 @@ def test_some_of_the_rows(metric: str) -> None:
 
 def test_an_index_streams_what_is_larger_than_its_limit() -> None:
     rows = draw(1, 500, 20)
+    packed = nbytes_for("sqeuclidean", None, *rows.shape)
     assert not Index(rows).is_streamed
-    assert not Index(rows, max_memory=rows.nbytes).is_streamed
-    index = Index(rows, max_memory=rows.nbytes - 1)
+    assert not Index(rows, max_memory=packed).is_streamed
+    index = Index(rows, max_memory=packed - 1)
     assert index.is_streamed
     assert index.nbytes_packed == 0
     assert_same(index.search(rows, 3), oracle_kneighbors(rows, rows, 3, "sqeuclidean"))
     with memory.config_context(max_memory=100):
         assert Index(rows).is_streamed
-        assert not Index(rows, max_memory=rows.nbytes).is_streamed
+        assert not Index(rows, max_memory=packed).is_streamed
+
+
+@pytest.mark.parametrize("n_features", [1, 5, 64, 784, 40_000])
+def test_what_rows_take_when_they_are_packed(metric: str, n_features: int) -> None:
+    """Of narrow rows several times their bytes, for each has a term and fills a step."""
+    rows = draw(5, 99, n_features)
+    packed = PackedRows(rows, metric, None, 1)
+    assert nbytes_for(metric, None, *rows.shape) == packed.nbytes
+    index = Index(rows, metric, max_memory=packed.nbytes - 1)
+    assert index.is_streamed
+
+
+def test_codes_and_packed_rows_are_limited_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the codes there is no room for the rows: what codes are no good for is streamed."""
+    monkeypatch.setattr(index_module, "SAMPLE_BYTES", 1 << 18)
+    rows = blobs(12_000, 1_024, 20, 6)
+    limit = nbytes_for("sqeuclidean", None, *rows.shape)
+    index, whole = Index(rows, max_memory=limit), Index(rows)
+    assert index.is_pruned
+    assert whole.is_pruned
+    for found, expected in zip(
+        index.within(rows[:9], 90_000), whole.within(rows[:9], 90_000), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    assert index.nbytes_packed <= limit < whole.nbytes_packed
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])

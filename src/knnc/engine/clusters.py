@@ -70,9 +70,8 @@ def _chain(centres: NDArray[np.uint8]) -> NDArray[np.intp]:
     """An order in which each centre is followed by the nearest of those that are left."""
     points = centres.astype(np.float32)
     squares = (points * points).sum(axis=1)
-    dist = squares[:, np.newaxis] + squares - 2 * (points @ points.T)
     order = np.zeros(len(points), dtype=np.intp)
     for i in range(1, len(points)):
-        dist[:, order[i - 1]] = np.inf
-        order[i] = dist[order[i - 1]].argmin()
+        squares[order[i - 1]] = np.inf
+        order[i] = (squares - 2 * (points @ points[order[i - 1]])).argmin()
     return order

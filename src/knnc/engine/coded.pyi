@@ -24,7 +24,6 @@ class CodedRows:
         rows: NDArray[np.uint8],
         metric: str,
         kernel: str | None,
-        projecting: str | None,
     ) -> CodedRows: ...
     @property
     def nbytes(self) -> int: ...

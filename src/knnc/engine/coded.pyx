@@ -22,7 +22,7 @@ import numpy as np
 
 from knnc.engine import clusters
 from knnc.engine.packed import PackedRows as _PackedRows
-from knnc.engine.packed import aligned_bytes
+from knnc.engine.packed import own_pages
 from knnc.engine.state import array_of, part_of
 
 SLAB_ROWS = 1 << 14
@@ -83,14 +83,14 @@ cdef class CodedRows:
         return saved
 
     @staticmethod
-    def restored(saved, rows, str metric, kernel, projecting):
-        """Rows and the codes of which `state` said this; `projecting`: the kernel of Codes."""
+    def restored(saved, rows, str metric, kernel):
+        """Rows and the codes of which `state` said this."""
         cdef CodedRows self = CodedRows.__new__(CodedRows)
         cdef int64_t n, n_coarse
         self.rows = rows
         self.n_rows, self.n_features = rows.shape
         self.coder = Codes.restored(
-            part_of(saved, "coder"), self.n_features, metric, projecting)
+            part_of(saved, "coder"), self.n_features, metric, kernel)
         n, n_coarse = self.n_rows, self.coder.n_coarse
         self.n_first = self.coder.stages[0]
         self.coarse = _PackedRows(
@@ -172,8 +172,8 @@ def encode_apart(rows, Codes coder, int n_threads):
     """
     n_rows, n_coarse, n_fine = len(rows), coder.n_coarse, coder.n_fine
     ends = np.cumsum(coder.stages)
-    parts = [np.empty((n_rows, size), np.uint8) for size in coder.stages]
-    fine = aligned_bytes(n_rows * n_fine).reshape(n_rows, n_fine)
+    parts = [own_pages(n_rows * size).reshape(n_rows, size) for size in coder.stages]
+    fine = own_pages(n_rows * n_fine).reshape(n_rows, n_fine)
     coarse_errors, fine_errors = np.empty(n_rows), np.empty(n_rows, np.float32)
     for start in range(0, n_rows, SLAB_ROWS):
         slab = slice(start, start + SLAB_ROWS)
@@ -222,9 +222,16 @@ def row_order(nearest, n_clusters, errors):
         The place of the first row of each cluster, and one past the last.
     """
     n_rough = len(errors) // 100
-    by_error = np.argsort(errors, kind="stable")
-    regular, rough = by_error[:len(errors) - n_rough], by_error[len(errors) - n_rough:]
-    regular = np.sort(regular)
-    by_cluster = regular[np.argsort(nearest[regular], kind="stable")]
+    is_rough = np.zeros(len(errors), dtype=bool)
+    if n_rough:
+        least = np.partition(errors, len(errors) - n_rough)[len(errors) - n_rough]
+        is_rough[errors > least] = True
+        equal = np.flatnonzero(errors == least)
+        is_rough[equal[len(equal) - (n_rough - np.count_nonzero(is_rough)):]] = True
+    rough, regular = np.flatnonzero(is_rough), np.flatnonzero(~is_rough)
+    rough = rough[np.argsort(errors[rough], kind="stable")]
+    # Of 16 bits NumPy sorts by radix: 4 million rows in 0.05 s, which no signal interrupts.
+    of_regular = nearest[regular].astype(np.uint16 if n_clusters <= 1 << 16 else np.int64)
+    by_cluster = regular[np.argsort(of_regular, kind="stable")]
     starts = np.searchsorted(nearest[by_cluster], np.arange(n_clusters + 1))
     return np.concatenate([by_cluster, rough]), starts.astype(np.int64)

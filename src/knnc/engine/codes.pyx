@@ -71,7 +71,7 @@ from knnc.engine.state import array_of, count_of, number_of, part_of
 cdef double MARGIN = 1 + 1e-12
 # The part of the sample's range that a code covers: what lies outside counts as at its end. Between
 # half and all of it a search takes much the same time, below that more (benchmarks/pruning.py).
-COARSE_RANGE = 0.5
+COARSE_RANGE = 0.6
 # Distances of codes stay below this, for the kernels' sums of 32 bits; a code is within +-127.
 LARGEST_SUM = 2**30
 # Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
@@ -111,7 +111,7 @@ cdef class Codes:
         one of the second stage, or of the only one, is t.
         Manhattan: the features of a group, powers of 2, of the coarse code and of the fine one.
     kernel : str or None
-        A kernel for squared Euclidean distances, which project.
+        Of the metric; for squared Euclidean distance it projects, for Manhattan it is not needed.
     n_threads : int
     """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from numbers import Integral
 from time import get_clock_info, perf_counter, thread_time
 from typing import Any, Self
@@ -21,7 +22,7 @@ from knnc.engine.blas import one_blas_thread
 from knnc.engine.coded import CodedRows
 from knnc.engine.codes import Codes
 from knnc.engine.memory import checked_max_memory, limit_for
-from knnc.engine.packed import BLOCK_FEATURES, PackedRows
+from knnc.engine.packed import BLOCK_FEATURES, PackedRows, nbytes_for
 from knnc.engine.progress import current
 from knnc.engine.prune import search as search_pruned
 from knnc.engine.state import State, part_of
@@ -35,9 +36,11 @@ ALGORITHMS = ("auto", "brute", "pruned")
 
 # Rows of more features than a kernel's block are searched by brute force only.
 MAX_PRUNED_FEATURES = BLOCK_FEATURES
-# Coordinates of the code in each stage of a scan, and for Manhattan features of a group, of the
-# coarse code and of the fine one. benchmarks/pruning.py has what others cost.
-STAGES = (20, 28, 48, 96)
+# Coordinates of the code in each stage of a scan, those of rows below MIN_FEATURES (a whole row is
+# hardly more than a fourth stage then), and for Manhattan features of a group, of the coarse code
+# and of the fine one. benchmarks/pruning.py has what others cost.
+STAGES = (24, 32, 56, 80)
+NARROW_STAGES = (24, 24, 32)
 GROUP_SIZES = (8, 4)
 # "auto" tries pruning only on data as large as this (bytes) and as wide.
 MIN_BYTES = 1 << 23
@@ -83,8 +86,9 @@ class Index:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples_fit, n_features), uint8, C-contiguous
-        They are kept, not copied; changing them afterwards makes answers undefined.
+    rows : ndarray of shape (n_samples_fit, n_features), uint8
+        They are kept, not copied; changing them afterwards makes answers undefined. C-contiguous,
+        or in any other layout if they are larger than `max_memory`: such rows are not pruned.
     metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
         Squared Euclidean, Manhattan and Chebyshev distance, or the number of features that differ:
         all exact integers.
@@ -135,7 +139,7 @@ class Index:
             raise ValueError(f"Unknown metric {metric!r}; the engine computes {METRICS}.")
         if algorithm not in ALGORITHMS:
             raise ValueError(f"Unknown algorithm {algorithm!r}; there are {ALGORITHMS}.")
-        _check_bytes(rows, "rows")
+        _check_bytes(rows, "rows", in_any_layout=True)
         if rows.shape[0] < 1 or rows.shape[1] < 1:
             raise ValueError(f"rows need at least one row and one feature, got {rows.shape}.")
         self.metric = metric
@@ -145,13 +149,11 @@ class Index:
         self._kernel = dispatch.kernel_for(metric, kernel)
         self._packed: PackedRows | None = None
         self._pruned: CodedRows | None = None
-        self._streamed: StreamedRows | None = None
         self._max_memory = checked_max_memory(max_memory)
         if self._max_memory is None:
             self._max_memory = limit_for(rows)
-        if self._max_memory is not None and self._max_memory < rows.nbytes:
-            self._streamed = StreamedRows(rows, metric, self._kernel, self._max_memory)
-        self._n_asked = 0
+        self._streamed = self._streamed_beside(0)
+        self._n_asked, self._is_deciding = 0, False
         self._may_prune_late = (
             algorithm == "auto"
             and metric == "sqeuclidean"
@@ -159,6 +161,8 @@ class Index:
             and LATE_FEATURES <= self.n_features < MIN_FEATURES
             and self._is_large()
         )
+        if self._streamed is None or algorithm == "pruned":
+            _check_bytes(rows, "rows")
         if algorithm == "pruned" and metric not in PRUNED_METRICS:
             raise ValueError(
                 f"algorithm='pruned' rules rows out by codes, whose distances bound those of "
@@ -170,11 +174,23 @@ class Index:
                 f"got {self.n_features}."
             )
 
+    def _streamed_beside(self, nbytes: int) -> StreamedRows | None:
+        """The rows to be streamed, if there is no room to pack them beside so many bytes."""
+        if self._max_memory is None:
+            return None
+        packed = nbytes_for(self.metric, self._kernel, self.n_samples_fit, self.n_features)
+        if nbytes + packed <= self._max_memory:
+            return None
+        room = max(0, self._max_memory - nbytes)
+        return StreamedRows(self._rows, self.metric, self._kernel, room)
+
     def _build(self, n_threads: int) -> None:
         if self.algorithm == "pruned":
             self._pruned = self._prune(n_threads)
         elif self.algorithm == "auto" and self._may_prune():
             self._pruned = self._prune_if_faster(n_threads)
+        if self._pruned is not None:
+            self._streamed = self._streamed_beside(self._pruned.nbytes)
         if self._pruned is None and self._streamed is None:
             self._pack(n_threads)
 
@@ -183,7 +199,7 @@ class Index:
         return {
             "metric": self.metric,
             "algorithm": self.algorithm,
-            "kernels": [self._kernel, self._projecting()],
+            "kernel": self._kernel,
             "rows": self._rows,
             "packed": self._packed and self._packed.state(),
             "pruned": self._pruned and self._pruned.state(),
@@ -205,8 +221,7 @@ class Index:
         metric, algorithm = state.get("metric"), state.get("algorithm")
         self._begin(rows, str(metric), str(algorithm), None, None)
         packed, pruned = state.get("packed"), state.get("pruned")
-        kernels = [self._kernel, self._projecting()]
-        if state.get("kernels") != kernels or (packed is None and pruned is None):
+        if state.get("kernel") != self._kernel or (packed is None and pruned is None):
             self._build(safe_n_threads(n_threads))
             return self
         if packed is not None:
@@ -218,14 +233,21 @@ class Index:
             if metric not in PRUNED_METRICS or self.n_features > MAX_PRUNED_FEATURES:
                 raise ValueError("there are codes of rows that have none")
             part = part_of(state, "pruned")
-            self._pruned = CodedRows.restored(part, self._rows, self.metric, *kernels)
+            self._pruned = CodedRows.restored(part, self._rows, self.metric, self._kernel)
             self._may_prune_late = False
+            if self._packed is None:
+                self._streamed = self._streamed_beside(self._pruned.nbytes)
         return self
 
     @property
     def kernel(self) -> str:
         """Name of the kernel that searches."""
         return self._kernel
+
+    @property
+    def rows(self) -> NDArray[np.uint8]:
+        """The rows themselves, to be searched for in whatever layout they are."""
+        return self._rows
 
     @property
     def is_pruned(self) -> bool:
@@ -268,6 +290,11 @@ class Index:
             If `queries` or `k` are not as stated.
         KeyboardInterrupt
             At Ctrl-C, within one chunk of work (about 0.05 s).
+
+        Notes
+        -----
+        With "auto", the search of narrow rows that brings their number to 16,384 decides whether
+        codes pay and makes them, which takes seconds of millions of rows and tells no progress.
         """
         leave_out = queries is None
         queries = self._checked_queries(queries)
@@ -352,7 +379,7 @@ class Index:
 
     def _checked_queries(self, queries: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         """The queries, or for None the rows."""
-        if queries is None:
+        if queries is None or queries is self._rows:
             return self._rows
         _check_bytes(queries, "queries")
         if queries.shape[1] != self.n_features:
@@ -381,13 +408,14 @@ class Index:
         size = max(MIN_SAMPLE_ROWS, min(summaries.SAMPLE_ROWS, SAMPLE_BYTES // self.n_features))
         sample = summaries.sample_rows(self._rows, size)
         with one_blas_thread():
-            coder = Codes(sample, self.metric, self._code_sizes(), self._projecting(), n_threads)
+            coder = Codes(sample, self.metric, self._code_sizes(), self._kernel, n_threads)
         return CodedRows(self._rows, coder, self.metric, self._kernel, n_threads)
 
     def _code_sizes(self) -> tuple[int, ...]:
         if self.metric == "manhattan":
             return GROUP_SIZES
-        ends = np.minimum(np.cumsum(STAGES), self.n_features + 1)
+        stages = STAGES if self.n_features >= MIN_FEATURES else NARROW_STAGES
+        ends = np.minimum(np.cumsum(stages), self.n_features + 1)
         return tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
 
     def _nbytes_of_codes(self) -> int:
@@ -397,14 +425,8 @@ class Index:
             coarse, fine = (self.n_features // size + 1 for size in GROUP_SIZES)
         return int(self.n_samples_fit) * (2 * coarse + fine + 40) + 8 * SAMPLE_BYTES
 
-    def _projecting(self) -> str:
-        """The squared Euclidean kernel that projects rows, of the rank of this index's own."""
-        if self.metric == "sqeuclidean":
-            return self._kernel
-        return dispatch.kernel_for("sqeuclidean", None)
-
     def _may_prune(self) -> bool:
-        if self.metric not in PRUNED_METRICS:
+        if self.metric not in PRUNED_METRICS or not self._rows.flags.c_contiguous:
             return False
         if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
             return False
@@ -421,24 +443,41 @@ class Index:
             return summaries.is_concentrated(self._rows)
 
     def _prune_late(self, n_queries: int, n_threads: int) -> None:
-        """Decide for narrow rows once the queries are many; threads that ask meanwhile wait."""
+        """Decide for narrow rows once the queries are many.
+
+        One thread does; others that ask meanwhile go on by brute force, and pack the rows anew.
+        """
         with _packing:
-            if not self._may_prune_late:
-                return
             self._n_asked += n_queries
-            if self._n_asked < LATE_QUERIES:
+            if not self._may_prune_late or self._is_deciding or self._n_asked < LATE_QUERIES:
                 return
+            self._is_deciding = True
+        try:
             if self._is_concentrated():
-                self._packed = None  # which leaves room; what may be searching it has it
+                self._packed = None  # which leaves room
                 self._pruned = self._prune_if_faster(n_threads)
             self._may_prune_late = False
+            if self._pruned is not None:
+                self._packed = None
+                self._streamed = self._streamed_beside(self._pruned.nbytes)
+        finally:
+            self._is_deciding = False
 
     def _prune_if_faster(self, n_threads: int) -> CodedRows | None:
         """The codes, if a search of some of the rows takes less time with them than without.
 
         On one thread and in its own time, so that a busy machine does not decide.
         """
-        pruned = self._prune(n_threads)
+        try:
+            pruned = self._prune(n_threads)
+        except MemoryError as error:
+            warnings.warn(
+                f"There is no memory for codes ({error}): searches compare whole rows instead, "
+                f"with the same answers.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return None
         n_queries = min(TRIAL_QUERIES, self.n_samples_fit)
         first = (self.n_samples_fit - n_queries) // 2
         queries = self._rows[first : first + n_queries]
@@ -462,9 +501,9 @@ class Index:
         return pruned if pruned_seconds < brute_seconds else None
 
 
-def _check_bytes(array: Any, name: str) -> None:
+def _check_bytes(array: Any, name: str, in_any_layout: bool = False) -> None:
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         kind = getattr(array, "dtype", type(array).__name__)
         raise TypeError(f"{name} must be a uint8 array, got {kind}.")
-    if array.ndim != 2 or not array.flags.c_contiguous:
+    if array.ndim != 2 or not (in_any_layout or array.flags.c_contiguous):
         raise ValueError(f"{name} must be two-dimensional and C-contiguous.")

@@ -54,6 +54,9 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
     fit, or at the first search of an estimator that was loaded. It is a context variable, like
     that of :func:`knnc.progress`. The queries and the answers are not counted.
 
+    What stays where it is are uint8 and bool rows, in any memory layout; int8 and other numbers are
+    narrowed into memory at fit.
+
     ``algorithm="pruned"`` keeps the codes in memory whatever they take, and reads of the rows
     only those that the codes leave; "auto" does so where the codes are within the limit and pay.
 

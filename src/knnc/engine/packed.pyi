@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 BLOCK_FEATURES: Final[int]
 
 def aligned_bytes(n_bytes: int) -> NDArray[np.uint8]: ...
+def own_pages(n_bytes: int) -> NDArray[np.uint8]: ...
+def nbytes_for(metric: str, kernel: str | None, n_rows: int, n_features: int) -> int: ...
 
 class PackedRows:
     n_rows: Final[int]
@@ -25,6 +27,7 @@ class PackedRows:
         shifts: tuple[int, ...] = (),
         parts: list[NDArray[np.uint8]] | None = None,
         saved: Mapping[str, Any] | None = None,
+        kept: bool = True,
     ) -> None: ...
     def state(self) -> dict[str, Any]: ...
     @property

@@ -26,6 +26,8 @@ from knnc.engine._kernels cimport (
 )
 from knnc.engine.dispatch cimport find_kernel
 
+import mmap
+
 import numpy as np
 
 from knnc.engine.state import array_of, count_of
@@ -34,6 +36,8 @@ from knnc.engine.state import array_of, count_of
 BLOCK_FEATURES = KNNC_BLOCK_FEATURES
 # Rows looked at first for columns that vary, on one thread: mostly all of them do.
 cdef int64_t FIRST_ROWS = 1024
+# Bytes from which an array is a mapping of its own.
+cdef int64_t MAPPED_BYTES = 1 << 20
 # Bytes between two looks at signals: at most 0.05 s, on one thread that meets its memory first.
 cdef int64_t CHUNK_BYTES = 4 << 20
 # The same where terms are chained: some milliseconds of a million rows.
@@ -47,6 +51,19 @@ def aligned_bytes(int64_t n_bytes):
     return raw[start:start + n_bytes]
 
 
+def own_pages(int64_t n_bytes):
+    """The same, as a mapping of its own if it is large: with it, its pages go back to the system.
+
+    Those of an array of NumPy may stay with the process, beside what takes its place.
+    """
+    if n_bytes < MAPPED_BYTES or not hasattr(mmap, "MAP_ANONYMOUS"):
+        return aligned_bytes(n_bytes)
+    pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, dtype=np.uint8)
+
+
 def aligned(array):
     """The bytes of an array from a cache line on: its own, or if they start elsewhere a copy."""
     if array.ctypes.data % KNNC_ALIGNMENT == 0:
@@ -54,6 +71,16 @@ def aligned(array):
     copy = aligned_bytes(array.nbytes)
     copy[:] = array
     return copy
+
+
+def nbytes_for(str metric, kernel, int64_t n_rows, int64_t n_features):
+    """Bytes of rows once they are packed; fewer where columns hold one value."""
+    cdef const knnc_kernel *found = find_kernel(metric, kernel)
+    cdef int64_t height = found.layout.panel_rows, lane = found.layout.lane
+    cdef int64_t n_blocks = (n_features - 1) // KNNC_BLOCK_FEATURES + 1
+    # A block is a whole number of steps, but for the last.
+    cdef int64_t row_bytes = (n_features + lane - 1) // lane * lane + 4 * n_blocks
+    return (n_rows + height - 1) // height * height * row_bytes
 
 
 cdef class PackedRows:
@@ -79,10 +106,14 @@ cdef class PackedRows:
         they are packed, so that they are never in memory twice.
     saved : dict or None
         What `state` of the same rows said; `rows` are None then.
+    kept : bool, default=True
+        Whether they stay for a while: on pages of their own, if they are many. The next chunk of a
+        stream would take half as long again to meet new pages.
     """
 
     def __cinit__(self, const uint8_t[:, ::1] rows, str metric, kernel, int n_threads,
-                  bint drop_constant=False, stages=(), shifts=(), parts=None, saved=None):
+                  bint drop_constant=False, stages=(), shifts=(), parts=None, saved=None,
+                  bint kept=True):
         cdef int b
         cdef int64_t width, panel_bytes = 0, height, lane
         self.kernel = find_kernel(metric, kernel)
@@ -123,8 +154,9 @@ cdef class PackedRows:
             self.point_blocks()
             self.check_padding()
             return
-        self._panels = aligned_bytes(self.n_panels * panel_bytes)
-        self._terms = aligned_bytes(n_terms * sizeof(int32_t))
+        allocate = own_pages if kept else aligned_bytes
+        self._panels = allocate(self.n_panels * panel_bytes)
+        self._terms = allocate(n_terms * sizeof(int32_t))
         self.point_blocks()
         self.pack(rows, parts, n_threads)
 

@@ -5,8 +5,8 @@
         while the kernels compare this one with all queries (search.pyx); two chunks are in memory
       every query keeps its heap from the first chunk to the last
 
-A chunk's memory is what limits all: no other copy of the rows is made, and those of a memory map
-are given back to the system when they have been packed.
+A chunk's memory is what limits all: no other copy of the rows is made, whatever their memory
+layout, and those of a memory map are given back to the system when they have been packed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc.engine import radius
-from knnc.engine.memory import mapping_of
+from knnc.engine.memory import limit_for, mapping_of
+from knnc.engine.narrow import Encoding
 from knnc.engine.packed import PackedRows
 from knnc.engine.progress import ProgressCallback, shifted
 from knnc.engine.search import NO_SELF, search_onto
 
-__all__ = ["StreamedRows", "search_in_blocks"]
+__all__ = ["StreamedRows", "is_to_stream", "rows_in_place", "search_in_blocks"]
 
 Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
+Found = tuple[Int64, Int64 | None, Int64]  # as radius.search returns it
 
 # Bytes of a chunk: large enough that what a query costs once a chunk is a hundredth of its time.
 MOST_BYTES = 32 << 20
@@ -39,6 +41,55 @@ FEWEST_BYTES = 1 << 20
 CHUNKS_AT_ONCE = 4
 # Seconds between two looks at signals while there is nothing to search.
 _WAIT = 0.05
+# Bytes that Linux maps around one that is read: those before a chunk would never be dropped.
+_FAULT_AROUND = 1 << 16
+# Neighbours within a radius that are put in order at a time, unless one query has more.
+_JOINED = 1 << 18
+
+
+def is_to_stream(rows: NDArray[Any]) -> bool:
+    """Whether these rows are larger than what may be made of them, by the settings in force."""
+    limit = limit_for(rows)
+    return limit is not None and limit < rows.nbytes
+
+
+def rows_in_place(X: NDArray[Any], *, contiguous: bool) -> tuple[Bytes, Encoding] | None:
+    """Training rows as bytes that are not copied, where searches are to stream them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Of any memory layout.
+    contiguous : bool
+        Whether only C-contiguous rows will do.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples, n_features), uint8
+        The memory of X.
+    encoding : Encoding
+        Or None instead of both, if the rows are not to be streamed, or are not bytes that can be
+        compared as they are: uint8, or bool as 0 and 1.
+    """
+    if X.dtype not in (np.uint8, np.bool_) or not is_to_stream(X):
+        return None
+    if contiguous and not X.flags.c_contiguous:
+        return None
+    rows = X.view(np.uint8)
+    # True in a file may be any byte but 0.
+    if X.dtype == np.bool_ and not _are_zeros_and_ones(rows):
+        return None
+    return rows, Encoding(X.dtype)
+
+
+def _are_zeros_and_ones(rows: Bytes) -> bool:
+    step = max(1, FEWEST_BYTES // rows.shape[1])
+    for first in range(0, len(rows), step):
+        some = rows[first : first + step]
+        if some.max() > 1:
+            return False
+        _Pages(some).drop()
+    return True
 
 
 class StreamedRows:
@@ -87,13 +138,32 @@ class StreamedRows:
         first_self: int,
         progress: ProgressCallback | None,
     ) -> tuple[Int64, Int64]:
-        """The answers of `search.search`; the arguments are the same too."""
+        """The answers of `search.search`; the arguments are the same too.
+
+        But for queries that are not C-contiguous: they are searched for a copy of some at a time,
+        no larger than a chunk, each with a scan of its own.
+        """
         n_queries = len(queries)
         dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
-        if n_queries:
-            for _ in self.scan(queries, dist, ind, n_threads, first_self, progress):
+        for block, some in self._blocks(queries):
+            own_self = first_self if first_self == NO_SELF else first_self + block.start
+            told = shifted(progress, block.start, n_queries)
+            for _ in self.scan(some, dist[block], ind[block], n_threads, own_self, told):
                 pass
         return dist, ind
+
+    def _blocks(self, queries: Bytes) -> Iterator[tuple[slice, Bytes]]:
+        """All queries at once if they are C-contiguous, else copies of some at a time."""
+        n_queries = len(queries)
+        step = max(1, n_queries) if queries.flags.c_contiguous else self.chunk_rows
+        for start in range(0, n_queries, step):
+            block = slice(start, min(n_queries, start + step))
+            if step >= n_queries and queries.flags.c_contiguous:
+                yield block, queries
+                continue
+            some = np.ascontiguousarray(queries[block])
+            _Pages(queries[block]).drop()
+            yield block, some
 
     def scan(
         self,
@@ -142,7 +212,40 @@ class StreamedRows:
         sort: bool,
         progress: ProgressCallback | None,
     ) -> tuple[Int64, Int64 | None, Int64]:
-        """The answers of `radius.search`; the arguments are the same too."""
+        """The answers of `radius.search`; the arguments are the same too.
+
+        But for queries that are not C-contiguous, as in :meth:`search`.
+        """
+        indptr = np.zeros(len(queries) + 1, np.int64)
+        dist_parts: list[Int64] = []
+        ind_parts: list[Int64] = []
+        for block, some in self._blocks(queries):
+            own_self = first_self if first_self == NO_SELF else first_self + block.start
+            told = shifted(progress, block.start, len(queries))
+            options = limit, n_threads, own_self, return_distance, sort, told
+            ends, dist, ind = _joined(self._found_in_chunks(some, *options), sort)
+            indptr[block.start + 1 : block.stop + 1] = indptr[block.start] + ends[1:]
+            ind_parts.append(ind)
+            if dist is not None:
+                dist_parts.append(dist)
+        if not ind_parts:
+            empty = np.empty(0, np.int64)
+            return indptr, empty if return_distance else None, empty
+        del dist, ind  # so that the last block can be let go of too
+        whole = radius.joined(dist_parts) if return_distance else None
+        return indptr, whole, radius.joined(ind_parts)
+
+    def _found_in_chunks(
+        self,
+        queries: Bytes,
+        limit: int,
+        n_threads: int,
+        first_self: int,
+        return_distance: bool,
+        sort: bool,
+        progress: ProgressCallback | None,
+    ) -> list[Found]:
+        """The answers of `radius.search` in each chunk, with indices of all rows."""
         parts = []
         report = _Overall(progress, self.n_rows)
         with ReadAhead(self._pack, self._bounds(0)) as chunks:
@@ -154,14 +257,14 @@ class StreamedRows:
                     n_threads,
                     first_self if first_self == NO_SELF else first_self - first,
                     return_distance,
-                    False,
+                    sort,
                     report.of_rows(first, last),
                 )
                 ind += first
                 parts.append((indptr, dist, ind))
                 del packed
                 chunks.done()
-        return _joined(parts, return_distance, sort)
+        return parts
 
     def _bounds(self, first_row: int) -> Iterator[tuple[int, int]]:
         for first in range(first_row, self.n_rows, self.chunk_rows):
@@ -177,7 +280,12 @@ class StreamedRows:
             rows = self._rows[self._where[first:last]]
             pages = _Pages(self._rows[self._where[first] : self._where[last - 1] + 1])
         packed = PackedRows(
-            np.ascontiguousarray(rows), self._metric, self._kernel, 1, drop_constant=True
+            np.ascontiguousarray(rows),
+            self._metric,
+            self._kernel,
+            1,
+            drop_constant=True,
+            kept=False,
         )
         pages.drop()
         return packed
@@ -311,42 +419,81 @@ class _Pages:
     """The whole pages of a memory map that some rows lie in; none, if they lie in no map."""
 
     def __init__(self, rows: Bytes) -> None:
-        mapping = mapping_of(rows) if hasattr(mmap.mmap, "madvise") and len(rows) else None
+        mapping = mapping_of(rows) if hasattr(mmap.mmap, "madvise") and rows.size else None
         self._mapped: mmap.mmap | None = None
         if mapping is not None:
             self._mapped, start, self._shared = mapping
-            self._start = start - start % mmap.PAGESIZE
-            n_bytes = (len(rows) - 1) * rows.strides[0] + rows.shape[1] * rows.strides[1]
-            self._length = max(1, min(start + n_bytes, len(self._mapped)) - self._start)
+            self._spans = [*_spans(start, rows.shape, rows.strides)]
 
-    def advise(self, name: str) -> None:
+    def advise(self, name: str, around: int = 0) -> None:
         option = getattr(mmap, name, None)
         if self._mapped is not None and option is not None:
-            self._mapped.madvise(option, self._start, self._length)
+            for first, last in self._spans:
+                first = max(0, first - around)
+                first -= first % mmap.PAGESIZE
+                last = min(last + around, len(self._mapped))
+                self._mapped.madvise(option, first, last - first)
 
     def drop(self) -> None:
         """Count these pages to this process no more; the file, and other readers, keep them."""
         if self._mapped is not None and self._shared:
-            self.advise("MADV_DONTNEED")
+            self.advise("MADV_DONTNEED", _FAULT_AROUND)
 
 
-def _joined(
-    parts: list[tuple[Int64, Int64 | None, Int64]], return_distance: bool, sort: bool
-) -> tuple[Int64, Int64 | None, Int64]:
-    """What was found in each chunk, query by query."""
-    counts = np.array([np.diff(indptr) for indptr, _, _ in parts])
-    indptr = np.concatenate((np.zeros(1, np.int64), counts.sum(axis=0).cumsum()))
+def _spans(start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Iterator[Any]:
+    """First byte and end of where the elements lie: of each column, where these are apart."""
+    (n_rows, n_columns), (down, right) = shape, strides
+    if abs(right) > max(abs(down), mmap.PAGESIZE):
+        for column in range(n_columns):
+            yield from _spans(start + column * right, (n_rows, 1), (down, 0))
+        return
+    ends = (n_rows - 1) * down, (n_columns - 1) * right
+    yield start + sum(min(0, end) for end in ends), start + sum(max(0, end) for end in ends) + 1
+
+
+def _joined(parts: list[Found], sort: bool) -> Found:
+    """What was found in each chunk, query by query; the parts are let go of on the way.
+
+    From the last query to the first, some at a time. A part ends where what is left of it does, and
+    the result's memory is taken when it is written: together they take as much as the result.
+    """
+    if len(parts) == 1:
+        return parts.pop()
+    indptr: Int64 = np.sum([ends for ends, _, _ in parts], axis=0)
     found = np.empty(indptr[-1], np.int64)
-    distances = np.empty(indptr[-1], np.int64) if return_distance else None
-    starts = indptr[:-1].copy()
-    for (own, dist, ind), count in zip(parts, counts, strict=True):
-        to = np.repeat(starts - own[:-1], count) + np.arange(len(ind))
-        found[to] = ind
-        if distances is not None and dist is not None:
-            distances[to] = dist
-        starts += count
-    if sort and distances is not None:
-        query = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-        order = np.lexsort((found, distances, query))
-        distances, found = distances[order], found[order]
+    distances = None if parts[0][1] is None else np.empty(indptr[-1], np.int64)
+    last = len(indptr) - 1
+    while last > 0:
+        first = int(np.searchsorted(indptr, indptr[last] - _JOINED))
+        first = min(max(first, last - _JOINED), last - 1)
+        place = slice(indptr[first], indptr[last])
+        order = _order(parts, first, last, sort)
+        found[place] = np.concatenate([ind[ends[first] :] for ends, _, ind in parts])[order]
+        if distances is not None:
+            distances[place] = _distances_from(parts, first)[order]
+        for ends, dist, ind in parts:
+            for array in (dist, ind):
+                if array is not None:
+                    array.resize(ends[first], refcheck=False)  # no view of it is left
+        last = first
     return indptr, distances, found
+
+
+def _order(parts: list[Found], first: int, last: int, sort: bool) -> NDArray[np.intp]:
+    """The order in which the parts' last neighbours, of some queries, are those of the result.
+
+    Each part is in that order, and smaller indices are in an earlier part, so that a stable sort
+    by query, or by query and distance, has as many runs to merge as there are parts.
+    """
+    counts = [np.diff(ends[first : last + 1]) for ends, _, _ in parts]
+    query = np.concatenate([np.repeat(np.arange(last - first), count) for count in counts])
+    if sort and len(query):
+        # A distance has at most 42 bits: 255 squared, times 2^25 features.
+        dist = _distances_from(parts, first)
+        query *= dist.max() + 1
+        query += dist
+    return query.argsort(kind="stable")
+
+
+def _distances_from(parts: list[Found], first: int) -> Int64:
+    return np.concatenate([dist[ends[first] :] for ends, dist, _ in parts if dist is not None])

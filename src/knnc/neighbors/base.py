@@ -26,6 +26,7 @@ from knnc._state import MarkedStateMixin, unchanged_after_error
 from knnc.engine.index import Index
 from knnc.engine.narrow import Encoding, decode, encode_fit, encode_rows
 from knnc.engine.progress import current, progress
+from knnc.engine.stream import is_to_stream, rows_in_place
 from knnc.engine.threads import effective_n_threads
 from knnc.neighbors import fallback
 from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
@@ -77,6 +78,8 @@ class _LazyIndex:
             with _building:
                 if self._index is None:
                     rows, metric, algorithm = self._arguments
+                    if algorithm == "pruned" or not is_to_stream(rows):  # no longer, it may be
+                        rows = _c_contiguous(rows)
                     self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
         return self._index
 
@@ -101,6 +104,12 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     ----------
     engine_ : {"integer", "sklearn"}
         Which search serves this fit.
+
+    Notes
+    -----
+    A fit keeps rows that are C-contiguous uint8, and in any layout uint8 and bool ones that are
+    larger than `max_memory` (:func:`knnc.config_context`) unless algorithm="pruned", which takes
+    C-contiguous ones. All others are copied into memory, int8 of a memory map too.
     """
 
     engine_: str
@@ -122,7 +131,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
 
     def _fit_somewhere(self, X: Any, y: Any) -> None:
         if isinstance(X, IntegerFitMixin) and vars(X).get("engine_") == "integer":
-            X = decode(X._fit_X, X._encoding)
+            X = _fitted_numbers(X)
         reason = self._why_not_integer(X)
         if self.algorithm == "pruned":
             self._check_can_be_pruned()
@@ -130,7 +139,9 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         if reason is None:
             X, y = self._validated_fit(X, y)
             sparse = _compat.is_sparse(X)  # as a frame of sparse columns has become
-            narrowed = None if sparse else encode_fit(X)
+            narrowed = None
+            if not sparse:
+                narrowed = rows_in_place(X, contiguous=self.algorithm == "pruned") or encode_fit(X)
             if narrowed is not None:
                 self._fit_integer(*narrowed, y)
                 return
@@ -196,6 +207,8 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         algorithm = self.algorithm if self.algorithm in _INTEGER_ALGORITHMS else "auto"
         if algorithm == "pruned" and not metric.can_be_pruned:
             algorithm = "auto"  # set after the fit
+        if algorithm == "pruned" or not is_to_stream(self._fit_X):
+            self._fit_X = _c_contiguous(self._fit_X)  # as pickles and partial_fit may leave it not
         self._lazy_index = _LazyIndex(self._fit_X, metric.engine, algorithm, index)
 
     def _check_algorithm_metric(self) -> None:
@@ -211,7 +224,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     ) -> tuple[NDArray[np.uint8], tuple[NDArray[np.bool_], NDArray[np.float64]] | None]:
         """Bytes of the queries; and if some have none, which have, and the others as floats."""
         if X is self._fit_X:  # as scikit-learn's functions for graphs ask for the rows themselves
-            return self._fit_X, None
+            return self._lazy_index.get(self._n_threads()).rows, None
         if (
             type(X) in (np.ndarray, np.memmap)
             and X.dtype == np.uint8
@@ -412,6 +425,19 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         )
         ind[~representable] = nearest if mask is None else np.flatnonzero(mask)[nearest]
         return dist, ind
+
+
+def _c_contiguous(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return rows if rows.flags.c_contiguous else np.ascontiguousarray(rows)
+
+
+def _fitted_numbers(estimator: IntegerFitMixin) -> NDArray[Any]:
+    """What an estimator was fitted to; no copy of its rows where they are just that."""
+    encoding = estimator._encoding
+    if encoding.dtype in (np.uint8, np.bool_):
+        rows: NDArray[Any] = estimator._fit_X.view(encoding.dtype)
+        return rows
+    return decode(estimator._fit_X, encoding)
 
 
 def _wants_exact(return_distance: Any) -> bool:

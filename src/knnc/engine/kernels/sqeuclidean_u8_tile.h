@@ -8,10 +8,11 @@
  * anything better than a test for each query, v_each_within.
  *
  * Stages after the first are for those queries of a tile that have a row within their limit, one at
- * a time: on MNIST a fifth of them in a panel, but half of the tiles (benchmarks/pruning.py); parts
- * of 4 queries take 12 % more time, on a Xeon of 2023.  GROUP panels go through one stage before
- * the first of them goes through the next, so that what is left is a list that grows by 0 or 1, and
- * not a branch that nothing foretells (codes of MNIST: 4 % less time, with AVX-VNNI 9 %).
+ * a time: on MNIST an eighth of them in a panel, but a third of the tiles (benchmarks/pruning.py);
+ * parts of 4 queries take 12 % more time, on a Xeon of 2023, and pairs of those left 3 %.  GROUP
+ * panels go through one stage before the first of them goes through the next, so that what is left
+ * is a list that grows by 0 or 1, and not a branch that nothing foretells (codes of MNIST: 4 % less
+ * time, with AVX-VNNI 9 %).
  */
 #define ROWS (VECTOR_ROWS * VECTORS)
 #define GROUP 8
