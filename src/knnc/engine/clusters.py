@@ -18,12 +18,13 @@ from knnc.engine.summaries import sample_rows
 ROWS_A_CLUSTER = 60
 MAX_CLUSTERS = 1024
 SAMPLE_A_CLUSTER = 32
-ROUNDS = 2
+ROUNDS = 4
+SLAB_ROWS = 1 << 15
 
 
 def cluster(
     codes: NDArray[np.uint8], metric: str, kernel: str | None, n_threads: int
-) -> tuple[PackedRows, NDArray[np.int64]]:
+) -> tuple[PackedRows, NDArray[np.uint16]]:
     """Cluster codes by k-means on a sample of them (Lloyd's rounds).
 
     Parameters
@@ -37,7 +38,7 @@ def cluster(
     -------
     centres : PackedRows
         The centres, each followed by one near it.
-    nearest : ndarray of shape (n_rows,), int64
+    nearest : ndarray of shape (n_rows,), uint16
         The cluster of each code.
     """
     n_clusters = min(MAX_CLUSTERS, max(1, len(codes) // ROWS_A_CLUSTER))
@@ -50,19 +51,25 @@ def cluster(
     return packed, _nearest(packed, codes, n_threads)
 
 
-def _nearest(centres: PackedRows, codes: NDArray[np.uint8], n_threads: int) -> NDArray[np.int64]:
-    return search(centres, codes, 1, n_threads, NO_SELF, None)[1][:, 0]
+def _nearest(centres: PackedRows, codes: NDArray[np.uint8], n_threads: int) -> NDArray[np.uint16]:
+    """A slab at a time, for an answer is 16 bytes."""
+    nearest = np.empty(len(codes), dtype=np.uint16)
+    for start in range(0, len(codes), SLAB_ROWS):
+        slab = slice(start, start + SLAB_ROWS)
+        nearest[slab] = search(centres, codes[slab], 1, n_threads, NO_SELF, None)[1][:, 0]
+    return nearest
 
 
 def _means(
-    sample: NDArray[np.uint8], nearest: NDArray[np.int64], centres: NDArray[np.uint8]
+    sample: NDArray[np.uint8], nearest: NDArray[np.uint16], centres: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """The mean of each cluster; an empty one keeps its centre."""
-    by_cluster = np.argsort(nearest, kind="stable")
-    filled, first, count = np.unique(nearest[by_cluster], return_index=True, return_counts=True)
-    sums = np.add.reduceat(sample[by_cluster], first, axis=0, dtype=np.float32)
+    counts = np.bincount(nearest, minlength=len(centres))
+    filled = counts > 0
     means = centres.copy()
-    means[filled] = np.rint(sums / count[:, np.newaxis])
+    for column, values in zip(means.T, sample.T, strict=True):
+        sums = np.bincount(nearest, weights=values, minlength=len(centres))
+        column[filled] = np.rint(sums[filled] / counts[filled])
     return means
 
 

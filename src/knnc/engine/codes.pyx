@@ -74,6 +74,8 @@ cdef double MARGIN = 1 + 1e-12
 COARSE_RANGE = 0.6
 # Distances of codes stay below this, for the kernels' sums of 32 bits; a code is within +-127.
 LARGEST_SUM = 2**30
+# Rows of a sample that are projected at a time.
+SLAB_ROWS = 512
 # Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
 cdef int64_t TILE = 16
 # Bytes of rows coded before the first look at signals, and seconds between two looks.
@@ -136,18 +138,29 @@ cdef class Codes:
         self.set_plane_squares((planes.astype(np.int64) ** 2).sum(axis=1))
         self.mean = np.rint(sample.mean(axis=0)).astype(np.uint8)
         self.origin = axes.astype(np.float64) @ np.asarray(self.mean, dtype=np.float64)
-        points, tails = self.points_of(sample, n_threads)
-        self.tail_origin = (tails.max() + tails.min()) / 2
-        largest = [np.abs(part).max(initial=0)
-                   for part in np.split(points, np.cumsum(axes_a_stage[:len(sizes) - 1]), axis=1)]
-        self.choose_steps(largest)
+        self.choose_steps(self.look_at(sample, axes_a_stage, n_threads))
+
+    def look_at(self, sample, axes_a_stage, int n_threads):
+        """The largest coordinate of a sample along the axes of each stage; and where t's middle is.
+
+        A slab at a time: as doubles they are ten times the sample's bytes.
+        """
+        ends = np.cumsum(axes_a_stage)[:len(axes_a_stage) - 1]
+        largest, tails = np.zeros(len(axes_a_stage)), []
+        for start in range(0, len(sample), SLAB_ROWS):
+            points, t = self.points_of(sample[start:start + SLAB_ROWS], n_threads)
+            tails += [t.min(), t.max()]
+            parts = np.split(np.abs(points, out=points), ends, axis=1)
+            largest = np.maximum(largest, [part.max(initial=0) for part in parts])
+        self.tail_origin = (max(tails) + min(tails)) / 2
+        return largest
 
     def choose_steps(self, largest):
         """The step of each coordinate, from the largest of the sample along each stage's axes."""
         most = 0
         while self.largest_sum(2 * most + 2) < LARGEST_SUM:
             most += 1
-        wanted = np.maximum(COARSE_RANGE * np.array(largest) / 127, 1e-9)
+        wanted = np.maximum(COARSE_RANGE * largest / 127, 1e-9)
         wanted[0] = max(wanted[0], 1)
         halvings = np.clip(np.floor(np.log2(wanted[0] / wanted)), 0, most)
         halvings = np.maximum.accumulate(halvings).astype(np.int64)

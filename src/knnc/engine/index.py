@@ -45,7 +45,7 @@ GROUP_SIZES = (8, 4)
 # "auto" tries pruning only on data as large as this (bytes) and as wide.
 MIN_BYTES = 1 << 23
 MIN_FEATURES = 192
-# Of narrower rows, down to this width, codes take the time that they spare 12,000 to 47,000 queries
+# Of narrower rows, down to this width, codes take the time that they spare 8,000 to 36,000 queries
 # (benchmarks/narrow.py): they are made when about so many have come. Sums of a few bytes are too
 # coarse for Manhattan distance, which is 3 times as slow with them on SIFT's 128 features.
 LATE_FEATURES = 64
