@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from knnc.engine import index as index_module
-from knnc.engine import memory, stream
+from knnc.engine import memory, pages, stream
 from knnc.engine.index import Index
 from knnc.engine.packed import PackedRows, nbytes_for
 from knnc.engine.progress import progress
@@ -372,18 +372,18 @@ def test_several_threads_search_the_same_rows() -> None:
 
 def test_memory_maps_are_found(tmp_path: Path) -> None:
     draw(1, 100, 50).tofile(tmp_path / "rows")
-    assert memory.mapping_of(draw(1, 9, 9)) is None
+    assert pages.mapping_of(draw(1, 9, 9)) is None
     for mode, shared in (("r", True), ("r+", True), ("c", False)):
         mapped = np.memmap(tmp_path / "rows", np.uint8, mode, offset=7, shape=(99, 50))
         for view in (mapped, np.asarray(mapped), np.asarray(mapped)[3:9, 2:]):
-            found = memory.mapping_of(view)
+            found = pages.mapping_of(view)
             assert found is not None
             base, start, known = found
             assert known == shared
             assert base[start] == view[0, 0]
     with open(tmp_path / "rows", "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    found = memory.mapping_of(np.frombuffer(mapped, np.uint8)[30:])
+    found = pages.mapping_of(np.frombuffer(mapped, np.uint8)[30:])
     assert found is not None
     assert found[1:] == (30, False)
 

@@ -7,6 +7,7 @@
     archive    files of numbers, strings and arrays, opened in milliseconds
     state      what parts of an index say of themselves for them
     memory     how much of it may be taken for rows
+    pages      memory maps: which one an array lies in, and what of it is in memory
     narrow     which bytes stand for these numbers: lossless narrowing to uint8
     threads    how many threads n_jobs stands for
     progress   who is told how far a long search has come

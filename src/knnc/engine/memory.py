@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,12 +12,13 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
+from knnc.engine.pages import mapping_of
+
 __all__ = [
     "checked_max_memory",
     "config_context",
     "get_config",
     "limit_for",
-    "mapping_of",
     "set_config",
 ]
 
@@ -111,27 +111,3 @@ def limit_for(rows: NDArray[np.uint8]) -> int | None:
     if limit is None and mapping_of(rows) is not None:
         limit = int(min(sklearn.get_config()["working_memory"], 1 << 40)) << 20
     return limit
-
-
-def mapping_of(array: NDArray[Any]) -> tuple[mmap.mmap, int, bool] | None:
-    """The memory map that holds an array, where in it, and whether all processes share it.
-
-    Returns
-    -------
-    mapped : mmap.mmap
-        Or None in place of all three, if the array lies in no map of a file.
-    start : int
-        Of the array's first element, in bytes.
-    shared : bool
-        Whether it is known that pages of it can be dropped and read again.
-    """
-    base: Any = array
-    shared = False
-    while isinstance(base, (np.ndarray, memoryview)):
-        if isinstance(base, np.memmap):
-            shared = base.mode in ("r", "r+", "w+")
-        base = base.obj if isinstance(base, memoryview) else base.base
-    if not isinstance(base, mmap.mmap):
-        return None
-    start = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
-    return base, start, shared

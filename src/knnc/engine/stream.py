@@ -11,7 +11,6 @@ layout, and those of a memory map are given back to the system when they have be
 
 from __future__ import annotations
 
-import mmap
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
@@ -22,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc.engine import radius
-from knnc.engine.memory import limit_for, mapping_of
+from knnc.engine.memory import limit_for
 from knnc.engine.narrow import Encoding
 from knnc.engine.packed import PackedRows
+from knnc.engine.pages import Pages
 from knnc.engine.progress import ProgressCallback, shifted
 from knnc.engine.search import NO_SELF, search_onto
 
@@ -41,8 +41,6 @@ FEWEST_BYTES = 1 << 20
 CHUNKS_AT_ONCE = 4
 # Seconds between two looks at signals while there is nothing to search.
 _WAIT = 0.05
-# Bytes that Linux maps around one that is read: those before a chunk would never be dropped.
-_FAULT_AROUND = 1 << 16
 # Neighbours within a radius that are put in order at a time, unless one query has more.
 _JOINED = 1 << 18
 
@@ -88,7 +86,7 @@ def _are_zeros_and_ones(rows: Bytes) -> bool:
         some = rows[first : first + step]
         if some.max() > 1:
             return False
-        _Pages(some).drop()
+        Pages(some).drop()
     return True
 
 
@@ -162,7 +160,7 @@ class StreamedRows:
                 yield block, queries
                 continue
             some = np.ascontiguousarray(queries[block])
-            _Pages(queries[block]).drop()
+            Pages(queries[block]).drop()
             yield block, some
 
     def scan(
@@ -274,11 +272,11 @@ class StreamedRows:
         # On one thread: 3 GB/s, which few disks reach; the others search.
         if self._where is None:
             rows = self._rows[first:last]
-            pages = _Pages(rows)
-            _Pages(self._rows[first : last + self.chunk_rows]).advise("MADV_WILLNEED")
+            pages = Pages(rows)
+            Pages(self._rows[first : last + self.chunk_rows]).advise("MADV_WILLNEED")
         else:
             rows = self._rows[self._where[first:last]]
-            pages = _Pages(self._rows[self._where[first] : self._where[last - 1] + 1])
+            pages = Pages(self._rows[self._where[first] : self._where[last - 1] + 1])
         packed = PackedRows(
             np.ascontiguousarray(rows),
             self._metric,
@@ -413,42 +411,6 @@ class ReadAhead:
             self._ready.put(None)
         except BaseException as error:  # raised in the thread that searches
             self._ready.put(error)
-
-
-class _Pages:
-    """The whole pages of a memory map that some rows lie in; none, if they lie in no map."""
-
-    def __init__(self, rows: Bytes) -> None:
-        mapping = mapping_of(rows) if hasattr(mmap.mmap, "madvise") and rows.size else None
-        self._mapped: mmap.mmap | None = None
-        if mapping is not None:
-            self._mapped, start, self._shared = mapping
-            self._spans = [*_spans(start, rows.shape, rows.strides)]
-
-    def advise(self, name: str, around: int = 0) -> None:
-        option = getattr(mmap, name, None)
-        if self._mapped is not None and option is not None:
-            for first, last in self._spans:
-                first = max(0, first - around)
-                first -= first % mmap.PAGESIZE
-                last = min(last + around, len(self._mapped))
-                self._mapped.madvise(option, first, last - first)
-
-    def drop(self) -> None:
-        """Count these pages to this process no more; the file, and other readers, keep them."""
-        if self._mapped is not None and self._shared:
-            self.advise("MADV_DONTNEED", _FAULT_AROUND)
-
-
-def _spans(start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Iterator[Any]:
-    """First byte and end of where the elements lie: of each column, where these are apart."""
-    (n_rows, n_columns), (down, right) = shape, strides
-    if abs(right) > max(abs(down), mmap.PAGESIZE):
-        for column in range(n_columns):
-            yield from _spans(start + column * right, (n_rows, 1), (down, 0))
-        return
-    ends = (n_rows - 1) * down, (n_columns - 1) * right
-    yield start + sum(min(0, end) for end in ends), start + sum(max(0, end) for end in ends) + 1
 
 
 def _joined(parts: list[Found], sort: bool) -> Found:
