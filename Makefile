@@ -131,11 +131,11 @@ $(VENV)/.for-demo: $(VENV)/.created $(SOURCES)
 	@touch $@
 
 $(VENV)/.for-test: $(VENV)/.created $(SOURCES) requirements/dev.txt
-	$(call install,all$(,)test,$(LOCKED))
+	$(call install,all$(,)test$(,)test-frames,$(LOCKED))
 	@touch $@ $(VENV)/.for-demo
 
 $(VENV)/.for-dev: $(VENV)/.created $(SOURCES) requirements/dev.txt
-	$(call install,all$(,)test$(,)dev,$(LOCKED))
+	$(call install,all$(,)test$(,)test-frames$(,)dev,$(LOCKED))
 	@touch $@ $(VENV)/.for-test $(VENV)/.for-demo
 
 # A comma that does not end an argument of $(call).

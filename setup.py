@@ -18,6 +18,7 @@ import gzip
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -208,7 +209,9 @@ class build_ext(setuptools_build_ext):
         for source in (path for ext in self.extensions for path in ext.depends):
             if not Path(source).exists():
                 raise SystemExit(f"knnc cannot be built: {source} is missing.")
-        with tempfile.TemporaryDirectory(prefix="knnc-build-") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="knnc-build-", ignore_cleanup_errors=True
+        ) as folder:
             self.probe_dir = Path(folder)
             self.require_compiler()
             self.require_headers()
@@ -289,8 +292,10 @@ class build_ext(setuptools_build_ext):
                     [str(source)], output_dir=str(folder), extra_postargs=flags.compile
                 )
                 if link:
+                    # LDFLAGS are those of modules, and setuptools links no program with them.
+                    said = shlex.split(os.environ.get("LDFLAGS", "")) if os.name != "nt" else []
                     self.compiler.link_executable(
-                        objects, "probe", output_dir=str(folder), extra_postargs=flags.link
+                        objects, "probe", output_dir=str(folder), extra_postargs=said + flags.link
                     )
                 if run:
                     made = folder / self.compiler.executable_filename("probe")
@@ -348,6 +353,8 @@ class build_ext(setuptools_build_ext):
             why = "no way to use OpenMP worked"
             if sys.platform == "darwin":
                 why += '; "brew install libomp" provides it'
+            if os.environ.get("KNNC_REQUIRE_OPENMP", "0") not in ("", "0"):
+                raise SystemExit(f"knnc cannot be built: KNNC_REQUIRE_OPENMP is set, and {why}")
         print(f"knnc: building without OpenMP ({why}): one thread only", file=sys.stderr)
         return Flags([], [])
 

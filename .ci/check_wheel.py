@@ -1,4 +1,7 @@
-"""What a wheel holds and how large it is: ``python .ci/check_wheel.py WHEEL...``."""
+"""What a wheel holds and how large it is: ``python .ci/check_wheel.py [--repaired] WHEEL...``.
+
+One that is repaired brings its OpenMP runtime along.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,13 @@ LARGEST = 1_000_000  # bytes
 WANTED = {".py", ".pyi", ".typed", ".so", ".pyd", ".dll", ".dylib", ".txt", ""}
 
 
-def check(wheel: Path) -> str:
+RUNTIMES = ("libgomp", "libomp", "vcomp")
+
+
+def check(wheel: Path, is_repaired: bool) -> str:
     """What is wrong with a wheel, or nothing."""
     sizes: Counter[str] = Counter()
+    has_runtime = False
     with ZipFile(wheel) as archive:
         for member in archive.infolist():
             name = PurePosixPath(member.filename)
@@ -23,15 +30,20 @@ def check(wheel: Path) -> str:
                 suffix = "metadata"
             elif top.endswith(".libs") or (top == "knnc" and ".dylibs" in name.parts):
                 suffix = "libraries"
+                has_runtime |= name.name.lower().startswith(RUNTIMES)
             elif top != "knnc" or suffix not in WANTED:
                 return f"{name} has no place in a wheel"
             sizes[suffix] += member.compress_size
     size = wheel.stat().st_size
     print(f"{wheel.name}: {size:,} bytes")
     print("   ", ", ".join(f"{kind} {part:,}" for kind, part in sizes.most_common()))
+    if is_repaired and not has_runtime:
+        return "there is no OpenMP runtime in it"
     return f"{size:,} bytes are more than {LARGEST:,}" if size > LARGEST else ""
 
 
 if __name__ == "__main__":
-    problems = [f"{wheel}: {said}" for wheel in sys.argv[1:] if (said := check(Path(wheel)))]
+    repaired = sys.argv[1:2] == ["--repaired"]
+    wheels = sys.argv[1 + repaired :]
+    problems = [f"{wheel}: {said}" for wheel in wheels if (said := check(Path(wheel), repaired))]
     sys.exit("\n".join(problems) or 0)

@@ -18,7 +18,14 @@ import knnc
 from knnc.engine import search
 
 ROOT = Path(__file__).resolve().parents[1]
-NEEDED_TO_BUILD = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "src")
+NEEDED_TO_BUILD = (
+    "pyproject.toml",
+    "setup.py",
+    "README.md",
+    "LICENSE",
+    "LICENSE-bundled.txt",
+    "src",
+)
 
 needs_sources = pytest.mark.skipif(
     not (ROOT / "src/knnc/engine/search.pyx").exists(),
@@ -162,6 +169,40 @@ def test_without_python_h_the_build_says_what_to_install(tree: Path, tmp_path: P
     assert "apt install" in last
     assert "dnf install" in last
     assert "Traceback" not in result.stderr
+
+
+# Of a probe with OpenMP nothing is linked without a folder to find its runtime in; and no more than
+# probes is compiled.
+WITHOUT_OPENMP = """#!/bin/sh
+case "$*" in
+    *probe*) ;;
+    *) echo "this one compiles probes only" >&2; exit 1 ;;
+esac
+case " $* " in
+    *" -c "*) ;;
+    *" -L/with/openmp "*) ;;
+    *" -fopenmp "*) echo "library 'omp' not found" >&2; exit 1 ;;
+esac
+exec "{real}" "$@"
+"""
+
+
+@needs_sources
+@pytest.mark.skipif(sys.platform != "linux", reason="OpenMP is asked for in another way")
+@pytest.mark.parametrize("ldflags", ["", "-L/with/openmp"])
+def test_openmp_can_be_required_and_is_looked_for_where_ldflags_say(
+    tree: Path, tmp_path: Path, ldflags: str
+) -> None:
+    """As .ci/libomp builds it for wheels for macOS."""
+    real = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    fake = tmp_path / "cc-without-openmp"
+    fake.write_text(WITHOUT_OPENMP.format(real=real))
+    fake.chmod(0o755)
+    result = build(tree, CC=str(fake), KNNC_REQUIRE_OPENMP="1", LDFLAGS=ldflags)
+    assert result.returncode == 1
+    refused = "KNNC_REQUIRE_OPENMP is set, and no way to use OpenMP worked" in result.stderr
+    assert refused == (ldflags == "")
+    assert ("this one compiles probes only" in result.stderr) == (ldflags != "")
 
 
 @needs_sources

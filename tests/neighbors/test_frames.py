@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from scipy.sparse import issparse
 from sklearn.feature_selection import VarianceThreshold
@@ -17,6 +16,8 @@ from sklearn.utils import check_array
 
 import knnc
 from tests.neighbors.support import any_bytes, assert_same, oracle, twins
+
+pl = pytest.importorskip("polars", reason="needs the extra 'test-frames'")
 
 X, Q, Y = any_bytes(1, 60, 4), any_bytes(2, 20, 4), np.arange(60) % 3
 NAMES = ["a", "b", "c", "d"]

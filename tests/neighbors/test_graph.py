@@ -70,6 +70,7 @@ def test_the_transformers_graph_in_ties() -> None:
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
 def test_set_output_says_no_to_a_sparse_graph(output: str) -> None:
+    pytest.importorskip(output, reason="needs the extra 'test-frames'")
     ours = knnc.KNeighborsTransformer().set_output(transform=output).fit(X)
     theirs = sklearn.neighbors.KNeighborsTransformer().set_output(transform=output).fit(X)
     assert_same_error(lambda: ours.transform(X), lambda: theirs.transform(X))
