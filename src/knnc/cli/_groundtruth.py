@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from knnc.cli._alone import alone_with
 from knnc.cli._console import on_terminal, progress_bar
 from knnc.datasets._vectors import NeighborsFile, read_vectors
-from knnc.engine.archive import read_archive, write_archive
+from knnc.engine.archive import read_archive, sync_folder, write_archive
 from knnc.engine.index import Index
 from knnc.engine.progress import current, progress, shifted
 from knnc.engine.search import NO_SELF
@@ -237,6 +237,7 @@ class _Job:
         with closing(answers):
             self._search_into(answers)
             answers.finish(self.output)
+        sync_folder(self.output.parent)
         # Last: without it, nothing would say of a complete partial file what it is.
         self._progress_file.unlink(missing_ok=True)
 

@@ -25,8 +25,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine.archive import sync_folder
-
 __all__ = ["NeighborsFile", "read_neighbors", "read_vectors"]
 
 _VECTOR_SUFFIXES = (".u8bin", ".bvecs", ".npy")
@@ -230,7 +228,6 @@ class NeighborsFile:
         self._sync()
         self._file.close()  # Windows renames no file that is open
         os.replace(self._path, to)
-        sync_folder(to.parent)
 
     def close(self) -> None:
         """Leave it for another time."""
