@@ -42,7 +42,7 @@ from .groundtruth_support import (
 
 FILE = "datasets._vectors.NeighborsFile"
 # What is called between the rename of the output and the end of the progress.
-RENAMED = "datasets._vectors.sync_folder"
+RENAMED = "cli._groundtruth.sync_folder"
 
 
 @pytest.fixture
