@@ -60,7 +60,7 @@ SHARED = "knnc._cyutility"
 # below a megabyte.
 SMALLER = {
     SHARED: {"-O3": "-Os", "/O2": "/O1"},
-    "knnc.engine.coded": {"-O3": "-O2"},
+    "knnc.engine.coded": {"-O3": "-Os"},
     "knnc.engine.radius": {"-O3": "-O2"},
 }
 
