@@ -137,7 +137,8 @@ cdef class Codes:
         self.planes = _PackedRows(planes, "sqeuclidean", kernel, n_threads)
         self.set_plane_squares((planes.astype(np.int64) ** 2).sum(axis=1))
         self.mean = np.rint(sample.mean(axis=0)).astype(np.uint8)
-        self.origin = axes.astype(np.float64) @ np.asarray(self.mean, dtype=np.float64)
+        # Whole numbers, which NumPy multiplies without BLAS: see clusters._chain.
+        self.origin = (axes.astype(np.int64) @ np.asarray(self.mean, np.int64)).astype(np.float64)
         self.choose_steps(self.look_at(sample, axes_a_stage, n_threads))
 
     def look_at(self, sample, axes_a_stage, int n_threads):
