@@ -75,6 +75,43 @@ def coding(n_rows: str, n_features: str) -> Report:
     return {"peak": _peak_of(lambda: Index(rows, "sqeuclidean", algorithm="pruned"))}
 
 
+def late_codes(n_rows: str) -> Report:
+    """Packed rows, and the codes that take their place with the second batch of queries."""
+    rng = np.random.default_rng(4)
+    hidden = rng.normal(size=(int(n_rows), 12)).astype(np.float32)
+    rows = np.clip(128 + hidden @ rng.normal(size=(12, 128)) * 9, 0, 255).astype(np.uint8)
+    queries = rows[::9].copy()
+    Index(rows[:2_000], algorithm="pruned").search(queries[:50], 5, n_threads=2)
+    made: list[Index] = []
+
+    def fit_and_search() -> None:
+        made.append(Index(rows, n_threads=2))
+        for _ in range(2):
+            made[0].search(queries, 5, n_threads=2)
+
+    return {"peak": _peak_of(fit_and_search), "bytes": rows.nbytes, "pruned": made[0].is_pruned}
+
+
+def without_memory(algorithm: str) -> Report:
+    """What an index of rows raises as the address space grows, until there is room for one."""
+    import resource
+
+    rows = np.random.default_rng(5).integers(0, 256, size=(60_000, 400), dtype=np.uint8)
+    Index(rows[:2_000], algorithm=algorithm).search(rows[:50], 5)
+    errors: list[str] = []
+    for more in range(1, 2000, 8):
+        limit = _status("VmSize") + (more << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        try:
+            index = Index(rows, algorithm=algorithm)
+            break
+        except Exception as error:
+            errors.append("MemoryError" if isinstance(error, MemoryError) else repr(error))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    return {"errors": errors, "afterwards": bool(index.search(rows[:50], 1)[0].max() == 0)}
+
+
 def streamed_rows(path: str, n_features: str, max_memory: str) -> Report:
     """Searches of all kinds of rows in a file: the peak, with private memory limited besides."""
     import resource

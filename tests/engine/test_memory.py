@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tests.engine.support import run_child
+from knnc.engine import packed
+from knnc.engine.index import Index
+from tests.engine.support import assert_exact, draw, run_child
 
 
 def _peak(function: str, *arguments: object) -> int:
@@ -50,6 +55,36 @@ def test_codes_are_not_copied_about() -> None:
     With a whole copy on the way it would be 2.4.
     """
     assert _peak("coding", 400_000, 192) < 1.9 * 400_000 * 192
+
+
+def test_late_codes_take_the_place_of_the_packed_rows() -> None:
+    """Packed, rows are 1.03 times their bytes: beside them codes would be 0.7 more, and again while
+    they are packed."""
+    report = _report("late_codes", 180_000)
+    assert report["pruned"]
+    assert report["peak"] < 1.3 * report["bytes"]
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="there is no such advice here")
+def test_a_kernel_may_refuse_huge_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(mmap.mmap):
+        def madvise(self, *arguments: int) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    system = SimpleNamespace(**{**vars(mmap), "mmap": Refusing})
+    monkeypatch.setattr(packed, "mmap", system)
+    pages = packed.own_pages(2 << 20)
+    assert isinstance(pages.base.obj, Refusing)
+    pages[:] = 7
+    rows = draw(1, 20_000, 60)
+    assert_exact(Index(rows), rows, rows[:20], 3, "sqeuclidean")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
+def test_an_index_without_memory_is_a_memory_error(algorithm: str) -> None:
+    report = run_child("without_memory", algorithm, module="peaks")
+    assert set(report["errors"]) == {"MemoryError"}
+    assert report["afterwards"]
 
 
 @pytest.mark.parametrize(("n_queries", "k"), [(300, 1_000), (12, 12_000)])

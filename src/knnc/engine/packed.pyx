@@ -27,6 +27,7 @@ from knnc.engine._kernels cimport (
 from knnc.engine.dispatch cimport find_kernel
 
 import mmap
+from contextlib import suppress
 
 import numpy as np
 
@@ -58,9 +59,13 @@ def own_pages(int64_t n_bytes):
     """
     if n_bytes < MAPPED_BYTES or not hasattr(mmap, "MAP_ANONYMOUS"):
         return aligned_bytes(n_bytes)
-    pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"Unable to allocate {n_bytes:,} bytes: {error}") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        pages.madvise(mmap.MADV_HUGEPAGE)
+        with suppress(OSError):  # a kernel that has no huge pages refuses the advice
+            pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, dtype=np.uint8)
 
 
