@@ -70,15 +70,17 @@ trial_clock = thread_time if get_clock_info("thread_time").resolution < 1e-4 els
 # A fork copies a lock as it is, and a thread that held it does not live on in the child. A signal's
 # handler runs in the thread that holds it, and may search too: hence one that can be taken again.
 _packing = threading.RLock()
+# Apart, for packing takes seconds and counting queries none.
+_counting = threading.RLock()
 
 
-def _new_lock() -> None:
-    global _packing
-    _packing = threading.RLock()
+def _new_locks() -> None:
+    global _packing, _counting
+    _packing, _counting = threading.RLock(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+    os.register_at_fork(after_in_child=_new_locks)
 
 
 class Index:
@@ -447,7 +449,7 @@ class Index:
 
         One thread does; others that ask meanwhile go on by brute force, and pack the rows anew.
         """
-        with _packing:
+        with _counting:
             self._n_asked += n_queries
             if not self._may_prune_late or self._is_deciding or self._n_asked < LATE_QUERIES:
                 return
