@@ -112,7 +112,7 @@ def task_seconds(client: distributed.Client) -> float:
 def merge_rate(n_queries: int, k: int) -> float:
     dist = np.sort(np.random.default_rng(0).integers(0, 1000, (n_queries, k)), axis=1)
     part = dist, np.arange(dist.size).reshape(dist.shape), None
-    return 8 * dist.size / best_of(5, lambda: merge([part] * 8, k))
+    return 8 * dist.size / best_of(5, lambda: merge(k, *[part] * 8))
 
 
 def measure(options: argparse.Namespace) -> tuple[Model, list[tuple[str, float, float]]]:

@@ -21,7 +21,7 @@ from knnc.dask._found import (
     distances,
     exact_distances,
     indices,
-    merge_all,
+    merge,
     predicted,
     without_self,
 )
@@ -233,7 +233,7 @@ class NearestNeighbors(BaseEstimator):
         while len(parts) > 1:
             groups = [parts[i : i + _FAN_IN] for i in range(0, len(parts), _FAN_IN)]
             parts = [
-                task("knnc-merge", merge_all, k, *group) if len(group) > 1 else group[0]
+                task("knnc-merge", merge, k, *group) if len(group) > 1 else group[0]
                 for group in groups
             ]
         return parts[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,6 @@ __all__ = [
     "exact_distances",
     "indices",
     "merge",
-    "merge_all",
     "predicted",
     "without_self",
 ]
@@ -27,8 +25,12 @@ Int64 = NDArray[np.int64]
 Found = tuple[Int64, Int64, NDArray[Any] | None]
 
 
-def merge(parts: Sequence[Found], k: int) -> Found:
-    """The k smallest (distance, row index) of several answers."""
+def merge(k: int, *parts: Found) -> Found:
+    """The k smallest (distance, row index) of several answers.
+
+    They are arguments, not a list, of which `dask.delayed` keeps the graphs only: futures in them,
+    of chunks that workers hold, would be forgotten with the estimator.
+    """
     dist = np.concatenate([part[0] for part in parts], axis=1)
     ind = np.concatenate([part[1] for part in parts], axis=1)
     order = np.lexsort((ind, dist), axis=1)[:, :k]
@@ -37,15 +39,6 @@ def merge(parts: Sequence[Found], k: int) -> Found:
         targets = np.concatenate([part[2] for part in parts], axis=1)
         targets = targets[np.arange(len(order))[:, np.newaxis], order]
     return np.take_along_axis(dist, order, axis=1), np.take_along_axis(ind, order, axis=1), targets
-
-
-def merge_all(k: int, *parts: Found) -> Found:
-    """The same of parts that are arguments, which is how a graph keeps what they are made from.
-
-    In a list of Delayed, `dask.delayed` reduces each to its graph, and the futures in it, of
-    chunks that workers hold, are forgotten with the estimator.
-    """
-    return merge(parts, k)
 
 
 def without_self(found: Found, first: int, k: int) -> Found:

@@ -25,7 +25,7 @@ __all__ = [
 def task(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """A call of a function without side effects, lazily; Dask's dashboard shows it as `name`.
 
-    What is lazy among the arguments stands by itself, not in a list: see :func:`merge_all`.
+    What is lazy among the arguments stands by itself, not in a list: see `merge` in _found.py.
     """
     key = f"{name}-{tokenize(name, *arguments)}"
     return dask.delayed(function, pure=True)(*arguments, dask_key_name=key)
