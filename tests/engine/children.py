@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from knnc.engine import index as index_module
 from knnc.engine.blas import one_blas_thread
 from knnc.engine.coded import CodedRows
 from knnc.engine.codes import Codes
@@ -31,6 +32,7 @@ from knnc.engine.prune import search as search_pruned
 from knnc.engine.search import NO_SELF
 from knnc.engine.stream import StreamedRows
 from knnc.engine.threads import effective_n_threads
+from tests.engine.prune_support import blobs
 from tests.oracle import Bytes, oracle_kneighbors
 
 Report = dict[str, Any]
@@ -349,6 +351,86 @@ def interrupt_slow_disk() -> Report:
         "latency": np.subtract(end, sent[0]).tolist(),
         "exact_after": all(map(np.array_equal, answer, expected)),
     }
+
+
+def interrupt_streams() -> Report:
+    """Interrupt short searches of rows in chunks at any moment, again and again for two seconds."""
+    rows = _draw(1, 60_000, 64)
+    index, queries = Index(rows, max_memory=0), rows[:1].copy()
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    rng = np.random.default_rng(0)
+    interrupts, end = 0, time.monotonic() + 2
+    while time.monotonic() < end:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.01))
+            while True:
+                index.search(queries, 5)
+        except KeyboardInterrupt:
+            interrupts += 1
+    deadline = time.monotonic() + 20
+    while threading.active_count() > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return {
+        "interrupts": interrupts,
+        "threads": threading.active_count(),
+        "exact_after": _is_exact(index, rows, queries, 5, "sqeuclidean"),
+    }
+
+
+def fork_while_deciding() -> Report:
+    """Fork while a thread decides on codes, for rows that get them after many queries."""
+    index_module.MIN_BYTES = index_module.MIN_ROWS = index_module.LATE_QUERIES = 1
+    rows = blobs(2_000, 64, 10, 55)
+    index = Index(rows)
+    begun, ended = threading.Event(), threading.Event()
+
+    def win(index: Index, pruned: CodedRows, n_threads: int) -> bool:
+        if not begun.is_set():
+            begun.set()
+            ended.wait(100)
+        return True
+
+    Index._is_faster = win  # type: ignore[method-assign]
+    deciding = threading.Thread(target=index.search, args=(rows[:50].copy(), 5))
+    deciding.start()
+    begun.wait(60)
+
+    def child() -> Report:
+        exact = _is_exact(index, rows, rows[:50].copy(), 5, "sqeuclidean")
+        return {"is_pruned": index.is_pruned, "exact": exact}
+
+    report = {"child": _in_fork(child)}
+    ended.set()
+    deciding.join()
+    return report | {"is_pruned": index.is_pruned}
+
+
+def fork_in_stream() -> Report:
+    """Fork a search of rows in chunks where it tells how far it is; the child goes on."""
+    rows = _draw(1, 60_000, 64)
+    index, queries = Index(rows, max_memory=0), rows[:300].copy()
+    reader, writer = os.pipe()
+    forked: list[int] = []
+
+    def fork(done: int, total: int) -> None:
+        if not forked:
+            with warnings.catch_warnings():  # Python's own word on forking a process with threads
+                warnings.simplefilter("ignore", DeprecationWarning)
+                forked.append(os.fork())
+            if forked == [0]:
+                signal.alarm(60)
+
+    try:
+        with progress(fork):
+            exact = _is_exact(index, rows, queries, 5, "sqeuclidean", 1)
+    except RuntimeError as error:
+        os.write(writer, str(error).encode())
+    if forked == [0]:
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        said = pipe.read()
+    return {"child": said, "status": os.waitpid(forked[0], 0)[1], "exact": exact}
 
 
 def listen(kernel: str, form: str) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,10 +14,9 @@ import pytest
 
 from knnc.engine import index as index_module
 from knnc.engine.coded import CodedRows
-from knnc.engine.codes import Codes
 from knnc.engine.index import PRUNED_METRICS, Index
 from tests.engine.prune_support import at_once, blobs, brute_images, near, pruned
-from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw
+from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw, run_child
 from tests.oracle import oracle_kneighbors
 
 
@@ -151,11 +151,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[CodedRows]:
     """The codes that have been made; they win any trial."""
     codes: list[CodedRows] = []
 
-    def make(index: Index, n_threads: int) -> CodedRows:
-        codes.append(index._prune(n_threads))
-        return codes[-1]
+    def win(index: Index, pruned: CodedRows, n_threads: int) -> bool:
+        codes.append(pruned)
+        return True
 
-    monkeypatch.setattr(Index, "_prune_if_faster", make)
+    monkeypatch.setattr(Index, "_is_faster", win)
     return codes
 
 
@@ -184,10 +184,11 @@ def test_narrow_rows_without_gain_are_tried_once(
 ) -> None:
     tried: list[int] = []
 
-    def slower(index: Index, n_threads: int) -> None:
+    def slower(index: Index, pruned: CodedRows, n_threads: int) -> bool:
         tried.append(n_threads)
+        return False
 
-    monkeypatch.setattr(Index, "_prune_if_faster", slower)
+    monkeypatch.setattr(Index, "_is_faster", slower)
     index = Index(narrow, "sqeuclidean", algorithm="auto")
     for _ in range(4):
         assert_exact(index, narrow, near(narrow, 60, 57), 5, "sqeuclidean")
@@ -282,19 +283,20 @@ def test_searches_that_come_while_codes_are_made_do_not_wait(
 
 
 @pytest.mark.parametrize("n_features", [64, 200])
+@pytest.mark.parametrize("step", ["summaries.is_concentrated", "CodedRows", "search_pruned"])
 def test_without_memory_for_codes_rows_are_compared_whole(
-    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, n_features: int
+    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, n_features: int, step: str
 ) -> None:
     """They are never needed; no later search tries again."""
-    tried: list[Codes] = []
+    tried: list[object] = []
 
-    def no_room(rows: Bytes, coder: Codes, *arguments: object) -> None:
-        tried.append(coder)
+    def no_room(rows: object, *arguments: object) -> None:
+        tried.append(rows)
         raise MemoryError("Unable to allocate 1 GiB")
 
     rows = blobs(2_000, n_features, 10, 65)
     queries = near(rows, 120, 66)
-    monkeypatch.setattr(index_module, "CodedRows", no_room)
+    monkeypatch.setattr(f"{index_module.__name__}.{step}", no_room)
 
     def searched() -> Index:
         index = Index(rows, "sqeuclidean", algorithm="auto")
@@ -306,8 +308,16 @@ def test_without_memory_for_codes_rows_are_compared_whole(
     for _ in range(3):
         assert_exact(index, rows, queries, 5, "sqeuclidean")
     assert (len(tried), index.is_pruned) == (1, False)
-    with pytest.raises(MemoryError, match="1 GiB"):
-        Index(rows, "sqeuclidean", algorithm="pruned")
+    if step == "CodedRows":
+        with pytest.raises(MemoryError, match="1 GiB"):
+            Index(rows, "sqeuclidean", algorithm="pruned")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_forked_while_a_thread_decides_decides_for_itself() -> None:
+    report = run_child("fork_while_deciding")
+    assert report["child"] == {"is_pruned": True, "exact": True}
+    assert report["is_pruned"]
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import os
 import signal
 import sys
 import threading
@@ -268,6 +270,19 @@ def test_of_rows_on_disk_only_those_that_codes_leave_are_read(tmp_path: Path) ->
     assert 0 < resident() < 10_000  # a page brings its neighbours along
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's mlock")
+def test_pages_that_are_locked_stay_where_they_are(tmp_path: Path) -> None:
+    """The system refuses to drop them; the search goes on."""
+    rows = draw(1, 3_000, 64)
+    rows.tofile(tmp_path / "rows")
+    mapped = np.memmap(tmp_path / "rows", np.uint8, "r", shape=rows.shape)
+    place = ctypes.c_void_p(mapped.ctypes.data), ctypes.c_size_t(mapped.nbytes)
+    if ctypes.CDLL(None, use_errno=True).mlock(*place) != 0:
+        pytest.skip(os.strerror(ctypes.get_errno()))
+    index = Index(mapped, max_memory=_limit(rows, 500))
+    assert_same(index.search(rows[:9], 3), oracle_kneighbors(rows, rows[:9], 3, "sqeuclidean"))
+
+
 @pytest.mark.parametrize("n_queries", [1, 90])
 def test_progress(n_queries: int) -> None:
     rows = draw(1, 300, 9)
@@ -311,33 +326,6 @@ def test_an_error_ends_the_search_and_its_thread(
         assert not thread.is_alive()
     answer = streamed.search(rows, 2, 2, NO_SELF, None)
     assert_same(answer, oracle_kneighbors(rows, rows, 2, "sqeuclidean"))
-
-
-def test_no_more_than_two_chunks_at_a_time() -> None:
-    alive, most, lock = 0, 0, threading.Lock()
-
-    class Chunk:
-        def __init__(self, *_: int) -> None:
-            nonlocal alive, most
-            with lock:
-                alive += 1
-                most = max(most, alive)
-
-        def __del__(self) -> None:
-            nonlocal alive
-            with lock:
-                alive -= 1
-
-    bounds = iter([(i, i + 1) for i in range(50)])
-    with stream.ReadAhead(Chunk, bounds) as chunks:  # type: ignore[arg-type]
-        seen = 0
-        for first, _, chunk in chunks:
-            assert first == seen
-            seen += 1
-            del chunk
-            chunks.done()
-    assert seen == 50
-    assert most == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no os.kill(SIGINT)")

@@ -155,7 +155,9 @@ class Index:
         if self._max_memory is None:
             self._max_memory = limit_for(rows)
         self._streamed = self._streamed_beside(0)
-        self._n_asked, self._is_deciding = 0, False
+        self._n_asked = 0
+        # The process in which a thread decides: it does not live on in a fork.
+        self._decided_in: int | None = None
         self._may_prune_late = (
             algorithm == "auto"
             and metric == "sqeuclidean"
@@ -432,7 +434,7 @@ class Index:
             return False
         if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
             return False
-        return self._is_large() and self._is_concentrated()
+        return self._is_large()
 
     def _is_large(self) -> bool:
         """Whether the rows are enough for codes, and memory is."""
@@ -451,27 +453,28 @@ class Index:
         """
         with _counting:
             self._n_asked += n_queries
-            if not self._may_prune_late or self._is_deciding or self._n_asked < LATE_QUERIES:
+            if not self._may_prune_late or self._n_asked < LATE_QUERIES:
                 return
-            self._is_deciding = True
+            if self._decided_in == os.getpid():
+                return
+            self._decided_in = os.getpid()
         try:
-            if self._is_concentrated():
-                self._packed = None  # which leaves room
-                self._pruned = self._prune_if_faster(n_threads)
+            self._pruned = self._prune_if_faster(n_threads)
             self._may_prune_late = False
             if self._pruned is not None:
                 self._packed = None
                 self._streamed = self._streamed_beside(self._pruned.nbytes)
         finally:
-            self._is_deciding = False
+            self._decided_in = None
 
     def _prune_if_faster(self, n_threads: int) -> CodedRows | None:
-        """The codes, if a search of some of the rows takes less time with them than without.
-
-        On one thread and in its own time, so that a busy machine does not decide.
-        """
+        """The codes, if they promise less time, take less in a trial, and there is memory."""
         try:
+            if not self._is_concentrated():
+                return None
+            self._packed = None  # which leaves room
             pruned = self._prune(n_threads)
+            return pruned if self._is_faster(pruned, n_threads) else None
         except MemoryError as error:
             warnings.warn(
                 f"There is no memory for codes ({error}): searches compare whole rows instead, "
@@ -480,6 +483,12 @@ class Index:
                 stacklevel=2,
             )
             return None
+
+    def _is_faster(self, pruned: CodedRows, n_threads: int) -> bool:
+        """Whether a search of some of the rows takes less time with codes than without.
+
+        On one thread and in its own time, so that a busy machine does not decide.
+        """
         n_queries = min(TRIAL_QUERIES, self.n_samples_fit)
         first = (self.n_samples_fit - n_queries) // 2
         queries = self._rows[first : first + n_queries]
@@ -500,7 +509,7 @@ class Index:
             if spent > TRIAL_SECONDS:
                 break
         brute_seconds *= self.n_samples_fit / len(part)
-        return pruned if pruned_seconds < brute_seconds else None
+        return bool(pruned_seconds < brute_seconds)
 
 
 def _check_bytes(array: Any, name: str, in_any_layout: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,15 @@ class Pages:
             self._spans = [*_spans(start, rows.shape, rows.strides)]
 
     def advise(self, name: str, around: int = 0) -> None:
+        """Tell the system of these pages; what it refuses, as of locked ones, is no loss."""
         option = getattr(mmap, name, None)
         if self._mapped is not None and option is not None:
             for first, last in self._spans:
                 first = max(0, first - around)
                 first -= first % mmap.PAGESIZE
                 last = min(last + around, len(self._mapped))
-                self._mapped.madvise(option, first, last - first)
+                with suppress(OSError):
+                    self._mapped.madvise(option, first, last - first)
 
     def drop(self) -> None:
         """Count these pages to this process no more; the file, and other readers, keep them."""

@@ -11,11 +11,8 @@ layout, and those of a memory map are given back to the system when they have be
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +23,7 @@ from knnc.engine.narrow import Encoding
 from knnc.engine.packed import PackedRows
 from knnc.engine.pages import Pages
 from knnc.engine.progress import ProgressCallback, shifted
+from knnc.engine.read_ahead import ReadAhead
 from knnc.engine.search import NO_SELF, search_onto
 
 __all__ = ["StreamedRows", "is_to_stream", "rows_in_place", "search_in_blocks"]
@@ -39,8 +37,6 @@ MOST_BYTES = 32 << 20
 FEWEST_BYTES = 1 << 20
 # Two packed chunks, and of strided or chosen rows a copy to pack from and one to spare.
 CHUNKS_AT_ONCE = 4
-# Seconds between two looks at signals while there is nothing to search.
-_WAIT = 0.05
 # Neighbours within a radius that are put in order at a time, unless one query has more.
 _JOINED = 1 << 18
 
@@ -342,75 +338,6 @@ def search_in_blocks(
         queries = np.ascontiguousarray(rows[which[block]])
         dist[block], ind[block] = part.search(queries, k, n_threads, first_self, report)
     return dist, ind
-
-
-class ReadAhead:
-    """Chunks of packed rows in order; a thread packs the next one while one is used.
-
-    Parameters
-    ----------
-    pack : callable
-        Packs the rows from `first` to `last`. Called in the thread.
-    bounds : iterator of (first, last)
-    """
-
-    def __init__(
-        self, pack: Callable[[int, int], PackedRows], bounds: Iterator[tuple[int, int]]
-    ) -> None:
-        self._pack = pack
-        self._bounds = bounds
-        self._ready: SimpleQueue[Any] = SimpleQueue()
-        self._room = threading.Semaphore(2)
-        self._stopped = False
-        self._thread = threading.Thread(target=self._read, name="knnc reads ahead")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # After an error nobody waits for a slow disk: the thread ends with its chunk.
-        self._stopped = True
-        self._room.release()
-        if error is None:
-            self._thread.join()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> tuple[int, int, PackedRows]:
-        """No frame of this keeps the chunk alive: it is gone when the caller lets go of it."""
-        while True:
-            try:
-                item = self._ready.get(timeout=_WAIT)
-            except Empty:
-                continue
-            if item is None:
-                raise StopIteration
-            if isinstance(item, BaseException):
-                raise item
-            chunk: tuple[int, int, PackedRows] = item
-            return chunk
-
-    def done(self) -> None:
-        """Say that a chunk is used no more, so that another one may be made."""
-        self._room.release()
-
-    def _read(self) -> None:
-        try:
-            for first, last in self._bounds:
-                self._room.acquire()
-                if self._stopped:
-                    return
-                self._ready.put((first, last, self._pack(first, last)))
-            self._ready.put(None)
-        except BaseException as error:  # raised in the thread that searches
-            self._ready.put(error)
 
 
 def _joined(parts: list[Found], sort: bool) -> Found:

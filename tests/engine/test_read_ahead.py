@@ -1,0 +1,113 @@
+"""The thread that packs the next chunk of rows: how many there are, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from knnc.engine.read_ahead import ReadAhead
+from tests.engine.support import run_child
+
+
+class Chunk:
+    """Counts how many of its kind there are."""
+
+    alive, most = 0, 0
+    lock = threading.Lock()
+
+    def __init__(self, *_: int) -> None:
+        with self.lock:
+            Chunk.alive += 1
+            Chunk.most = max(Chunk.most, Chunk.alive)
+
+    def __del__(self) -> None:
+        with self.lock:
+            Chunk.alive -= 1
+
+
+def bounds(n: int) -> Iterator[tuple[int, int]]:
+    return iter([(i, i + 1) for i in range(n)])
+
+
+def readers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if "reads ahead" in thread.name}
+
+
+def test_no_more_than_two_chunks_at_a_time() -> None:
+    Chunk.most = 0
+    with ReadAhead(Chunk, bounds(50)) as chunks:  # type: ignore[arg-type]
+        seen = 0
+        for first, _, chunk in chunks:
+            assert first == seen
+            seen += 1
+            del chunk
+            chunks.done()
+    assert seen == 50
+    assert Chunk.most == 2
+    assert Chunk.alive == 0
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ctrl_c_while_the_thread_starts(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ctrl-C can: no thread is left that waits for a search which is gone."""
+    before = readers()
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        if when == "after":
+            start(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt), ReadAhead(Chunk, bounds(50)):  # type: ignore[arg-type]
+            pytest.fail("the thread was not interrupted")
+    deadline = time.monotonic() + 20
+    while (readers() - before or Chunk.alive) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not readers() - before
+    assert Chunk.alive == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers")
+def test_ctrl_c_at_any_moment() -> None:
+    """Many short searches, each interrupted somewhere, in a process that has to end."""
+    report = run_child("interrupt_streams")
+    assert report["interrupts"] > 50
+    assert report["threads"] == 1
+    assert report["exact_after"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_forked_in_the_middle_says_so() -> None:
+    report = run_child("fork_in_stream")
+    assert "forked in the middle" in report["child"]
+    assert (report["status"], report["exact"]) == (0, True)
+
+
+@pytest.mark.parametrize("error", [TimeoutError, OSError, MemoryError])
+def test_what_goes_wrong_in_the_thread_is_raised(error: type[Exception]) -> None:
+    def pack(first: int, last: int) -> Chunk:
+        if first == 3:
+            raise error("a disk that does not answer")
+        return Chunk()
+
+    with ReadAhead(pack, bounds(9)) as chunks:  # type: ignore[arg-type]
+        for expected in range(3):
+            first, _, chunk = next(chunks)
+            assert first == expected
+            del chunk
+            chunks.done()
+        with pytest.raises(error, match="does not answer"):
+            next(chunks)
+
+
+def test_no_rows() -> None:
+    with ReadAhead(Chunk, bounds(0)) as chunks:  # type: ignore[arg-type]
+        assert np.size([*chunks]) == 0
