@@ -35,7 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    config.stash[_cache] = tempfile.TemporaryDirectory(prefix="knnc-cache-")
+    config.stash[_cache] = tempfile.TemporaryDirectory(
+        prefix="knnc-cache-",
+        ignore_cleanup_errors=True,  # Windows removes no file that is mapped
+    )
     os.environ["KNNC_CACHE_HOME"] = config.stash[_cache].name
 
 

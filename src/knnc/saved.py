@@ -123,7 +123,8 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None
     Notes
     -----
     A file that is mapped must not be changed in place. `save` never does that: whoever has the old
-    one open keeps it.
+    one open keeps it. Windows replaces no file that is mapped: there `save` to its name is a
+    PermissionError until it is let go of, or was loaded with ``mmap=False``.
     """
     kind, tree = read_archive(path, map_it=mmap, verify=not mmap if verify is None else verify)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -188,13 +189,32 @@ def test_what_the_library_logs_goes_to_standard_error(
     assert logging.getLogger("knnc").handlers == []
 
 
+# As on Windows, where a write to a pipe without a reader is an invalid argument.
+AS_ON_WINDOWS = """
+import errno, io, os, sys
+from knnc.cli import _stdout, main
+
+class Pipe(io.FileIO):
+    def write(self, data):
+        try:
+            return os.write(1, data)
+        except BrokenPipeError:
+            raise OSError(errno.EINVAL, "Invalid argument") from None
+
+_stdout._ON_WINDOWS = True
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Pipe(1, "w", closefd=False)), "utf-8")
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("start", [["-m", "knnc"], ["-c", AS_ON_WINDOWS]], ids=["here", "Windows"])
 @pytest.mark.parametrize("args", [["evaluate", "digits", "--json"], ["--help"]])
-def test_reader_that_has_gone_is_no_traceback(args: list[str]) -> None:
+def test_reader_that_has_gone_is_no_traceback(start: list[str], args: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "knnc", *args],
+            [sys.executable, *start, *args],
             stdout=writing,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -204,6 +224,18 @@ def test_reader_that_has_gone_is_no_traceback(args: list[str]) -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_an_invalid_argument_with_a_file_is_about_that_file() -> None:
+    from knnc.cli import _stdout
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_stdout, "_ON_WINDOWS", True)
+        assert _stdout.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
+        assert not _stdout.reader_has_gone(OSError(errno.EINVAL, "Invalid argument", "a<b"))
+        assert not _stdout.reader_has_gone(ValueError("not read"))
+    if os.name != "nt":
+        assert not _stdout.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
 
 
 class OnTerminal:

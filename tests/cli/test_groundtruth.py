@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,17 @@ def test_the_command(knnc_here: Program, files: Files) -> None:
     )
     check(output)
     assert sorted(os.listdir(base.parent)) == ["base.u8bin", "queries.u8bin", "truth.ibin"]
+
+
+def test_names_that_the_encoding_of_the_output_lacks(knnc_child: Program, files: Files) -> None:
+    """As those of consoles on Windows do; the work was done by then."""
+    output = files[2].with_name("truth-\u03bb.ibin")
+    result = knnc_child(
+        "groundtruth", *files[:2], "-k", 10, "-o", output, PYTHONIOENCODING="cp1252"
+    )
+    assert (result.code, result.err) == (0, "")
+    assert r"truth-\u03bb.ibin: 10 neighbours" in result.out.replace("\n", " ")
+    check(output)
 
 
 @pytest.mark.parametrize("suffix", [".bvecs", ".npy", ".u8bin"])
@@ -207,7 +219,7 @@ def test_the_vectors_are_not_overwritten(which: int, knnc_here: Program, files: 
         (5001, "base.u8bin", "queries.u8bin", "There are no 5001 neighbours"),
         (1, "base.u8bin", "narrow.npy", "24 features"),
         (1, "base.u8bin", "queries.txt", "are called"),
-        (1, "none.u8bin", "queries.u8bin", "No such file"),
+        (1, "none.u8bin", "queries.u8bin", os.strerror(errno.ENOENT)),
         (1, "base.u8bin", "queries.u8bin", "files of neighbours are called .ibin"),
     ],
 )

@@ -20,6 +20,17 @@ from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw,
 from tests.oracle import oracle_kneighbors
 
 
+def test_the_clock_of_trials_is_finer_than_they_are() -> None:
+    """One that stands still between two readings would have no search faster than another."""
+    steps = []
+    for _ in range(50):
+        start = now = index_module.trial_clock()
+        while now == start:
+            now = index_module.trial_clock()
+        steps.append(now - start)
+    assert min(steps) < 1e-4
+
+
 class _Searches(list[str]):
     """The searches that an index makes, in their order; one way can be made slow."""
 

@@ -140,10 +140,11 @@ def _use(estimator: Any) -> None:
 def _run(make: Callable[..., bytes], folder: str, seed: str, n: str, verify: bool) -> Report:
     index_module.MIN_SAMPLE_ROWS = 64
     warnings.simplefilter("ignore")
-    path, rng = Path(folder, "odd"), np.random.default_rng(int(seed))
+    rng = np.random.default_rng(int(seed))
     files = _files(Path(folder))
     ends: Counter[str] = Counter()
-    for _ in range(int(n)):
+    for i in range(int(n)):
+        path = Path(folder, f"odd{i}")  # Windows lets no file be replaced that is mapped
         path.write_bytes(make(files[rng.integers(len(files))], rng))
         try:
             estimator = knnc.load(path, mmap=bool(rng.integers(2)), verify=verify)
@@ -155,7 +156,6 @@ def _run(make: Callable[..., bytes], folder: str, seed: str, n: str, verify: boo
             ends["used"] += 1
         except Exception as error:
             ends[f"use: {type(error).__name__}"] += 1
-        path.unlink()
     return dict(ends)
 
 

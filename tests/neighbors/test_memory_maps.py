@@ -227,7 +227,7 @@ def test_true_may_be_any_byte_in_a_file(tmp_path: Path) -> None:
 def test_other_numbers_are_narrowed_into_memory(tmp_path: Path) -> None:
     signed = (X ^ 0x80).view(np.int8)
     for values in (signed, X.astype(np.float32)):
-        mapped = _map_of(tmp_path / "rows.npy", values)
+        mapped = _map_of(tmp_path / f"{values.dtype}.npy", values)
         with knnc.config_context(max_memory=200_000):
             nn = knnc.NearestNeighbors().fit(mapped)
         assert _is_streamed(nn)

@@ -35,9 +35,16 @@ def main() -> int:
         print(f"knnc: {message}", file=sys.stderr)
         return 1
     from knnc.cli._app import app
+    from knnc.cli._stdout import escape_what_it_lacks, let_go, reader_has_gone
 
+    escape_what_it_lacks()
     try:
         app(prog_name="knnc")
+    except OSError as error:  # of --help, which no command is
+        if not reader_has_gone(error):
+            raise
+        let_go()
+        return 1
     except KeyboardInterrupt:
         print("knnc: interrupted", file=sys.stderr)
         return 130

@@ -1,6 +1,5 @@
 """The commands, their options, and what happens when one fails."""
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +10,7 @@ from typer.core import TyperGroup
 
 from knnc.cli._console import say_error
 from knnc.cli._options import DataHome, Dataset, Datasets, Json, Limit, Out, Recipe, Threads
+from knnc.cli._stdout import let_go, reader_has_gone
 from knnc.cli._view_app import view
 
 # What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
@@ -29,14 +29,13 @@ class _Group(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except BrokenPipeError:
-            # The reader has gone. What the interpreter still flushes at exit must go somewhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("knnc: interrupted", err=True)
             raise typer.Exit(130) from None
         except _EXPECTED as error:
+            if reader_has_gone(error):
+                let_go()
+                raise typer.Exit(1) from None
             if ctx.params.get("debug"):
                 raise
             say_error(_message(error))

@@ -22,8 +22,9 @@ what else it is: {"float": text}, {"array": index of its entry}, {"list": [...]}
 is read from a file is never executed.
 
 A file is written under another name, flushed to the disk and renamed: whatever happens, there is
-the old file or the new one, which has the old one's mode. What has been opened keeps the old one. A
-file must not be changed in place while it is open.
+the old file or the new one, which has the old one's mode. What has been opened keeps the old one,
+and on Windows its place too, while it is mapped. A file must not be changed in place while it is
+open.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ cdef struct Item:
     const int64_t *taken  # which of them these are
     const uint8_t *codes
     const double *errors  # two a query
-    const int64_t *near  # the clusters near each query, n_near of them
+    const int64_t *clusters  # those near each query, n_near of them
     int64_t *best  # an upper bound of each query's k-th distance
     int64_t n_queries
     int64_t n_near
@@ -105,7 +105,7 @@ cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
         knnc_pack_staged(kernel, self.coarse.blocks, item.codes + q * m, m, 1,
                          self.coder.n_coarse, values, &query)
         heap_clear(nearest.dist, nearest.ind, n_seeds)
-        scan_clusters(self, item.near + q * item.n_near, item.n_near, &query, &nearest,
+        scan_clusters(self, item.clusters + q * item.n_near, item.n_near, &query, &nearest,
                       heaps + 2 * (n_seeds + item.k))
         item.best[q] = kth_of_seeds(self, item, q, nearest.ind, n_seeds, heaps + 2 * n_seeds)
     free(values)
@@ -320,7 +320,7 @@ cdef class Chunk:
     cdef Item whole
     cdef int64_t block, n_query_blocks, n_parts, n_blocks, n_seeding
     cdef int n_threads
-    cdef int64_t *near  # the first of them
+    cdef int64_t *clusters  # of Item; the first of them
     cdef int64_t *taken
     cdef double *errors
     cdef uint8_t *codes
@@ -346,23 +346,23 @@ cdef class Chunk:
         self.prepare(queries, start, by_cluster)
 
     def __dealloc__(self):
-        free(self.near)
+        free(self.clusters)
 
     cdef int allocate(self) except -1:
         """The arrays; heaps are those of the chunk, after them those of parts of the rows."""
         cdef int64_t n = self.whole.n_queries, heaps = self.n_parts * n * self.whole.k
         cdef int64_t m = self.rows.coder.n_coarse + self.rows.coder.n_fine
         cdef int64_t n_numbers = n * (self.whole.n_near + 2) + 2 * heaps, i
-        self.near = <int64_t *>malloc(n_numbers * sizeof(int64_t) + n * (2 * sizeof(double) + m))
-        if self.near == NULL:
+        self.clusters = <int64_t *>malloc(n_numbers * sizeof(int64_t) + n * (2 * sizeof(double) + m))
+        if self.clusters == NULL:
             raise MemoryError("no memory for a chunk of queries.")
-        self.taken = self.near + n * self.whole.n_near
+        self.taken = self.clusters + n * self.whole.n_near
         self.whole.best = self.taken + n
         self.whole.dist = self.whole.best + n
         self.whole.ind = self.whole.dist + heaps
         self.errors = <double *>(self.whole.ind + heaps)
         self.codes = <uint8_t *>(self.errors + 2 * n)
-        self.whole.near, self.whole.taken = self.near, self.taken
+        self.whole.clusters, self.whole.taken = self.clusters, self.taken
         self.whole.errors, self.whole.codes = self.errors, self.codes
         heap_clear(self.whole.dist, self.whole.ind, heaps)
         for i in range(n):
@@ -377,7 +377,7 @@ cdef class Chunk:
         if by_cluster:
             chosen = np.asarray(queries)[np.asarray(self.rows.order)[start:start + n]]
         if n == 1:
-            self.encode(&chosen[0, 0], self.codes, self.errors, self.near)
+            self.encode(&chosen[0, 0], self.codes, self.errors, self.clusters)
             self.taken[0] = self.rows.order[start] if by_cluster else start
             return 0
         near = np.empty((n, n_near), np.int64)
@@ -390,7 +390,7 @@ cdef class Chunk:
             at = order[i]
             memcpy(self.codes + i * m, &codes_of[at, 0], m)
             memcpy(self.errors + 2 * i, &errors_of[at, 0], 2 * sizeof(double))
-            memcpy(self.near + i * n_near, &near_of[at, 0], n_near * sizeof(int64_t))
+            memcpy(self.clusters + i * n_near, &near_of[at, 0], n_near * sizeof(int64_t))
             self.taken[i] = self.rows.order[start + at] if by_cluster else start + at
         return 0
 
@@ -471,7 +471,7 @@ cdef class Chunk:
         item.taken += first
         item.codes += first * (self.rows.coder.n_coarse + self.rows.coder.n_fine)
         item.errors += 2 * first
-        item.near += first * item.n_near
+        item.clusters += first * item.n_near
         item.best += first
         item.n_queries = min(self.block, item.n_queries - first)
         item.last_block = item.first_block + n_blocks * (part + 1) // n_parts

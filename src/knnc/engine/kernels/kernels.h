@@ -27,6 +27,15 @@
 #define KNNC_WITH_AVXVNNI 0
 #endif
 
+/* Compilers that know ARM's dot products: Microsoft's from Visual Studio 2022 on. */
+#if defined(_M_ARM64) && !defined(__clang__)
+#define KNNC_WITH_NEONDOTPROD (_MSC_VER >= 1930)
+#elif defined(__aarch64__) || defined(_M_ARM64)
+#define KNNC_WITH_NEONDOTPROD 1
+#else
+#define KNNC_WITH_NEONDOTPROD 0
+#endif
+
 /* 32,768 * 255^2 = 2,130,739,200 is the largest squared distance of a block: below 2^31. */
 #define KNNC_BLOCK_FEATURES 32768
 

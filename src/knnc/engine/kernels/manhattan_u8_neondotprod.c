@@ -11,7 +11,9 @@
  * and the ones with which udot sums the four features of a row.  With 24 accumulators gcc 12 and
  * clang 14 keep some of them in memory.
  */
-#if defined(__aarch64__) || defined(_M_ARM64)
+#include "kernels.h"
+
+#if KNNC_WITH_NEONDOTPROD
 
 #include "neon.h"
 

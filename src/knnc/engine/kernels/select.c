@@ -21,9 +21,13 @@ extern const knnc_kernel knnc_chebyshev_u8_avx2;
 extern const knnc_kernel knnc_hamming_u8_avx512bw;
 extern const knnc_kernel knnc_hamming_u8_avx2;
 #elif defined(__aarch64__) || defined(_M_ARM64)
+#if KNNC_WITH_NEONDOTPROD
 extern const knnc_kernel knnc_sqeuclidean_u8_neondotprod;
+#endif
 extern const knnc_kernel knnc_sqeuclidean_u8_neon;
+#if KNNC_WITH_NEONDOTPROD
 extern const knnc_kernel knnc_manhattan_u8_neondotprod;
+#endif
 extern const knnc_kernel knnc_manhattan_u8_neon;
 extern const knnc_kernel knnc_chebyshev_u8_neon;
 extern const knnc_kernel knnc_hamming_u8_neon;
@@ -46,9 +50,13 @@ static const knnc_kernel *const kernels[] = {
     &knnc_hamming_u8_avx512bw,
     &knnc_hamming_u8_avx2,
 #elif defined(__aarch64__) || defined(_M_ARM64)
+#if KNNC_WITH_NEONDOTPROD
     &knnc_sqeuclidean_u8_neondotprod,
+#endif
     &knnc_sqeuclidean_u8_neon,
+#if KNNC_WITH_NEONDOTPROD
     &knnc_manhattan_u8_neondotprod,
+#endif
     &knnc_manhattan_u8_neon,
     &knnc_chebyshev_u8_neon,
     &knnc_hamming_u8_neon,

@@ -8,7 +8,9 @@
  * each, of which udot takes one by its number: nothing has to be broadcast.  Both factors of udot
  * are unsigned; the queries are stored as 255 - q, so that the sum has the sign tile.h tests.
  */
-#if defined(__aarch64__) || defined(_M_ARM64)
+#include "kernels.h"
+
+#if KNNC_WITH_NEONDOTPROD
 
 #include "neon.h"
 
@@ -27,7 +29,9 @@
 TARGET KNNC_INLINE void add_products(const int used, VECTOR (*acc)[VECTORS], const uint8_t *x,
                                      const uint8_t *y, int64_t n_steps) {
     for (int64_t s = 0; s < n_steps; s++, x += VECTOR_ROWS * VECTORS * LANE, y += QUERIES * LANE) {
-        const uint8x16_t row[VECTORS] = {vld1q_u8(x), vld1q_u8(x + 16), vld1q_u8(x + 32)};
+        uint8x16_t row[VECTORS];
+        KNNC_UNROLL
+        for (int v = 0; v < VECTORS; v++) row[v] = vld1q_u8(x + 16 * v);
         if (used == 1) {
             const uint8x16_t query = vreinterpretq_u8_u32(vld1q_dup_u32((const uint32_t *)y));
             ADD_QUERY(0, query, 0);
