@@ -187,6 +187,33 @@ def test_the_direction_that_grows_most_is_within_the_bound(d: int) -> None:
     assert bound * (1 - Fraction(1, 10**8)) * before < grown <= bound * before
 
 
+@pytest.mark.parametrize("d", [66, 193, 784])
+def test_products_that_come_out_as_no_numbers_are_made_in_doubles(
+    d: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As float32 a.T @ a does with some OpenBLAS on processors with SME."""
+    sample = draw(6, 300, d)
+    axes = summaries.principal_axes(sample, _sizes(d))
+    groups, signs = summaries.feature_groups(sample, (2, 3))
+    product = summaries._product
+
+    def broken(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        right = product(a, b)
+        return right * np.float32("nan") if np.may_share_memory(a, b) else right
+
+    monkeypatch.setattr(summaries, "_product", broken)
+    again = summaries.principal_axes(sample, _sizes(d)).astype(float)
+    assert np.isfinite(again).all()
+    # What axes span matters, not how they are turned.
+    spans = [np.linalg.qr(found.T)[0] for found in (axes.astype(float), again)]
+    kept = np.linalg.svd(spans[0].T @ spans[1], compute_uv=False)
+    assert kept.min() > 0.99
+    groups_again, signs_again = summaries.feature_groups(sample, (2, 3))
+    for got, want in zip(groups_again, groups, strict=True):
+        np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(signs_again, signs)
+
+
 # --- groups of features ---
 
 

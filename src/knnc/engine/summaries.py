@@ -51,16 +51,37 @@ def is_concentrated(rows: NDArray[np.uint8]) -> bool:
     basis = np.random.default_rng(0).standard_normal((rows.shape[1], SCREEN_AXES), np.float32)
     for _ in range(2):
         basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
-        basis = others.T @ (others @ basis)
+        basis = _product(others.T, _product(others, basis))
     basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
     nearest = _squared_distances(queries, others).min(axis=1, keepdims=True)
-    passing = _squared_distances(queries @ basis, others @ basis) <= nearest
+    passing = _squared_distances(_product(queries, basis), _product(others, basis)) <= nearest
     return float(passing.mean()) < SCREEN_SHARE
 
 
 def _squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
-    return np.asarray(squares - 2 * (a @ b.T))
+    return np.asarray(squares - 2 * _product(a, b.T))
+
+
+def _product(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``a @ b``, without the warnings of processors with SME (M4 and later), which mean nothing.
+
+    https://github.com/numpy/numpy/issues/28687
+    """
+    with np.errstate(all="ignore"):
+        return a @ b
+
+
+def _products_of_columns(a: NDArray[np.float32]) -> NDArray[np.floating]:
+    """``a.T @ a``, in doubles where it comes out as no numbers.
+
+    On processors with SME it does: https://github.com/OpenMathLib/OpenBLAS/issues/5873
+    """
+    products = _product(a.T, a)
+    if np.isfinite(products).all():
+        return products
+    doubles = a.astype(np.float64)
+    return np.asarray(doubles.T @ doubles)
 
 
 def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray[np.int32]:
@@ -90,7 +111,7 @@ def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray
     centred -= centred.mean(axis=0)
     n_axes, n_features = sum(sizes), centred.shape[1]
     if 2 * (n_axes + OVERSAMPLE) >= n_features:
-        covariance = (centred.T @ centred).astype(np.float64)
+        covariance = _products_of_columns(centred).astype(np.float64)
         vectors = scipy.linalg.eigh(covariance)[1][:, ::-1][:, :n_axes].copy()
     else:
         vectors = _leading_vectors(centred, n_axes)
@@ -110,10 +131,10 @@ def _leading_vectors(centred: NDArray[np.float32], n_axes: int) -> NDArray[np.fl
     basis = random.standard_normal(shape, dtype=np.float32)
     for _ in range(ITERATIONS):
         basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
-        basis = centred.T @ (centred @ basis)
+        basis = _product(centred.T, _product(centred, basis))
     basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
-    projected = centred @ basis
-    small = (projected.T @ projected).astype(np.float64)
+    projected = _product(centred, basis)
+    small = _products_of_columns(projected).astype(np.float64)
     turned = scipy.linalg.eigh(small)[1][:, ::-1][:, :n_axes]
     return np.asarray(basis.astype(np.float64) @ turned)
 
@@ -176,7 +197,7 @@ def _join_features(
 ) -> tuple[list[NDArray[np.int32]], NDArray[np.int8]]:
     centred = sample.astype(np.float32)
     centred -= centred.mean(axis=0)
-    covariance = centred.T @ centred
+    covariance = _products_of_columns(centred).astype(np.float32)
     group = np.arange(len(covariance), dtype=np.int32)
     signs = np.ones(len(covariance), dtype=np.int8)
     found = []
