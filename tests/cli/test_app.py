@@ -106,7 +106,11 @@ def test_info_json(knnc_here: Program) -> None:
 
 @pytest.mark.parametrize(
     ("name", "args", "extra"),
-    [("typer", ["info"], "cli"), ("rich", ["--help"], "cli"), ("matplotlib", ["demo"], "plot")],
+    [
+        ("typer", ["info", "--json"], "cli"),
+        ("rich", ["--help"], "cli"),
+        ("matplotlib", ["demo"], "plot"),
+    ],
 )
 def test_missing_extra_is_one_sentence(
     knnc_here: Program,
@@ -131,6 +135,17 @@ def test_the_program_starts_without_its_extra(knnc_child: Program) -> None:
     result = knnc_child(code=code + "from knnc.cli import main; sys.exit(main())")
     assert (result.code, result.out) == (1, "")
     assert 'pip install "knnc[cli]"' in result.err
+
+
+@pytest.mark.parametrize("name", ["typer", "rich"])
+@pytest.mark.parametrize("args", ["info", "--version"])
+def test_what_runs_is_said_without_the_extra(
+    args: str, name: str, knnc_here: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = knnc_here(args)
+    monkeypatch.setitem(sys.modules, name, None)
+    assert knnc_here(args) == expected
+    assert expected.code == 0
 
 
 def test_ctrl_c_exits_with_130_in_one_line(

@@ -4,7 +4,7 @@
 ``_app`` declares the commands and the policy for errors, ``_view_app`` those of ``knnc view``, and
 ``_options`` what several of them take. Each command's work is in a module of its own, imported when
 it runs, so that ``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``;
-without them :func:`main` says so in a sentence.
+without them :func:`main` says so in a sentence, but for ``knnc info`` and ``knnc --version``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ def main() -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("rich", "typer"):
             raise
+        if sys.argv[1:] in (["info"], ["--version"]):  # what is asked for first when all else fails
+            _print_without_extras(sys.argv[1])
+            return 0
         message = (
             f'The command line needs {error.name}, which is not installed: pip install "knnc[cli]"'
         )
@@ -51,3 +54,13 @@ def main() -> int:
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     return 0
+
+
+def _print_without_extras(asked: str) -> None:
+    """What ``knnc info`` and ``knnc --version`` say."""
+    import knnc
+
+    if asked == "info":
+        knnc.show_runtime()
+    else:
+        print(f"knnc {knnc.__version__}")

@@ -353,7 +353,8 @@ cdef class Chunk:
         cdef int64_t n = self.whole.n_queries, heaps = self.n_parts * n * self.whole.k
         cdef int64_t m = self.rows.coder.n_coarse + self.rows.coder.n_fine
         cdef int64_t n_numbers = n * (self.whole.n_near + 2) + 2 * heaps, i
-        self.clusters = <int64_t *>malloc(n_numbers * sizeof(int64_t) + n * (2 * sizeof(double) + m))
+        self.clusters = <int64_t *>malloc(
+            n_numbers * sizeof(int64_t) + n * (2 * sizeof(double) + m))
         if self.clusters == NULL:
             raise MemoryError("no memory for a chunk of queries.")
         self.taken = self.clusters + n * self.whole.n_near
