@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,20 @@ def figure(value: float | None, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):.12g}"
 
 
-def best_peer(rows: list[Row]) -> Row | None:
+def best_peer(rows: list[Row], seconds: Callable[[Row], float]) -> Row | None:
     """The fastest system that is not knnc."""
     peers = [r for r in rows if r["status"] == "ready" and SYSTEMS[r["system"]].is_peer]
-    return min(peers, key=lambda row: row["median"], default=None)
+    return min(peers, key=seconds, default=None)
+
+
+def median(row: Row) -> float:
+    return float(row["median"])
+
+
+def from_nothing(row: Row) -> float:
+    """Seconds of a fit and of the first search, of all queries."""
+    first = row["first_seconds"] * row["n_queries"] / row["n_run"]
+    return float((row.get("fit_seconds") or 0) + first)
 
 
 def find(rows: list[Row], system: str) -> Row | None:
@@ -106,9 +116,12 @@ def _headline(workloads: list[dict[str, Any]]) -> str:
     """knnc beside the best peer, a line a workload."""
     lines = []
     for w in workloads:
-        own, peer = find(w["rows"], "knnc"), best_peer(w["rows"])
+        own, peer = find(w["rows"], "knnc"), best_peer(w["rows"], median)
         if own is None:
             continue
+        once, other = "-", best_peer(w["rows"], from_nothing)
+        if other and w["kind"] != "latency":
+            once = f"{figure(from_nothing(other) / from_nothing(own))} x"
         unit, scale = ("ms", 1e3) if w["kind"] == "latency" else ("s", 1)
         ratio = f"{figure(peer['median'] / own['median'])} x" if peer else "-"
         rival = f"{figure(peer['median'] * scale)} {unit}" if peer else "-"
@@ -119,16 +132,33 @@ def _headline(workloads: list[dict[str, Any]]) -> str:
                 rival,
                 SYSTEMS[peer["system"]].label if peer else "-",
                 ratio,
+                once,
                 memory_of(own),
+                memory_of(peer) if peer else "-",
             )
         )
-    head = ("work", "knnc>", "best peer>", "which is", "ratio>", "knnc's memory>")
-    note = "`memory`: the peak above the input arrays, in bytes of the training rows."
+    head = (
+        "work",
+        "knnc>",
+        "best peer>",
+        "which is",
+        "ratio>",
+        "with fit>",
+        "knnc's memory>",
+        "the peer's>",
+    )
+    note = (
+        "The times are of a search after a fit, the median of several. `with fit`: the ratio of "
+        "the times of one fit and the first search after it, beside the peer that is fastest at "
+        "both together. `memory`: what a fit and a search take at most beyond the arrays given to "
+        "them, a float copy of these among it where the system needs one; 1 x is as many bytes as "
+        "the training rows."
+    )
     return "## In short\n\n" + table(head, lines) + "\n\n" + note
 
 
 def memory_of(row: Row) -> str:
-    """Peak above the uint8 inputs, as a multiple of the training rows."""
+    """Peak above the uint8 inputs, with a copy in floats, as a multiple of the training rows."""
     if row["peak_bytes"] is None:
         return "-"
     return f"{(row['peak_bytes'] + row['copied_bytes']) / row['training_bytes']:.2f} x"
@@ -144,7 +174,7 @@ def _workload(w: dict[str, Any]) -> str:
             continue
         part = "" if row["n_run"] == row["n_queries"] else f" [{row['n_run']:,}]"
         each = 1 if latency else row["n_queries"]
-        first = row["first_seconds"] * row["n_queries"] / row["n_run"]
+        first = from_nothing(row) - (row.get("fit_seconds") or 0)
         spread = f"{figure(row['low'] * scale)} - {figure(row['high'] * scale)}"
         lines.append(
             (
@@ -270,4 +300,6 @@ if __name__ == "__main__":
     source = HERE / "results" / "results.json"
     if not source.exists():
         sys.exit("Nothing was measured yet: make bench")
-    write(json.loads(source.read_text()), HERE / "RESULTS.md")
+    found = json.loads(source.read_text())
+    write(found, HERE / "RESULTS.md")
+    update_readme(found, HERE.parent / "README.md")
