@@ -18,6 +18,7 @@ import gzip
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -386,7 +387,16 @@ class sdist(setuptools_sdist):
         return made
 
 
+def description() -> str:
+    """The README as a package index shows it, where this tree's pictures and pages are not."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^\]]*\]\((?!https?:).*?\)\n\n.*?\n\n", "", text, flags=re.DOTALL)
+    return re.sub(r"\[([^\]]*)\]\((?!https?:).*?\)", r"\1", text)
+
+
 setup(
+    long_description=description(),
+    long_description_content_type="text/markdown",
     ext_modules=make_extensions(),
     cmdclass={"build_ext": build_ext, "sdist": sdist},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if USE_ABI3 else {},

@@ -5,6 +5,7 @@ One that is repaired brings its OpenMP runtime along.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -13,9 +14,8 @@ from zipfile import ZipFile
 LARGEST = 1_000_000  # bytes
 # ".1" and so on end the names of shared libraries that auditwheel put in.
 WANTED = {".py", ".pyi", ".typed", ".so", ".pyd", ".dll", ".dylib", ".txt", ""}
-
-
 RUNTIMES = ("libgomp", "libomp", "vcomp")
+HERE_ONLY = re.compile(rb"\]\((?!https?:)(.*?)\)")
 
 
 def check(wheel: Path, is_repaired: bool) -> str:
@@ -28,6 +28,8 @@ def check(wheel: Path, is_repaired: bool) -> str:
             top, suffix = name.parts[0], name.suffix
             if top.endswith(".dist-info"):
                 suffix = "metadata"
+                if name.name == "METADATA" and (link := HERE_ONLY.search(archive.read(member))):
+                    return f"the description links to {link[1].decode()}, which no index has"
             elif top.endswith(".libs") or (top == "knnc" and ".dylibs" in name.parts):
                 suffix = "libraries"
                 has_runtime |= name.name.lower().startswith(RUNTIMES)

@@ -39,7 +39,10 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 8,
+    "navbar_persistent": ["search-button"],
+    # The benchmarks' tables take all the room there is.
+    "secondary_sidebar_items": {"**": ["page-toc"], "benchmarks": []},
 }
 html_static_path = ["_static"]
 html_css_files = ["knnc.css"]

@@ -134,6 +134,18 @@ def test_fitted_rows() -> None:
     assert knnc.NearestNeighbors().fit(X)._fit_X is X
 
 
+def test_rows_kept() -> None:
+    assert np.shares_memory(knnc.NearestNeighbors().fit(X)._fit_X, X)
+    numbers = X.astype(np.float64)
+    ours = knnc.NearestNeighbors(algorithm="brute").fit(numbers)
+    expected = ours.kneighbors(Q)
+    theirs = sklearn.neighbors.NearestNeighbors(algorithm="brute").fit(numbers)
+    before = theirs.kneighbors(Q)[0]
+    numbers[:] = 255 - numbers
+    np.testing.assert_array_equal(ours.kneighbors(Q), expected)
+    assert (theirs.kneighbors(Q)[0] != before).any()
+
+
 def test_radius_views() -> None:
     first, second, *_ = knnc.NearestNeighbors(radius=200.0).fit(X).radius_neighbors()[1]
     assert first.base is second.base is not None
@@ -166,6 +178,21 @@ def test_pruned() -> None:
         nn.fit(X + 0.5)
 
 
+def test_names() -> None:
+    line = re.search(r"^- `names`:.*?^- ", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    assert line is not None
+    told = set(re.findall(r"`(\w+)`", line[0])) - {"names"}
+    missing = {name for name in sklearn.neighbors.__all__ if not hasattr(knnc, name)}
+    assert missing <= told
+    assert not any(hasattr(knnc, name) for name in told)
+
+
+def test_html() -> None:
+    link = 'href="https://scikit-learn.org'
+    assert link not in knnc.NearestNeighbors()._repr_html_()
+    assert link in sklearn.neighbors.NearestNeighbors()._repr_html_()
+
+
 def test_n_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "openmp_max_threads", lambda: 2)
     monkeypatch.setattr(threads, "_cpu_count", lambda: 3)
@@ -190,6 +217,29 @@ def test_none_is_nan() -> None:
     for rows in (X, X + 0.5):
         with pytest.raises(ValueError, match="contains NaN"):
             knnc.NearestNeighbors().fit(rows).kneighbors([[1, 2, 3, 4, None]])
+
+
+def test_wrong_type() -> None:
+    for call in (
+        lambda nn: nn.kneighbors(Q, n_neighbors="3"),
+        lambda nn: nn.kneighbors(Q, n_neighbors=2.5),
+        lambda nn: nn.radius_neighbors(Q, radius="3"),
+    ):
+        raised = []
+        for module in (knnc, sklearn.neighbors):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                call(module.NearestNeighbors(algorithm="brute").fit(X))
+            raised.append(caught.type)
+        assert raised[0] is raised[1]
+
+
+def test_assume_finite() -> None:
+    nan = np.full((2, 5), np.nan)
+    with sklearn.config_context(assume_finite=True):
+        for module in (knnc, sklearn.neighbors):
+            with warnings.catch_warnings(action="ignore"):
+                ind = module.NearestNeighbors().fit(X).kneighbors(nan)[1]
+            assert ((ind >= 0) & (ind < len(X))).all()
 
 
 def test_negative_radius() -> None:
@@ -275,6 +325,8 @@ def test_partial_fit() -> None:
     clf = knnc.KNeighborsClassifier(3).partial_fit(X[:20], Y[:20]).partial_fit(X[20:], Y[20:])
     whole = knnc.KNeighborsClassifier(3).fit(X, Y)
     np.testing.assert_array_equal(clf.predict_proba(Q), whole.predict_proba(Q))
+    assert hasattr(clf.get_metadata_routing(), "partial_fit")
+    assert not hasattr(sklearn.neighbors.KNeighborsClassifier, "partial_fit")
 
 
 def test_row_mask() -> None:
