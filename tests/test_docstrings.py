@@ -23,6 +23,8 @@ MODULES = [
 def test_examples(name: str) -> None:
     if name.startswith("knnc.plot."):
         pytest.importorskip("matplotlib")
+    if name.startswith("knnc.ocr."):
+        pytest.importorskip("PIL")
     if name.startswith("knnc.dask"):
         pytest.importorskip("dask")
     failed, _ = doctest.testmod(import_module(name))
