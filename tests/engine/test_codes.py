@@ -7,6 +7,7 @@ docstring. A root that is no fraction is held between two that are 2**-80 apart.
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,7 +25,7 @@ from knnc.engine import codes as codes_module
 from knnc.engine import summaries
 from knnc.engine.codes import Codes
 from knnc.engine.dispatch import available_kernels
-from knnc.engine.index import MIN_FEATURES, NARROW_STAGES, PRUNED_METRICS, STAGES
+from knnc.engine.index import MIN_FEATURES, NARROW_STAGES, PRUNED_METRICS, STAGES, Index
 from tests.engine.support import PALETTES, Bytes, draw, metric_of
 from tests.oracle import oracle_distances
 
@@ -434,3 +435,13 @@ def test_the_same_codes_from_any_number_of_rows_and_threads(metric: str, n_threa
         some, some_errors = coder.encode(rows[:n], n_threads)
         np.testing.assert_array_equal(some, codes[:n])
         np.testing.assert_array_equal(some_errors, errors[:n])
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "pruned"])
+def test_what_is_made_of_rows_has_a_state_and_no_pickle(algorithm: str) -> None:
+    """An index that is pickled half would answer nonsense; estimators pickle its rows."""
+    index = Index(draw(1, 300, 40), algorithm=algorithm)
+    made = index._packed if algorithm == "brute" else index._pruned
+    for thing in (index, made):
+        with pytest.raises(TypeError, match=r"cannot pickle 'knnc\.engine"):
+            pickle.dumps(thing)
