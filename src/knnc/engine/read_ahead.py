@@ -1,13 +1,20 @@
-"""Chunks of packed rows, the next one made while one is searched."""
+"""Chunks of packed rows, the next one made while one is searched.
+
+Ctrl-C may come at any moment, also where a thread is started or waited for. What threading and
+concurrent.futures have is Python, which an interrupt leaves half done: a lock that is kept, a
+thread that waits for ever. So this has a thread of _thread, and queues, each of whose calls is done
+or not; and the thread looks whether anybody is still there.
+"""
 
 from __future__ import annotations
 
 import os
-from collections import deque
+import weakref
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from knnc.engine.packed import PackedRows
 
@@ -15,14 +22,17 @@ __all__ = ["ReadAhead"]
 
 # Seconds between two looks at signals while there is nothing to search.
 _WAIT = 0.05
+# And between two looks of the thread at whether anybody still wants what it makes.
+_IDLE = 0.5
 # Chunks that there are at a time: one that is searched and the next.
 _CHUNKS = 2
+
+Bounds = Iterator[tuple[int, int]]
+Pack = Callable[[int, int], PackedRows]
 
 
 class ReadAhead:
     """Chunks of packed rows in order; a thread packs the next one while one is used.
-
-    Ctrl-C may come at any moment, that of starting the thread too: it ends when this is gone.
 
     Parameters
     ----------
@@ -31,18 +41,19 @@ class ReadAhead:
     bounds : iterator of (first, last)
     """
 
-    def __init__(
-        self, pack: Callable[[int, int], PackedRows], bounds: Iterator[tuple[int, int]]
-    ) -> None:
+    def __init__(self, pack: Pack, bounds: Bounds) -> None:
         self._pack = pack
         self._bounds = bounds
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="knnc reads ahead")
-        self._asked: deque[tuple[int, int, Future[PackedRows]]] = deque()
+        self._ready: SimpleQueue[Any] = SimpleQueue()  # chunks; None after the last; or an error
+        self._room: SimpleQueue[bool] = SimpleQueue()  # True for a chunk more, False for an end
         self._process = os.getpid()
 
     def __enter__(self) -> Self:
         for _ in range(_CHUNKS):
-            self._ask()
+            self._room.put(True)
+        start_new_thread(
+            _read, (weakref.ref(self), self._pack, self._bounds, self._ready, self._room)
+        )
         return self
 
     def __exit__(
@@ -51,35 +62,57 @@ class ReadAhead:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # After an error nobody waits for a slow disk: the thread ends with its chunk.
-        self._reader.shutdown(wait=error is None, cancel_futures=True)
+        # Nobody waits for a slow disk: the thread ends with its chunk.
+        self._room.put(False)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> tuple[int, int, PackedRows]:
         """No frame of this keeps the chunk alive: it is gone when the caller lets go of it."""
-        if not self._asked:
-            raise StopIteration
         if os.getpid() != self._process:
             raise RuntimeError(
                 "A search of rows that are read a chunk at a time does not go on in a process "
                 "forked in the middle of it: the thread that reads is not there."
             )
-        first, last, packed = self._asked.popleft()
         while True:
             try:
-                return first, last, packed.result(timeout=_WAIT)
-            except TimeoutError:
-                # Or a slow disk's error, which has the same name.
-                if packed.done():
-                    return first, last, packed.result()
+                item = self._ready.get(timeout=_WAIT)
+            except Empty:
+                continue
+            if item is None:
+                raise StopIteration
+            if isinstance(item, BaseException):
+                raise item
+            chunk: tuple[int, int, PackedRows] = item
+            return chunk
 
     def done(self) -> None:
         """Say that a chunk is used no more, so that another one may be made."""
-        self._ask()
+        self._room.put(True)
 
-    def _ask(self) -> None:
-        bounds = next(self._bounds, None)
-        if bounds is not None:
-            self._asked.append((*bounds, self._reader.submit(self._pack, *bounds)))
+
+def _read(
+    owner: weakref.ref[Any],
+    pack: Pack,
+    bounds: Bounds,
+    ready: SimpleQueue[Any],
+    room: SimpleQueue[bool],
+) -> None:
+    try:
+        for first, last in bounds:
+            if not _may_go_on(owner, room):
+                return
+            ready.put((first, last, pack(first, last)))
+        ready.put(None)
+    except BaseException as error:  # raised in the thread that searches
+        ready.put(error)
+
+
+def _may_go_on(owner: weakref.ref[Any], room: SimpleQueue[bool]) -> bool:
+    while owner() is not None:
+        try:
+            return room.get(timeout=_IDLE)
+        except Empty:
+            continue
+    return False
