@@ -106,6 +106,29 @@ def test_what_goes_wrong_in_the_thread_is_raised(error: type[Exception]) -> None
             next(chunks)
 
 
+def test_after_an_error_no_other_chunk_is_made() -> None:
+    """Also where there was room for one."""
+    begun, released = threading.Event(), threading.Event()
+    packed: list[int] = []
+    before = _thread._count()
+
+    def pack(first: int, last: int) -> Chunk:
+        packed.append(first)
+        begun.set()
+        released.wait(60)
+        return Chunk()
+
+    chunks = ReadAhead(pack, bounds(9))  # type: ignore[arg-type]
+    with chunks:
+        assert begun.wait(60)
+        chunks.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    released.set()
+    deadline = time.monotonic() + 20
+    while _thread._count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert packed == [0]
+
+
 def test_no_rows() -> None:
     with ReadAhead(Chunk, bounds(0)) as chunks:  # type: ignore[arg-type]
         assert np.size([*chunks]) == 0

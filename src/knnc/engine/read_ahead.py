@@ -45,12 +45,13 @@ class ReadAhead:
         self._pack = pack
         self._bounds = bounds
         self._ready: SimpleQueue[Any] = SimpleQueue()  # chunks; None after the last; or an error
-        self._room: SimpleQueue[bool] = SimpleQueue()  # True for a chunk more, False for an end
+        self._room: SimpleQueue[None] = SimpleQueue()  # one for each chunk that may be made
+        self.has_ended = False
         self._process = os.getpid()
 
     def __enter__(self) -> Self:
         for _ in range(_CHUNKS):
-            self._room.put(True)
+            self._room.put(None)
         start_new_thread(
             _read, (weakref.ref(self), self._pack, self._bounds, self._ready, self._room)
         )
@@ -63,7 +64,8 @@ class ReadAhead:
         traceback: TracebackType | None,
     ) -> None:
         # Nobody waits for a slow disk: the thread ends with its chunk.
-        self._room.put(False)
+        self.has_ended = True
+        self._room.put(None)  # wakes it
 
     def __iter__(self) -> Self:
         return self
@@ -89,7 +91,7 @@ class ReadAhead:
 
     def done(self) -> None:
         """Say that a chunk is used no more, so that another one may be made."""
-        self._room.put(True)
+        self._room.put(None)
 
 
 def _read(
@@ -97,7 +99,7 @@ def _read(
     pack: Pack,
     bounds: Bounds,
     ready: SimpleQueue[Any],
-    room: SimpleQueue[bool],
+    room: SimpleQueue[None],
 ) -> None:
     try:
         for first, last in bounds:
@@ -109,10 +111,17 @@ def _read(
         ready.put(error)
 
 
-def _may_go_on(owner: weakref.ref[Any], room: SimpleQueue[bool]) -> bool:
-    while owner() is not None:
+def _may_go_on(owner: weakref.ref[Any], room: SimpleQueue[None]) -> bool:
+    """Whether there is room for a chunk, once it is known, and somebody who wants it."""
+    while _is_wanted(owner):
         try:
-            return room.get(timeout=_IDLE)
+            room.get(timeout=_IDLE)
         except Empty:
             continue
+        return _is_wanted(owner)
     return False
+
+
+def _is_wanted(owner: weakref.ref[Any]) -> bool:
+    reader = owner()
+    return reader is not None and not reader.has_ended
