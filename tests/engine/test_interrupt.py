@@ -117,16 +117,21 @@ def test_progress_counts_up_to_the_total(metric: str, algorithm: str) -> None:
 
 
 def test_queries_under_way_count_by_the_rows_that_they_have_seen() -> None:
-    """All of them are one chunk, and the first step of a slow machine is one panel."""
-    rows, queries = draw(1, 960, 40), draw(2, 64, 40)
+    """All of them are one chunk, and the first step of a slow machine is one panel.
+
+    There are fewer panels than queries, so that the first is told. How long the later steps are
+    is up to the clock.
+    """
+    rows, queries = draw(1, 32, 40), draw(2, 64, 40)
     index = Index(rows, "sqeuclidean", algorithm="brute", kernel="sqeuclidean_u8_serial")
-    index._pack(1).pace = 1.0
+    packed = index._pack(1)
+    packed.pace = 1.0
+    assert packed.n_panels == 32
     calls: list[tuple[int, int]] = []
     with progress(lambda done, total: calls.append((done, total))):
         assert_exact(index, rows, queries, 5, "sqeuclidean")
-    assert calls[0][0] <= 8, "more than an eighth of the rows at once"
+    assert calls[0] == (2, 64)
     assert calls == sorted(calls)
-    assert len(set(calls)) > 2
     assert calls[-1] == (64, 64)
 
 
