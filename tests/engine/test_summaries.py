@@ -87,8 +87,11 @@ def test_axes_are_nearly_orthogonal_and_of_one_length(n: int, d: int) -> None:
     assert singular[-1] > 0.99 * singular[0]
 
 
-@pytest.mark.parametrize(("n", "d", "sizes"), [(500, 30, (4, 6)), (700, 600, (8, 24))])
+@pytest.mark.parametrize(
+    ("n", "d", "sizes"), [(500, 30, (4, 6)), (700, 600, (8, 24)), (1_500, 300, (20, 60))]
+)
 def test_each_set_spans_its_principal_axes(n: int, d: int, sizes: tuple[int, int]) -> None:
+    """By a full decomposition, by products with the rows, and with their covariance."""
     rows = _low_rank(n, d, 40)
     axes = summaries.principal_axes(rows, sizes).astype(np.float64)
     centred = rows - rows.mean(axis=0)
