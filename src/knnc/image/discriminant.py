@@ -189,7 +189,9 @@ class LocalDiscriminant(
         unit = 2.0 ** (_EXACT_BITS - 1 - floor(log2(reach)) - 1)
         unit = min(unit, 2.0**30)
         self.components_ = np.rint(directions * unit) / unit
-        self.offset_ = np.rint((128 - mean @ self.components_) * unit) / unit
+        # Not by BLAS, which can read past a vector: see engine/clusters._chain.
+        centre = np.einsum("i,ij->j", mean, self.components_)
+        self.offset_ = np.rint((128 - centre) * unit) / unit
         self._unit = unit
 
     def transform(self, X: Any) -> Images:
