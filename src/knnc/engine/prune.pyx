@@ -55,9 +55,9 @@ SEED_CLUSTERS = 3
 SEED_ROWS = 8
 cdef int64_t SEED_SHARE = 4
 cdef int64_t SEED_MEANS = 8
-# Up to so many neighbours the seeds are kept, and looked for among the rows that pass, which are
-# not compared again: 3 % less time with 5 neighbours, 1 to 5 % with 64, 8 % more with 128 (SIFT).
-cdef int64_t MOST_KEPT_SEEDS = 64
+# Up to so many neighbours seeds stay in the heap, and the scan leaves out what the heap has: of
+# more, looking for a row takes longer than comparing it. benchmarks/pruning.py has what it spares.
+MOST_KEPT_SEEDS = 64
 
 
 # ------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ cdef struct Item:
     const uint8_t *codes
     const double *errors  # two a query
     const int64_t *clusters  # those near each query, n_near of them
-    int64_t *best  # an upper bound of each query's k-th distance
+    int64_t *best  # an upper bound of each query's k-th distance, where the heap has none
     int64_t n_queries
     int64_t n_near
     int64_t first_self  # query i is row first_self + i; or far below 0
@@ -91,7 +91,7 @@ cdef int64_t clusters_to_seed(CodedRows self, int64_t k):
 
 
 cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
-    """Refine the rows with the nearest coarse codes: `best` of each query, from k rows or more."""
+    """Refine the rows with the nearest coarse codes, k or more: to the heap, or for `best` only."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, q
     # One more than wanted for the query itself in leave-one-out, and one to spare.
@@ -117,7 +117,6 @@ cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
         if item.keeps_seeds:
             refine_seeds(self, item, q, nearest.ind, n_seeds, item.dist + q * item.k,
                          item.ind + q * item.k)
-            item.best[q] = item.dist[q * item.k]
         else:
             refine_seeds(self, item, q, nearest.ind, n_seeds, exact, exact + item.k)
             item.best[q] = exact[0]
@@ -133,7 +132,7 @@ cdef int32_t find_seeds(
     """The rows with the nearest coarse codes; returns a limit for the next query.
 
     That one is mostly of the same cluster, so twice the last distance spares it many pushes, and
-    seldom leaves it too few seeds (MNIST and SIFT: 2 % less time).
+    seldom leaves it too few seeds.
     """
     while True:
         query.limits[0] = limit
@@ -391,7 +390,8 @@ cdef class Chunk:
         self.n_seeding = clusters_to_seed(rows, k)
         self.whole.n_near = max(1, self.n_seeding)
         # Parts of the rows have heaps of their own, and would find the seeds again.
-        self.whole.keeps_seeds = self.n_parts == 1 and k <= MOST_KEPT_SEEDS
+        self.whole.keeps_seeds = (
+            self.n_seeding > 0 and self.n_parts == 1 and k <= <int64_t>MOST_KEPT_SEEDS)
         self.allocate()
         self.prepare(queries, start, by_cluster)
 

@@ -126,7 +126,7 @@ def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray
 
 
 def _leading_vectors(centred: NDArray[np.float32], n_axes: int) -> NDArray[np.float64]:
-    """By products with the rows, or with their covariance where that is less work (MNIST: half)."""
+    """By products with the rows, or with their covariance where that is less work."""
     n_rows, n_features = centred.shape
     size, n_products = n_axes + OVERSAMPLE, ITERATIONS + 1
     covariance = None
