@@ -43,11 +43,11 @@ IMAGE_KERNEL_DIR = "src/knnc/image/kernels"
 EXTENSIONS = {
     "knnc.engine.dispatch": f"{KERNEL_DIR}/*.c",
     "knnc.engine.packed": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.search": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.radius": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.codes": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.coded": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.prune": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.scan.brute": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.scan.radius": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.codes.quantizer": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.codes.rows": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.scan.coded": f"{KERNEL_DIR}/pack.c",
     "knnc.image._distortion": f"{IMAGE_KERNEL_DIR}/*.c",
     "knnc.image._histograms": "",
 }
@@ -61,8 +61,8 @@ SHARED = "knnc._cyutility"
 # below a megabyte.
 SMALLER = {
     SHARED: {"-O3": "-Os", "/O2": "/O1"},
-    "knnc.engine.coded": {"-O3": "-Os"},
-    "knnc.engine.radius": {"-O3": "-O2"},
+    "knnc.engine.codes.rows": {"-O3": "-Os"},
+    "knnc.engine.scan.radius": {"-O3": "-O2"},
 }
 
 DIRECTIVES = {

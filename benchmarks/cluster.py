@@ -26,7 +26,7 @@ from streaming import write_between
 from knnc import dask as knnc_dask
 from knnc.dask._found import merge
 from knnc.engine.index import Index
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 
 MARKERS = "<!-- model -->", "<!-- end of model -->"
 MACHINES = (1, 4, 16, 64, 256)

@@ -18,7 +18,7 @@ import numpy as np
 from workloads import low_rank, sift
 
 from knnc.engine.index import Index
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 
 K = 5
 ROUNDS = 5

@@ -21,8 +21,12 @@ from typing import Any
 import numpy as np
 from workloads import mnist
 
-from knnc.engine import clusters, coded, codes, index, prune, summaries
-from knnc.engine.search import NO_SELF, search
+from knnc.engine import index
+from knnc.engine.codes import clusters, learning
+from knnc.engine.codes import quantizer as codes
+from knnc.engine.codes import rows as coded
+from knnc.engine.scan import coded as prune
+from knnc.engine.scan.brute import NO_SELF, search
 
 K = 5
 QUERIES = 5_000
@@ -68,7 +72,7 @@ def seconds(made: index.Index, queries: np.ndarray) -> float:
 
 def learnt(rows: np.ndarray) -> tuple[codes.Codes, np.ndarray]:
     """The codes that knnc makes of rows, and the step of each coordinate in those of the last."""
-    coder = codes.Codes(summaries.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
+    coder = codes.Codes(learning.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
     later = sum(coder.shifts) - np.cumsum(coder.shifts)
     return coder, np.repeat(2 ** (later // 2), coder.stages)
 

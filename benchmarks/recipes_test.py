@@ -23,7 +23,7 @@ from recipes_search import interval
 from sklearn.model_selection import StratifiedKFold
 
 from knnc.datasets import load_dataset, load_digits
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from knnc.recipes import make_recipe
 
 README = Path(__file__).parents[1] / "README.md"

@@ -21,7 +21,7 @@ from time import perf_counter
 import numpy as np
 
 from knnc.engine.index import Index
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 
 MARKERS = "<!-- streaming -->", "<!-- end of streaming -->"
 BATCHES = ((1, 10), (100, 10), (3_000, 10), (3_000, 100))

@@ -25,7 +25,7 @@ import dask.array as da
 
 import knnc.dask as knnc_dask
 from knnc.dask import _chunks
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 4, (900, 12), dtype=np.uint8)  # full of ties

@@ -17,7 +17,7 @@ import sklearn.neighbors
 from sklearn.exceptions import InconsistentVersionWarning
 
 import knnc
-from knnc.engine import threads
+from knnc.engine.system import threads
 from tests.neighbors.support import any_bytes, few_values
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "differences.md"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import knnc
-from knnc.engine import search
+from knnc.engine.scan import brute as search
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDED_TO_BUILD = (
@@ -28,7 +28,7 @@ NEEDED_TO_BUILD = (
 )
 
 needs_sources = pytest.mark.skipif(
-    not (ROOT / "src/knnc/engine/search.pyx").exists(),
+    not (ROOT / "src/knnc/engine/scan/brute.pyx").exists(),
     reason="these tests are not beside the sources",
 )
 
@@ -207,8 +207,8 @@ def test_openmp_can_be_required_and_is_looked_for_where_ldflags_say(
 
 @needs_sources
 def test_a_missing_source_is_named(tree: Path) -> None:
-    (tree / "src/knnc/engine/search.pyx").unlink()
+    (tree / "src/knnc/engine/scan/brute.pyx").unlink()
     result = build(tree)
     assert result.returncode == 1
     *_, last = result.stderr.strip().splitlines()
-    assert last == "knnc cannot be built: src/knnc/engine/search.pyx is missing."
+    assert last == "knnc cannot be built: src/knnc/engine/scan/brute.pyx is missing."

@@ -66,9 +66,9 @@ from knnc._version import __version__
 
 if TYPE_CHECKING:
     from knnc import datasets, image, inspection, ocr, plot
-    from knnc.engine.memory import config_context, get_config, set_config
-    from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
+    from knnc.engine.system.memory import config_context, get_config, set_config
+    from knnc.engine.system.progress import progress
     from knnc.neighbors import (
         KNeighborsClassifier,
         KNeighborsClassifierCV,
@@ -126,14 +126,14 @@ _HOMES = {
     "RadiusNeighborsClassifier": "knnc.neighbors",
     "RadiusNeighborsRegressor": "knnc.neighbors",
     "RadiusNeighborsTransformer": "knnc.neighbors",
-    "config_context": "knnc.engine.memory",
-    "get_config": "knnc.engine.memory",
+    "config_context": "knnc.engine.system.memory",
+    "get_config": "knnc.engine.system.memory",
     "kneighbors_graph": "knnc.neighbors",
     "load": "knnc.saved",
-    "progress": "knnc.engine.progress",
+    "progress": "knnc.engine.system.progress",
     "radius_neighbors_graph": "knnc.neighbors",
     "save": "knnc.saved",
-    "set_config": "knnc.engine.memory",
+    "set_config": "knnc.engine.system.memory",
     "show_runtime": "knnc.engine.runtime",
 }
 

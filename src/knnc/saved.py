@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from knnc.engine.archive import read_archive, write_archive
 from knnc.engine.index import Index
 from knnc.engine.state import part_of
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import saved as neighbors_saved
 
 __all__ = ["load", "save"]

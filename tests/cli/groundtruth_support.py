@@ -10,7 +10,7 @@ import pytest
 
 from knnc.cli import _groundtruth
 from knnc.datasets import read_neighbors
-from knnc.engine import stream
+from knnc.engine.scan import streamed as stream
 from tests.datasets.test_vectors import write_vectors
 from tests.oracle import oracle_kneighbors
 

@@ -15,7 +15,7 @@ import pytest
 import knnc
 from knnc.datasets import read_neighbors
 from knnc.datasets._vectors import NeighborsFile
-from knnc.engine.progress import current
+from knnc.engine.system.progress import current
 from tests.datasets.test_vectors import write_vectors
 from tests.oracle import oracle_kneighbors
 
@@ -55,7 +55,7 @@ def test_a_killed_run(knnc_child: Program, files: Files) -> None:
     code = """
 import os, sys
 from knnc.cli import _groundtruth, main
-from knnc.engine import stream
+from knnc.engine.scan import streamed as stream
 stream.MOST_BYTES, stream.FEWEST_BYTES, _groundtruth.CHECKPOINT_SECONDS = 16_000, 1, 0
 _groundtruth.CHECKPOINT_SHARE = 1e9
 _groundtruth._Job._index_in_memory = lambda self: None

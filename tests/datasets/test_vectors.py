@@ -14,7 +14,7 @@ import pytest
 
 from knnc.datasets import read_neighbors, read_vectors
 from knnc.datasets._vectors import NeighborsFile
-from knnc.engine.pages import mapping_of
+from knnc.engine.system.pages import mapping_of
 
 ROWS = np.random.default_rng(0).integers(0, 256, (70, 13), np.uint8)
 

@@ -23,16 +23,16 @@ from typing import Any
 import numpy as np
 
 from knnc.engine import index as index_module
-from knnc.engine.blas import one_blas_thread
-from knnc.engine.coded import CodedRows
-from knnc.engine.codes import Codes
+from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.rows import CodedRows
 from knnc.engine.dispatch import all_kernels, available_kernels
 from knnc.engine.index import Index
-from knnc.engine.progress import progress
-from knnc.engine.prune import search as search_pruned
-from knnc.engine.search import NO_SELF
-from knnc.engine.stream import StreamedRows
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.scan.coded import search as search_pruned
+from knnc.engine.scan.streamed import StreamedRows
+from knnc.engine.system.blas import one_blas_thread
+from knnc.engine.system.progress import progress
+from knnc.engine.system.threads import effective_n_threads
 from tests.engine.prune_support import blobs
 from tests.oracle import Bytes, oracle_kneighbors
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from knnc import NearestNeighbors, config_context
-from knnc.engine import summaries
+from knnc.engine.codes import learning
 from knnc.engine.index import Index
 
 Report = dict[str, Any]
@@ -171,8 +171,8 @@ def many_threads(algorithm: str, n_queries: str, k: str) -> Report:
 def groups_of_features(n_features: str) -> Report:
     """Of a few rows, so that what is held for each pair of features would be most of it."""
     rows = np.random.default_rng(1).integers(0, 256, size=(50, int(n_features)), dtype=np.uint8)
-    summaries.feature_groups(rows[:, :50], (2, 3))
-    return {"peak": _peak_of(lambda: summaries.feature_groups(rows, (2, 3)))}
+    learning.feature_groups(rows[:, :50], (2, 3))
+    return {"peak": _peak_of(lambda: learning.feature_groups(rows, (2, 3)))}
 
 
 def within_everything(n: str) -> Report:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from knnc.engine import summaries
+from knnc.engine.codes import learning
 from knnc.engine.index import Index
 from tests.engine.support import Answer, Bytes, draw
 
@@ -76,7 +76,7 @@ def near(rows: Bytes, n: int, seed: int) -> Bytes:
 
 def _unseen(n: int) -> npt.NDArray[np.int64]:
     """Rows that are not in the sample from which codes are learnt."""
-    return np.setdiff1d(np.arange(n), summaries.sample_rows(np.arange(n)))  # type: ignore[arg-type]
+    return np.setdiff1d(np.arange(n), learning.sample_rows(np.arange(n)))  # type: ignore[arg-type]
 
 
 def blobs(n: int, d: int, n_blobs: int, seed: int) -> Bytes:

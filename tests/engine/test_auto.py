@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from knnc.engine import index as index_module
-from knnc.engine.coded import CodedRows
+from knnc.engine.codes.rows import CodedRows
 from knnc.engine.index import PRUNED_METRICS, Index
 from tests.engine.prune_support import at_once, blobs, brute_images, near, pruned
 from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw, run_child
@@ -294,7 +294,7 @@ def test_searches_that_come_while_codes_are_made_do_not_wait(
 
 
 @pytest.mark.parametrize("n_features", [64, 200])
-@pytest.mark.parametrize("step", ["summaries.is_concentrated", "CodedRows", "search_pruned"])
+@pytest.mark.parametrize("step", ["learning.is_concentrated", "CodedRows", "search_pruned"])
 def test_without_memory_for_codes_rows_are_compared_whole(
     monkeypatch: pytest.MonkeyPatch, narrow: Bytes, n_features: int, step: str
 ) -> None:

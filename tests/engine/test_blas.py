@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from knnc.engine.blas import one_blas_thread
 from knnc.engine.index import PRUNED_METRICS, Index
+from knnc.engine.system.blas import one_blas_thread
 from tests.engine.support import draw, run_child
 
 N_THREADS = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from knnc.engine import clusters
-from knnc.engine.coded import permute
+from knnc.engine.codes import clusters
+from knnc.engine.codes.rows import permute
 from knnc.engine.index import PRUNED_METRICS
 from tests.engine.support import draw
 from tests.oracle import oracle_distances

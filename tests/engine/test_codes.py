@@ -1,6 +1,6 @@
 """`Codes` against exact arithmetic: a distance of codes never rules out a row that it may not.
 
-`Exact` works out anew, in whole numbers and fractions, what codes.pyx promises of the map P of its
+`Exact` works out anew, in whole numbers and fractions, what quantizer.pyx promises of the map P of its
 docstring. A root that is no fraction is held between two that are 2**-80 apart.
 """
 
@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from knnc.engine import codes as codes_module
-from knnc.engine import summaries
-from knnc.engine.codes import Codes
+from knnc.engine.codes import learning
+from knnc.engine.codes import quantizer as codes_module
+from knnc.engine.codes.quantizer import Codes
 from knnc.engine.dispatch import available_kernels
 from knnc.engine.index import MIN_FEATURES, NARROW_STAGES, PRUNED_METRICS, STAGES, Index
 from tests.engine.support import PALETTES, Bytes, draw, metric_of
@@ -81,7 +81,7 @@ class Model:
         """Those of each stage; the second, or the only one, has the tail too."""
         sizes = list(self.sizes)
         sizes[min(1, len(sizes) - 1)] -= 1
-        return summaries.principal_axes(self.sample, tuple(sizes)).astype(np.int64)
+        return learning.principal_axes(self.sample, tuple(sizes)).astype(np.int64)
 
     @cached_property
     def steps(self) -> Numbers:
@@ -96,7 +96,7 @@ class Model:
     def groups(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Numbers]:
         """The fine group of each feature, the coarse one, and the sign."""
         levels = sorted(int(math.log2(size)) for size in self.sizes)
-        (fine, coarse), signs = summaries.feature_groups(self.sample, tuple(levels))
+        (fine, coarse), signs = learning.feature_groups(self.sample, tuple(levels))
         return fine, coarse, signs.astype(np.int64)
 
 

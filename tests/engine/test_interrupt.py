@@ -15,7 +15,7 @@ import pytest
 from knnc.engine import index as index_module
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import Index
-from knnc.engine.progress import current, progress
+from knnc.engine.system.progress import current, progress
 from tests.engine.children import ENOUGH
 from tests.engine.support import METRICS, assert_exact, draw, run_child
 

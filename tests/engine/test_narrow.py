@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine.narrow import Encoding, decode, encode_fit, encode_rows
+from knnc.engine.encoding import Encoding, decode, encode_fit, encode_rows
 
 BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16)
 F32, F64 = np.float32, np.float64

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine.coded import row_order
-from knnc.engine.codes import Codes
+from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.rows import row_order
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import PRUNED_METRICS, Index
-from knnc.engine.progress import progress
+from knnc.engine.system.progress import progress
 from tests.engine.prune_support import CASES, Case, at_once, blobs, brute_images, near, pruned
 from tests.engine.support import (
     PALETTES,

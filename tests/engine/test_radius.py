@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine import radius
 from knnc.engine.index import PRUNED_METRICS, Index
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows
-from knnc.engine.progress import progress
-from knnc.engine.search import NO_SELF
+from knnc.engine.scan import radius
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.system.progress import progress
 from tests.engine.support import PALETTES, THREADS, Bytes, draw, metric_of, run_child
 from tests.oracle import oracle_distances, oracle_within
 

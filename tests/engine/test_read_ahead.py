@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from knnc.engine import read_ahead
-from knnc.engine.read_ahead import ReadAhead
+from knnc.engine.scan import read_ahead
+from knnc.engine.scan.read_ahead import ReadAhead
 from tests.engine.support import run_child
 
 

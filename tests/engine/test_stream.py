@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from knnc.engine import index as index_module
-from knnc.engine import memory, pages, stream
 from knnc.engine.index import Index
 from knnc.engine.packed import PackedRows, nbytes_for
-from knnc.engine.progress import progress
-from knnc.engine.search import NO_SELF
-from knnc.engine.stream import StreamedRows, search_in_blocks
+from knnc.engine.scan import streamed as stream
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.scan.streamed import StreamedRows, search_in_blocks
+from knnc.engine.system import memory, pages
+from knnc.engine.system.progress import progress
 from tests.engine.prune_support import blobs
 from tests.engine.support import METRICS, Bytes, assert_same, draw, known_answer, run_child
 from tests.oracle import oracle_kneighbors

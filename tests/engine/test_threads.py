@@ -12,7 +12,7 @@ import threadpoolctl
 
 from knnc.engine.dispatch import openmp_version
 from knnc.engine.index import Index
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from tests.engine.support import assert_same, draw, run_child
 from tests.oracle import oracle_kneighbors
 

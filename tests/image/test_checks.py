@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from knnc.engine.narrow import Encoding
+from knnc.engine.encoding import Encoding
 from knnc.image import (
     HOG,
     Blur,

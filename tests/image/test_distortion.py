@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine.progress import ProgressCallback
+from knnc.engine.system.progress import ProgressCallback
 from knnc.image import _distortion
 from knnc.image._distortion import Gallery, rerank
 from tests.engine.support import child_environment

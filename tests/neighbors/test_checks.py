@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import knnc
-from knnc.engine.narrow import Encoding
+from knnc.engine.encoding import Encoding
 from knnc.neighbors import base
 
 ESTIMATORS = [

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 import knnc
-from knnc.engine import stream
+from knnc.engine.scan import streamed as stream
 from tests.engine.support import run_child
 from tests.neighbors.support import any_bytes, assert_same, few_values
 

@@ -19,7 +19,7 @@ from sklearn.metrics._pairwise_distances_reduction import (
 import knnc
 from knnc.neighbors import fallback
 from knnc.neighbors.metrics import ENGINE_METRICS
-from knnc.neighbors.within import largest_within
+from knnc.neighbors.radius_search import largest_within
 from tests.engine.test_narrow import ROW_KINDS, draw_rows
 from tests.neighbors.support import any_bytes, assert_same_error, few_values, outcome, twins
 

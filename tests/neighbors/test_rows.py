@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 import knnc
-from knnc.engine.narrow import encode_rows
+from knnc.engine.encoding import encode_rows
 from tests.engine.test_narrow import F32, F64, FITS, ROW_KINDS, draw_rows, pixels
 from tests.neighbors.support import any_bytes, assert_same, oracle, twins
 

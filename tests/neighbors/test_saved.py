@@ -21,7 +21,7 @@ import knnc
 from knnc.engine import archive, dispatch
 from knnc.engine import index as index_module
 from knnc.engine.index import Index
-from knnc.engine.pages import mapping_of
+from knnc.engine.system.pages import mapping_of
 from knnc.neighbors import saved
 from tests.engine.support import child_environment, run_child
 from tests.neighbors.support import any_bytes

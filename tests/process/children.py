@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 import knnc
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from tests.engine.children import Report, _in_fork, _own_threads
 from tests.engine.support import draw
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import knnc
-from knnc.engine import bars, progress
+from knnc.engine.system import bars, progress
 from tests.engine.support import draw
 
 KINDS = list(bars.BARS)

@@ -10,7 +10,7 @@ import joblib
 import pytest
 
 from knnc.engine.dispatch import openmp_version
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from tests.engine.support import run_child
 
 needs_openmp = pytest.mark.skipif(openmp_version() == 0, reason="knnc was built without OpenMP")
@@ -56,9 +56,9 @@ def test_none_obeys_the_affinity_of_the_process() -> None:
 def test_none_is_no_more_than_joblib_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which reads the limits of control groups, as of a container."""
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
-    monkeypatch.setattr("knnc.engine.threads._counted", (99, (0, None), 0.0))
+    monkeypatch.setattr("knnc.engine.system.threads._counted", (99, (0, None), 0.0))
     assert effective_n_threads(None) == 1
-    monkeypatch.setattr("knnc.engine.threads._counted", (1, (0, None), 0.0))
+    monkeypatch.setattr("knnc.engine.system.threads._counted", (1, (0, None), 0.0))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

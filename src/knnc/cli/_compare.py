@@ -17,7 +17,7 @@ from knnc.cli._console import on_terminal, print_json, status, stderr, stdout
 from knnc.cli._evaluate import load_parts
 from knnc.cli._output import picture_path, save_picture
 from knnc.cli._view import draw_pixels, sampled
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from knnc.plot import (
     ComparisonDisplay,
     Outcome,

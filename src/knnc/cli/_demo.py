@@ -18,7 +18,7 @@ from knnc.cli._console import error_text, status, stdout
 from knnc.cli._draw import draw_row
 from knnc.cli._race import Race, enlarged_and_shifted, race
 from knnc.datasets import get_data_home, load_dataset
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from knnc.plot import MisreadDisplay, ReadDisplay, require_matplotlib
 
 if TYPE_CHECKING:

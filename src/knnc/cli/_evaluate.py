@@ -89,7 +89,7 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     n_wrong : int
         How many test images were misread.
     """
-    from knnc.engine.threads import effective_n_threads
+    from knnc.engine.system.threads import effective_n_threads
 
     start = perf_counter()
     estimator.fit(X, y)

@@ -15,7 +15,7 @@ from knnc.dask._found import Found
 from knnc.dask._targets import check_finite, classes_of
 from knnc.dask._tasks import check_block
 from knnc.engine.index import Index
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 
 __all__ = ["Chunk", "labels_of", "make_chunk", "rows_of", "search_chunk", "seen", "task_threads"]
 

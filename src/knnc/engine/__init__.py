@@ -2,17 +2,14 @@
 
 ::
 
-    index      training rows packed for one metric, and the search over them
-    stream     rows that do not fit into memory: packed in each search, a chunk at a time
+    index      checks the arguments, and owns one way of scanning
+    encoding   which bytes stand for these numbers: lossless narrowing to uint8
+    packed     rows packed for a kernel
+    scan/      brute force, within a radius, by codes, streamed
+    codes/     short codes of rows: how they are learnt, made and kept
+    system/    threads, BLAS, memory, memory maps, progress
     archive    files of numbers, strings and arrays, opened in milliseconds
-    state      what parts of an index say of themselves for them
-    memory     how much of it may be taken for rows
-    pages      memory maps: which one an array lies in, and what of it is in memory
-    narrow     which bytes stand for these numbers: lossless narrowing to uint8
-    threads    how many threads n_jobs stands for
-    progress   who is told how far a long search has come
-    bars       the bars of rich and tqdm for it
+    state      checks of what such a file says
     runtime    what runs here: versions, CPU features, kernels, OpenMP
-    search     (Cython) blocks, threads and the heap of the k nearest
     kernels/   (C) the leaf loops, one file per metric and instruction set
 """

@@ -14,7 +14,7 @@ from knnc.engine._kernels cimport (
     knnc_n_cpu_features,
     knnc_n_kernels,
 )
-from knnc.engine._openmp cimport knnc_max_threads, knnc_openmp_version
+from knnc.engine.system._openmp cimport knnc_max_threads, knnc_openmp_version
 
 cdef dict METRICS = {
     "sqeuclidean": KNNC_SQEUCLIDEAN,

@@ -1,7 +1,7 @@
 """One exact search over rows: arrays in, (distance, row index) out.
 
-Brute force packs the rows for a kernel (search.pyx); the pruned search keeps short codes of them
-and reads few rows whole (prune.pyx). Which of the two is a matter of time, never of answers.
+Brute force packs the rows for a kernel (scan/brute.pyx); the pruned search keeps short codes of them
+and reads few rows whole (scan/coded.pyx). Which of the two is a matter of time, never of answers.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine import dispatch, radius, search, summaries
+from knnc.engine import dispatch
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
-from knnc.engine.blas import one_blas_thread
-from knnc.engine.coded import CodedRows
-from knnc.engine.codes import Codes
-from knnc.engine.memory import checked_max_memory, limit_for
+from knnc.engine.codes import learning
+from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.rows import CodedRows
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows, nbytes_for
-from knnc.engine.progress import current
-from knnc.engine.prune import search as search_pruned
+from knnc.engine.scan import brute as search
+from knnc.engine.scan import radius
+from knnc.engine.scan.coded import search as search_pruned
+from knnc.engine.scan.streamed import StreamedRows
 from knnc.engine.state import State, part_of
-from knnc.engine.stream import StreamedRows
-from knnc.engine.threads import safe_n_threads
+from knnc.engine.system.blas import one_blas_thread
+from knnc.engine.system.memory import checked_max_memory, limit_for
+from knnc.engine.system.progress import current
+from knnc.engine.system.threads import safe_n_threads
 
 METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
 # Those of which a distance of codes is a bound.
@@ -54,7 +57,7 @@ LATE_QUERIES = 1 << 14
 # And of as many rows: the time of a search grows with them, that of learning codes does not. With
 # 8,192 rows of any width codes take the time of some 10,000 queries.
 MIN_ROWS = 1 << 13
-# What codes are learnt from, in bytes: all of summaries.SAMPLE_ROWS up to 2,048 features.
+# What codes are learnt from, in bytes: all of learning.SAMPLE_ROWS up to 2,048 features.
 SAMPLE_BYTES = 1 << 23
 MIN_SAMPLE_ROWS = 1024
 # A neighbour count for which most rows pass any bound.
@@ -106,7 +109,7 @@ class Index:
         Threads that pack and try.
     max_memory : int or None, default=None
         Bytes that may be taken for what is made of the rows; what more they would take, searches
-        read them a chunk at a time instead. None is what :func:`knnc.engine.memory.limit_for` says.
+        read them a chunk at a time instead. None is what :func:`knnc.engine.system.memory.limit_for` says.
 
     Raises
     ------
@@ -411,8 +414,8 @@ class Index:
         return packed
 
     def _prune(self, n_threads: int) -> CodedRows:
-        size = max(MIN_SAMPLE_ROWS, min(summaries.SAMPLE_ROWS, SAMPLE_BYTES // self.n_features))
-        sample = summaries.sample_rows(self._rows, size)
+        size = max(MIN_SAMPLE_ROWS, min(learning.SAMPLE_ROWS, SAMPLE_BYTES // self.n_features))
+        sample = learning.sample_rows(self._rows, size)
         with one_blas_thread():
             coder = Codes(sample, self.metric, self._code_sizes(), self._kernel, n_threads)
         return CodedRows(self._rows, coder, self.metric, self._kernel, n_threads)
@@ -446,7 +449,7 @@ class Index:
 
     def _is_concentrated(self) -> bool:
         with one_blas_thread():
-            return summaries.is_concentrated(self._rows)
+            return learning.is_concentrated(self._rows)
 
     def _prune_late(self, n_queries: int, n_threads: int) -> None:
         """Decide for narrow rows once the queries are many.

@@ -10,7 +10,7 @@ from typing import Any
 
 from knnc._version import __version__
 from knnc.engine import dispatch
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 
 DISABLE_VARIABLE = "KNNC_DISABLE_CPU_FEATURES"
 

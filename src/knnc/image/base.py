@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from knnc._state import MarkedStateMixin, unchanged_after_error
-from knnc.engine.narrow import Encoding, encode_fit, encode_rows
+from knnc.engine.encoding import Encoding, encode_fit, encode_rows
 
 __all__ = [
     "ImageTransformer",

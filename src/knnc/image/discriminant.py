@@ -14,11 +14,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from knnc._state import MarkedStateMixin, unchanged_after_error
-from knnc.engine.blas import one_blas_thread
+from knnc.engine.encoding import Encoding
 from knnc.engine.index import Index
-from knnc.engine.narrow import Encoding
-from knnc.engine.progress import progress
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.blas import one_blas_thread
+from knnc.engine.system.progress import progress
+from knnc.engine.system.threads import effective_n_threads
 from knnc.image import base
 from knnc.image.base import Images
 

@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from knnc import _compat
 from knnc._state import MarkedStateMixin, unchanged_after_error
+from knnc.engine.encoding import Encoding
 from knnc.engine.index import Index
-from knnc.engine.narrow import Encoding
-from knnc.engine.progress import current, progress
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.progress import current, progress
+from knnc.engine.system.threads import effective_n_threads
 from knnc.image import base
 from knnc.image._distortion import MAX_WARP, TERMS, Gallery, rerank
 from knnc.image.base import Images, Shape

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from knnc.image import _histograms
 from knnc.image.base import Images, ImageTransformer, Shape, chunks
 

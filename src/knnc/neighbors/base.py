@@ -23,11 +23,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from knnc import _compat
 from knnc._state import MarkedStateMixin, unchanged_after_error
+from knnc.engine.encoding import Encoding, decode, encode_fit, encode_rows
 from knnc.engine.index import Index
-from knnc.engine.narrow import Encoding, decode, encode_fit, encode_rows
-from knnc.engine.progress import current, progress
-from knnc.engine.stream import is_to_stream, rows_in_place
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.scan.streamed import is_to_stream, rows_in_place
+from knnc.engine.system.progress import current, progress
+from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import fallback
 from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
 from knnc.neighbors.subset import Mask, MaskedIndex, checked_mask, kneighbors_among

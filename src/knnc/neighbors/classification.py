@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
-from knnc.neighbors.growth import PartialFitMixin
+from knnc.neighbors.partial_fit import PartialFitMixin
 from knnc.neighbors.votes import most_voted, vote_shares
 
 __all__ = ["KNeighborsClassifier"]

@@ -19,9 +19,9 @@ from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.validation import validate_data
 
 from knnc import _compat
-from knnc.engine.narrow import Encoding, decode
-from knnc.engine.progress import current
-from knnc.engine.threads import safe_openmp
+from knnc.engine.encoding import Encoding, decode
+from knnc.engine.system.progress import current
+from knnc.engine.system.threads import safe_openmp
 
 Bytes = NDArray[np.uint8]
 Float64 = NDArray[np.float64]

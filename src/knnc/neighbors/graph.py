@@ -13,8 +13,8 @@ from sklearn.neighbors import radius_neighbors_graph as _radius_neighbors_graph
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.radius_search import IntegerRadiusMixin
 from knnc.neighbors.unsupervised import NearestNeighbors
-from knnc.neighbors.within import IntegerRadiusMixin
 
 __all__ = [
     "KNeighborsTransformer",

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from knnc import _compat
 from knnc._state import unchanged_after_error
 from knnc.neighbors import fallback
-from knnc.neighbors.within import IntegerRadiusMixin
+from knnc.neighbors.radius_search import IntegerRadiusMixin
 
 __all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
-from knnc.neighbors.growth import PartialFitMixin
+from knnc.neighbors.partial_fit import PartialFitMixin
 
 __all__ = ["KNeighborsRegressor"]
 

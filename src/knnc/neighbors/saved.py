@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
 from knnc._version import __version__
+from knnc.engine.encoding import Encoding
 from knnc.engine.index import Index
-from knnc.engine.narrow import Encoding
 from knnc.engine.state import count_of, part_of
-from knnc.engine.threads import effective_n_threads
+from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import metrics
 from knnc.neighbors.base import IntegerFitMixin
 from knnc.neighbors.classification import KNeighborsClassifier

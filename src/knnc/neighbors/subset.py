@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from knnc import _compat
 from knnc.engine.index import Index
-from knnc.engine.progress import current, progress, shifted
-from knnc.engine.search import NO_SELF
-from knnc.engine.stream import StreamedRows, search_in_blocks
-from knnc.engine.threads import safe_n_threads
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.scan.streamed import StreamedRows, search_in_blocks
+from knnc.engine.system.progress import current, progress, shifted
+from knnc.engine.system.threads import safe_n_threads
 from knnc.neighbors import fallback
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from knnc.neighbors.candidates import NeighborsCV, only_if_refitted
 from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.cross_validation import NeighborsCV, only_if_refitted
 from knnc.neighbors.regression import KNeighborsRegressor
 from knnc.neighbors.remembered import RememberingClassifier, RememberingRegressor
 

@@ -8,8 +8,8 @@ import sklearn.neighbors
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
-from knnc.neighbors.growth import PartialFitMixin
-from knnc.neighbors.within import IntegerRadiusMixin
+from knnc.neighbors.partial_fit import PartialFitMixin
+from knnc.neighbors.radius_search import IntegerRadiusMixin
 
 __all__ = ["NearestNeighbors"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from knnc.engine.progress import current
+from knnc.engine.system.progress import current
 from knnc.neighbors import KNeighborsTransformer
 
 __all__ = ["embed", "first_guess"]

@@ -1,4 +1,4 @@
-/* The loops of codes.pyx over the coordinates of one row, for compilers to make vectors of: here
+/* The loops of quantizer.pyx over the coordinates of one row, for compilers to make vectors of: here
  * the arrays of a loop can be said not to overlap. */
 #ifndef KNNC_CODE_H
 #define KNNC_CODE_H

@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
 from knnc._state import MarkedStateMixin
-from knnc.engine.progress import current, progress
+from knnc.engine.system.progress import current, progress
 
 __all__ = ["NeighborsCV", "only_if_refitted"]
 

@@ -19,7 +19,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
-from knnc.engine.progress import current, progress
+from knnc.engine.system.progress import current, progress
 from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerFitMixin
 from knnc.neighbors.metrics import ENGINE_METRICS

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t
 
-from knnc.engine.codes cimport Codes
+from knnc.engine.codes.quantizer cimport Codes
 from knnc.engine.packed cimport PackedRows
 
 

@@ -18,7 +18,7 @@ from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from knnc.engine._heap cimport heap_clear, heap_push, heap_sort_part, sift_down
+from knnc.engine.scan._heap cimport heap_clear, heap_push, heap_sort_part, sift_down
 from knnc.engine._kernels cimport (
     KNNC_CHEBYSHEV,
     KNNC_LIMIT_NONE,

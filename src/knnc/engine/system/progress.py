@@ -51,7 +51,7 @@ def progress(
     6 of 6
     """
     if isinstance(callback, str):
-        from knnc.engine.bars import BARS, bar
+        from knnc.engine.system.bars import BARS, bar
 
         if callback not in BARS:
             raise ValueError(

@@ -2,7 +2,7 @@
 
     StreamedRows.search
       a thread of its own packs the next chunk of rows, which reads them if they are on disk,
-        while the kernels compare this one with all queries (search.pyx); two chunks are in memory
+        while the kernels compare this one with all queries (brute.pyx); two chunks are in memory
       every query keeps its heap from the first chunk to the last
 
 A chunk's memory is what limits all: no other copy of the rows is made, whatever their memory
@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine import radius
-from knnc.engine.memory import limit_for
-from knnc.engine.narrow import Encoding
+from knnc.engine.encoding import Encoding
 from knnc.engine.packed import PackedRows
-from knnc.engine.pages import Pages
-from knnc.engine.progress import ProgressCallback, shifted
-from knnc.engine.read_ahead import ReadAhead
-from knnc.engine.search import NO_SELF, search_onto
+from knnc.engine.scan import radius
+from knnc.engine.scan.brute import NO_SELF, search_onto
+from knnc.engine.scan.read_ahead import ReadAhead
+from knnc.engine.system.memory import limit_for
+from knnc.engine.system.pages import Pages
+from knnc.engine.system.progress import ProgressCallback, shifted
 
 __all__ = ["StreamedRows", "is_to_stream", "rows_in_place", "search_in_blocks"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from knnc.engine.progress import ProgressCallback
+from knnc.engine.system.progress import ProgressCallback
 
 __all__ = ["BARS", "bar"]
 

@@ -26,9 +26,9 @@ from knnc.engine._kernels cimport (
     knnc_push,
     knnc_queries,
 )
-from knnc.engine._sort cimport stable_sort
+from knnc.engine.scan._sort cimport stable_sort
 from knnc.engine.packed cimport PackedRows
-from knnc.engine.search cimport (
+from knnc.engine.scan.brute cimport (
     Sums,
     add_block,
     limit_of,

@@ -11,7 +11,7 @@ inequality gives
 With `dist` the k-th smallest found so far the row can be left out; a row that ties with it cannot,
 for the test is strict.
 
-Squared Euclidean. A is a matrix of whole numbers (summaries.principal_axes), s^2 at least the
+Squared Euclidean. A is a matrix of whole numbers (learning.principal_axes), s^2 at least the
 square of its largest singular value, m the byte vector nearest the mean, and
 
     P(x) = (A (x - m), t(x)),   t(x) = sqrt(s^2 |x - m|^2 - |A (x - m)|^2).
@@ -64,7 +64,7 @@ from time import perf_counter
 
 import numpy as np
 
-from knnc.engine import summaries
+from knnc.engine.codes import learning
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.state import array_of, count_of, number_of, part_of
 
@@ -129,11 +129,11 @@ cdef class Codes:
         self.stages = sizes
         axes_a_stage = list(sizes)
         axes_a_stage[min(1, len(sizes) - 1)] -= 1
-        axes = summaries.principal_axes(sample, tuple(axes_a_stage))
-        planes = summaries.as_planes(axes)
+        axes = learning.principal_axes(sample, tuple(axes_a_stage))
+        planes = learning.as_planes(axes)
         self.n_axes = len(axes)
         self.n_coarse, self.n_fine, self.tail_at = sum(sizes), 0, sum(sizes[:2]) - 1
-        self.norm = summaries.squared_norm_bound(axes)
+        self.norm = learning.squared_norm_bound(axes)
         self.planes = _PackedRows(planes, "sqeuclidean", kernel, n_threads)
         self.set_plane_squares((planes.astype(np.int64) ** 2).sum(axis=1))
         self.mean = np.rint(sample.mean(axis=0)).astype(np.uint8)
@@ -186,7 +186,7 @@ cdef class Codes:
 
     def learn_groups(self, sample, sizes):
         levels = tuple(int(size).bit_length() - 1 for size in sizes)
-        groups, sign = summaries.feature_groups(sample, tuple(sorted(levels)))
+        groups, sign = learning.feature_groups(sample, tuple(sorted(levels)))
         self.group, self.sign, coarse = groups[0], sign, groups[1]
         self.n_fine, self.n_coarse = groups[0].max() + 1, coarse.max() + 1
         parent = np.empty(self.n_fine, np.int32)

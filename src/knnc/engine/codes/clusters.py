@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.engine.codes.learning import sample_rows
 from knnc.engine.packed import PackedRows
-from knnc.engine.search import NO_SELF, search
-from knnc.engine.summaries import sample_rows
+from knnc.engine.scan.brute import NO_SELF, search
 
 ROWS_A_CLUSTER = 60
 MAX_CLUSTERS = 1024

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine.coded import CodedRows
+from knnc.engine.codes.rows import CodedRows
 
 def search(
     rows: CodedRows,

@@ -12,7 +12,7 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-from knnc.engine.pages import mapping_of
+from knnc.engine.system.pages import mapping_of
 
 __all__ = [
     "checked_max_memory",

@@ -1,4 +1,4 @@
-"""Exact search that rules most rows out by their codes (codes.pyx) and refines the rest.
+"""Exact search that rules most rows out by their codes (codes/quantizer.pyx) and refines the rest.
 
     search
       chunks of queries, about 0.1 s each
@@ -10,7 +10,7 @@
               limit; of those, the fine codes, if there are any, leave some, which are refined with
               whole rows. Signals are checked every 0.05 s.
 
-Rows lie by cluster, not by index (coded.pyx), so a heap meets them in any order.
+Rows lie by cluster, not by index (codes/rows.pyx), so a heap meets them in any order.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -19,7 +19,7 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from knnc.engine._heap cimport Nearest, heap_clear, heap_push, keep_nearest
+from knnc.engine.scan._heap cimport Nearest, heap_clear, heap_push, keep_nearest
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
     knnc_found,
@@ -29,9 +29,9 @@ from knnc.engine._kernels cimport (
     knnc_queries,
     knnc_tile_bytes,
 )
-from knnc.engine.coded cimport CodedRows, Panels
-from knnc.engine.search cimport Item as HeapItem
-from knnc.engine.search cimport count_parts, finish, queries_to_sort
+from knnc.engine.codes.rows cimport CodedRows, Panels
+from knnc.engine.scan.brute cimport Item as HeapItem
+from knnc.engine.scan.brute cimport count_parts, finish, queries_to_sort
 
 from time import perf_counter
 

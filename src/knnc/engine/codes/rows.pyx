@@ -9,18 +9,18 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from knnc.engine._heap cimport Nearest, heap_clear, heap_sort_part, keep_nearest
+from knnc.engine.scan._heap cimport Nearest, heap_clear, heap_sort_part, keep_nearest
 from knnc.engine._kernels cimport (
     knnc_kernel,
     knnc_pack_queries,
     knnc_queries,
     knnc_tile_bytes,
 )
-from knnc.engine.codes cimport Codes
+from knnc.engine.codes.quantizer cimport Codes
 
 import numpy as np
 
-from knnc.engine import clusters
+from knnc.engine.codes import clusters
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.packed import own_pages
 from knnc.engine.state import array_of, part_of

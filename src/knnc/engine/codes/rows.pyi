@@ -4,7 +4,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine.codes import Codes
+from knnc.engine.codes.quantizer import Codes
 
 class CodedRows:
     n_rows: Final[int]
