@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from knnc.engine import dispatch
 from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
 from knnc.engine.codes import learning
-from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.codes.rows import CodedRows
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows, nbytes_for
 from knnc.engine.scan import brute as search
@@ -417,8 +417,10 @@ class Index:
         size = max(MIN_SAMPLE_ROWS, min(learning.SAMPLE_ROWS, SAMPLE_BYTES // self.n_features))
         sample = learning.sample_rows(self._rows, size)
         with one_blas_thread():
-            coder = Codes(sample, self.metric, self._code_sizes(), self._kernel, n_threads)
-        return CodedRows(self._rows, coder, self.metric, self._kernel, n_threads)
+            coder = learn_quantizer(
+                sample, self.metric, self._code_sizes(), self._kernel, n_threads
+            )
+        return CodedRows(self._rows, coder, self._kernel, n_threads)
 
     def _code_sizes(self) -> tuple[int, ...]:
         if self.metric == "manhattan":

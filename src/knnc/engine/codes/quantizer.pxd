@@ -1,36 +1,16 @@
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
-
-from knnc.engine.packed cimport PackedRows
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 
-cdef class Codes:
-    # What both metrics have
-    cdef readonly bint squared
+cdef class Quantizer:
+    cdef readonly str metric  # of distances of codes
     cdef readonly int64_t n_features, n_coarse, n_fine
     cdef readonly double step, fine_step  # of the last stage; of the fine code
     cdef readonly tuple stages, shifts
-    # Squared Euclidean: A, the mean, A times it, and the unit of t
-    cdef readonly int64_t n_axes, tail_at
-    cdef readonly double norm, tail_origin
-    cdef PackedRows planes
-    cdef const int64_t[::1] plane_squares
-    cdef const double[::1] plane_sums
-    cdef const uint8_t[::1] mean
-    cdef const double[::1] origin
-    cdef const double[::1] steps
-    # Manhattan: the fine group of each feature, its sign, the coarse group of each fine one
-    cdef const int32_t[::1] group
-    cdef const int8_t[::1] sign
-    cdef const int32_t[::1] parent
-    cdef const int64_t[::1] lowest, lowest_coarse
+    cdef const double[::1] steps  # of each coordinate, where codes are read in stages
 
     cdef int64_t tile_rows(self) noexcept nogil
-    cdef int project_rows(
-        self, const uint8_t *rows, int64_t n, double *points, double *tails, double *tail_errors,
-        int n_threads,
-    ) noexcept nogil
     cdef int encode_onto(
-        self, const uint8_t *rows, int64_t n, uint8_t *codes, double *errors, int n_threads
+        self, rows, uint8_t *codes, double *errors, int n_threads
     ) except -1
     cdef int encode_rows(
         self, const uint8_t *rows, int64_t n, uint8_t *codes, double *errors, int n_threads
@@ -38,15 +18,7 @@ cdef class Codes:
     cdef int encode_tile(
         self, const uint8_t *rows, int n, uint8_t *codes, double *errors
     ) noexcept nogil
-    cdef int project(
-        self, const uint8_t *rows, int n, double *points, double *tails, double *tail_errors
-    ) noexcept nogil
-    cdef int encode_projected(
-        self, const uint8_t *rows, int n, uint8_t *codes, double *errors
-    ) noexcept nogil
-    cdef int encode_summed(
-        self, const uint8_t *rows, int n, uint8_t *codes, double *errors
-    ) noexcept nogil
     cdef int32_t coarse_limit(self, double error, int64_t best) noexcept nogil
     cdef double reach(self, int64_t best) noexcept nogil
+    cdef double far_in_steps(self, double far) noexcept nogil
     cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil

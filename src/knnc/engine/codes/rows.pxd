@@ -1,7 +1,10 @@
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from knnc.engine.codes.quantizer cimport Codes
+from knnc.engine._exact cimport Exact, ExactBytes
+from knnc.engine._kernels cimport knnc_queries
+from knnc.engine.codes.quantizer cimport Quantizer
 from knnc.engine.packed cimport PackedRows
+from knnc.engine.scan._heap cimport Nearest
 
 
 cdef struct Panels:
@@ -10,9 +13,12 @@ cdef struct Panels:
 
 
 cdef class CodedRows:
-    cdef Codes coder
+    cdef Quantizer coder
     cdef PackedRows coarse, centres
-    cdef const uint8_t[:, ::1] rows, fine
+    cdef readonly object array  # the rows as they came
+    cdef Exact exact
+    cdef ExactBytes exact_bytes
+    cdef const uint8_t[:, ::1] fine
     cdef const float[::1] fine_errors
     cdef const double[::1] worst  # the largest error of the coarse codes of each panel
     cdef const int64_t[::1] order, starts
@@ -22,7 +28,17 @@ cdef class CodedRows:
     cdef double pace, scan_pace  # queries a second; multiply-adds a second and thread
 
     cdef int begin(self) except -1
+    cdef int keep(self, rows) except -1
     cdef int find_near(
         self, const uint8_t *codes, int64_t n_queries, int64_t n_near, int64_t *near
     ) noexcept nogil
     cdef Panels panels_of(self, int64_t cluster) noexcept nogil
+    cdef const char *start_of(self, queries) except? NULL
+    cdef int32_t find_seeds(
+        self, const int64_t *near, int64_t n_near, knnc_queries *query, Nearest *nearest,
+        int32_t limit, int64_t *sorted_near,
+    ) noexcept nogil
+    cdef void scan_clusters(
+        self, const int64_t *near, int64_t n_near, knnc_queries *query, Nearest *nearest,
+        int64_t *sorted_near,
+    ) noexcept nogil

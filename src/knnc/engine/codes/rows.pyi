@@ -4,7 +4,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.quantizer import Quantizer
 
 class CodedRows:
     n_rows: Final[int]
@@ -12,8 +12,7 @@ class CodedRows:
     def __init__(
         self,
         rows: NDArray[np.uint8],
-        coder: Codes,
-        metric: str,
+        coder: Quantizer,
         kernel: str | None,
         n_threads: int,
     ) -> None: ...

@@ -5,27 +5,33 @@ ones, if there are any, are read for the rows that are left, and whole rows for 
 Codes of one cluster lie side by side (clusters.py).
 """
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from knnc.engine.scan._heap cimport Nearest, heap_clear, heap_sort_part, keep_nearest
 from knnc.engine._kernels cimport (
+    KNNC_LIMIT_NONE,
     knnc_kernel,
     knnc_pack_queries,
     knnc_queries,
     knnc_tile_bytes,
 )
-from knnc.engine.codes.quantizer cimport Codes
+from knnc.engine._exact cimport key_of_bytes
+from knnc.engine.codes.quantizer cimport Quantizer
 
 import numpy as np
 
 from knnc.engine.codes import clusters
+from knnc.engine.codes.kinds import restored_quantizer
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.packed import own_pages
 from knnc.engine.state import array_of, part_of
 
 SLAB_ROWS = 1 << 12
+# The size of a cluster, in means, past which its rows seed no query: where many rows are alike they
+# lie in one.
+cdef int64_t SEED_MEANS = 8
 # Codes moved between two looks at signals: about 0.05 s.
 cdef int64_t MOVES_A_PIECE = 1 << 18
 
@@ -37,16 +43,15 @@ cdef class CodedRows:
     ----------
     rows : ndarray of shape (n_rows, n_features), uint8, C-contiguous
         Kept, and read when a row is refined.
-    coder : Codes
-    metric : {"sqeuclidean", "manhattan"}
+    coder : Quantizer
     kernel : str or None
+        Of the metric of the codes.
     n_threads : int
     """
 
-    def __init__(self, rows, Codes coder, str metric, kernel, int n_threads):
-        self.rows = rows
-        self.coder = coder
-        self.n_rows, self.n_features = rows.shape
+    def __init__(self, rows, Quantizer coder, kernel, int n_threads):
+        metric, self.coder = coder.metric, coder
+        self.keep(rows)
         parts, fine, coarse_errors, fine_errors = encode_apart(rows, coder, n_threads)
         self.n_first = coder.stages[0]
         self.centres, nearest = clusters.cluster(parts[0], metric, kernel, n_threads)
@@ -64,10 +69,23 @@ cdef class CodedRows:
                                   shifts=coder.shifts, parts=parts)
         self.begin()
 
+    cdef int keep(self, rows) except -1:
+        """Take the rows, and how a query is compared with one of them."""
+        cdef const uint8_t[:, ::1] bytes_of = rows
+        self.array = rows
+        self.n_rows, self.n_features = rows.shape
+        self.exact.rows = <const char *>&bytes_of[0, 0]
+        self.exact.row_bytes = self.exact.query_bytes = self.n_features
+        self.exact.key, self.exact.context = key_of_bytes, &self.exact_bytes
+        return 0
+
     cdef int begin(self) except -1:
         # Where nothing is ruled out, the time is that of whole rows.
         self.width = 1 + self.n_features // 1024
         self.pace, self.scan_pace = 0, 2e9 / self.width
+        self.exact_bytes.rows = <const uint8_t *>self.exact.rows
+        self.exact_bytes.n_features = self.n_features
+        self.exact_bytes.pair = self.coarse.kernel.pair
         return 0
 
     def state(self):
@@ -87,9 +105,8 @@ cdef class CodedRows:
         """Rows and the codes of which `state` said this."""
         cdef CodedRows self = CodedRows.__new__(CodedRows)
         cdef int64_t n, n_coarse
-        self.rows = rows
-        self.n_rows, self.n_features = rows.shape
-        self.coder = Codes.restored(
+        self.keep(rows)
+        self.coder = restored_quantizer(
             part_of(saved, "coder"), self.n_features, metric, kernel)
         n, n_coarse = self.n_rows, self.coder.n_coarse
         self.n_first = self.coder.stages[0]
@@ -122,6 +139,15 @@ cdef class CodedRows:
         if self.coder.n_fine:
             codes += self.n_rows * (self.coder.n_fine + 4)
         return codes + 8 * (len(self.worst) + len(self.starts))
+
+    def as_queries(self, rows):
+        """Queries in the type in which they are compared with the rows."""
+        return rows
+
+    cdef const char *start_of(self, queries) except? NULL:
+        """Where these queries begin, which `as_queries` made."""
+        cdef const uint8_t[:, ::1] bytes_of = queries
+        return <const char *>&bytes_of[0, 0]
 
     cdef Panels panels_of(self, int64_t cluster) noexcept nogil:
         """The panels in which the rows of a cluster lie: none if it is empty."""
@@ -158,8 +184,53 @@ cdef class CodedRows:
         free(nearest.dist)
         return 0
 
+    cdef int32_t find_seeds(
+        self, const int64_t *near, int64_t n_near, knnc_queries *query, Nearest *nearest,
+        int32_t limit, int64_t *sorted_near,
+    ) noexcept nogil:
+        """The rows with the nearest coarse codes; returns a limit for the next query.
 
-def encode_apart(rows, Codes coder, int n_threads):
+        That one is mostly of the same cluster, so twice the last distance spares it many pushes, and
+        seldom leaves it too few seeds.
+        """
+        while True:
+            query.limits[0] = limit
+            heap_clear(nearest.dist, nearest.ind, nearest.k)
+            self.scan_clusters(near, n_near, query, nearest, sorted_near)
+            if nearest.dist[0] != INT64_MAX or limit == KNNC_LIMIT_NONE:
+                break
+            limit = KNNC_LIMIT_NONE
+        return <int32_t>min(<int64_t>KNNC_LIMIT_NONE, 2 * min(nearest.dist[0], KNNC_LIMIT_NONE))
+
+    cdef void scan_clusters(
+        self, const int64_t *near, int64_t n_near, knnc_queries *query, Nearest *nearest,
+        int64_t *sorted_near,
+    ) noexcept nogil:
+        """Push the rows of some clusters, and of the panels they share with others, each one once."""
+        cdef const knnc_kernel *kernel = self.coarse.kernel
+        cdef Panels panels
+        cdef int64_t i, j, last = 0
+        cdef int64_t most = 1 + SEED_MEANS * self.coarse.n_panels // self.centres.n_rows
+        for i in range(n_near):
+            j = i
+            while j > 0 and sorted_near[j - 1] > near[i]:
+                sorted_near[j] = sorted_near[j - 1]
+                j -= 1
+            sorted_near[j] = near[i]
+        for i in range(n_near):
+            # Only a forged file gets here.
+            if sorted_near[i] >= self.centres.n_rows:
+                break
+            panels = self.panels_of(sorted_near[i])
+            panels.first = max(panels.first, last)
+            panels.last = min(panels.last, panels.first + most)
+            if panels.first < panels.last:
+                kernel.tile(&self.coarse.blocks[0], panels.first, panels.last, query, keep_nearest,
+                            nearest)
+                last = panels.last
+
+
+def encode_apart(rows, Quantizer coder, int n_threads):
     """Codes of rows, and their errors, a slab at a time: never two copies of all.
 
     Returns

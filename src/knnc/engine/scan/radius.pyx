@@ -16,7 +16,7 @@ the result there is never more than the lists of one chunk.
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from knnc.engine._kernels cimport (
@@ -26,6 +26,7 @@ from knnc.engine._kernels cimport (
     knnc_push,
     knnc_queries,
 )
+from knnc.engine.scan._collect cimport List, make_room
 from knnc.engine.scan._sort cimport stable_sort
 from knnc.engine.packed cimport PackedRows
 from knnc.engine.scan.brute cimport (
@@ -57,19 +58,8 @@ cdef double SERIAL_WORK = 4e6
 # ------------------------------------------------------------------------------------------------
 # Lists
 
-cdef struct List:
-    # The rows found for one query in one part of all rows, and if asked for their distances.
-    int64_t *ind
-    int64_t *dist
-    int64_t n
-    int64_t room
-
-
 cdef class Lists:
     """Empty lists, and the end of what they have become."""
-    cdef List *at
-    cdef int64_t n
-
     def __cinit__(self, int64_t n):
         self.n = n
         self.at = <List *>calloc(n, sizeof(List))
@@ -83,25 +73,6 @@ cdef class Lists:
                 free(self.at[i].ind)
                 free(self.at[i].dist)
         free(self.at)
-
-
-cdef int make_room(List *found, int64_t more, bint with_dist) noexcept nogil:
-    """Returns -1 when there is no memory."""
-    cdef int64_t room = max(found.n + more, found.room + found.room // 2)
-    cdef int64_t *grown
-    if found.n + more <= found.room:
-        return 0
-    grown = <int64_t *>realloc(found.ind, room * sizeof(int64_t))
-    if grown == NULL:
-        return -1
-    found.ind = grown
-    if with_dist:
-        grown = <int64_t *>realloc(found.dist, room * sizeof(int64_t))
-        if grown == NULL:
-            return -1
-        found.dist = grown
-    found.room = room
-    return 0
 
 
 # ------------------------------------------------------------------------------------------------
@@ -341,16 +312,19 @@ cdef double scan_chunk(
 # ------------------------------------------------------------------------------------------------
 # From lists to arrays
 
-cdef collect(Lists lists, int64_t n_queries, int64_t[::1] ends, bint with_dist, bint sort,
-             int n_threads):
+cdef tuple collect_lists(
+    Lists lists, int64_t n_queries, int64_t[::1] ends, bint with_dist, bint sort, int n_threads,
+    const int64_t *at,
+):
     """The rows of all lists, a query after the other, and their distances or None.
 
-    `ends`, after the end of the query before, becomes the end of each query.
+    `ends`, after the end of the query before, becomes the end of each query. `at` is NULL, or says
+    whose lists are those of each query; their rows are in any order then.
     """
     cdef int64_t n_parts = lists.n // n_queries, total = 0, first, last = 0, q, p, start = ends[0]
     for q in range(n_queries):
         for p in range(n_parts):
-            total += lists.at[p * n_queries + q].n
+            total += lists.at[p * n_queries + (at[q] if at else q)].n
         ends[q + 1] = start + total
     ind = np.empty(total, np.int64)
     dist = np.empty(total, np.int64) if with_dist else None
@@ -365,8 +339,9 @@ cdef collect(Lists lists, int64_t n_queries, int64_t[::1] ends, bint with_dist, 
         first = last
         last = min(n_queries, first + step)
         for q in prange(first, last, nogil=True, num_threads=n_threads, schedule="dynamic"):
-            failed += finish_query(lists, n_queries, q, &ind_of[0] + (ends[q] - start),
-                                   &dist_of[0] + (ends[q] - start), with_dist, sort)
+            failed += finish_query(
+                lists, n_queries, at[q] if at else q, &ind_of[0] + (ends[q] - start),
+                &dist_of[0] + (ends[q] - start), with_dist, sort, at != NULL)
         if failed:
             raise MemoryError("no memory to sort the neighbours within a radius.")
         PyErr_CheckSignals()
@@ -375,7 +350,7 @@ cdef collect(Lists lists, int64_t n_queries, int64_t[::1] ends, bint with_dist, 
 
 cdef int finish_query(
     Lists lists, int64_t n_queries, int64_t q, int64_t *ind, int64_t *dist, bint with_dist,
-    bint sort,
+    bint sort, bint is_shuffled,
 ) noexcept nogil:
     """Returns -1 when there is no memory to sort."""
     cdef List *found
@@ -387,6 +362,9 @@ cdef int finish_query(
             if with_dist:
                 memcpy(dist + n, found.dist, found.n * sizeof(int64_t))
             n += found.n
+    # Without distances, the rows take their place.
+    if is_shuffled and stable_sort(ind, dist if with_dist else ind, n):
+        return -1
     if not sort:
         return 0
     return stable_sort(dist, ind, n)
@@ -455,8 +433,8 @@ def search(
         whole.first_self = first_self + done
         whole.lists = lists.at
         pace = scan_chunk(rows, &whole, plan, pace, seconds)
-        ind, dist = collect(lists, plan.n_queries, ends[done:done + plan.n_queries + 1],
-                            with_dist, sort, plan.n_threads)
+        ind, dist = collect_lists(lists, plan.n_queries, ends[done:done + plan.n_queries + 1],
+                                  with_dist, sort, plan.n_threads, NULL)
         ind_parts.append(ind)
         dist_parts.append(dist)
         done += plan.n_queries

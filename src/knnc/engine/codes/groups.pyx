@@ -1,0 +1,99 @@
+"""Codes of bytes for Manhattan distance: sums over groups of features, each feature with a sign.
+
+The sum of some numbers is at most the sum of their absolute values, so the map grows no distance:
+s = 1. The fine code has smaller groups than the coarse one, and stands by itself. Sums are exact.
+"""
+from libc.math cimport fabs, floor
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+
+from knnc.engine.codes.quantizer cimport Quantizer
+
+import numpy as np
+
+from knnc.engine.codes import learning
+from knnc.engine.state import array_of, count_of, number_of
+
+
+cdef class GroupQuantizer(Quantizer):
+    """Sums over groups of features that vary together, learnt from a sample of rows.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_features), uint8
+    sizes : tuple of int
+        The features of a group, powers of 2, of the coarse code and of the fine one.
+    """
+
+    def __init__(self, sample, sizes):
+        self.metric, self.n_features = "manhattan", sample.shape[1]
+        levels = tuple(int(size).bit_length() - 1 for size in sizes)
+        groups, sign = learning.feature_groups(sample, tuple(sorted(levels)))
+        self.group, self.sign, coarse = groups[0], sign, groups[1]
+        self.n_fine, self.n_coarse = groups[0].max() + 1, coarse.max() + 1
+        parent = np.empty(self.n_fine, np.int32)
+        parent[groups[0]] = coarse
+        self.parent = parent
+        lowest = np.bincount(groups[0], weights=np.minimum(sign, 0), minlength=self.n_fine)
+        self.lowest = 255 * lowest.astype(np.int64)
+        self.lowest_coarse = np.bincount(
+            parent, weights=np.asarray(self.lowest), minlength=self.n_coarse).astype(np.int64)
+        self.stages, self.shifts = (self.n_coarse,), (0,)
+        # A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
+        self.fine_step, self.step = np.bincount(groups[0]).max(), np.bincount(coarse).max()
+
+    def state(self):
+        """All that is needed to have this again, see state.py."""
+        return {
+            "n_coarse": self.n_coarse, "step": self.step,
+            "n_fine": self.n_fine, "fine_step": self.fine_step,
+            "group": np.asarray(self.group), "sign": np.asarray(self.sign),
+            "parent": np.asarray(self.parent), "lowest": np.asarray(self.lowest),
+            "lowest_coarse": np.asarray(self.lowest_coarse)}
+
+    @staticmethod
+    def restored(saved, int64_t n_features):
+        """The quantizer of which `state` said this."""
+        cdef GroupQuantizer self = GroupQuantizer.__new__(GroupQuantizer)
+        self.metric, self.n_features = "manhattan", n_features
+        self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
+        self.step = number_of(saved, "step", positive=True)
+        self.n_fine = count_of(saved, "n_fine", 1, n_features)
+        self.fine_step = number_of(saved, "fine_step", positive=True)
+        self.stages, self.shifts = (self.n_coarse,), (0,)
+        self.group = array_of(saved, "group", np.int32, (n_features,), self.n_fine)
+        self.sign = array_of(saved, "sign", np.int8, (n_features,))
+        self.parent = array_of(saved, "parent", np.int32, (self.n_fine,), self.n_coarse)
+        self.lowest = array_of(saved, "lowest", np.int64, (self.n_fine,))
+        self.lowest_coarse = array_of(saved, "lowest_coarse", np.int64, (self.n_coarse,))
+        return self
+
+    cdef int encode_tile(
+        self, const uint8_t *rows, int n, uint8_t *codes, double *errors
+    ) noexcept nogil:
+        cdef int64_t n_coarse = self.n_coarse, n_fine = self.n_fine, f, g
+        cdef int q
+        cdef uint8_t *code
+        cdef int64_t *coarse = <int64_t *>malloc((n_coarse + n_fine) * sizeof(int64_t))
+        cdef int64_t *fine = coarse + n_coarse
+        if coarse == NULL:
+            return -1
+        for q in range(n):
+            code = codes + q * (n_coarse + n_fine)
+            for g in range(n_coarse):
+                coarse[g] = -self.lowest_coarse[g]
+            for g in range(n_fine):
+                fine[g] = -self.lowest[g]
+            for f in range(self.n_features):
+                fine[self.group[f]] += self.sign[f] * <int64_t>rows[q * self.n_features + f]
+            for g in range(n_fine):
+                coarse[self.parent[g]] += fine[g] + self.lowest[g]
+            errors[2 * q] = errors[2 * q + 1] = 0
+            for g in range(n_coarse):
+                code[g] = <uint8_t>floor(coarse[g] / self.step + 0.5)
+                errors[2 * q] += fabs(coarse[g] - self.step * code[g])
+            for g in range(n_fine):
+                code[n_coarse + g] = <uint8_t>floor(fine[g] / self.fine_step + 0.5)
+                errors[2 * q + 1] += fabs(fine[g] - self.fine_step * code[n_coarse + g])
+        free(coarse)
+        return 0

@@ -1,0 +1,49 @@
+"""Which quantizer serves a metric: the one place that knows all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from knnc.engine.codes.axes import AxisQuantizer
+from knnc.engine.codes.groups import GroupQuantizer
+from knnc.engine.codes.quantizer import Quantizer
+from knnc.engine.state import State
+
+__all__ = ["learn_quantizer", "restored_quantizer"]
+
+
+def learn_quantizer(
+    sample: NDArray[Any], metric: str, sizes: tuple[int, ...], kernel: str | None, n_threads: int
+) -> Quantizer:
+    """Learn how rows are coded from a sample of them.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_features)
+    metric : {"sqeuclidean", "manhattan"}
+    sizes : tuple of int
+        What the quantizer of that metric takes.
+    kernel : str or None
+        The kernel of the metric; None is the best that runs here.
+    n_threads : int
+    """
+    if metric == "manhattan":
+        return GroupQuantizer(sample, sizes)
+    return AxisQuantizer(sample, sizes, kernel, n_threads)
+
+
+def restored_quantizer(
+    saved: State, n_features: int, metric: str, kernel: str | None
+) -> Quantizer:
+    """The quantizer of which `state` said this.
+
+    Raises
+    ------
+    ValueError
+        If it cannot have said that.
+    """
+    if metric == "manhattan":
+        return GroupQuantizer.restored(saved, n_features)
+    return AxisQuantizer.restored(saved, n_features, kernel)
