@@ -39,7 +39,7 @@ cdef inline int radix_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept nogi
     n_digits = 1 << bits
     for i in range(n):
         largest = max(largest, dist[i])
-    while largest >> shift:
+    while shift < 64 and largest >> shift:  # the bits of a float64 reach bit 62
         memset(starts, 0, (n_digits + 1) * sizeof(int64_t))
         for i in range(n):
             starts[((from_dist[i] >> shift) & (n_digits - 1)) + 1] += 1

@@ -57,18 +57,8 @@ cdef double SERIAL_WORK = 4e6
 # ------------------------------------------------------------------------------------------------
 # Lists
 
-cdef struct List:
-    # The rows found for one query in one part of all rows, and if asked for their distances.
-    int64_t *ind
-    int64_t *dist
-    int64_t n
-    int64_t room
-
-
 cdef class Lists:
     """Empty lists, and the end of what they have become."""
-    cdef List *at
-    cdef int64_t n
 
     def __cinit__(self, int64_t n):
         self.n = n
