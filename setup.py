@@ -37,6 +37,7 @@ from setuptools.command.sdist import sdist as setuptools_sdist
 from setuptools.errors import BaseError, CCompilerError
 
 KERNEL_DIR = "src/knnc/engine/kernels"
+FLOAT_KERNEL_DIR = f"{KERNEL_DIR}/floats"
 IMAGE_KERNEL_DIR = "src/knnc/image/kernels"
 
 # Each extension module, and the C sources linked into it besides its own .pyx.
@@ -50,6 +51,9 @@ EXTENSIONS = {
     "knnc.engine.codes.groups": "",
     "knnc.engine.codes.rows": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.scan.coded": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.codes.floats": "",
+    "knnc.engine.floats": f"{FLOAT_KERNEL_DIR}/*.c",
+    "knnc.engine.scan.floats": "",
     "knnc.image._distortion": f"{IMAGE_KERNEL_DIR}/*.c",
     "knnc.image._histograms": "",
 }
@@ -119,7 +123,7 @@ class Flags(NamedTuple):
 def make_extensions() -> list[Extension]:
     """One Extension for each module, with the flags that no probe has to find."""
     headers = [*Path("src/knnc").rglob("*.pxd")]
-    for folder in (KERNEL_DIR, IMAGE_KERNEL_DIR):
+    for folder in (KERNEL_DIR, FLOAT_KERNEL_DIR, IMAGE_KERNEL_DIR):
         headers += Path(folder).glob("*.h")
     extensions = []
     for name, c_sources in EXTENSIONS.items():
@@ -129,7 +133,7 @@ def make_extensions() -> list[Extension]:
             Extension(
                 name,
                 sources=sorted(p.as_posix() for p in sources),
-                include_dirs=[KERNEL_DIR, IMAGE_KERNEL_DIR],
+                include_dirs=[KERNEL_DIR, FLOAT_KERNEL_DIR, IMAGE_KERNEL_DIR],
                 # Every file a change of which rebuilds.
                 depends=sorted(p.as_posix() for p in (*sources, *headers, Path("setup.py"))),
                 define_macros=[("Py_LIMITED_API", "0x030B0000")] if USE_ABI3 else [],
@@ -331,9 +335,10 @@ class build_ext(setuptools_build_ext):
     def common_flags(self) -> Flags:
         """C11, and -O3 and -g0 where the compiler takes them and the user asked for no others."""
         if self.compiler.compiler_type == "msvc":
-            return Flags(["/std:c11", "/O2"], [])
-        # Some kernels are linked into several modules, each of which has to call its own.
-        wanted = ["-std=c11", "-fvisibility=hidden"]
+            return Flags(["/std:c11", "/O2", "/fp:precise"], [])
+        # Some kernels are linked into several modules, each of which has to call its own. A fused
+        # multiply-add rounds once where a distance of floats rounds twice.
+        wanted = ["-std=c11", "-fvisibility=hidden", "-ffp-contract=off"]
         # Python's own flags mostly have -g, which makes modules five times as large.
         for family, default in (("-O", "-O3"), ("-g", "-g0")):
             if family not in os.environ.get("CFLAGS", ""):

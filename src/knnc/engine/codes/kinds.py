@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from knnc.engine.codes.axes import AxisQuantizer
+from knnc.engine.codes.floats import FloatQuantizer
 from knnc.engine.codes.groups import GroupQuantizer
 from knnc.engine.codes.quantizer import Quantizer
 from knnc.engine.state import State
@@ -21,7 +23,7 @@ def learn_quantizer(
 
     Parameters
     ----------
-    sample : ndarray of shape (n_rows, n_features)
+    sample : ndarray of shape (n_rows, n_features), uint8 or float64
     metric : {"sqeuclidean", "manhattan"}
     sizes : tuple of int
         What the quantizer of that metric takes.
@@ -29,6 +31,8 @@ def learn_quantizer(
         The kernel of the metric; None is the best that runs here.
     n_threads : int
     """
+    if sample.dtype == np.float64:
+        return FloatQuantizer(sample, sizes)
     if metric == "manhattan":
         return GroupQuantizer(sample, sizes)
     return AxisQuantizer(sample, sizes, kernel, n_threads)

@@ -109,6 +109,47 @@ def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray
     """
     centred = sample.astype(np.float32)
     centred -= centred.mean(axis=0)
+    vectors = _principal_vectors(centred, sizes)
+    axes = np.rint(vectors.T * (LARGEST / np.abs(vectors).max()))
+    return np.asarray(axes, dtype=np.int32)
+
+
+def principal_directions(
+    centred: NDArray[np.float64], sizes: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Leading principal axes of centred rows, of length about 1, as :func:`principal_axes`.
+
+    Parameters
+    ----------
+    centred : ndarray of shape (n_rows, n_features), float64
+        Numbers of about 1, none above 2^40: their squares are float32 numbers.
+    sizes : tuple of int
+
+    Returns
+    -------
+    axes : ndarray of shape (sum(sizes), n_features), float64, C-contiguous
+    """
+    return np.ascontiguousarray(_principal_vectors(centred.astype(np.float32), sizes).T)
+
+
+def centre_and_scale(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """The mean of rows, and the exponent of a power of two that makes typical numbers about 1.
+
+    No number overflows on the way, whatever the rows hold.
+    """
+    largest = float(np.abs(sample).max())
+    down = max(0, int(np.frexp(largest)[1]) - 500)  # so that neither sums nor squares overflow
+    small = np.ldexp(sample, -down)
+    mean = small.mean(axis=0)
+    spread = float(np.sqrt(np.square(small - mean).mean()))
+    exponent = -int(np.frexp(spread)[1]) - down if spread > 0 else 0
+    return np.ldexp(mean, down), max(-1000, min(1000, exponent))
+
+
+def _principal_vectors(
+    centred: NDArray[np.float32], sizes: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Columns of shape (n_features, sum(sizes)): each set turned within its span."""
     n_axes, n_features = sum(sizes), centred.shape[1]
     if 2 * (n_axes + OVERSAMPLE) >= n_features:
         covariance = _products_of_columns(centred).astype(np.float64)
@@ -121,8 +162,7 @@ def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray
         span = slice(first, first + size)
         vectors[:, span] = vectors[:, span] @ scipy.linalg.qr(random)[0]
         first += size
-    axes = np.rint(vectors.T * (LARGEST / np.abs(vectors).max()))
-    return np.asarray(axes, dtype=np.int32)
+    return np.asarray(vectors)
 
 
 def _leading_vectors(centred: NDArray[np.float32], n_axes: int) -> NDArray[np.float64]:

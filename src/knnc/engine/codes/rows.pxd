@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from knnc.engine._exact cimport Exact, ExactBytes
 from knnc.engine._kernels cimport knnc_queries
 from knnc.engine.codes.quantizer cimport Quantizer
+from knnc.engine.floats cimport FloatRows
 from knnc.engine.packed cimport PackedRows
 from knnc.engine.scan._heap cimport Nearest
 
@@ -18,6 +19,7 @@ cdef class CodedRows:
     cdef readonly object array  # the rows as they came
     cdef Exact exact
     cdef ExactBytes exact_bytes
+    cdef FloatRows floats  # None where rows are bytes
     cdef const uint8_t[:, ::1] fine
     cdef const float[::1] fine_errors
     cdef const double[::1] worst  # the largest error of the coarse codes of each panel

@@ -5,13 +5,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc.engine.codes.quantizer import Quantizer
+from knnc.engine.floats import FloatRows
 
 class CodedRows:
     n_rows: Final[int]
     n_features: Final[int]
     def __init__(
         self,
-        rows: NDArray[np.uint8],
+        rows: NDArray[np.uint8] | FloatRows,
         coder: Quantizer,
         kernel: str | None,
         n_threads: int,

@@ -18,6 +18,7 @@ from knnc.engine._kernels cimport (
     knnc_tile_bytes,
 )
 from knnc.engine._exact cimport key_of_bytes
+from knnc.engine.floats cimport FloatRows, key_of_floats
 from knnc.engine.codes.quantizer cimport Quantizer
 
 import numpy as np
@@ -41,8 +42,8 @@ cdef class CodedRows:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_features), uint8, C-contiguous
-        Kept, and read when a row is refined.
+    rows : ndarray of shape (n_rows, n_features), uint8, C-contiguous, or FloatRows
+        Kept by reference, and read where codes do not rule a row out.
     coder : Quantizer
     kernel : str or None
         Of the metric of the codes.
@@ -52,7 +53,7 @@ cdef class CodedRows:
     def __init__(self, rows, Quantizer coder, kernel, int n_threads):
         metric, self.coder = coder.metric, coder
         self.keep(rows)
-        parts, fine, coarse_errors, fine_errors = encode_apart(rows, coder, n_threads)
+        parts, fine, coarse_errors, fine_errors = encode_apart(self, coder, n_threads)
         self.n_first = coder.stages[0]
         self.centres, nearest = clusters.cluster(parts[0], metric, kernel, n_threads)
         order, starts = row_order(nearest, self.centres.n_rows, coarse_errors)
@@ -71,7 +72,18 @@ cdef class CodedRows:
 
     cdef int keep(self, rows) except -1:
         """Take the rows, and how a query is compared with one of them."""
-        cdef const uint8_t[:, ::1] bytes_of = rows
+        cdef const uint8_t[:, ::1] bytes_of
+        if isinstance(rows, FloatRows):
+            self.floats = rows
+            self.array = self.floats.rows
+            self.n_rows, self.n_features = self.array.shape
+            self.exact.rows = <const char *>self.floats.data.values
+            self.exact.row_bytes = self.n_features * self.array.itemsize
+            self.exact.query_bytes = (
+                self.n_features + (self.floats.exact.norm_at >= 0)) * sizeof(double)
+            self.exact.key, self.exact.context = key_of_floats, &self.floats.exact
+            return 0
+        bytes_of = rows
         self.array = rows
         self.n_rows, self.n_features = rows.shape
         self.exact.rows = <const char *>&bytes_of[0, 0]
@@ -141,12 +153,20 @@ cdef class CodedRows:
         return codes + 8 * (len(self.worst) + len(self.starts))
 
     def as_queries(self, rows):
-        """Queries in the type in which they are compared with the rows."""
-        return rows
+        """Queries as they are compared with the rows: bytes, or float64 and, if any, a norm."""
+        if self.floats is None:
+            return rows
+        values, norms = self.floats.prepare(np.ascontiguousarray(rows, np.float64))
+        return values if norms is None else np.column_stack((values, norms))
 
     cdef const char *start_of(self, queries) except? NULL:
         """Where these queries begin, which `as_queries` made."""
-        cdef const uint8_t[:, ::1] bytes_of = queries
+        cdef const uint8_t[:, ::1] bytes_of
+        cdef const double[:, ::1] doubles_of
+        if self.floats is not None:
+            doubles_of = queries
+            return <const char *>&doubles_of[0, 0]
+        bytes_of = queries
         return <const char *>&bytes_of[0, 0]
 
     cdef Panels panels_of(self, int64_t cluster) noexcept nogil:
@@ -230,7 +250,7 @@ cdef class CodedRows:
                 last = panels.last
 
 
-def encode_apart(rows, Quantizer coder, int n_threads):
+def encode_apart(CodedRows rows, Quantizer coder, int n_threads):
     """Codes of rows, and their errors, a slab at a time: never two copies of all.
 
     Returns
@@ -241,14 +261,14 @@ def encode_apart(rows, Quantizer coder, int n_threads):
         It starts at a cache line: 128 of them are two lines then, not three.
     coarse_errors, fine_errors : ndarray of shape (n_rows,)
     """
-    n_rows, n_coarse, n_fine = len(rows), coder.n_coarse, coder.n_fine
+    n_rows, n_coarse, n_fine = rows.n_rows, coder.n_coarse, coder.n_fine
     ends = np.cumsum(coder.stages)
     parts = [own_pages(n_rows * size).reshape(n_rows, size) for size in coder.stages]
     fine = own_pages(n_rows * n_fine).reshape(n_rows, n_fine)
     coarse_errors, fine_errors = np.empty(n_rows), np.empty(n_rows, np.float32)
     for start in range(0, n_rows, SLAB_ROWS):
         slab = slice(start, start + SLAB_ROWS)
-        codes, errors = coder.encode(rows[slab], n_threads)
+        codes, errors = coder.encode(rows.as_queries(rows.array[slab]), n_threads)
         for part, end in zip(parts, ends, strict=True):
             part[slab] = codes[:, end - part.shape[1]:end]
         fine[slab] = codes[:, n_coarse:]

@@ -31,7 +31,9 @@ from knnc.engine._kernels cimport (
     knnc_tile_bytes,
 )
 from knnc.engine._exact cimport Exact
+from knnc.engine._floats cimport knnc_float_mode
 from knnc.engine.codes.rows cimport CodedRows
+from knnc.engine.floats cimport enter_float_mode, leave_float_mode
 from knnc.engine.scan.brute cimport Item as HeapItem
 from knnc.engine.scan.brute cimport count_parts, finish, queries_to_sort
 from knnc.engine.scan.radius cimport Lists, collect_lists
@@ -494,6 +496,8 @@ cdef class Chunk:
         cdef int64_t first = i // n_parts * self.block, part = i % n_parts
         cdef int64_t n_blocks = item.last_block - item.first_block
         cdef int64_t skip = part * item.n_queries + first
+        cdef knnc_float_mode before
+        cdef int failed
         item.taken += first
         item.source += first
         item.codes += first * (self.rows.coder.n_coarse + self.rows.coder.n_fine)
@@ -508,9 +512,11 @@ cdef class Chunk:
         else:
             found.dist += skip * found.k
             found.ind += skip * found.k
-        if scanning:
-            return scan_item(self.rows, &item)
-        return seed_item(self.rows, &item)
+        # Where rows are floats, the key of a pair has its bits, and a bound its margin, in this mode.
+        before = enter_float_mode()
+        failed = scan_item(self.rows, &item) if scanning else seed_item(self.rows, &item)
+        leave_float_mode(before)
+        return failed
 
     cdef int answer(self, int64_t *dist, int64_t *ind) except -1:
         """Merge the heaps of the parts, sort, and put each query's where it belongs."""

@@ -1,0 +1,214 @@
+"""Codes of float rows for squared Euclidean distance: coordinates along principal axes.
+
+Let m be a vector near the mean, c a power of two, and clip(v) each number of v cut off at +-2^40.
+A row x is first centred, y(x) = clip(c (x - m)), under which no distance grows by more than c. Then
+it is projected as bytes are (axes.pyx): with A a matrix of float64 numbers, taken as they are, and
+s^2 at least the square of its largest singular value,
+
+    P(x) = (A y, t),   t = sqrt(s^2 |y|^2 - |A y|^2),   |P(q) - P(x)| <= s c |q - x|.
+
+The coordinate t is left out where A has an axis for each feature. Each coordinate is cut off at 127
+steps. Clipping weakens the bound but keeps it valid; it is not part of the error e.
+
+Rounding. Let u = 2^-53.
+
+- Centring rounds the difference once; the power of two is exact but for underflow. So the computed
+  y' has |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
+- A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with
+  g = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
+  Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
+- s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t by
+  at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
+- What rounding to a code takes away errs by at most 2^-44 steps a coordinate: a part of e.
+
+A key is the squared distance as the engine rounds it: at least (1 - (d / 8 + 8) u) |q - x|^2 less
+d 2^-1074. So rows whose key is at most K have s c |q - x| <= s c sqrt(K (1 + (d + 64) u) + d
+2^-1073): that is the reach.
+"""
+from cython.parallel cimport prange
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memmove
+
+from knnc.engine._floats cimport KNNC_AXES_A_BLOCK, knnc_float_kernel
+from knnc.engine.codes.quantizer cimport Quantizer
+from knnc.engine.floats cimport find_float_kernel
+
+cdef extern from "code.h" nogil:
+    double knnc_sum_of_squares(const double *values, int64_t n)
+    void knnc_to_code(double *values, const double *steps, int64_t n, uint8_t *code)
+
+import numpy as np
+
+from knnc.engine.codes import learning
+from knnc.engine.codes.quantizer import timed_chunks
+
+cdef double MARGIN = 1 + 1e-12
+# Half the distance between 1 and the next float64.
+cdef double ROUNDING = 2.0 ** -53
+# Centred and scaled numbers are cut off here. Those of the sample are about 1.
+cdef double CLIP = 2.0 ** 40
+# A code covers the coordinates of all but this part of the sample, at each stage.
+SHARE_CUT_OFF = 1e-3
+# Values of rows coded between two looks at signals at first.
+cdef int64_t FIRST_VALUES = 1 << 17
+# Rows projected together, so that axes are read once for all of them.
+cdef int64_t BLOCK_ROWS = 16
+
+
+cdef class FloatQuantizer(Quantizer):
+    """Coordinates of float rows along principal axes, learnt from a sample of rows.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_features), float64
+        No value is NaN or infinite.
+    sizes : tuple of int
+        The coordinates of each stage, at most n_features + 1 in all. As many as there are features
+        are all axes. Otherwise the last coordinate of the second stage, or of the only one, is t.
+    """
+
+    def __init__(self, sample, sizes):
+        self.metric, self.n_features = "sqeuclidean", sample.shape[1]
+        self.stages, self.n_coarse, self.n_fine = sizes, sum(sizes), 0
+        has_tail = self.n_coarse != self.n_features
+        self.n_axes = self.n_coarse - has_tail
+        self.tail_at = sum(sizes[:2]) - 1 if has_tail else -1
+        axes_a_stage = list(sizes)
+        axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
+        mean, exponent = learning.centre_and_scale(sample)
+        self.mean, self.scale = mean, 2.0 ** exponent
+        with np.errstate(over="ignore"):
+            centred = np.clip(np.ldexp(sample - mean, exponent), -CLIP, CLIP)
+        self.kernel = find_float_kernel(None)
+        axes = learning.principal_directions(centred, tuple(axes_a_stage))
+        self.set_axes(axes)
+        self.step, self.steps, self.tail_origin = 1, np.ones(self.n_coarse), 0
+        self.learn_steps(centred, axes, axes_a_stage)
+
+    def set_axes(self, axes):
+        """Take the matrix A, and what bounds the rounding of its products."""
+        d = self.n_features
+        frobenius = float(np.sqrt((axes * axes).sum())) * (1 + 1e-6)
+        relative = d * ROUNDING / (1 - d * ROUNDING)
+        # The Gram matrix errs by less than relative * frobenius**2, eigvalsh by far less.
+        largest = np.linalg.eigvalsh(axes @ axes.T).max(initial=0.0)
+        self.norm = float(largest * (1 + 1e-9) + 2 * relative * frobenius**2)
+        self.gamma = relative * frobenius + 8 * ROUNDING * self.norm**0.5
+        self.key_margin = 1 + (d + 64) * ROUNDING
+        self.axes = pack_axes(axes)
+
+    def learn_steps(self, sample, axes, axes_a_stage):
+        """Steps such that codes cover all but a few of the coordinates of each stage."""
+        points = sample @ axes.T
+        if self.tail_at >= 0:
+            squares = np.einsum("ij,ij->i", sample, sample) * self.norm
+            tails = np.sqrt(np.maximum(squares - np.einsum("ij,ij->i", points, points), 0))
+            low, high = np.quantile(tails, [SHARE_CUT_OFF, 1 - SHARE_CUT_OFF])
+            self.tail_origin = (low + high) / 2
+        ends = np.cumsum(axes_a_stage)[:len(axes_a_stage) - 1]
+        parts = np.split(np.abs(points), ends, axis=1)
+        covered = [np.quantile(p, 1 - SHARE_CUT_OFF) if p.size else 0.0 for p in parts]
+        self.choose_steps(np.array(covered), 1e-9)
+        self.set_steps()
+
+    # ---- coding
+
+    cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
+        """Rows of float64; further columns are not looked at."""
+        cdef const double[:, ::1] values = rows
+        cdef int64_t n = values.shape[0], width = values.shape[1], first, last, i
+        cdef int64_t block = BLOCK_ROWS
+        cdef int failed = 0
+        if n <= block:
+            with nogil:
+                failed = self.encode_block(&values[0, 0], width, n, codes, errors)
+            if failed:
+                raise MemoryError("no memory to code rows.")
+            return 0
+        step = block * max(n_threads, FIRST_VALUES // (block * self.n_features))
+        for first, last in timed_chunks(n, step):
+            for i in prange((last - first + block - 1) // block, nogil=True,
+                            num_threads=n_threads):
+                failed += self.encode_block(
+                    &values[0, 0] + (first + i * block) * width, width,
+                    min(block, last - first - i * block),
+                    codes + (first + i * block) * self.n_coarse, errors + 2 * (first + i * block))
+            if failed:
+                raise MemoryError("no memory to code rows.")
+        return 0
+
+    cdef int encode_block(
+        self, const double *rows, int64_t width, int64_t n, uint8_t *codes, double *errors
+    ) noexcept nogil:
+        """At most BLOCK_ROWS rows; -1 if there is no memory."""
+        cdef int64_t d = self.n_features, r, n_blocks = self.axes.shape[0]
+        cdef int64_t stride = n_blocks * KNNC_AXES_A_BLOCK
+        # One more than the coordinates, for t.
+        cdef double *centred = <double *>malloc(
+            (n * (d + stride + 1) + 2 * n) * sizeof(double))
+        cdef double *points = centred + n * d
+        cdef double *squares = points + n * (stride + 1)
+        if centred == NULL:
+            return -1
+        for r in range(n):
+            squares[r] = self.centre(rows + r * width, centred + r * d)
+        self.kernel.project(centred, n, d, &self.axes[0, 0, 0], n_blocks, points, stride + 1)
+        for r in range(n):
+            self.code_row(points + r * (stride + 1), squares[r], codes + r * self.n_coarse,
+                          errors + 2 * r)
+        free(centred)
+        return 0
+
+    cdef double centre(self, const double *row, double *centred) noexcept nogil:
+        """y of a row; returns |y|^2."""
+        cdef int64_t j
+        cdef double value
+        for j in range(self.n_features):
+            value = (row[j] - self.mean[j]) * self.scale
+            value = value if value > -CLIP else -CLIP
+            centred[j] = value if value < CLIP else CLIP
+        return knnc_sum_of_squares(centred, self.n_features)
+
+    cdef void code_row(
+        self, double *points, double square, uint8_t *code, double *error
+    ) noexcept nogil:
+        """The code of a row, its error, and 0; `points` has room for t and is used up."""
+        cdef double length = sqrt(square), s = sqrt(self.norm) * MARGIN, tail = 0, doubt
+        cdef double slack = self.gamma * length * MARGIN + 1e-300
+        cdef int64_t d = self.n_features, at = self.tail_at
+        error[0] = slack + self.n_coarse * 2.0 ** -44 * self.steps[0]
+        error[1] = 0
+        if at >= 0:
+            doubt = (2 * s * length + slack) * slack
+            doubt += 4 * (d + 64) * ROUNDING * self.norm * square
+            tail = self.norm * square - knnc_sum_of_squares(points, self.n_axes)
+            tail = sqrt(tail if tail > 0 else 0)
+            error[0] += min(sqrt(doubt), doubt / tail if tail > 0 else INFINITY) * MARGIN
+            memmove(points + at + 1, points + at, (self.n_axes - at) * sizeof(double))
+            points[at] = tail - self.tail_origin
+        knnc_to_code(points, &self.steps[0], self.n_coarse, code)
+        error[0] = (error[0] + sqrt(knnc_sum_of_squares(points, self.n_coarse))) * MARGIN
+
+    # ---- what a distance of codes says
+
+    cdef double reach(self, int64_t best) noexcept nogil:
+        cdef double key
+        memcpy(&key, &best, sizeof(double))
+        return sqrt(key * self.key_margin + self.n_features * 2.0 ** -1073) * sqrt(
+            self.norm) * self.scale * MARGIN
+
+    cdef double far_in_steps(self, double far) noexcept nogil:
+        return far * far * MARGIN
+
+
+def pack_axes(axes):
+    """Axes in blocks, those of a block side by side for each feature: (n_blocks, d, block)."""
+    block = KNNC_AXES_A_BLOCK
+    n_blocks = -(-len(axes) // block)
+    packed = np.zeros((n_blocks, axes.shape[1], block))
+    for b in range(n_blocks):
+        some = axes[b * block:(b + 1) * block]
+        packed[b, :, :len(some)] = some.T
+    return packed

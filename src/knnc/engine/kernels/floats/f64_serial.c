@@ -1,0 +1,30 @@
+/* Rows of floats in plain C, a number at a time: an oracle of the other kernels. */
+#include <math.h>
+
+#include "floats.h"
+
+#define LANES 1
+#define TILE_ROWS 1
+#define PASS_SUMS 8
+#define TARGET
+#define KERNEL knnc_f64_serial
+#define KERNEL_NAME "f64_serial"
+#define NEEDS 0
+
+typedef double vec;
+#define LOAD(p) (*(p))
+#define LOAD_F32(p) ((double)*(p))
+#define STORE(p, v) (*(p) = (v))
+#define SPREAD(p) (*(p))
+#define ZERO 0.0
+#define ADD(a, b) ((a) + (b))
+#define SUB(a, b) ((a) - (b))
+#define MUL(a, b) ((a) * (b))
+#define DIV(a, b) ((a) / (b))
+#define ABS(a) fabs(a)
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define DIFFER(a, b) ((a) != (b) ? 1.0 : 0.0)
+#define BELOW(key, limits) (uint64_t)(bits_of(key) < *(limits))
+
+#include "f64_tile.h"

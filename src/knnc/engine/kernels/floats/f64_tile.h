@@ -1,0 +1,294 @@
+/* The loops over rows of floats, for one instruction set.  The file that includes this says how
+ * many float64 a vector holds (LANES) and what is done with vectors; -0 and equal arguments aside,
+ * each of these operations gives the same bits everywhere.
+ *
+ * `tile`: a vector holds one partial sum of LANES queries and one row, so no vector is ever summed
+ * across, and any number of features is as good as another.  The sums of TILE_ROWS rows are in
+ * registers, PASS_SUMS of the eight at a time.
+ * `pair`: vectors hold the eight sums of one query and one row.
+ */
+#include <string.h>
+
+#define FUNCTION static TARGET
+#define INLINE KNNC_INLINE TARGET
+#define PAIR_VECTORS (KNNC_FLOAT_SUMS / LANES)
+
+KNNC_INLINE int64_t bits_of(double key) {
+    int64_t bits;
+    memcpy(&bits, &key, sizeof bits);
+    return bits;
+}
+
+INLINE vec step(knnc_float_metric metric, vec sum, vec query, vec row) {
+    if (metric == KNNC_FLOAT_HAMMING) return ADD(sum, DIFFER(query, row));
+    const vec diff = SUB(query, row);
+    if (metric == KNNC_FLOAT_MANHATTAN) return ADD(sum, ABS(diff));
+    if (metric == KNNC_FLOAT_CHEBYSHEV) return MAX(sum, ABS(diff));
+    return ADD(sum, MUL(diff, diff));
+}
+
+INLINE vec merge(knnc_float_metric metric, vec a, vec b) {
+    return metric == KNNC_FLOAT_CHEBYSHEV ? MAX(a, b) : ADD(a, b);
+}
+
+INLINE vec total(knnc_float_metric metric, const vec *s) {
+    const vec even = merge(metric, merge(metric, s[0], s[4]), merge(metric, s[2], s[6]));
+    const vec odd = merge(metric, merge(metric, s[1], s[5]), merge(metric, s[3], s[7]));
+    return merge(metric, even, odd);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* A tile of queries */
+
+/* PASS_SUMS of the eight sums of some rows, from sum first_sum on. */
+INLINE void add_up(knnc_float_metric metric, const double *rows, int64_t n_features, int n_rows,
+                   const double *queries, int first_sum, vec (*sums)[KNNC_FLOAT_SUMS]) {
+    const int64_t whole = n_features - n_features % KNNC_FLOAT_SUMS;
+    vec acc[TILE_ROWS][PASS_SUMS];
+    KNNC_UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        KNNC_UNROLL
+        for (int s = 0; s < PASS_SUMS; s++) acc[r][s] = ZERO;
+    }
+    rows += first_sum;
+    queries += first_sum * LANES;
+    for (int64_t j = 0; j < whole; j += KNNC_FLOAT_SUMS) {
+        KNNC_UNROLL
+        for (int s = 0; s < PASS_SUMS; s++) {
+            const vec query = LOAD(queries + (j + s) * LANES);
+            KNNC_UNROLL
+            for (int r = 0; r < n_rows; r++)
+                acc[r][s] = step(metric, acc[r][s], query, SPREAD(rows + r * n_features + j + s));
+        }
+    }
+    KNNC_UNROLL
+    for (int s = 0; s < PASS_SUMS; s++) {
+        if (whole + first_sum + s >= n_features) break;
+        const vec query = LOAD(queries + (whole + s) * LANES);
+        KNNC_UNROLL
+        for (int r = 0; r < n_rows; r++)
+            acc[r][s] = step(metric, acc[r][s], query, SPREAD(rows + r * n_features + whole + s));
+    }
+    KNNC_UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        KNNC_UNROLL
+        for (int s = 0; s < PASS_SUMS; s++) sums[r][first_sum + s] = acc[r][s];
+    }
+}
+
+/* The queries that a row passed for. */
+KNNC_NOINLINE void emit(uint64_t mask, const double *keys, int64_t row, knnc_float_queries *queries,
+                        knnc_float_push push, void *context) {
+    for (; mask; mask &= mask - 1) {
+        const int q = knnc_lowest_bit(mask);
+        queries->limits[q] = push(context, q, row, bits_of(keys[q]));
+    }
+}
+
+INLINE void compare(knnc_float_metric metric, const double *rows, const double *norms,
+                    int64_t n_features, int n_rows, int64_t first_row, knnc_float_queries *queries,
+                    knnc_float_push push, void *context) {
+    const double two = 2.0;
+    vec sums[TILE_ROWS][KNNC_FLOAT_SUMS];
+    KNNC_UNROLL
+    for (int first_sum = 0; first_sum < KNNC_FLOAT_SUMS; first_sum += PASS_SUMS)
+        add_up(metric, rows, n_features, n_rows, queries->values, first_sum, sums);
+    KNNC_UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        vec key = total(metric, sums[r]);
+        if (metric == KNNC_FLOAT_COSINE) {
+            key = MAX(MIN(key, LOAD(queries->highest)), LOAD(queries->lowest));
+            if (norms[r] == 0) key = SPREAD(&two);
+        }
+        const uint64_t mask = BELOW(key, queries->limits);
+        if (mask) {
+            double keys[LANES];
+            STORE(keys, key);
+            emit(mask, keys, first_row + r, queries, push, context);
+        }
+    }
+}
+
+INLINE void scan(knnc_float_metric metric, const double *values, const double *norms,
+                 int64_t n_rows, int64_t n_features, int64_t first_row, knnc_float_queries *queries,
+                 knnc_float_push push, void *context) {
+    int64_t r = 0;
+    for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS)
+        compare(metric, values + r * n_features, norms ? norms + r : norms, n_features, TILE_ROWS,
+                first_row + r, queries, push, context);
+    for (; r < n_rows; r++)
+        compare(metric, values + r * n_features, norms ? norms + r : norms, n_features, 1,
+                first_row + r, queries, push, context);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* One pair of rows */
+
+INLINE double value_at(knnc_float_row_type type, const knnc_float_rows *rows, int64_t at) {
+    if (type == KNNC_FLOAT_ROWS_F64) return ((const double *)rows->values)[at];
+    if (type == KNNC_FLOAT_ROWS_F32) return (double)((const float *)rows->values)[at];
+    return rows->table[((const uint8_t *)rows->values)[at]];
+}
+
+INLINE vec values_at(knnc_float_row_type type, const knnc_float_rows *rows, int64_t at) {
+    double values[LANES];
+    if (type == KNNC_FLOAT_ROWS_F64) return LOAD((const double *)rows->values + at);
+    if (type == KNNC_FLOAT_ROWS_F32) return LOAD_F32((const float *)rows->values + at);
+    for (int i = 0; i < LANES; i++) values[i] = value_at(type, rows, at + i);
+    return LOAD(values);
+}
+
+INLINE int64_t pair_key(knnc_float_metric metric, knnc_float_row_type type,
+                        const knnc_float_rows *rows, int64_t row, const double *query,
+                        double query_norm) {
+    const int is_unit = metric == KNNC_FLOAT_COSINE;
+    const int64_t d = rows->n_features, whole = d - d % KNNC_FLOAT_SUMS, start = row * d;
+    knnc_float_scale scale = {1, 1};
+    double norm = 1;
+    vec sums[PAIR_VECTORS];
+    if (is_unit) {
+        norm = rows->norms[row];
+        if (norm == 0 || query_norm == 0) return bits_of(2.0);
+        scale = knnc_scale_of(rows->exponents[row]);
+    }
+    KNNC_UNROLL
+    for (int i = 0; i < PAIR_VECTORS; i++) sums[i] = ZERO;
+    for (int64_t j = 0; j < whole; j += KNNC_FLOAT_SUMS) {
+        KNNC_UNROLL
+        for (int i = 0; i < PAIR_VECTORS; i++) {
+            vec value = values_at(type, rows, start + j + i * LANES);
+            if (is_unit)
+                value = DIV(MUL(MUL(value, SPREAD(&scale.first)), SPREAD(&scale.second)),
+                            SPREAD(&norm));
+            sums[i] = step(metric, sums[i], LOAD(query + j + i * LANES), value);
+        }
+    }
+    if (whole < d) { /* zeros beyond the end add zero to their sums */
+        double last[2][KNNC_FLOAT_SUMS] = {{0}};
+        for (int64_t j = whole; j < d; j++) {
+            const double value = value_at(type, rows, start + j);
+            last[0][j - whole] = query[j];
+            last[1][j - whole] = is_unit ? value * scale.first * scale.second / norm : value;
+        }
+        KNNC_UNROLL
+        for (int i = 0; i < PAIR_VECTORS; i++)
+            sums[i] = step(metric, sums[i], LOAD(last[0] + i * LANES), LOAD(last[1] + i * LANES));
+    }
+    double s[KNNC_FLOAT_SUMS];
+    KNNC_UNROLL
+    for (int i = 0; i < PAIR_VECTORS; i++) STORE(s + i * LANES, sums[i]);
+    if (metric == KNNC_FLOAT_CHEBYSHEV) {
+        for (int i = 1; i < KNNC_FLOAT_SUMS; i++) s[0] = s[i] > s[0] ? s[i] : s[0];
+        return bits_of(s[0]);
+    }
+    const double key = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    return bits_of(is_unit && key > 4 ? 4.0 : key);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Rows as float64 */
+
+INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows *rows,
+                   int64_t first, int64_t last, double *values) {
+    const int64_t d = rows->n_features;
+    for (int64_t r = first; r < last; r++, values += d) {
+        for (int64_t j = 0; j < d; j++) values[j] = value_at(type, rows, r * d + j);
+        if (!is_unit) continue;
+        if (rows->norms[r] == 0) {
+            memset(values, 0, (size_t)d * sizeof(double));
+            continue;
+        }
+        const knnc_float_scale scale = knnc_scale_of(rows->exponents[r]);
+        const double norm = rows->norms[r];
+        for (int64_t j = 0; j < d; j++) values[j] = values[j] * scale.first * scale.second / norm;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Projection: LANES rows times a block of axes are in registers */
+
+#define AXES_VECTORS (KNNC_AXES_A_BLOCK / LANES)
+
+INLINE void project_rows(const double *rows, int n_rows, int64_t n_features, const double *axes,
+                         double *points, int64_t stride) {
+    vec acc[LANES][AXES_VECTORS];
+    KNNC_UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        KNNC_UNROLL
+        for (int a = 0; a < AXES_VECTORS; a++) acc[r][a] = ZERO;
+    }
+    for (int64_t j = 0; j < n_features; j++, axes += KNNC_AXES_A_BLOCK) {
+        KNNC_UNROLL
+        for (int r = 0; r < n_rows; r++) {
+            const vec value = SPREAD(rows + r * n_features + j);
+            KNNC_UNROLL
+            for (int a = 0; a < AXES_VECTORS; a++)
+                acc[r][a] = ADD(acc[r][a], MUL(value, LOAD(axes + a * LANES)));
+        }
+    }
+    KNNC_UNROLL
+    for (int r = 0; r < n_rows; r++) {
+        KNNC_UNROLL
+        for (int a = 0; a < AXES_VECTORS; a++) STORE(points + r * stride + a * LANES, acc[r][a]);
+    }
+}
+
+FUNCTION void project(const double *rows, int64_t n_rows, int64_t n_features, const double *axes,
+                      int64_t n_blocks, double *points, int64_t stride) {
+    for (int64_t b = 0; b < n_blocks; b++, points += KNNC_AXES_A_BLOCK) {
+        int64_t r = 0;
+        for (; r + LANES <= n_rows; r += LANES)
+            project_rows(rows + r * n_features, LANES, n_features, axes, points + r * stride,
+                         stride);
+        for (; r < n_rows; r++)
+            project_rows(rows + r * n_features, 1, n_features, axes, points + r * stride, stride);
+        axes += n_features * KNNC_AXES_A_BLOCK;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Each of these for each metric and type of rows */
+
+#define TILE(name, metric)                                                                         \
+    FUNCTION void tile_##name(const double *values, const double *norms, int64_t n_rows,           \
+                              int64_t n_features, int64_t first_row, knnc_float_queries *queries,  \
+                              knnc_float_push push, void *context) {                               \
+        scan(metric, values, norms, n_rows, n_features, first_row, queries, push, context);        \
+    }
+#define PAIR(name, metric, suffix, type)                                                           \
+    FUNCTION int64_t pair_##name##_##suffix(const knnc_float_rows *rows, int64_t row,              \
+                                            const double *query, double query_norm) {              \
+        return pair_key(metric, type, rows, row, query, query_norm);                               \
+    }
+#define METRIC(name, metric)                                                                       \
+    TILE(name, metric)                                                                             \
+    PAIR(name, metric, f64, KNNC_FLOAT_ROWS_F64)                                                   \
+    PAIR(name, metric, f32, KNNC_FLOAT_ROWS_F32)                                                   \
+    PAIR(name, metric, u8, KNNC_FLOAT_ROWS_U8)
+#define DECODE(name, is_unit, type)                                                                \
+    FUNCTION void name(const knnc_float_rows *rows, int64_t first, int64_t last, double *values) { \
+        decode(is_unit, type, rows, first, last, values);                                          \
+    }
+
+METRIC(sqeuclidean, KNNC_FLOAT_SQEUCLIDEAN)
+METRIC(manhattan, KNNC_FLOAT_MANHATTAN)
+METRIC(chebyshev, KNNC_FLOAT_CHEBYSHEV)
+METRIC(hamming, KNNC_FLOAT_HAMMING)
+METRIC(cosine, KNNC_FLOAT_COSINE)
+DECODE(decode_f64, 0, KNNC_FLOAT_ROWS_F64)
+DECODE(decode_f32, 0, KNNC_FLOAT_ROWS_F32)
+DECODE(decode_u8, 0, KNNC_FLOAT_ROWS_U8)
+DECODE(unit_f64, 1, KNNC_FLOAT_ROWS_F64)
+DECODE(unit_f32, 1, KNNC_FLOAT_ROWS_F32)
+DECODE(unit_u8, 1, KNNC_FLOAT_ROWS_U8)
+
+#define PAIRS(name) {pair_##name##_f64, pair_##name##_f32, pair_##name##_u8}
+const knnc_float_kernel KERNEL = {
+    .name = KERNEL_NAME,
+    .needs = NEEDS,
+    .tile_queries = LANES,
+    .project = project,
+    .tile = {tile_sqeuclidean, tile_manhattan, tile_chebyshev, tile_hamming, tile_cosine},
+    .pair = {PAIRS(sqeuclidean), PAIRS(manhattan), PAIRS(chebyshev), PAIRS(hamming), PAIRS(cosine)},
+    .decode = {{decode_f64, decode_f32, decode_u8}, {unit_f64, unit_f32, unit_u8}},
+};

@@ -1,0 +1,458 @@
+"""Exact search over rows of floats: the k nearest, or all within a limit.
+
+    search, within
+      chunks of queries (and of rows, when they are many): about 0.05 s each; between two of
+      them signals are checked and progress is told, with the GIL held
+        tasks, one an OpenMP iteration: a block of queries x a part of the rows
+          a block of rows that fits the L2 cache, as float64, times each tile of queries
+            kernel.tile: distances in registers, a push for each row below a query's limit
+          one query alone: kernel.pair for each row
+
+Keys are int64 that sort as the distances do, so heaps, lists, merges and sorts are those of the
+integer engine.
+
+Parts are of the same rows for a whole chunk, and each goes through its own in ascending order. So
+a row at the limit itself can be left out of a heap: its index is larger than those in the heap.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport prange
+from libc.math cimport log2
+from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from knnc.engine._floats cimport (
+    KNNC_FLOAT_ROWS_F64,
+    KNNC_FLOAT_SUMS,
+    knnc_float_mode,
+    knnc_float_push,
+    knnc_float_queries,
+)
+from knnc.engine.floats cimport FloatRows, enter_float_mode, leave_float_mode
+from knnc.engine.scan._collect cimport List, make_room
+from knnc.engine.scan._heap cimport heap_clear, sift_down
+from knnc.engine.scan.brute cimport Item as HeapItem
+from knnc.engine.scan.brute cimport count_parts, finish, queries_to_sort
+from knnc.engine.scan.radius cimport Lists, collect_lists
+
+from time import perf_counter
+
+import numpy as np
+
+from knnc.engine.scan.radius import joined
+
+# A block of rows and the queries of a task share an L2 cache of 1 MiB, or half of one.
+cdef int64_t ROW_BLOCK_BYTES = 256 * 1024
+cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
+# Seconds of work between two looks at signals.
+cdef double CHUNK_SECONDS = 0.05
+# Tasks for each thread, so that none waits long for another.
+cdef int64_t TASKS_A_THREAD = 4
+# Queries of a chunk, each of which costs some 100 ns whatever the rows.
+cdef int64_t MAX_CHUNK = 1 << 18
+# Queries times rows of a radius search's chunk: if all pass, their lists take 96 MB.
+cdef int64_t CHUNK_PAIRS = 1 << 22
+# Seconds for one step of a push to a large heap.
+cdef double PUSH_SECONDS = 1e-8
+# Below this many features compared, waking a second thread costs more than it saves.
+cdef double SERIAL_WORK = 2e6
+
+
+# ------------------------------------------------------------------------------------------------
+# One task: a block of queries against a range of rows, on one thread
+
+cdef struct Task:
+    const double *queries  # as `prepare` returns them
+    const double *norms  # of the queries, for cosine
+    int64_t n_queries
+    int64_t first_self  # the row that is the first query itself, or far below 0
+    int64_t first_row
+    int64_t last_row
+    # The k nearest: heap q is at dist + q * k, ind + q * k.
+    int64_t k
+    int64_t *dist
+    int64_t *ind
+    # Or, where lists is not NULL, all rows whose key is below a limit.
+    List *lists
+    int64_t below
+    bint with_dist
+    bint failed  # there was no memory for a list
+
+
+cdef int64_t push_nearest(void *context, int query, int64_t row, int64_t key) noexcept nogil:
+    cdef Task *task = <Task *>context
+    cdef int64_t *heap = task.dist + query * task.k
+    if row != task.first_self + query:
+        sift_down(heap, task.ind + query * task.k, task.k, key, row)
+    return heap[0]
+
+
+cdef int64_t push_listed(void *context, int query, int64_t row, int64_t key) noexcept nogil:
+    cdef Task *task = <Task *>context
+    cdef List *found = &task.lists[query]
+    if row == task.first_self + query:
+        return task.below
+    if make_room(found, 1, task.with_dist):
+        task.failed = True
+        return 0  # nothing more passes
+    found.ind[found.n] = row
+    if task.with_dist:
+        found.dist[found.n] = key
+    found.n += 1
+    return task.below
+
+
+cdef Task part_of(Task *whole, int64_t first, int64_t n, int64_t n_features) noexcept nogil:
+    """The same task for some of its queries."""
+    cdef Task task = whole[0]
+    task.n_queries = n
+    task.queries += first * n_features
+    task.first_self += first
+    if task.norms:
+        task.norms += first
+    if task.lists:
+        task.lists += first
+    else:
+        task.dist += first * task.k
+        task.ind += first * task.k
+    return task
+
+
+cdef int run_task(FloatRows rows, Task *task) noexcept nogil:
+    """Returns -1 when there is no memory."""
+    cdef knnc_float_mode before = enter_float_mode()
+    cdef int status
+    if task.n_queries == 1:
+        status = scan_pairs(rows, task)
+    else:
+        status = scan_tiles(rows, task)
+    leave_float_mode(before)
+    return status
+
+
+cdef int scan_pairs(FloatRows rows, Task *task) noexcept nogil:
+    cdef knnc_float_push push = push_listed if task.lists else push_nearest
+    cdef int64_t limit = task.below if task.lists else task.dist[0], row, key
+    cdef double norm = task.norms[0] if task.norms else 1
+    for row in range(task.first_row, task.last_row):
+        key = rows.pair(task.queries, norm, row)
+        if key < limit:
+            limit = push(task, 0, row, key)
+    return -1 if task.failed else 0
+
+
+cdef int scan_tiles(FloatRows rows, Task *task) noexcept nogil:
+    cdef int64_t tile = rows.kernel_of.tile_queries, d = rows.n_features
+    cdef int64_t n_tiles = (task.n_queries + tile - 1) // tile
+    cdef int64_t width = (d + KNNC_FLOAT_SUMS - 1) // KNNC_FLOAT_SUMS * KNNC_FLOAT_SUMS * tile
+    cdef int64_t step = max(1, ROW_BLOCK_BYTES // (8 * d))
+    cdef bint is_decoded = rows.type_of != KNNC_FLOAT_ROWS_F64 or rows.data.norms != NULL
+    # Vectors start at a cache line.
+    cdef double *packed = <double *>calloc(n_tiles * width + 8, sizeof(double))
+    cdef double *values = <double *>((<uintptr_t>packed + 63) & ~<uintptr_t>63)
+    cdef Task *tasks = <Task *>malloc(n_tiles * sizeof(Task))
+    cdef knnc_float_queries *tiles = (
+        <knnc_float_queries *>malloc(n_tiles * sizeof(knnc_float_queries)))
+    cdef double *scratch = NULL
+    cdef int status = -1
+    cdef int64_t t
+    if is_decoded:
+        step = min(step, task.last_row - task.first_row)
+        scratch = <double *>malloc(step * d * sizeof(double))
+    if packed and tasks and tiles and (scratch or not is_decoded):
+        for t in range(n_tiles):
+            tasks[t] = part_of(task, t * tile, min(tile, task.n_queries - t * tile), d)
+            pack_tile(rows, &tasks[t], values + t * width, &tiles[t])
+        status = scan_blocks(rows, task, tasks, tiles, n_tiles, step, scratch)
+    free(packed)
+    free(tasks)
+    free(tiles)
+    free(scratch)
+    return status
+
+
+cdef void pack_tile(
+    FloatRows rows, Task *task, double *values, knnc_float_queries *tile
+) noexcept nogil:
+    """`values` hold zeros before."""
+    cdef int64_t width = rows.kernel_of.tile_queries, d = rows.n_features, j
+    cdef int q
+    memset(tile, 0, sizeof(knnc_float_queries))
+    tile.values = values
+    for q in range(<int>task.n_queries):
+        for j in range(d):
+            values[j * width + q] = task.queries[q * d + j]
+        tile.limits[q] = task.below if task.lists else task.dist[q * task.k]
+        if task.norms:
+            tile.lowest[q] = 0 if task.norms[q] else 2
+            tile.highest[q] = 4 if task.norms[q] else 2
+
+
+cdef int scan_blocks(
+    FloatRows rows, Task *task, Task *tasks, knnc_float_queries *tiles, int64_t n_tiles,
+    int64_t step, double *scratch,
+) noexcept nogil:
+    cdef knnc_float_push push = push_listed if task.lists else push_nearest
+    cdef int64_t first, last = task.first_row, t
+    cdef const double *values
+    cdef const double *norms = NULL
+    while last < task.last_row:
+        first = last
+        last = min(task.last_row, first + step)
+        values = <const double *>rows.data.values + first * rows.n_features
+        if scratch:
+            rows.kernel_of.decode[rows.data.norms != NULL][<int>rows.type_of](
+                &rows.data, first, last, scratch)
+            values = scratch
+        if rows.data.norms:
+            norms = rows.data.norms + first
+        for t in range(n_tiles):
+            rows.kernel_of.tile[<int>rows.metric_of](
+                values, norms, last - first, rows.n_features, first, &tiles[t], push, &tasks[t])
+            if tasks[t].failed:
+                return -1
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------
+# The tasks of a chunk, divided among threads
+
+cdef struct Chunk:
+    Task whole  # its rows are counted from the first row of each part
+    int64_t block
+    int64_t n_parts
+    # The heaps of part p > 0 are at (p - 1) * n_queries * k, those of part 0 where the result goes.
+    int64_t *part_dist
+    int64_t *part_ind
+
+
+cdef int run_part(FloatRows rows, Chunk *chunk, int64_t i) noexcept nogil:
+    cdef int64_t first = i // chunk.n_parts * chunk.block, part = i % chunk.n_parts, skip
+    cdef int64_t start = rows.n_rows * part // chunk.n_parts
+    cdef int64_t end = rows.n_rows * (part + 1) // chunk.n_parts
+    cdef Task whole = chunk.whole, task
+    whole.first_row = min(end, start + whole.first_row)
+    whole.last_row = min(end, start + whole.last_row)
+    if whole.lists:
+        whole.lists += part * whole.n_queries
+    elif part:
+        skip = (part - 1) * whole.n_queries * whole.k
+        whole.dist = chunk.part_dist + skip
+        whole.ind = chunk.part_ind + skip
+    task = part_of(&whole, first, min(chunk.block, whole.n_queries - first), rows.n_features)
+    return run_task(rows, &task)
+
+
+cdef int run_chunk(FloatRows rows, Chunk *chunk, int n_threads) noexcept nogil:
+    """Compare a chunk of queries with rows whole.first_row to whole.last_row of each part."""
+    cdef int64_t n_blocks = (chunk.whole.n_queries + chunk.block - 1) // chunk.block, i
+    cdef int failed = 0
+    if n_blocks * chunk.n_parts == 1:
+        return run_part(rows, chunk, 0)
+    for i in prange(n_blocks * chunk.n_parts, num_threads=n_threads, schedule="dynamic",
+                    chunksize=1):
+        failed += run_part(rows, chunk, i)
+    return failed
+
+
+cdef class Plan:
+    """How a chunk of queries is cut, from the pace seen so far; k is 0 for a radius search."""
+    cdef int64_t n_queries, block, n_parts, part_rows, row_step, most_rows
+    cdef int n_threads
+
+    def __cinit__(self, FloatRows rows, int64_t remaining, int64_t k, int n_threads):
+        cdef double row_work = rows.n_features + 16.0, budget, pushes
+        cdef int64_t tile = rows.kernel_of.tile_queries, n = remaining, fit, n_tiles
+        if row_work * rows.n_rows * remaining < SERIAL_WORK:
+            n_threads = 1
+        budget = rows.pace * n_threads * CHUNK_SECONDS
+        fit = max(1, min(32, QUERY_BLOCK_BYTES // (8 * tile * rows.n_features)))
+        # To prepare a query costs as much as some rows.
+        n = min(n, max(TASKS_A_THREAD * n_threads * fit * tile,
+                       <int64_t>(budget / (row_work * (rows.n_rows + 8.0)))))
+        n = min(n, queries_to_sort(k, n_threads) if k else max(tile, CHUNK_PAIRS // rows.n_rows))
+        n = min(n, MAX_CHUNK)
+        n_tiles = (n + tile - 1) // tile
+        self.n_threads = n_threads
+        self.n_parts = 1
+        if n_threads == 1 or n_tiles >= 2 * TASKS_A_THREAD * n_threads:
+            self.block = tile * max(1, min(fit, n_tiles // (TASKS_A_THREAD * n_threads)))
+        else:
+            self.n_parts = min(<int64_t>n_threads, rows.n_rows)
+            # Rather few queries on all threads than many whose heaps do not fit into memory.
+            while k and n > 1 and count_parts(n, k, rows.n_rows, n_threads) < self.n_parts:
+                n = (n + 1) // 2
+            if k:
+                self.n_parts = count_parts(n, k, rows.n_rows, n_threads)
+            self.block = n
+        self.n_queries = n
+        self.part_rows = (rows.n_rows + self.n_parts - 1) // self.n_parts
+        self.most_rows = self.part_rows
+        if k:
+            # While heaps fill up each row is pushed, whatever the pace was.
+            pushes = CHUNK_SECONDS * n_threads / (PUSH_SECONDS * log2(k + 1.0))
+            if pushes < <double>n * self.n_parts * min(k, self.part_rows):
+                self.most_rows = max(1, <int64_t>(pushes / (n * self.n_parts)))
+        self.row_step = max(1, min(self.most_rows, <int64_t>(
+            budget / (row_work * n * self.n_parts))))
+
+
+cdef scan(FloatRows rows, Chunk *chunk, Plan plan, int64_t done, int64_t n_queries, progress):
+    """Compare a chunk of queries with all rows; tell progress on the way, but not at the end."""
+    cdef int64_t first, last = 0, told, said = done
+    cdef double elapsed, work
+    cdef int failed
+    while last < plan.part_rows:
+        first = last
+        last = min(plan.part_rows, first + plan.row_step)
+        chunk.whole.first_row, chunk.whole.last_row = first, last
+        started = perf_counter()
+        with nogil:
+            failed = run_chunk(rows, chunk, plan.n_threads)
+        if failed:
+            raise MemoryError("no memory for the queries or the neighbours of a search.")
+        elapsed = perf_counter() - started
+        if elapsed > 1e-4:
+            work = (rows.n_features + 16.0) * (last - first) * plan.n_parts * plan.n_queries
+            rows.pace = min(8 * rows.pace, work / (elapsed * plan.n_threads))
+            plan.row_step = max(1, <int64_t>(CHUNK_SECONDS / elapsed * (last - first)))
+            plan.row_step = min(plan.row_step, plan.most_rows)
+        PyErr_CheckSignals()
+        told = done + plan.n_queries * last // plan.part_rows
+        if progress is not None and last < plan.part_rows and told > said:
+            said = told
+            progress(said, n_queries)
+
+
+# ------------------------------------------------------------------------------------------------
+# Chunk after chunk
+
+cdef class Queries:
+    """The queries of a chunk, as kernels take them."""
+    cdef const double[:, ::1] values
+    cdef const double[::1] norms
+
+    def __cinit__(self, FloatRows rows, queries):
+        self.values, self.norms = rows.prepare(np.asarray(queries))
+
+    cdef void point(self, Chunk *chunk, Plan plan, int64_t first_self):
+        chunk.block, chunk.n_parts = plan.block, plan.n_parts
+        chunk.whole.queries = &self.values[0, 0]
+        chunk.whole.norms = NULL
+        if self.norms is not None:
+            chunk.whole.norms = &self.norms[0]
+        chunk.whole.n_queries = plan.n_queries
+        chunk.whole.first_self = first_self
+
+
+def search(
+    FloatRows rows, const double[:, ::1] queries, int64_t k, int n_threads, int64_t first_self,
+    progress,
+):
+    """The k nearest rows of each query, in ascending order of (key, row index).
+
+    Parameters
+    ----------
+    rows : FloatRows
+    queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
+    k : int
+        At most the number of rows, or one less where queries are rows.
+    n_threads : int
+    first_self : int
+        Query i is row first_self + i, and is not its own neighbour; search.NO_SELF: queries are
+        no rows.
+    progress : callable or None
+        Called with (queries done, queries in all) after each step of some 0.05 s. Of a chunk of
+        queries as many count as done as its share of the rows seen.
+
+    Returns
+    -------
+    keys, ind : ndarray of shape (n_queries, k), int64
+    """
+    cdef int64_t n_queries = queries.shape[0], done = 0, n
+    cdef Plan plan
+    cdef Chunk chunk
+    cdef Queries some
+    cdef HeapItem heaps
+    keys, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
+    cdef int64_t[:, ::1] keys_of = keys, ind_of = ind, part_keys, part_ind
+    memset(&chunk, 0, sizeof(Chunk))
+    chunk.whole.k = heaps.k = k
+    while done < n_queries:
+        plan = Plan(rows, n_queries - done, k, n_threads)
+        n = plan.n_queries
+        some = Queries(rows, queries[done:done + n])
+        some.point(&chunk, plan, first_self + done)
+        chunk.whole.dist, chunk.whole.ind = &keys_of[done, 0], &ind_of[done, 0]
+        heap_clear(chunk.whole.dist, chunk.whole.ind, n * k)
+        if plan.n_parts > 1:
+            part_keys = np.empty(((plan.n_parts - 1) * n, k), np.int64)
+            part_ind = np.empty(((plan.n_parts - 1) * n, k), np.int64)
+            chunk.part_dist, chunk.part_ind = &part_keys[0, 0], &part_ind[0, 0]
+            heap_clear(chunk.part_dist, chunk.part_ind, (plan.n_parts - 1) * n * k)
+        scan(rows, &chunk, plan, done, n_queries, progress)
+        heaps.n_queries, heaps.dist, heaps.ind = n, chunk.whole.dist, chunk.whole.ind
+        finish(&heaps, plan.n_parts, chunk.part_dist, chunk.part_ind, plan.n_threads)
+        done += n
+        if progress is not None:
+            progress(done, n_queries)
+    return keys, ind
+
+
+def within(
+    FloatRows rows, const double[:, ::1] queries, int64_t limit_key, int n_threads,
+    int64_t first_self, bint return_distance, bint sort, progress,
+):
+    """All rows at a key of at most `limit_key` of each query.
+
+    Parameters
+    ----------
+    rows, queries, n_threads, first_self, progress
+        As for `search`.
+    limit_key : int
+        Below 0 there is no row within it.
+    return_distance : bool
+        Whether to return keys.
+    sort : bool
+        By (key, row index) in place of the row index; takes keys.
+
+    Returns
+    -------
+    indptr : ndarray of shape (n_queries + 1,), int64
+        The rows of query i are at indptr[i] to indptr[i + 1] of the others.
+    keys : ndarray of shape (n_found,), int64, or None
+    ind : ndarray of shape (n_found,), int64
+    """
+    cdef int64_t n_queries = queries.shape[0], done = 0, n
+    cdef Plan plan
+    cdef Chunk chunk
+    cdef Queries some
+    cdef Lists lists
+    indptr = np.zeros(n_queries + 1, np.int64)
+    cdef int64_t[::1] ends = indptr
+    key_parts, ind_parts = [], []
+    if sort and not return_distance:
+        raise ValueError("sort takes distances: return_distance must be True.")
+    memset(&chunk, 0, sizeof(Chunk))
+    chunk.whole.with_dist = return_distance
+    chunk.whole.below = min(limit_key, INT64_MAX - 1) + 1
+    while done < n_queries:
+        plan = Plan(rows, n_queries - done, 0, n_threads)
+        n = plan.n_queries
+        some = Queries(rows, queries[done:done + n])
+        some.point(&chunk, plan, first_self + done)
+        lists = Lists(n * plan.n_parts)
+        chunk.whole.lists = lists.at
+        scan(rows, &chunk, plan, done, n_queries, progress)
+        ind, keys = collect_lists(
+            lists, n, ends[done:done + n + 1], return_distance, sort, plan.n_threads, NULL)
+        ind_parts.append(ind)
+        key_parts.append(keys)
+        done += n
+        if progress is not None:
+            progress(done, n_queries)
+    if not ind_parts:
+        empty = np.empty(0, np.int64)
+        return indptr, empty if return_distance else None, empty
+    ind = keys = None  # so that the last chunk can be let go of too
+    return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)
