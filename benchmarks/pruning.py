@@ -70,9 +70,9 @@ def seconds(made: index.Index, queries: np.ndarray) -> float:
     return thread_time() - began
 
 
-def learnt(rows: np.ndarray) -> tuple[codes.Codes, np.ndarray]:
+def learnt(rows: np.ndarray) -> tuple[codes.Quantizer, np.ndarray]:
     """The codes that knnc makes of rows, and the step of each coordinate in those of the last."""
-    coder = codes.Codes(learning.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
+    coder = learn_quantizer(learning.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
     later = sum(coder.shifts) - np.cumsum(coder.shifts)
     return coder, np.repeat(2 ** (later // 2), coder.stages)
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from knnc.engine import index as index_module
-from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.codes.rows import CodedRows
 from knnc.engine.dispatch import all_kernels, available_kernels
 from knnc.engine.index import Index
@@ -493,7 +493,7 @@ def _seconds_left_to_others(work: Callable[[], object]) -> float:
 def listen_while_coding(metric: str) -> Report:
     """Signals heard, and the time of another Python thread, while one thread codes rows."""
     rows = _draw(13, 4096, 256)
-    coder = Codes(rows, metric, (32, 97) if metric == "sqeuclidean" else (8, 4), None, 1)
+    coder = learn_quantizer(rows, metric, (32, 97) if metric == "sqeuclidean" else (8, 4), None, 1)
     took = []
     for _ in range(3):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`Codes` against exact arithmetic: a distance of codes never rules out a row that it may not.
+"""Quantizers against exact arithmetic: a distance of codes never rules out a row that it may not.
 
 `Exact` works out anew, in whole numbers and fractions, what quantizer.pyx promises of the map P of its
 docstring. A root that is no fraction is held between two that are 2**-80 apart.
@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from knnc.engine.codes import learning
 from knnc.engine.codes import quantizer as codes_module
-from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.dispatch import available_kernels
 from knnc.engine.index import MIN_FEATURES, NARROW_STAGES, PRUNED_METRICS, STAGES, Index
 from tests.engine.support import PALETTES, Bytes, draw, metric_of
@@ -68,7 +68,7 @@ def root(value: Fraction | int) -> tuple[Fraction, Fraction]:
 class Model:
     """What a coder learns, worked out again."""
 
-    coder: Codes
+    coder: Any
     sample: Bytes
     sizes: tuple[int, ...]
 
@@ -117,7 +117,7 @@ class Exact:
 
     def check_errors(self) -> None:
         """An error is what the code loses, or a hair more."""
-        if self.model.coder.squared:
+        if self.model.coder.metric == "sqeuclidean":
             self._check_projected()
         else:
             self._check_summed()
@@ -162,11 +162,11 @@ class Exact:
 
     def check_pairs(self, others: Exact) -> int:
         """No pair is ruled out at its own distance or above; returns how many are one below."""
-        coder, metric = self.model.coder, "sqeuclidean" if self.model.coder.squared else "manhattan"
+        coder, metric = self.model.coder, "sqeuclidean" if self.model.coder.metric == "sqeuclidean" else "manhattan"
         (codes, errors), (other_codes, other_errors) = self.encoded, others.encoded
         dist = np.array([oracle_distances(others.rows, row, metric) for row in self.rows])
         diff = np.abs(codes[:, np.newaxis] - other_codes)
-        if coder.squared:
+        if coder.metric == "sqeuclidean":
             diff = diff**2 * (self.model.steps // int(coder.step)) ** 2
         coarse = diff[:, :, : coder.n_coarse].sum(axis=2)
         assert coarse.max(initial=0) < 2**30
@@ -174,7 +174,7 @@ class Exact:
         for above in (0, 1, 1000):
             limits = coder.coarse_limits(both, dist.ravel() + above)
             assert np.all(coarse.ravel() < limits), f"{above=}"
-        if not coder.squared:
+        if not coder.metric == "sqeuclidean":
             self._check_fine(others, dist, diff[:, :, coder.n_coarse :].sum(axis=2))
         below = coder.coarse_limits(both, np.maximum(dist.ravel() - 1, 0))
         return int(np.count_nonzero(coarse.ravel() >= below))
@@ -216,7 +216,7 @@ def check(
 ) -> int:
     """All that is promised, for the sample against itself and against the queries."""
     sizes = _sizes(metric, sample.shape[1]) if sizes is None else sizes
-    model = Model(Codes(sample, metric, sizes, kernel, 1), sample, sizes)
+    model = Model(learn_quantizer(sample, metric, sizes, kernel, 1), sample, sizes)
     rows, points = Exact(model, sample), Exact(model, queries)
     rows.check_errors()
     points.check_errors()
@@ -301,9 +301,9 @@ def test_rows_far_outside_the_sample_are_cut_off(metric: str) -> None:
     queries = np.concatenate([draw(15, 12, 20), draw(16, 6, 20, "extremes")])
     check(metric, sample, queries)
     if metric == "sqeuclidean":
-        codes, errors = Codes(sample, metric, (20,), None, 1).encode(queries, 1)
+        codes, errors = learn_quantizer(sample, metric, (20,), None, 1).encode(queries, 1)
         assert {1, 255} & set(codes.ravel().tolist())
-        step = Codes(sample, metric, (20,), None, 1).step
+        step = learn_quantizer(sample, metric, (20,), None, 1).step
         assert errors[:, 0].max() <= step / 2 * math.sqrt(20) * (1 + 1e-9) + 1
 
 
@@ -322,7 +322,7 @@ def test_bounds_that_leave_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(codes_module, "COARSE_RANGE", 0.5)
     values = np.arange(1, 256, dtype=np.uint8)[:, np.newaxis]
-    coder = Codes(values, "sqeuclidean", (2,), None, 1)
+    coder = learn_quantizer(values, "sqeuclidean", (2,), None, 1)
     codes, errors = coder.encode(values, 1)
     assert errors[:, 0].max() <= 0.5 * coder.step * (1 + 1e-9)
     inner = (values[:, 0] > 64) & (values[:, 0] < 192)
@@ -336,7 +336,7 @@ def test_bounds_that_leave_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sums_that_leave_no_room() -> None:
     """Rows of one value have whole steps for sums: likewise."""
     rows = _ramp(256, 48)
-    coder = Codes(rows, "manhattan", (8, 4), None, 1)
+    coder = learn_quantizer(rows, "manhattan", (8, 4), None, 1)
     assert (coder.n_coarse, coder.n_fine, coder.step, coder.fine_step) == (6, 12, 8, 4)
     codes, errors = coder.encode(rows, 1)
     assert not errors.any()
@@ -377,7 +377,7 @@ def test_any_rows_and_queries(
 # --- limits ---
 
 
-def _limits(coder: Codes, error: float, best: list[int]) -> list[int]:
+def _limits(coder: Any, error: float, best: list[int]) -> list[int]:
     errors = np.full(len(best), error)
     return [int(v) for v in coder.coarse_limits(errors, np.array(best, dtype=np.int64))]
 
@@ -388,14 +388,14 @@ def test_a_limit_is_the_next_whole_number_above_the_bound(
     metric: str, name: str, error: float
 ) -> None:
     sample = SAMPLES[name]
-    coder = Codes(sample, metric, _sizes(metric, sample.shape[1]), None, 1)
+    coder = learn_quantizer(sample, metric, _sizes(metric, sample.shape[1]), None, 1)
     widest = sample.shape[1] * (255 if metric == "manhattan" else 255**2)
     best = sorted({*range(40), *np.linspace(0, widest, 60, dtype=int).tolist()})
     step = int(coder.step)
     for b, limit in zip(best, _limits(coder, error, best), strict=True):
-        reach = root(Fraction(coder.norm) * b) if coder.squared else (Fraction(b), Fraction(b))
+        reach = root(Fraction(coder.norm) * b) if coder.metric == "sqeuclidean" else (Fraction(b), Fraction(b))
         low, high = ((r + Fraction(error)) / step for r in reach)
-        if coder.squared:
+        if coder.metric == "sqeuclidean":
             low, high = low**2, high**2
         high *= 1 + Fraction(1, 10**11)
         assert min(math.floor(low) + 1, NO_LIMIT) <= limit <= math.floor(high) + 1
@@ -403,7 +403,7 @@ def test_a_limit_is_the_next_whole_number_above_the_bound(
 
 
 def test_without_a_best_there_is_no_limit(metric: str) -> None:
-    coder = Codes(SAMPLES["ties"], metric, _sizes(metric, 5), None, 1)
+    coder = learn_quantizer(SAMPLES["ties"], metric, _sizes(metric, 5), None, 1)
     assert _limits(coder, 0.0, [NOT_FOUND, 2**62]) == [NO_LIMIT, NO_LIMIT]
     assert _limits(coder, 1e300, [0, 5, NOT_FOUND]) == [NO_LIMIT] * 3
     assert _limits(coder, coder.step * 2.0**31, [0]) == [NO_LIMIT], "no number of 32 bits"
@@ -416,7 +416,7 @@ def test_without_a_best_there_is_no_limit(metric: str) -> None:
 def test_the_same_codes_from_every_kernel(name: str) -> None:
     sample = SAMPLES[name]
     made = [
-        Codes(sample, "sqeuclidean", _sizes("sqeuclidean", sample.shape[1]), kernel, 1).encode(
+        learn_quantizer(sample, "sqeuclidean", _sizes("sqeuclidean", sample.shape[1]), kernel, 1).encode(
             sample, 1
         )
         for kernel in KERNELS
@@ -429,8 +429,8 @@ def test_the_same_codes_from_every_kernel(name: str) -> None:
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 def test_the_same_codes_from_any_number_of_rows_and_threads(metric: str, n_threads: int) -> None:
     rows = draw(20, 70, 66)
-    coder = Codes(rows, metric, _sizes(metric, 66), None, n_threads)
-    codes, errors = Codes(rows, metric, _sizes(metric, 66), None, 1).encode(rows, 1)
+    coder = learn_quantizer(rows, metric, _sizes(metric, 66), None, n_threads)
+    codes, errors = learn_quantizer(rows, metric, _sizes(metric, 66), None, 1).encode(rows, 1)
     for n in [*range(1, 35), 70]:
         some, some_errors = coder.encode(rows[:n], n_threads)
         np.testing.assert_array_equal(some, codes[:n])

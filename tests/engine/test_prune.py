@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine.codes.quantizer import Codes
+from knnc.engine.codes.kinds import learn_quantizer, restored_quantizer
 from knnc.engine.codes.rows import row_order
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import PRUNED_METRICS, Index
@@ -376,7 +376,7 @@ def test_made_up_codes_lead_no_search_astray() -> None:
 )
 def test_made_up_stages_are_refused(name: str, value: list[int]) -> None:
     rows = draw(48, 300, 784)
-    state = Codes(rows, "sqeuclidean", (20, 28, 48, 96), None, 1).state()
-    assert Codes.restored(state, 784, "sqeuclidean", None).stages == (20, 28, 48, 96)
+    state = learn_quantizer(rows, "sqeuclidean", (20, 28, 48, 96), None, 1).state()
+    assert restored_quantizer(state, 784, "sqeuclidean", None).stages == (20, 28, 48, 96)
     with pytest.raises(ValueError, match=name):
-        Codes.restored({**state, name: np.array(value)}, 784, "sqeuclidean", None)
+        restored_quantizer({**state, name: np.array(value)}, 784, "sqeuclidean", None)

@@ -50,7 +50,7 @@ cdef double ROUNDING = 2.0 ** -53
 # Centred and scaled numbers are cut off here. Those of the sample are about 1.
 cdef double CLIP = 2.0 ** 40
 # A code covers the coordinates of all but this part of the sample, at each stage.
-SHARE_CUT_OFF = 1e-3
+SHARE_CUT_OFF = 1e-2
 # Values of rows coded between two looks at signals at first.
 cdef int64_t FIRST_VALUES = 1 << 17
 # Rows projected together, so that axes are read once for all of them.
