@@ -46,12 +46,9 @@ EXTENSIONS = {
     "knnc.engine.packed": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.scan.brute": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.scan.radius": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.codes.quantizer": "",
-    "knnc.engine.codes.axes": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.codes.groups": "",
+    "knnc.engine.codes.quantizer": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.codes.rows": f"{KERNEL_DIR}/pack.c",
     "knnc.engine.scan.coded": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.codes.floats": "",
     "knnc.engine.floats": f"{FLOAT_KERNEL_DIR}/*.c",
     "knnc.engine.scan.floats": "",
     "knnc.image._distortion": f"{IMAGE_KERNEL_DIR}/*.c",
@@ -67,8 +64,12 @@ SHARED = "knnc._cyutility"
 # below a megabyte.
 SMALLER = {
     SHARED: {"-O3": "-Os", "/O2": "/O1"},
+    "knnc.engine.codes.quantizer": {"-O3": "-Os"},
     "knnc.engine.codes.rows": {"-O3": "-Os"},
-    "knnc.engine.scan.radius": {"-O3": "-O2"},
+    "knnc.engine.scan.coded": {"-O3": "-O2"},
+    "knnc.engine.scan.floats": {"-O3": "-Os"},
+    "knnc.engine.scan.radius": {"-O3": "-Os"},
+    "knnc.engine.floats": {"-O3": "-O2"},
 }
 
 DIRECTIVES = {
@@ -122,7 +123,7 @@ class Flags(NamedTuple):
 
 def make_extensions() -> list[Extension]:
     """One Extension for each module, with the flags that no probe has to find."""
-    headers = [*Path("src/knnc").rglob("*.pxd")]
+    headers = [*Path("src/knnc").rglob("*.px[di]")]
     for folder in (KERNEL_DIR, FLOAT_KERNEL_DIR, IMAGE_KERNEL_DIR):
         headers += Path(folder).glob("*.h")
     extensions = []
@@ -338,7 +339,9 @@ class build_ext(setuptools_build_ext):
             return Flags(["/std:c11", "/O2", "/fp:precise"], [])
         # Some kernels are linked into several modules, each of which has to call its own. A fused
         # multiply-add rounds once where a distance of floats rounds twice.
+        # Nothing here throws or unwinds: tables for that are 4 % of a wheel.
         wanted = ["-std=c11", "-fvisibility=hidden", "-ffp-contract=off"]
+        wanted.append("-fno-asynchronous-unwind-tables")
         # Python's own flags mostly have -g, which makes modules five times as large.
         for family, default in (("-O", "-O3"), ("-g", "-g0")):
             if family not in os.environ.get("CFLAGS", ""):

@@ -162,7 +162,10 @@ class Exact:
 
     def check_pairs(self, others: Exact) -> int:
         """No pair is ruled out at its own distance or above; returns how many are one below."""
-        coder, metric = self.model.coder, "sqeuclidean" if self.model.coder.metric == "sqeuclidean" else "manhattan"
+        coder, metric = (
+            self.model.coder,
+            "sqeuclidean" if self.model.coder.metric == "sqeuclidean" else "manhattan",
+        )
         (codes, errors), (other_codes, other_errors) = self.encoded, others.encoded
         dist = np.array([oracle_distances(others.rows, row, metric) for row in self.rows])
         diff = np.abs(codes[:, np.newaxis] - other_codes)
@@ -393,7 +396,11 @@ def test_a_limit_is_the_next_whole_number_above_the_bound(
     best = sorted({*range(40), *np.linspace(0, widest, 60, dtype=int).tolist()})
     step = int(coder.step)
     for b, limit in zip(best, _limits(coder, error, best), strict=True):
-        reach = root(Fraction(coder.norm) * b) if coder.metric == "sqeuclidean" else (Fraction(b), Fraction(b))
+        reach = (
+            root(Fraction(coder.norm) * b)
+            if coder.metric == "sqeuclidean"
+            else (Fraction(b), Fraction(b))
+        )
         low, high = ((r + Fraction(error)) / step for r in reach)
         if coder.metric == "sqeuclidean":
             low, high = low**2, high**2
@@ -416,9 +423,9 @@ def test_without_a_best_there_is_no_limit(metric: str) -> None:
 def test_the_same_codes_from_every_kernel(name: str) -> None:
     sample = SAMPLES[name]
     made = [
-        learn_quantizer(sample, "sqeuclidean", _sizes("sqeuclidean", sample.shape[1]), kernel, 1).encode(
-            sample, 1
-        )
+        learn_quantizer(
+            sample, "sqeuclidean", _sizes("sqeuclidean", sample.shape[1]), kernel, 1
+        ).encode(sample, 1)
         for kernel in KERNELS
     ]
     for codes, errors in made[1:]:

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine.codes.axes import AxisQuantizer
-from knnc.engine.codes.floats import FloatQuantizer
-from knnc.engine.codes.groups import GroupQuantizer
-from knnc.engine.codes.quantizer import Quantizer
+from knnc.engine.codes.quantizer import (
+    AxisQuantizer,
+    FloatQuantizer,
+    GroupQuantizer,
+    Quantizer,
+)
 from knnc.engine.state import State
 
 __all__ = ["learn_quantizer", "restored_quantizer"]
@@ -38,9 +40,7 @@ def learn_quantizer(
     return AxisQuantizer(sample, sizes, kernel, n_threads)
 
 
-def restored_quantizer(
-    saved: State, n_features: int, metric: str, kernel: str | None
-) -> Quantizer:
+def restored_quantizer(saved: State, n_features: int, metric: str, kernel: str | None) -> Quantizer:
     """The quantizer of which `state` said this.
 
     Raises

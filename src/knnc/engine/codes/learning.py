@@ -146,9 +146,7 @@ def centre_and_scale(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
     return np.ldexp(mean, down), max(-1000, min(1000, exponent))
 
 
-def _principal_vectors(
-    centred: NDArray[np.float32], sizes: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _principal_vectors(centred: NDArray[np.float32], sizes: tuple[int, ...]) -> NDArray[np.float64]:
     """Columns of shape (n_features, sum(sizes)): each set turned within its span."""
     n_axes, n_features = sum(sizes), centred.shape[1]
     if 2 * (n_axes + OVERSAMPLE) >= n_features:

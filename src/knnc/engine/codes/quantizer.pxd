@@ -1,4 +1,7 @@
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+
+from knnc.engine._floats cimport knnc_float_kernel
+from knnc.engine.packed cimport PackedRows
 
 
 cdef class Quantizer:
@@ -22,3 +25,46 @@ cdef class Quantizer:
     cdef double reach(self, int64_t best) noexcept nogil
     cdef double far_in_steps(self, double far) noexcept nogil
     cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil
+
+
+cdef class AxisQuantizer(Quantizer):
+    # A, the mean m, A m, and the middle of t.
+    cdef readonly int64_t n_axes, tail_at
+    cdef readonly double norm, tail_origin
+    cdef PackedRows planes
+    cdef const int64_t[::1] plane_squares
+    cdef const double[::1] plane_sums
+    cdef const uint8_t[::1] mean
+    cdef const double[::1] origin
+
+    cdef int project_rows(
+        self, const uint8_t *rows, int64_t n, double *points, double *tails, double *tail_errors,
+        int n_threads,
+    ) noexcept nogil
+    cdef int project(
+        self, const uint8_t *rows, int n, double *points, double *tails, double *tail_errors
+    ) noexcept nogil
+
+
+cdef class GroupQuantizer(Quantizer):
+    # The fine group of each feature, its sign, the coarse group of each fine one.
+    cdef const int32_t[::1] group
+    cdef const int8_t[::1] sign
+    cdef const int32_t[::1] parent
+    cdef const int64_t[::1] lowest, lowest_coarse
+
+
+cdef class FloatQuantizer(Quantizer):
+    cdef readonly int64_t n_axes, tail_at  # tail_at is -1 where there is no t
+    cdef readonly double scale, norm, tail_origin
+    cdef double key_margin, gamma  # of a key's rounding; of the rounding of a projection
+    cdef const knnc_float_kernel *kernel
+    cdef const double[::1] mean
+    cdef const double[:, :, ::1] axes  # by blocks of axes, see `pack_axes`
+
+    cdef int encode_block(
+        self, const double *rows, int64_t width, int64_t n, uint8_t *codes, double *errors
+    ) noexcept nogil
+    cdef void code_row(
+        self, double *points, double square, uint8_t *code, double *error
+    ) noexcept nogil

@@ -1,10 +1,11 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 COARSE_RANGE: float
+SHARE_CUT_OFF: float
 LARGEST_SUM: int
 
 def timed_chunks(n: int, first_size: int) -> Iterator[tuple[int, int]]: ...
@@ -25,3 +26,34 @@ class Quantizer:
     def coarse_limits(
         self, errors: NDArray[np.float64], best: NDArray[np.int64]
     ) -> NDArray[np.int64]: ...
+
+class AxisQuantizer(Quantizer):
+    n_axes: Final[int]
+    tail_at: Final[int]
+    norm: Final[float]
+    tail_origin: Final[float]
+    def __init__(
+        self, sample: NDArray[np.uint8], sizes: tuple[int, ...], kernel: str | None, n_threads: int
+    ) -> None: ...
+    @staticmethod
+    def restored(
+        saved: Mapping[str, Any], n_features: int, kernel: str | None
+    ) -> AxisQuantizer: ...
+    def points_of(
+        self, rows: NDArray[np.uint8], n_threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+class GroupQuantizer(Quantizer):
+    def __init__(self, sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> None: ...
+    @staticmethod
+    def restored(saved: Mapping[str, Any], n_features: int) -> GroupQuantizer: ...
+
+class FloatQuantizer(Quantizer):
+    n_axes: Final[int]
+    tail_at: Final[int]
+    scale: Final[float]
+    norm: Final[float]
+    tail_origin: Final[float]
+    def __init__(self, sample: NDArray[np.float64], sizes: tuple[int, ...]) -> None: ...
+
+def pack_axes(axes: NDArray[np.float64]) -> NDArray[np.float64]: ...

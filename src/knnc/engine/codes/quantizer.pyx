@@ -11,8 +11,9 @@ gives
 With `dist` the k-th smallest distance so far, the row can be left out. A row that ties with it can
 not, for the test is strict.
 
-Each kind of map has a file: `axes` projects bytes onto principal axes, `groups` adds up bytes,
-`floats` projects float rows. This file has what they share.
+Each kind of map has a file, of which this module is made: `axes.pxi` projects bytes onto principal
+axes, `groups.pxi` adds up bytes, `floats.pxi` projects float rows. One module, for each would be
+20 kB of a wheel. This file has what they share.
 
 Rounding. s, e, the reach and the limits are doubles. Each is rounded in the safe direction by more
 than its error, which is a few units in the last place (relative 1e-15) against margins of 1e-12.
@@ -20,16 +21,46 @@ Distances of codes are the exact integers of the kernels that search by brute fo
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
-from libc.math cimport floor
+from libc.math cimport INFINITY, fabs, floor, sqrt
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memmove
 
-from knnc.engine._kernels cimport KNNC_LIMIT_NONE, KNNC_MAX_SHIFT
+from knnc.engine._floats cimport KNNC_AXES_A_BLOCK
+from knnc.engine._kernels cimport (
+    KNNC_LIMIT_NONE,
+    KNNC_MAX_SHIFT,
+    knnc_found,
+    knnc_kernel,
+    knnc_pack_queries,
+    knnc_queries,
+    knnc_tile_bytes,
+)
+from knnc.engine.floats cimport find_float_kernel
+
+cdef extern from "code.h" nogil:
+    ctypedef struct knnc_moments:
+        int64_t square
+        int64_t total
+        int64_t centred
+
+    knnc_moments knnc_moments_of(const uint8_t *row, const uint8_t *mean, int64_t n)
+    double knnc_sum_of_squares(const double *values, int64_t n)
+    double knnc_centre(
+        const double *row, const double *mean, double scale, double clip, int64_t n,
+        double *centred)
+    void knnc_project(
+        const int32_t *high, const int32_t *low, double of_row, const double *of_planes,
+        const double *origin, int64_t n, double *points)
+    void knnc_to_code(double *values, const double *steps, int64_t n, uint8_t *code)
 
 from time import perf_counter
 
 import numpy as np
 
-from knnc.engine.state import array_of
+from knnc.engine.codes import learning
+from knnc.engine.packed import PackedRows as _PackedRows
+from knnc.engine.state import array_of, count_of, number_of, part_of
 
 cdef double MARGIN = 1 + 1e-12
 # The part of the sample's range that a code covers: what lies outside counts as at its end. Between
@@ -44,22 +75,29 @@ cdef int64_t FIRST_BYTES = 1 << 20
 cdef double CHUNK_SECONDS = 0.05
 
 
-def timed_chunks(int64_t n, int64_t first_size):
+cdef class TimedChunks:
     """Bounds of chunks that take CHUNK_SECONDS each, in multiples of `first_size`.
 
     Signals are checked after each.
     """
-    cdef int64_t first = 0, last, size = first_size
-    while first < n:
-        last = min(n, first + size)
-        started = perf_counter()
-        yield first, last
-        PyErr_CheckSignals()
-        size = first_size * max(1, min(
-            8 * (size // first_size),
-            <int64_t>((last - first) * CHUNK_SECONDS / first_size
-                      / max(1e-6, perf_counter() - started))))
-        first = last
+    cdef int64_t n, first_size, size, first, last
+    cdef double started
+
+    def __cinit__(self, int64_t n, int64_t first_size):
+        self.n, self.first_size, self.size = n, first_size, first_size
+
+    cdef bint next(self) except -1:
+        """Go on to the next chunk, from `first` to `last`, if there is one."""
+        cdef double pace
+        if self.last > self.first:
+            PyErr_CheckSignals()
+            pace = (self.last - self.first) / max(1e-6, perf_counter() - self.started)
+            self.size = self.first_size * max(1, min(
+                8 * (self.size // self.first_size),
+                <int64_t>(pace * CHUNK_SECONDS / self.first_size)))
+        self.first, self.last = self.last, min(self.n, self.last + self.size)
+        self.started = perf_counter()
+        return self.first < self.n
 
 
 cdef class Quantizer:
@@ -123,18 +161,21 @@ cdef class Quantizer:
     cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
         """Codes of rows and their errors, as `encode` returns them."""
         cdef const uint8_t[:, ::1] bytes_of = rows
-        cdef int64_t n = bytes_of.shape[0], m = self.n_coarse + self.n_fine, first, last
+        cdef int64_t n = bytes_of.shape[0], m = self.n_coarse + self.n_fine, first
         cdef int failed
+        cdef TimedChunks chunks
         if n <= self.tile_rows():
             with nogil:
                 failed = self.encode_tile(&bytes_of[0, 0], <int>n, codes, errors)
             if failed:
                 raise MemoryError("no memory to code rows.")
             return 0
-        for first, last in timed_chunks(n, self.first_chunk(n_threads)):
+        chunks = TimedChunks(n, self.first_chunk(n_threads))
+        while chunks.next():
+            first = chunks.first
             with nogil:
-                failed = self.encode_rows(&bytes_of[first, 0], last - first, codes + first * m,
-                                          errors + 2 * first, n_threads)
+                failed = self.encode_rows(&bytes_of[first, 0], chunks.last - first,
+                                          codes + first * m, errors + 2 * first, n_threads)
             if failed:
                 raise MemoryError("no memory to code rows.")
         return 0
@@ -193,3 +234,8 @@ cdef class Quantizer:
     cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil:
         """Whether a row at this fine distance is farther than what the reach is given of."""
         return self.fine_step * fine > reach_and_errors * MARGIN
+
+
+include "axes.pxi"
+include "groups.pxi"
+include "floats.pxi"

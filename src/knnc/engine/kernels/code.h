@@ -5,6 +5,31 @@
 
 #include <stdint.h>
 
+/* The modules that include this are compiled for size. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+
+typedef struct {
+    int64_t square;  /* |x|^2 */
+    int64_t total;   /* the sum of x */
+    int64_t centred; /* |x - m|^2 */
+} knnc_moments;
+
+/* At most 32,768 features: each sum is below 2^32, and 32 bits make two loops into one. */
+static inline knnc_moments knnc_moments_of(const uint8_t *row, const uint8_t *mean, int64_t n) {
+    uint32_t square = 0, total = 0, centred = 0;
+    for (int64_t f = 0; f < n; f++) {
+        const int32_t x = row[f], diff = x - mean[f];
+        square += (uint32_t)(x * x);
+        total += (uint32_t)x;
+        centred += (uint32_t)(diff * diff);
+    }
+    const knnc_moments moments = {square, total, centred};
+    return moments;
+}
+
 /* In four sums side by side, for one would wait for each addition. */
 static inline double knnc_sum_of_squares(const double *values, int64_t n) {
     double sums[4] = {0, 0, 0, 0};
@@ -14,6 +39,16 @@ static inline double knnc_sum_of_squares(const double *values, int64_t n) {
     }
     for (; j < n; j++) sums[0] += values[j] * values[j];
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/* A float row less the mean, scaled and cut off; returns the square of its length. */
+static inline double knnc_centre(const double *restrict row, const double *restrict mean,
+                                 double scale, double clip, int64_t n, double *restrict centred) {
+    for (int64_t j = 0; j < n; j++) {
+        const double value = (row[j] - mean[j]) * scale, cut = value > -clip ? value : -clip;
+        centred[j] = cut < clip ? cut : clip;
+    }
+    return knnc_sum_of_squares(centred, n);
 }
 
 /* 64 high + low - origin, of a row's products with the two planes of each axis.  |x - a|^2 =
@@ -40,5 +75,9 @@ static inline void knnc_to_code(double *restrict values, const double *restrict 
         values[j] = steps[j] * (values[j] - (rounded - 128));
     }
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 
 #endif

@@ -374,7 +374,7 @@ def joined(list parts):
     """One array of several, which are let go of on the way."""
     if len(parts) == 1:
         return parts.pop()
-    whole = np.empty(sum(len(part) for part in parts), np.int64)
+    whole = np.empty(sum([len(part) for part in parts]), np.int64)
     start = len(whole)
     while parts:
         part = parts.pop()

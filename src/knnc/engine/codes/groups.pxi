@@ -1,19 +1,7 @@
-"""Codes of bytes for Manhattan distance: sums over groups of features, each feature with a sign.
-
-The sum of some numbers is at most the sum of their absolute values, so the map grows no distance:
-s = 1. The fine code has smaller groups than the coarse one, and stands by itself. Sums are exact.
-"""
-from libc.math cimport fabs, floor
-from libc.stdint cimport int64_t, uint8_t
-from libc.stdlib cimport free, malloc
-
-from knnc.engine.codes.quantizer cimport Quantizer
-
-import numpy as np
-
-from knnc.engine.codes import learning
-from knnc.engine.state import array_of, count_of, number_of
-
+# Codes of bytes for Manhattan distance: sums over groups of features, each feature with a sign.
+#
+# The sum of some numbers is at most the sum of their absolute values, so the map grows no distance:
+# s = 1. The fine code has smaller groups than the coarse one, and stands by itself. Sums are exact.
 
 cdef class GroupQuantizer(Quantizer):
     """Sums over groups of features that vary together, learnt from a sample of rows.
@@ -27,7 +15,7 @@ cdef class GroupQuantizer(Quantizer):
 
     def __init__(self, sample, sizes):
         self.metric, self.n_features = "manhattan", sample.shape[1]
-        levels = tuple(int(size).bit_length() - 1 for size in sizes)
+        levels = tuple([int(size).bit_length() - 1 for size in sizes])
         groups, sign = learning.feature_groups(sample, tuple(sorted(levels)))
         self.group, self.sign, coarse = groups[0], sign, groups[1]
         self.n_fine, self.n_coarse = groups[0].max() + 1, coarse.max() + 1

@@ -1,50 +1,30 @@
-"""Codes of float rows for squared Euclidean distance: coordinates along principal axes.
+# Codes of float rows for squared Euclidean distance: coordinates along principal axes.
+#
+# Let m be a vector near the mean, c a power of two, and clip(v) each number of v cut off at +-2^40.
+# A row x is first centred, y(x) = clip(c (x - m)), under which no distance grows by more than c. Then
+# it is projected as bytes are (axes.pyx): with A a matrix of float64 numbers, taken as they are, and
+# s^2 at least the square of its largest singular value,
+#
+#     P(x) = (A y, t),   t = sqrt(s^2 |y|^2 - |A y|^2),   |P(q) - P(x)| <= s c |q - x|.
+#
+# The coordinate t is left out where A has an axis for each feature. Each coordinate is cut off at 127
+# steps. Clipping weakens the bound but keeps it valid; it is not part of the error e.
+#
+# Rounding. Let u = 2^-53.
+#
+# - Centring rounds the difference once; the power of two is exact but for underflow. So the computed
+#   y' has |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
+# - A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with
+#   g = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
+#   Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
+# - s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t by
+#   at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
+# - What rounding to a code takes away errs by at most 2^-44 steps a coordinate: a part of e.
+#
+# A key is the squared distance as the engine rounds it: at least (1 - (d / 8 + 8) u) |q - x|^2 less
+# d 2^-1074. So rows whose key is at most K have s c |q - x| <= s c sqrt(K (1 + (d + 64) u) + d
+# 2^-1073): that is the reach.
 
-Let m be a vector near the mean, c a power of two, and clip(v) each number of v cut off at +-2^40.
-A row x is first centred, y(x) = clip(c (x - m)), under which no distance grows by more than c. Then
-it is projected as bytes are (axes.pyx): with A a matrix of float64 numbers, taken as they are, and
-s^2 at least the square of its largest singular value,
-
-    P(x) = (A y, t),   t = sqrt(s^2 |y|^2 - |A y|^2),   |P(q) - P(x)| <= s c |q - x|.
-
-The coordinate t is left out where A has an axis for each feature. Each coordinate is cut off at 127
-steps. Clipping weakens the bound but keeps it valid; it is not part of the error e.
-
-Rounding. Let u = 2^-53.
-
-- Centring rounds the difference once; the power of two is exact but for underflow. So the computed
-  y' has |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
-- A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with
-  g = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
-  Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
-- s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t by
-  at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
-- What rounding to a code takes away errs by at most 2^-44 steps a coordinate: a part of e.
-
-A key is the squared distance as the engine rounds it: at least (1 - (d / 8 + 8) u) |q - x|^2 less
-d 2^-1074. So rows whose key is at most K have s c |q - x| <= s c sqrt(K (1 + (d + 64) u) + d
-2^-1073): that is the reach.
-"""
-from cython.parallel cimport prange
-from libc.math cimport INFINITY, sqrt
-from libc.stdint cimport int64_t, uint8_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove
-
-from knnc.engine._floats cimport KNNC_AXES_A_BLOCK, knnc_float_kernel
-from knnc.engine.codes.quantizer cimport Quantizer
-from knnc.engine.floats cimport find_float_kernel
-
-cdef extern from "code.h" nogil:
-    double knnc_sum_of_squares(const double *values, int64_t n)
-    void knnc_to_code(double *values, const double *steps, int64_t n, uint8_t *code)
-
-import numpy as np
-
-from knnc.engine.codes import learning
-from knnc.engine.codes.quantizer import timed_chunks
-
-cdef double MARGIN = 1 + 1e-12
 # Half the distance between 1 and the next float64.
 cdef double ROUNDING = 2.0 ** -53
 # Centred and scaled numbers are cut off here. Those of the sample are about 1.
@@ -121,14 +101,16 @@ cdef class FloatQuantizer(Quantizer):
         cdef int64_t n = values.shape[0], width = values.shape[1], first, last, i
         cdef int64_t block = BLOCK_ROWS
         cdef int failed = 0
+        cdef TimedChunks chunks
         if n <= block:
             with nogil:
                 failed = self.encode_block(&values[0, 0], width, n, codes, errors)
             if failed:
                 raise MemoryError("no memory to code rows.")
             return 0
-        step = block * max(n_threads, FIRST_VALUES // (block * self.n_features))
-        for first, last in timed_chunks(n, step):
+        chunks = TimedChunks(n, block * max(n_threads, FIRST_VALUES // (block * self.n_features)))
+        while chunks.next():
+            first, last = chunks.first, chunks.last
             for i in prange((last - first + block - 1) // block, nogil=True,
                             num_threads=n_threads):
                 failed += self.encode_block(
@@ -153,23 +135,14 @@ cdef class FloatQuantizer(Quantizer):
         if centred == NULL:
             return -1
         for r in range(n):
-            squares[r] = self.centre(rows + r * width, centred + r * d)
+            squares[r] = knnc_centre(rows + r * width, &self.mean[0], self.scale, CLIP, d,
+                                     centred + r * d)
         self.kernel.project(centred, n, d, &self.axes[0, 0, 0], n_blocks, points, stride + 1)
         for r in range(n):
             self.code_row(points + r * (stride + 1), squares[r], codes + r * self.n_coarse,
                           errors + 2 * r)
         free(centred)
         return 0
-
-    cdef double centre(self, const double *row, double *centred) noexcept nogil:
-        """y of a row; returns |y|^2."""
-        cdef int64_t j
-        cdef double value
-        for j in range(self.n_features):
-            value = (row[j] - self.mean[j]) * self.scale
-            value = value if value > -CLIP else -CLIP
-            centred[j] = value if value < CLIP else CLIP
-        return knnc_sum_of_squares(centred, self.n_features)
 
     cdef void code_row(
         self, double *points, double square, uint8_t *code, double *error

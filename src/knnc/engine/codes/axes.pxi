@@ -1,53 +1,22 @@
-"""Codes of bytes for squared Euclidean distance: coordinates along principal axes.
+# Codes of bytes for squared Euclidean distance: coordinates along principal axes.
+#
+# A is a matrix of whole numbers (learning.principal_axes), s^2 at least the square of its largest
+# singular value, m the byte vector nearest the mean, and
+#
+#     P(x) = (A (x - m), t(x)),   t(x) = sqrt(s^2 |x - m|^2 - |A (x - m)|^2).
+#
+# With R the root of s^2 I - A'A, which is positive semidefinite, s^2 |q - x|^2 = |A (q - x)|^2 +
+# |R (q - x)|^2, and t(x) = |R (x - m)|, so that |t(q) - t(x)| <= |R (q - x)|, and |P(q) - P(x)| <=
+# s |q - x|. Each coordinate is cut off at 127 steps, under which no difference grows either.
+# Clipping weakens the bound but keeps it valid; it is not part of the error e.
+#
+# The coordinates come in stages, the axes along which rows vary most first. A scan leaves a panel of
+# rows as soon as what it has added up is beyond every query's limit, which no further coordinate can
+# mend (kernels.h).
+#
+# Rounding. A (x - m) is exact: whole numbers below 2^53. Where differences cancel, for t and for what
+# rounding to a code takes away, the error is at most sqrt(1e-13 s^2 |x - m|^2), which is added to e.
 
-A is a matrix of whole numbers (learning.principal_axes), s^2 at least the square of its largest
-singular value, m the byte vector nearest the mean, and
-
-    P(x) = (A (x - m), t(x)),   t(x) = sqrt(s^2 |x - m|^2 - |A (x - m)|^2).
-
-With R the root of s^2 I - A'A, which is positive semidefinite, s^2 |q - x|^2 = |A (q - x)|^2 +
-|R (q - x)|^2, and t(x) = |R (x - m)|, so that |t(q) - t(x)| <= |R (q - x)|, and |P(q) - P(x)| <=
-s |q - x|. Each coordinate is cut off at 127 steps, under which no difference grows either.
-Clipping weakens the bound but keeps it valid; it is not part of the error e.
-
-The coordinates come in stages, the axes along which rows vary most first. A scan leaves a panel of
-rows as soon as what it has added up is beyond every query's limit, which no further coordinate can
-mend (kernels.h).
-
-Rounding. A (x - m) is exact: whole numbers below 2^53. Where differences cancel, for t and for what
-rounding to a code takes away, the error is at most sqrt(1e-13 s^2 |x - m|^2), which is added to e.
-"""
-from cython.parallel cimport prange
-from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
-
-from knnc.engine._kernels cimport (
-    KNNC_LIMIT_NONE,
-    knnc_found,
-    knnc_kernel,
-    knnc_pack_queries,
-    knnc_queries,
-    knnc_tile_bytes,
-)
-from knnc.engine.codes.quantizer cimport Quantizer
-
-cdef extern from "code.h" nogil:
-    double knnc_sum_of_squares(const double *values, int64_t n)
-    void knnc_project(
-        const int32_t *high, const int32_t *low, double of_row, const double *of_planes,
-        const double *origin, int64_t n, double *points)
-    void knnc_to_code(double *values, const double *steps, int64_t n, uint8_t *code)
-
-import numpy as np
-
-from knnc.engine.codes import learning
-from knnc.engine.codes.quantizer import timed_chunks
-from knnc.engine.packed import PackedRows as _PackedRows
-from knnc.engine.state import array_of, count_of, number_of, part_of
-
-cdef double MARGIN = 1 + 1e-12
 # Rows of a sample that are projected at a time.
 SLAB_ROWS = 512
 
@@ -139,15 +108,19 @@ cdef class AxisQuantizer(Quantizer):
 
     def points_of(self, const uint8_t[:, ::1] rows, int n_threads):
         """A (x - m) of rows, ndarray (n, n_axes), and t, ndarray (n,)."""
-        cdef int64_t n = rows.shape[0], first, last
+        cdef int64_t n = rows.shape[0], first
         cdef int failed
+        cdef TimedChunks chunks
         points, tails, errors = np.empty((n, self.n_axes)), np.empty(n), np.empty(n)
         cdef double[:, ::1] points_view = points
         cdef double[::1] tails_view = tails, errors_view = errors
-        for first, last in timed_chunks(n, self.first_chunk(n_threads)):
+        chunks = TimedChunks(n, self.first_chunk(n_threads))
+        while chunks.next():
+            first = chunks.first
             with nogil:
-                failed = self.project_rows(&rows[first, 0], last - first, &points_view[first, 0],
-                                           &tails_view[first], &errors_view[first], n_threads)
+                failed = self.project_rows(
+                    &rows[first, 0], chunks.last - first, &points_view[first, 0],
+                    &tails_view[first], &errors_view[first], n_threads)
             if failed:
                 raise MemoryError("no memory to project rows.")
         return points, tails
@@ -178,7 +151,7 @@ cdef class AxisQuantizer(Quantizer):
         cdef int64_t d = self.n_features, n_axes = self.n_axes
         cdef int q
         cdef double *point
-        cdef Moments moments
+        cdef knnc_moments moments
         cdef knnc_found found
         cdef knnc_queries queries
         cdef void *values = malloc(knnc_tile_bytes(kernel, d))
@@ -200,7 +173,7 @@ cdef class AxisQuantizer(Quantizer):
         kernel.tile(&self.planes.blocks[0], 0, self.planes.n_panels, &queries, NULL, &found)
         for q in range(n):
             dist = found.dist + q * found.room
-            moments = moments_of(rows + q * d, &self.mean[0], d)
+            moments = knnc_moments_of(rows + q * d, &self.mean[0], d)
             point = points + q * n_axes
             knnc_project(dist, dist + n_axes, 32.5 * moments.square - 65.0 * 128 * moments.total,
                          &self.plane_sums[0], &self.origin[0], n_axes, point)
@@ -240,25 +213,3 @@ cdef class AxisQuantizer(Quantizer):
 
     cdef double far_in_steps(self, double far) noexcept nogil:
         return far * far * MARGIN
-
-
-cdef struct Moments:
-    int64_t square   # |x|^2
-    int64_t total    # the sum of x
-    int64_t centred  # |x - m|^2
-
-
-cdef inline Moments moments_of(const uint8_t *row, const uint8_t *mean, int64_t d) noexcept nogil:
-    """At most 32,768 features: each sum is below 2^32, and 32 bits make two loops into one."""
-    cdef Moments moments
-    cdef uint32_t square = 0, total = 0, centred = 0
-    cdef int64_t f
-    cdef int32_t x, diff
-    for f in range(d):
-        x = row[f]
-        diff = x - <int32_t>mean[f]
-        square += <uint32_t>(x * x)
-        total += <uint32_t>x
-        centred += <uint32_t>(diff * diff)
-    moments.square, moments.total, moments.centred = square, total, centred
-    return moments
