@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from knnc.cli._alone import alone_with
 from knnc.cli._console import on_terminal, progress_bar
 from knnc.datasets._vectors import NeighborsFile, read_vectors
-from knnc.engine.archive import read_archive, sync_folder, write_archive
+from knnc.engine.fields import array_of, count_of
 from knnc.engine.index import Index
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.streamed import StreamedRows
-from knnc.engine.state import array_of, count_of
 from knnc.engine.system.progress import current, progress, shifted
 from knnc.engine.system.threads import effective_n_threads
+from knnc.persistence.archive import read_archive, sync_folder, write_archive
 
 # Seconds between two times that the heaps are saved, and the most of the time that this may take.
 CHECKPOINT_SECONDS = 30.0

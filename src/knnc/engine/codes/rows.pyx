@@ -23,7 +23,7 @@ import numpy as np
 from knnc.engine.codes import clusters
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.packed import own_pages
-from knnc.engine.state import array_of, part_of
+from knnc.engine.fields import array_of, part_of
 
 SLAB_ROWS = 1 << 12
 # Codes moved between two looks at signals: about 0.05 s.

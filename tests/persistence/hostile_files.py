@@ -1,4 +1,4 @@
-"""Files made up to mislead: ``python -m tests.neighbors.hostile_files FUNCTION FOLDER SEED N``.
+"""Files made up to mislead: ``python -m tests.persistence.hostile_files FUNCTION FOLDER SEED N``.
 
 In a process of its own, which a search that reads what is not its own would end.
 """

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline, make_union
 
 import knnc
 from knnc import image
-from knnc.engine.archive import read_archive, write_archive
+from knnc.persistence.archive import read_archive, write_archive
 from knnc.recipes import RECIPES, make_recipe
 
 DIGITS = knnc.datasets.load_digits()

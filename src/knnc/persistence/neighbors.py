@@ -1,22 +1,21 @@
-"""Fitted estimators of this package as what a file holds: see :mod:`knnc.saved`."""
+"""Fitted estimators of rows as what a file holds."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
+from knnc._pickling import warn_of_sklearn_version
 from knnc._version import __version__
 from knnc.engine.encoding import Encoding
+from knnc.engine.fields import count_of, part_of
 from knnc.engine.index import Index
-from knnc.engine.state import count_of, part_of
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import metrics
 from knnc.neighbors.base import IntegerFitMixin
@@ -26,7 +25,15 @@ from knnc.neighbors.radius import RadiusNeighborsClassifier, RadiusNeighborsRegr
 from knnc.neighbors.regression import KNeighborsRegressor
 from knnc.neighbors.unsupervised import NearestNeighbors
 
-__all__ = ["CLASSES", "encoding_tree", "restored", "restored_encoding", "tree_of"]
+__all__ = [
+    "CLASSES",
+    "encoding_tree",
+    "restored",
+    "restored_encoding",
+    "restored_weights",
+    "tree_of",
+    "weights_tree",
+]
 
 CLASSES: dict[str, type[IntegerFitMixin]] = {
     cls.__name__: cls
@@ -64,8 +71,14 @@ _IMPLIED = {
 }
 
 
-def tree_of(estimator: Any) -> dict[str, Any]:
+def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     """What a file holds of a fitted estimator of one of `CLASSES`.
+
+    Parameters
+    ----------
+    estimator : estimator
+    node : callable
+        Not called: there is no estimator inside of these.
 
     Raises
     ------
@@ -84,6 +97,8 @@ def tree_of(estimator: Any) -> dict[str, Any]:
     unknown = set(attributes) - _FITTED - set(vars(type(estimator)()))
     if unknown:
         raise TypeError(f"knnc.save does not know the attributes {sorted(unknown)}.")
+    if callable(attributes.get("weights")):
+        attributes["weights"] = weights_tree(attributes["weights"])
     index = estimator._lazy_index.get(effective_n_threads(estimator.n_jobs))
     return {
         "versions": [__version__, _compat.SKLEARN_VERSION],
@@ -93,9 +108,22 @@ def tree_of(estimator: Any) -> dict[str, Any]:
     }
 
 
-def restored(cls: type[IntegerFitMixin], tree: Mapping[str, Any]) -> IntegerFitMixin:
-    """The estimator that a file holds; a TypeError or ValueError if it holds none."""
-    attributes = part_of(tree, "attributes")
+def restored(
+    cls: type[IntegerFitMixin], tree: Mapping[str, Any], of_node: Callable[[Any], Any]
+) -> IntegerFitMixin:
+    """The estimator that a file holds; a TypeError or ValueError if it holds none.
+
+    Parameters
+    ----------
+    cls : type
+        Of `CLASSES`.
+    tree : dict
+    of_node : callable
+        Not called: there is no estimator inside of these.
+    """
+    attributes = dict(part_of(tree, "attributes"))
+    if isinstance(attributes.get("weights"), dict):
+        attributes["weights"] = restored_weights(attributes["weights"])
     estimator = cls()
     names = set(vars(estimator))
     if not names <= set(attributes) <= names | _FITTED:
@@ -153,6 +181,25 @@ def restored_encoding(saved: Mapping[str, Any]) -> Encoding:
     return encoding
 
 
+def weights_tree(weights: Any) -> Any:
+    """`weights` as a file holds them: a :class:`knnc.image.SoftWeights` by its name."""
+    from knnc.image.weights import SoftWeights
+
+    return {"SoftWeights": float(weights.width)} if type(weights) is SoftWeights else weights
+
+
+def restored_weights(saved: Any) -> Any:
+    """The `weights` that a file holds; a ValueError if it holds none."""
+    if not isinstance(saved, dict):
+        return saved
+    from knnc.image.weights import SoftWeights
+
+    width = saved.get("SoftWeights")
+    if set(saved) != {"SoftWeights"} or type(width) is not float or not 0 < width < np.inf:
+        raise ValueError("its weights are unknown")
+    return SoftWeights(width)
+
+
 def _check_fitted(estimator: Any, n_rows: int, n_features: int) -> None:
     """What fit has set besides the rows is of the form that predictions take for granted."""
     has = vars(estimator)
@@ -192,12 +239,4 @@ def _check_classes(has: Mapping[str, Any], y: NDArray[Any]) -> None:
 def _warn_of_versions(name: str, versions: Any) -> None:
     if not isinstance(versions, list) or len(versions) != 2:
         raise ValueError("it does not say what wrote it")
-    if versions[1] != _compat.SKLEARN_VERSION:
-        warnings.warn(
-            InconsistentVersionWarning(
-                estimator_name=name,
-                current_sklearn_version=_compat.SKLEARN_VERSION,
-                original_sklearn_version=str(versions[1]),
-            ),
-            stacklevel=4,
-        )
+    warn_of_sklearn_version(name, str(versions[1]), stacklevel=6)

@@ -1,4 +1,4 @@
-"""Fitted estimators of images as what a file holds: see :mod:`knnc.saved`."""
+"""Fitted estimators of images as what a file holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from knnc.engine.state import count_of, part_of
+from knnc.engine.fields import count_of, part_of
 from knnc.image import base
 from knnc.image.base import ImageTransformer
 from knnc.image.blur import Blur
@@ -19,10 +19,14 @@ from knnc.image.distortion import DistortionKNeighborsClassifier
 from knnc.image.hog import HOG
 from knnc.image.shift import Shift
 from knnc.image.stretch import Stretch
-from knnc.image.weights import SoftWeights
-from knnc.neighbors.saved import encoding_tree, restored_encoding
+from knnc.persistence.neighbors import (
+    encoding_tree,
+    restored_encoding,
+    restored_weights,
+    weights_tree,
+)
 
-__all__ = ["CLASSES", "restored", "restored_weights", "tree_of", "weights_tree"]
+__all__ = ["CLASSES", "restored", "tree_of"]
 
 CLASSES: dict[str, type] = {
     cls.__name__: cls
@@ -49,21 +53,6 @@ _IMPLIED: dict[type, set[str]] = {
     Stretch: {"_table"},
     DistortionKNeighborsClassifier: {"_lazy_searcher", "engine_", "features_", "n_samples_fit_"},
 }
-
-
-def weights_tree(weights: Any) -> Any:
-    """`weights` as a file holds them: a :class:`SoftWeights` by its name."""
-    return {"SoftWeights": float(weights.width)} if type(weights) is SoftWeights else weights
-
-
-def restored_weights(saved: Any) -> Any:
-    """The `weights` that a file holds; a ValueError if it holds none."""
-    if not isinstance(saved, dict):
-        return saved
-    width = saved.get("SoftWeights")
-    if set(saved) != {"SoftWeights"} or type(width) is not float or not 0 < width < np.inf:
-        raise ValueError("its weights are unknown")
-    return SoftWeights(width)
 
 
 def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
