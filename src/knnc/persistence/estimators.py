@@ -142,7 +142,7 @@ def _restored(kind: str, tree: Mapping[str, Any]) -> Any:
     for module in _modules():
         if kind in module.CLASSES:
             return module.restored(module.CLASSES[kind], tree, _of_node)
-    raise ValueError(f"it holds a {kind!r}")
+    raise ValueError(f"it holds a {kind[:40]!r}")
 
 
 def _modules() -> Iterator[Any]:
