@@ -13,6 +13,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from knnc import _compat
 from knnc._version import __version__
+from knnc.engine.encoding import Encoding
 
 if TYPE_CHECKING:  # the class that stands after the mixin
     from sklearn.base import BaseEstimator as _Estimator
@@ -21,8 +22,9 @@ else:
 
 __all__ = ["MarkedStateMixin", "warn_of_sklearn_version"]
 
-# The version of what __getstate__ returns. A reader refuses a newer one.
-_STATE_FORMAT = 1
+# The version of what __getstate__ returns. A reader refuses a newer one. Version 1 held an
+# `Encoding`; version 2 holds its state, so that a pickle names no class but the estimator's.
+_STATE_FORMAT = 2
 
 
 class MarkedStateMixin(_Estimator):
@@ -34,6 +36,8 @@ class MarkedStateMixin(_Estimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
+        if "_encoding" in state:
+            state["_encoding"] = state["_encoding"].state()
         state["_knnc_state"] = (_STATE_FORMAT, __version__, _compat.SKLEARN_VERSION)
         return state
 
@@ -50,6 +54,8 @@ class MarkedStateMixin(_Estimator):
                 "does not know. Load it with that version or a later one."
             )
         warn_of_sklearn_version(name, sklearn_version, stacklevel=3)
+        if isinstance(state.get("_encoding"), dict):
+            state["_encoding"] = Encoding.restored(state["_encoding"])
         super().__setstate__(state)
 
 

@@ -4,6 +4,9 @@ A run that ends early leaves two files beside its output: OUTPUT.partial, which 
 far in their places, and OUTPUT.progress, which says how far it came and has the heaps of the
 queries that are being searched. The next run with the same files goes on from there. A run that
 is killed may leave OUTPUT.lock too, which means nothing without its process.
+
+The files of rows and queries are mapped. Do not make one shorter while a run reads it: the process
+would end with SIGBUS. Replace it instead: write another file and rename it over the old one.
 """
 
 from __future__ import annotations

@@ -36,9 +36,11 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        If a file cannot hold the estimator: one of another class, one that scikit-learn's search
-        serves, or with a parameter that is a function. `weights` may be a
-        :class:`knnc.image.SoftWeights`, which has a name in the file.
+        If a file cannot hold the estimator: it is of another class, scikit-learn's search serves
+        it, or a parameter is a function. `weights` may be a :class:`knnc.image.SoftWeights`, which
+        has a name in the file.
+    ValueError
+        If it has more strings, or more outputs, than a file may hold: 64 MiB, or about 30,000.
     NotFittedError
         If it is not fitted.
     OSError
@@ -50,11 +52,11 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
     Notes
     -----
-    The rows are written as they are, and as they are packed or coded for this machine's CPU: about
-    twice the bytes of the rows. What :class:`knnc.image.DistortionKNeighborsClassifier` makes of
-    its images is not in the file: its first search makes it again. The format, documented in
-    :mod:`knnc.persistence.archive`, is fixed by its version number; files of this version are read by
-    all later versions of knnc.
+    The file has the rows as they are, and as they are packed or coded for the CPU of this machine:
+    about twice the bytes of the rows. It lacks what
+    :class:`knnc.image.DistortionKNeighborsClassifier` makes of its images: the first search makes
+    that again. :mod:`knnc.persistence.archive` documents the format, which has a version number.
+    All later versions of knnc read files of this version.
 
     Examples
     --------
@@ -107,9 +109,12 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None
 
     Notes
     -----
-    A file that is mapped must not be changed in place. `save` never does that: whoever has the old
-    one open keeps it. Windows replaces no file that is mapped: there `save` to its name is a
-    PermissionError until it is let go of, or was loaded with ``mmap=False``.
+    A mapped file must not be changed in place. If it is made shorter, the next search that reads
+    the missing part ends the process with SIGBUS, which is no exception. To change a file, replace
+    it: write another one and rename it over the old, as `save` does. Whoever has the old one open
+    keeps it. Use ``mmap=False`` for a file that other programs may rewrite. On
+    Windows a mapped file cannot be replaced: `save` to its name is a PermissionError until the
+    estimator that was loaded from it is gone.
     """
     kind, tree = read_archive(path, map_it=mmap, verify=not mmap if verify is None else verify)
     try:

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from knnc.engine.encoding import Encoding
 from knnc.engine.fields import count_of, part_of
 from knnc.image import base
 from knnc.image.base import ImageTransformer
@@ -19,12 +20,7 @@ from knnc.image.distortion import DistortionKNeighborsClassifier
 from knnc.image.hog import HOG
 from knnc.image.shift import Shift
 from knnc.image.stretch import Stretch
-from knnc.persistence.neighbors import (
-    encoding_tree,
-    restored_encoding,
-    restored_weights,
-    weights_tree,
-)
+from knnc.persistence.neighbors import restored_weights, weights_tree
 
 __all__ = ["CLASSES", "restored", "tree_of"]
 
@@ -74,7 +70,7 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
     tree: dict[str, Any] = {
         "params": params,
         "learnt": {name: has[name] for name in sorted(learnt)},
-        "encoding": encoding_tree(estimator._encoding),
+        "encoding": estimator._encoding.state(),
         "n_features": int(estimator.n_features_in_),
         "image_shape": list(has.get("image_shape_", ())),
         "names": has.get("feature_names_in_"),
@@ -119,7 +115,7 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
         if names.shape != (estimator.n_features_in_,):
             raise ValueError("its feature names are not one for each feature")
         estimator.feature_names_in_ = names
-    estimator._encoding = restored_encoding(part_of(tree, "encoding"))
+    estimator._encoding = Encoding.restored(part_of(tree, "encoding"))
     if cls is LocalDiscriminant:
         _check_map(estimator)
         return estimator

@@ -14,7 +14,7 @@ from knnc import _compat
 from knnc._pickling import warn_of_sklearn_version
 from knnc._version import __version__
 from knnc.engine.encoding import Encoding
-from knnc.engine.fields import count_of, part_of
+from knnc.engine.fields import part_of
 from knnc.engine.index import Index
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import metrics
@@ -27,9 +27,7 @@ from knnc.neighbors.unsupervised import NearestNeighbors
 
 __all__ = [
     "CLASSES",
-    "encoding_tree",
     "restored",
-    "restored_encoding",
     "restored_weights",
     "tree_of",
     "weights_tree",
@@ -103,7 +101,7 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
     return {
         "versions": [__version__, _compat.SKLEARN_VERSION],
         "attributes": attributes,
-        "encoding": encoding_tree(estimator._encoding),
+        "encoding": estimator._encoding.state(),
         "index": index.state(),
     }
 
@@ -142,43 +140,11 @@ def restored(
     estimator._tree = None
     estimator._fit_method = "brute"
     estimator.n_samples_fit_, estimator.n_features_in_ = rows.shape
-    estimator._encoding = restored_encoding(part_of(tree, "encoding"))
+    estimator._encoding = Encoding.restored(part_of(tree, "encoding"))
     estimator.engine_ = "integer"
     estimator._attach_index(index)
     _warn_of_versions(cls.__name__, tree.get("versions"))
     return estimator
-
-
-def encoding_tree(encoding: Encoding) -> dict[str, Any]:
-    """What a file holds of an encoding."""
-    return {
-        "dtype": encoding.dtype.str,
-        "offset": encoding.offset,
-        "divisor": encoding.divisor,
-        "multiplied": encoding.multiplied,
-    }
-
-
-def restored_encoding(saved: Mapping[str, Any]) -> Encoding:
-    """The encoding that a file holds; a TypeError or ValueError if it holds none."""
-    text = saved.get("dtype")
-    if not isinstance(text, str) or len(text) > 4:
-        raise ValueError("its encoding has no dtype")
-    dtype = np.dtype(text)
-    encoding = Encoding(
-        dtype,
-        count_of(saved, "offset", 0, 128),
-        count_of(saved, "divisor", 1, 255),
-        saved.get("multiplied") is True,
-    )
-    if encoding.divisor == 255:
-        is_known = encoding.offset == 0 and dtype in (np.float32, np.float64)
-    else:
-        is_known = encoding.divisor == 1 and not encoding.multiplied and dtype.kind in "biuf"
-        is_known = is_known and encoding.offset == (128 if dtype == np.int8 else 0)
-    if not is_known:
-        raise ValueError("its encoding is unknown")
-    return encoding
 
 
 def weights_tree(weights: Any) -> Any:
