@@ -11,6 +11,12 @@ import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:  # importlib.abc imports tempfile, zipfile and more, and nothing of it is needed
+    Loader = object
 
 __all__ = ["MOVED", "MovedModules"]
 
@@ -23,7 +29,7 @@ MOVED = {
 }
 
 
-class MovedModules:
+class MovedModules(Loader):
     """Finder and loader for `sys.meta_path`: both names become one module."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
