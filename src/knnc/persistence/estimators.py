@@ -165,5 +165,5 @@ def _node(estimator: Any) -> dict[str, Any]:
 def _of_node(node: Any) -> Any:
     """The estimator that a part of a tree describes."""
     if not isinstance(node, dict) or not isinstance(node.get("kind"), str):
-        raise ValueError("a part of it is no estimator")
+        raise ValueError("a part of it is not an estimator")
     return _restored(node["kind"], part_of(node, "tree"))

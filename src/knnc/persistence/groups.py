@@ -72,7 +72,7 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
         raise ValueError("it does not name its estimators")
     names = [name for name, _ in entries]
     if not all(type(name) is str for name in names) or len(set(names)) != len(names):
-        raise ValueError("it does not name its estimators, each otherwise")
+        raise ValueError("it does not name its estimators, each by a name of its own")
     parts = [of_node(node) for _, node in entries]
     if cls is VotingClassifier:
         return _restored_vote(names, parts, tree)

@@ -37,7 +37,7 @@ CLASSES: dict[str, type] = {
     )
 }
 _SHAPED = {"_encoding", "feature_names_in_", "image_shape_", "n_features_in_"}
-# What fit learns, and a file holds as it is; then what follows from it.
+# What fit learns and a file holds, by class; then what is computed from it when a file is opened.
 _LEARNT: dict[type, set[str]] = {
     Stretch: {"brightest_"},
     LocalDiscriminant: {"components_", "offset_", "_unit"},
@@ -80,7 +80,7 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
     if cls is DistortionKNeighborsClassifier:
         if _as_fitted(estimator) != (estimator._terms, estimator._moves, estimator._mirrored):
             raise TypeError("Its parameters were changed after its fit: fit it again to save it.")
-        del params["features"]  # those that are fitted, not fitted
+        del params["features"]  # the file has features_, which are these fitted
         tree["features"] = None if estimator.features_ is None else node(estimator.features_)
     return tree
 
@@ -111,7 +111,7 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
     names = tree.get("names")
     if names is not None:
         if not isinstance(names, np.ndarray) or names.dtype != object:
-            raise ValueError("its feature names are no strings")
+            raise ValueError("its feature names are not strings")
         if names.shape != (estimator.n_features_in_,):
             raise ValueError("its feature names are not one for each feature")
         estimator.feature_names_in_ = names
@@ -140,7 +140,7 @@ def _check_map(estimator: Any) -> None:
     components, offset, unit = estimator.components_, estimator.offset_, estimator._unit
     for array in (components, offset):
         if not isinstance(array, np.ndarray) or array.dtype != np.float64:
-            raise ValueError("its map is no array of numbers")
+            raise ValueError("its map is not an array of float64")
         if not np.isfinite(array).all():
             raise ValueError("its map is not finite")
     if components.ndim != 2 or len(components) != estimator.n_features_in_:
@@ -154,7 +154,7 @@ def _check_map(estimator: Any) -> None:
 def _restore_classifier(estimator: Any) -> None:
     rows, codes, classes = estimator._rows, estimator._codes, estimator.classes_
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2:
-        raise ValueError("its images are no bytes")
+        raise ValueError("its images are not uint8")
     if rows.shape[1] != estimator.n_features_in_ or not len(rows):
         raise ValueError("its images are not of its features")
     if (
@@ -164,7 +164,7 @@ def _restore_classifier(estimator: Any) -> None:
     ):
         raise ValueError("its labels are not one for each image")
     if not isinstance(classes, np.ndarray) or classes.ndim != 1:
-        raise ValueError("its classes are no array")
+        raise ValueError("its classes are not an array")
     if codes.min() < 0 or codes.max() >= len(classes):
         raise ValueError("a label is of no class")
     estimator._codes = codes.astype(np.intp, copy=False)

@@ -45,7 +45,7 @@ CLASSES: dict[str, type[IntegerFitMixin]] = {
         RadiusNeighborsTransformer,
     )
 }
-# What fit sets beside the rows; of these, what is an array of one entry a row.
+# What fit sets besides the parameters and the rows.
 _FITTED = {
     "_n_features_out",
     "_y",
@@ -56,7 +56,7 @@ _FITTED = {
     "outlier_label_",
     "outputs_2d_",
 }
-# What follows from the rows and from engine_ "integer".
+# What is restored from the rest of the tree, and from engine_ being "integer".
 _IMPLIED = {
     "_encoding",
     "_fit_X",
@@ -167,7 +167,7 @@ def restored_weights(saved: Any) -> Any:
 
 
 def _check_fitted(estimator: Any, n_rows: int, n_features: int) -> None:
-    """What fit has set besides the rows is of the form that predictions take for granted."""
+    """Refuse what `predict` could not use: it checks nothing that fit has set."""
     has = vars(estimator)
     names = has.get("feature_names_in_")
     if "feature_names_in_" in has and not (
@@ -184,7 +184,7 @@ def _check_fitted(estimator: Any, n_rows: int, n_features: int) -> None:
     if "classes_" in has or "outputs_2d_" in has:
         _check_classes(has, y)
     elif y.dtype.kind not in "biuf":
-        raise ValueError("its targets are no numbers")
+        raise ValueError("its targets are not numbers")
 
 
 def _check_classes(has: Mapping[str, Any], y: NDArray[Any]) -> None:
@@ -192,12 +192,12 @@ def _check_classes(has: Mapping[str, Any], y: NDArray[Any]) -> None:
     outputs = classes if several is True else [classes]
     codes = y if several is True else y[:, np.newaxis]
     if type(several) is not bool or not isinstance(outputs, list) or y.dtype.kind != "i":
-        raise ValueError("its labels are no codes of classes")
+        raise ValueError("its labels are not indices of classes")
     if codes.ndim != 2 or codes.shape[1] != len(outputs):
         raise ValueError("its labels are of another number of outputs than its classes")
     for names, column in zip(outputs, codes.T, strict=True):
         if not isinstance(names, np.ndarray) or names.ndim != 1:
-            raise ValueError("its classes are no array")
+            raise ValueError("its classes are not an array")
         if column.min() < 0 or column.max() >= len(names):
             raise ValueError("a label is of no class")
 
