@@ -16,7 +16,10 @@ The map of the house; imports point down only::
       cli/  plot/  dask                         programs, pictures, clusters
         |     |
         v     v
-      recipes   inspection/   ocr/   saved      ways to read, reports, pages, files
+      recipes   inspection/   ocr/              ways to read, reports, pages
+                |
+                v
+      persistence/                              files of fitted estimators, without code
                 |
                 v
       neighbors/              image/  datasets/ what people import
@@ -24,7 +27,7 @@ The map of the house; imports point down only::
           |                     |
         classification, regression,
         unsupervised, radius,
-        graph, lof; saved
+        graph, lof
                 |                     |
               votes, metrics, fallback
                 |                     |
@@ -34,7 +37,7 @@ The map of the house; imports point down only::
       engine/                                   arrays in, (distance, index) out
         index     narrow   threads   progress   runtime   memory
           |    rows made ready once, `search(queries, k)`
-          |--> archive, state                   an index in a file, mapped when it is opened
+          |--> fields                           checks of what an index is restored from
           |--> stream                           rows that do not fit: packed in each search, a
           |                                     chunk at a time
           |--> prune.pyx, coded.pyx, codes.pyx  most rows ruled out by short codes
@@ -59,9 +62,11 @@ heap. No distance matrix is ever written. Rows that no bytes stand for go from `
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from knnc._moved import MovedModules
 from knnc._version import __version__
 
 if TYPE_CHECKING:
@@ -83,7 +88,7 @@ if TYPE_CHECKING:
         kneighbors_graph,
         radius_neighbors_graph,
     )
-    from knnc.saved import load, save
+    from knnc.persistence.estimators import load, save
 
 __all__ = [
     "KNeighborsClassifier",
@@ -129,13 +134,15 @@ _HOMES = {
     "config_context": "knnc.engine.system.memory",
     "get_config": "knnc.engine.system.memory",
     "kneighbors_graph": "knnc.neighbors",
-    "load": "knnc.saved",
+    "load": "knnc.persistence.estimators",
     "progress": "knnc.engine.system.progress",
     "radius_neighbors_graph": "knnc.neighbors",
-    "save": "knnc.saved",
+    "save": "knnc.persistence.estimators",
     "set_config": "knnc.engine.system.memory",
     "show_runtime": "knnc.engine.runtime",
 }
+
+sys.meta_path.append(MovedModules())
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,9 @@ A run that ends early leaves two files beside its output: OUTPUT.partial, which 
 far in their places, and OUTPUT.progress, which says how far it came and has the heaps of the
 queries that are being searched. The next run with the same files goes on from there. A run that
 is killed may leave OUTPUT.lock too, which means nothing without its process.
+
+The files of rows and queries are mapped. Do not make one shorter while a run reads it: the process
+would end with SIGBUS. Replace it instead: write another file and rename it over the old one.
 """
 
 from __future__ import annotations
@@ -25,13 +28,13 @@ from numpy.typing import NDArray
 from knnc.cli._alone import alone_with
 from knnc.cli._console import on_terminal, progress_bar
 from knnc.datasets._vectors import NeighborsFile, read_vectors
-from knnc.engine.archive import read_archive, sync_folder, write_archive
+from knnc.engine.fields import array_of, count_of
 from knnc.engine.index import Index
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.streamed import StreamedRows
-from knnc.engine.state import array_of, count_of
 from knnc.engine.system.progress import current, progress, shifted
 from knnc.engine.system.threads import effective_n_threads
+from knnc.persistence.archive import read_archive, sync_folder, write_archive
 
 # Seconds between two times that the heaps are saved, and the most of the time that this may take.
 CHECKPOINT_SECONDS = 30.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from knnc.cli._console import messages, print_json, progress_bar, status
+from knnc.cli._console import messages, print_json, progress_bar, say_error, status
 from knnc.cli._evaluate import check_name
 
 # What is read with when nothing is said: the better recipe of those there are.
@@ -70,26 +70,29 @@ def run(
 def _recognizer(
     recipe: str, train: str | None, data_home: Path | None, *, transposed: bool, use_cache: bool
 ) -> Any:
-    """The recipe, fitted: now, or earlier and kept."""
-    from knnc.cli._kept import Kept
+    """The fitted recipe: from the cache, or fitted now."""
+    from knnc.persistence.cache import CacheFile
     from knnc.recipes import make_recipe
 
-    def kept(name: str) -> Kept:
-        return Kept(recipe, name, data_home, transposed=transposed)
+    def cached(name: str) -> CacheFile:
+        return CacheFile(recipe, name, data_home, transposed=transposed)
 
     if train is not None:
         check_name(train, hint="--train")
     wanted = train or "mnist"
-    if use_cache and (estimator := kept(wanted).load()) is not None:
+    if use_cache and (estimator := cached(wanted).load()) is not None:
         return estimator
     name, rows, labels = _training(train, data_home, transposed=transposed)
-    if use_cache and name != wanted and (estimator := kept(name).load()) is not None:
+    if use_cache and name != wanted and (estimator := cached(name).load()) is not None:
         return estimator
     estimator = make_recipe(recipe)
     with status("Learning"):
         estimator.fit(rows, labels)
     if use_cache:
-        kept(name).store(estimator)  # its files may have come just now
+        try:
+            cached(name).store(estimator)  # its name is of now: the fit may have downloaded files
+        except OSError as error:
+            say_error(f"the fitted recipe cannot be kept: {error}; --no-cache does not try")
     return estimator
 
 

@@ -15,7 +15,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import knnc.neighbors
-from knnc._state import unchanged_after_error
+from knnc._rollback import unchanged_after_error
 from knnc.dask._chunks import Chunk, labels_of, make_chunk, rows_of, search_chunk, seen
 from knnc.dask._found import (
     distances,

@@ -56,6 +56,11 @@ def read_vectors(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         If the name ends otherwise, the file is not of its format, or it is empty.
     OSError
         If it cannot be read.
+
+    Notes
+    -----
+    Do not make the file shorter while the vectors are in use: the process would end with SIGBUS.
+    Replace it instead, as :func:`knnc.load` says.
     """
     suffix = Path(_CROP.sub("", Path(path).name)).suffix
     if suffix not in _VECTOR_SUFFIXES:

@@ -8,8 +8,7 @@
     scan/      brute force, within a radius, by codes, streamed
     codes/     short codes of rows: how they are learnt, made and kept
     system/    threads, BLAS, memory, memory maps, progress
-    archive    files of numbers, strings and arrays, opened in milliseconds
-    state      checks of what such a file says
+    fields     checks of the values that a saved index consists of
     runtime    what runs here: versions, CPU features, kernels, OpenMP
     kernels/   (C) the leaf loops, one file per metric and instruction set
 """

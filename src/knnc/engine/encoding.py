@@ -18,10 +18,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from knnc.engine.fields import State, count_of
 
 __all__ = ["Encoding", "decode", "encode_fit", "encode_rows", "widened"]
 
@@ -59,6 +61,43 @@ class Encoding:
     def is_plain(self) -> bool:
         """Whether a byte stands for itself."""
         return self.offset == 0 and self.divisor == 1
+
+    def state(self) -> dict[str, Any]:
+        """The numbers and strings that it can be restored from."""
+        return {
+            "dtype": self.dtype.str,
+            "offset": self.offset,
+            "divisor": self.divisor,
+            "multiplied": self.multiplied,
+        }
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        """The encoding of a state.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `encode_fit` chooses no such encoding.
+        """
+        text = state.get("dtype")
+        if not isinstance(text, str) or len(text) > 4:
+            raise ValueError("its encoding has no dtype")
+        encoding = cls(
+            np.dtype(text),
+            count_of(state, "offset", 0, 128),
+            count_of(state, "divisor", 1, _PIXELS),
+            state.get("multiplied") is True,
+        )
+        dtype = encoding.dtype
+        if encoding.divisor == _PIXELS:
+            is_known = encoding.offset == 0 and dtype in (np.float32, np.float64)
+        else:
+            is_known = encoding.divisor == 1 and not encoding.multiplied and dtype.kind in "biuf"
+            is_known = is_known and encoding.offset == (128 if dtype == np.int8 else 0)
+        if not is_known:
+            raise ValueError("its encoding is unknown")
+        return encoding
 
 
 def encode_fit(X: NDArray[Any]) -> tuple[Bytes, Encoding] | None:

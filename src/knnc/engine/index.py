@@ -22,12 +22,12 @@ from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wis
 from knnc.engine.codes import learning
 from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.codes.rows import CodedRows
+from knnc.engine.fields import State, part_of
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows, nbytes_for
 from knnc.engine.scan import brute as search
 from knnc.engine.scan import radius
 from knnc.engine.scan.coded import search as search_pruned
 from knnc.engine.scan.streamed import StreamedRows
-from knnc.engine.state import State, part_of
 from knnc.engine.system.blas import one_blas_thread
 from knnc.engine.system.memory import checked_max_memory, limit_for
 from knnc.engine.system.progress import current

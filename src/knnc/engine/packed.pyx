@@ -31,7 +31,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from knnc.engine.state import array_of, count_of
+from knnc.engine.fields import array_of, count_of
 
 # Features that one accumulator of 32 bits holds.
 BLOCK_FEATURES = KNNC_BLOCK_FEATURES

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from knnc._state import MarkedStateMixin, unchanged_after_error
+from knnc._pickling import MarkedStateMixin
+from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding, encode_fit, encode_rows
 
 __all__ = [

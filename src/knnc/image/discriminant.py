@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from knnc._state import MarkedStateMixin, unchanged_after_error
+from knnc._pickling import MarkedStateMixin
+from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding
 from knnc.engine.index import Index
 from knnc.engine.system.blas import one_blas_thread

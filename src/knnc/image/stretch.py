@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc._state import unchanged_after_error
+from knnc._rollback import unchanged_after_error
 from knnc.image.base import Images, ImageTransformer
 
 __all__ = ["Stretch"]

@@ -22,7 +22,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from knnc import _compat
-from knnc._state import MarkedStateMixin, unchanged_after_error
+from knnc._pickling import MarkedStateMixin
+from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding, decode, encode_fit, encode_rows
 from knnc.engine.index import Index
 from knnc.engine.scan.streamed import is_to_stream, rows_in_place

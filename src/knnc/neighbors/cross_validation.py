@@ -25,7 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
-from knnc._state import MarkedStateMixin
+from knnc._pickling import MarkedStateMixin
 from knnc.engine.system.progress import current, progress
 
 __all__ = ["NeighborsCV", "only_if_refitted"]

@@ -7,7 +7,7 @@ from typing import Any, Self
 import sklearn.neighbors
 
 from knnc import _compat
-from knnc._state import unchanged_after_error
+from knnc._rollback import unchanged_after_error
 from knnc.neighbors.base import IntegerNeighborsMixin
 
 __all__ = ["LocalOutlierFactor"]

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from knnc import _compat
-from knnc._state import unchanged_after_error
+from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import decode, encode_rows, widened
 from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerNeighborsMixin

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
-from knnc._state import unchanged_after_error
+from knnc._rollback import unchanged_after_error
 from knnc.neighbors import fallback
 from knnc.neighbors.radius_search import IntegerRadiusMixin
 

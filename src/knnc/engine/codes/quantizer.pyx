@@ -60,7 +60,7 @@ import numpy as np
 
 from knnc.engine.codes import learning
 from knnc.engine.packed import PackedRows as _PackedRows
-from knnc.engine.state import array_of, count_of, number_of, part_of
+from knnc.engine.fields import array_of, count_of, number_of, part_of
 
 cdef double MARGIN = 1 + 1e-12
 # The part of the sample's range that a code covers: what lies outside counts as at its end. Between

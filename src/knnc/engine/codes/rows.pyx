@@ -27,7 +27,7 @@ from knnc.engine.codes import clusters
 from knnc.engine.codes.kinds import restored_quantizer
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.packed import own_pages
-from knnc.engine.state import array_of, part_of
+from knnc.engine.fields import array_of, part_of
 
 SLAB_ROWS = 1 << 12
 # The size of a cluster, in means, past which its rows seed no query: where many rows are alike they

@@ -57,6 +57,9 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
     What stays where it is are uint8 and bool rows, in any memory layout; int8 and other numbers are
     narrowed into memory at fit.
 
+    Do not make the file of a memory map shorter while an estimator uses it: the next search would
+    end the process with SIGBUS. Replace the file instead, as :func:`knnc.load` says.
+
     ``algorithm="pruned"`` keeps the codes in memory whatever they take, and reads of the rows
     only those that the codes leave; "auto" does so where the codes are within the limit and pay.
 

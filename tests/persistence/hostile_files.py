@@ -1,4 +1,4 @@
-"""Files made up to mislead: ``python -m tests.neighbors.hostile_files FUNCTION FOLDER SEED N``.
+"""Files made up to mislead: ``python -m tests.persistence.hostile_files FUNCTION FOLDER SEED N``.
 
 In a process of its own, which a search that reads what is not its own would end.
 """
@@ -60,9 +60,8 @@ def _files(folder: Path) -> list[bytes]:
     return files
 
 
-def _sealed(arrays: bytes, contents: Any) -> bytes:
-    """A file whose checksums are right."""
-    text = json.dumps(contents).encode()
+def sealed(arrays: bytes, text: bytes) -> bytes:
+    """A file whose checksums are right; the first 64 bytes of `arrays` are replaced."""
     size = len(arrays) + len(text)
     start = struct.pack(
         "<8sIIQQI", b"\x89KNNC\r\n\x1a", 1, len(text), size, len(arrays), zlib.crc32(text)
@@ -111,7 +110,7 @@ def _mutated(data: bytes, rng: np.random.Generator) -> bytes:
             container, key = places[rng.integers(len(places))]
             odd = ODD_NUMBERS if rng.random() < 0.6 else ODD_VALUES
             container[key] = odd[rng.integers(len(odd))]
-    return _sealed(bytes(arrays), contents)
+    return sealed(bytes(arrays), json.dumps(contents).encode())
 
 
 def _damaged(data: bytes, rng: np.random.Generator) -> bytes:

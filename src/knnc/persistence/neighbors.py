@@ -1,22 +1,21 @@
-"""Fitted estimators of this package as what a file holds: see :mod:`knnc.saved`."""
+"""Fitted estimators of rows as what a file holds."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
+from knnc._pickling import warn_of_sklearn_version
 from knnc._version import __version__
 from knnc.engine.encoding import Encoding
+from knnc.engine.fields import part_of
 from knnc.engine.index import Index
-from knnc.engine.state import count_of, part_of
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import metrics
 from knnc.neighbors.base import IntegerFitMixin
@@ -26,7 +25,13 @@ from knnc.neighbors.radius import RadiusNeighborsClassifier, RadiusNeighborsRegr
 from knnc.neighbors.regression import KNeighborsRegressor
 from knnc.neighbors.unsupervised import NearestNeighbors
 
-__all__ = ["CLASSES", "encoding_tree", "restored", "restored_encoding", "tree_of"]
+__all__ = [
+    "CLASSES",
+    "restored",
+    "restored_weights",
+    "tree_of",
+    "weights_tree",
+]
 
 CLASSES: dict[str, type[IntegerFitMixin]] = {
     cls.__name__: cls
@@ -40,7 +45,7 @@ CLASSES: dict[str, type[IntegerFitMixin]] = {
         RadiusNeighborsTransformer,
     )
 }
-# What fit sets beside the rows; of these, what is an array of one entry a row.
+# What fit sets besides the parameters and the rows.
 _FITTED = {
     "_n_features_out",
     "_y",
@@ -51,7 +56,7 @@ _FITTED = {
     "outlier_label_",
     "outputs_2d_",
 }
-# What follows from the rows and from engine_ "integer".
+# What is restored from the rest of the tree, and from engine_ being "integer".
 _IMPLIED = {
     "_encoding",
     "_fit_X",
@@ -64,8 +69,14 @@ _IMPLIED = {
 }
 
 
-def tree_of(estimator: Any) -> dict[str, Any]:
+def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     """What a file holds of a fitted estimator of one of `CLASSES`.
+
+    Parameters
+    ----------
+    estimator : estimator
+    node : callable
+        Not called: there is no estimator inside of these.
 
     Raises
     ------
@@ -84,18 +95,33 @@ def tree_of(estimator: Any) -> dict[str, Any]:
     unknown = set(attributes) - _FITTED - set(vars(type(estimator)()))
     if unknown:
         raise TypeError(f"knnc.save does not know the attributes {sorted(unknown)}.")
+    if callable(attributes.get("weights")):
+        attributes["weights"] = weights_tree(attributes["weights"])
     index = estimator._lazy_index.get(effective_n_threads(estimator.n_jobs))
     return {
         "versions": [__version__, _compat.SKLEARN_VERSION],
         "attributes": attributes,
-        "encoding": encoding_tree(estimator._encoding),
+        "encoding": estimator._encoding.state(),
         "index": index.state(),
     }
 
 
-def restored(cls: type[IntegerFitMixin], tree: Mapping[str, Any]) -> IntegerFitMixin:
-    """The estimator that a file holds; a TypeError or ValueError if it holds none."""
-    attributes = part_of(tree, "attributes")
+def restored(
+    cls: type[IntegerFitMixin], tree: Mapping[str, Any], of_node: Callable[[Any], Any]
+) -> IntegerFitMixin:
+    """The estimator that a file holds; a TypeError or ValueError if it holds none.
+
+    Parameters
+    ----------
+    cls : type
+        Of `CLASSES`.
+    tree : dict
+    of_node : callable
+        Not called: there is no estimator inside of these.
+    """
+    attributes = dict(part_of(tree, "attributes"))
+    if isinstance(attributes.get("weights"), dict):
+        attributes["weights"] = restored_weights(attributes["weights"])
     estimator = cls()
     names = set(vars(estimator))
     if not names <= set(attributes) <= names | _FITTED:
@@ -114,47 +140,34 @@ def restored(cls: type[IntegerFitMixin], tree: Mapping[str, Any]) -> IntegerFitM
     estimator._tree = None
     estimator._fit_method = "brute"
     estimator.n_samples_fit_, estimator.n_features_in_ = rows.shape
-    estimator._encoding = restored_encoding(part_of(tree, "encoding"))
+    estimator._encoding = Encoding.restored(part_of(tree, "encoding"))
     estimator.engine_ = "integer"
     estimator._attach_index(index)
     _warn_of_versions(cls.__name__, tree.get("versions"))
     return estimator
 
 
-def encoding_tree(encoding: Encoding) -> dict[str, Any]:
-    """What a file holds of an encoding."""
-    return {
-        "dtype": encoding.dtype.str,
-        "offset": encoding.offset,
-        "divisor": encoding.divisor,
-        "multiplied": encoding.multiplied,
-    }
+def weights_tree(weights: Any) -> Any:
+    """`weights` as a file holds them: a :class:`knnc.image.SoftWeights` by its name."""
+    from knnc.image.weights import SoftWeights
+
+    return {"SoftWeights": float(weights.width)} if type(weights) is SoftWeights else weights
 
 
-def restored_encoding(saved: Mapping[str, Any]) -> Encoding:
-    """The encoding that a file holds; a TypeError or ValueError if it holds none."""
-    text = saved.get("dtype")
-    if not isinstance(text, str) or len(text) > 4:
-        raise ValueError("its encoding has no dtype")
-    dtype = np.dtype(text)
-    encoding = Encoding(
-        dtype,
-        count_of(saved, "offset", 0, 128),
-        count_of(saved, "divisor", 1, 255),
-        saved.get("multiplied") is True,
-    )
-    if encoding.divisor == 255:
-        is_known = encoding.offset == 0 and dtype in (np.float32, np.float64)
-    else:
-        is_known = encoding.divisor == 1 and not encoding.multiplied and dtype.kind in "biuf"
-        is_known = is_known and encoding.offset == (128 if dtype == np.int8 else 0)
-    if not is_known:
-        raise ValueError("its encoding is unknown")
-    return encoding
+def restored_weights(saved: Any) -> Any:
+    """The `weights` that a file holds; a ValueError if it holds none."""
+    if not isinstance(saved, dict):
+        return saved
+    from knnc.image.weights import SoftWeights
+
+    width = saved.get("SoftWeights")
+    if set(saved) != {"SoftWeights"} or type(width) is not float or not 0 < width < np.inf:
+        raise ValueError("its weights are unknown")
+    return SoftWeights(width)
 
 
 def _check_fitted(estimator: Any, n_rows: int, n_features: int) -> None:
-    """What fit has set besides the rows is of the form that predictions take for granted."""
+    """Refuse what `predict` could not use: it checks nothing that fit has set."""
     has = vars(estimator)
     names = has.get("feature_names_in_")
     if "feature_names_in_" in has and not (
@@ -171,7 +184,7 @@ def _check_fitted(estimator: Any, n_rows: int, n_features: int) -> None:
     if "classes_" in has or "outputs_2d_" in has:
         _check_classes(has, y)
     elif y.dtype.kind not in "biuf":
-        raise ValueError("its targets are no numbers")
+        raise ValueError("its targets are not numbers")
 
 
 def _check_classes(has: Mapping[str, Any], y: NDArray[Any]) -> None:
@@ -179,12 +192,12 @@ def _check_classes(has: Mapping[str, Any], y: NDArray[Any]) -> None:
     outputs = classes if several is True else [classes]
     codes = y if several is True else y[:, np.newaxis]
     if type(several) is not bool or not isinstance(outputs, list) or y.dtype.kind != "i":
-        raise ValueError("its labels are no codes of classes")
+        raise ValueError("its labels are not indices of classes")
     if codes.ndim != 2 or codes.shape[1] != len(outputs):
         raise ValueError("its labels are of another number of outputs than its classes")
     for names, column in zip(outputs, codes.T, strict=True):
         if not isinstance(names, np.ndarray) or names.ndim != 1:
-            raise ValueError("its classes are no array")
+            raise ValueError("its classes are not an array")
         if column.min() < 0 or column.max() >= len(names):
             raise ValueError("a label is of no class")
 
@@ -192,12 +205,4 @@ def _check_classes(has: Mapping[str, Any], y: NDArray[Any]) -> None:
 def _warn_of_versions(name: str, versions: Any) -> None:
     if not isinstance(versions, list) or len(versions) != 2:
         raise ValueError("it does not say what wrote it")
-    if versions[1] != _compat.SKLEARN_VERSION:
-        warnings.warn(
-            InconsistentVersionWarning(
-                estimator_name=name,
-                current_sklearn_version=_compat.SKLEARN_VERSION,
-                original_sklearn_version=str(versions[1]),
-            ),
-            stacklevel=4,
-        )
+    warn_of_sklearn_version(name, str(versions[1]), stacklevel=6)

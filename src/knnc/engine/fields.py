@@ -1,8 +1,8 @@
-"""What parts of an index say of themselves when saved, and the checks of what a file says of them.
+"""Checks of the fields of a state: the values that a part of an index is restored from.
 
-A state is a dict of numbers, strings, arrays and such dicts. Nothing that is read from one may lead
-a search astray in memory, whoever wrote it: each array has the shape that its use supposes, and
-each number that counts something is in its range.
+A state is a dict of numbers, strings, arrays and such dicts. A file may hold any values. A search
+reads memory by them, so each array must have the shape that the search assumes, and each count
+must be in its range.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def array_of(
     Raises
     ------
     ValueError
-        If it is none, or not of this dtype and shape, or its values are not in their range.
+        If there is no such array, or its dtype, shape or values are others.
     """
     array = state.get(name)
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
@@ -47,7 +47,7 @@ def count_of(state: State, name: str, first: int, last: int) -> int:
     Raises
     ------
     ValueError
-        If it is none or not in that range.
+        If there is no such integer, or it is out of range.
     """
     value = state.get(name)
     if type(value) is not int or not first <= value <= last:
@@ -61,7 +61,7 @@ def number_of(state: State, name: str, positive: bool = False) -> float:
     Raises
     ------
     ValueError
-        If it is none, not finite, or not positive though it should be.
+        If there is no such float, it is not finite, or `positive` is asked for and it is not.
     """
     value = state.get(name)
     if type(value) is not float or not np.isfinite(value) or (positive and value <= 0):
@@ -75,7 +75,7 @@ def part_of(state: State, name: str) -> State:
     Raises
     ------
     ValueError
-        If it is none.
+        If there is none of this name.
     """
     part = state.get(name)
     if not isinstance(part, Mapping):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import subprocess
@@ -18,11 +17,11 @@ from numpy.typing import NDArray
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import knnc
-from knnc.engine import archive, dispatch
+from knnc.engine import dispatch
 from knnc.engine import index as index_module
 from knnc.engine.index import Index
 from knnc.engine.system.pages import mapping_of
-from knnc.neighbors import saved
+from knnc.persistence import archive, neighbors
 from tests.engine.support import child_environment, run_child
 from tests.neighbors.support import any_bytes
 
@@ -238,7 +237,7 @@ def test_a_killed_save_leaves_the_old_file(tmp_path: Path) -> None:
     knnc.save(old, tmp_path / "file")
     code = """
 import os, sys, numpy as np, knnc
-from knnc.engine import archive
+from knnc.persistence import archive
 replace = os.fsync
 archive.os.fsync = lambda fd: os.kill(os.getpid(), 9)
 knnc.save(knnc.NearestNeighbors().fit(np.zeros((99, 99), np.uint8)), sys.argv[1])
@@ -340,7 +339,7 @@ def test_a_changed_row_is_found_when_all_is_verified(good: Path) -> None:
 
 
 def test_a_file_of_another_scikit_learn(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saved._compat, "SKLEARN_VERSION", "99.0")
+    monkeypatch.setattr(neighbors._compat, "SKLEARN_VERSION", "99.0")
     with pytest.warns(InconsistentVersionWarning):
         knnc.load(good)
 
@@ -360,90 +359,7 @@ def test_hostile_files(tmp_path: Path) -> None:
 
 
 def _hostile(function: str, folder: Path, seed: int, n: int) -> dict[str, Any]:
-    return run_child(function, folder, seed, n, module="hostile_files", package="tests.neighbors")
-
-
-# --- the format itself ---
-
-
-def test_values_come_back_as_they_were(tmp_path: Path) -> None:
-    tree = {
-        "none": None,
-        "yes": True,
-        "whole": -(2**70),
-        "floats": [0.1, float("inf"), float("nan"), -0.0, 5e-324],
-        "text": "ä\0\U0001f600",
-        "nested": {"a": ({"b": [()]},)},
-        "empty": np.empty((0, 3), np.int16),
-        "bits": np.array([True, False]),
-        "strings": np.array(["ab", "ü"]),
-        "objects": np.array(["ab", "ü"], dtype=object),
-        "big-endian": np.arange(5, dtype=">i4"),
-        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-    }
-    archive.write_archive(tmp_path / "file", "test", tree)
-    for mapped in (True, False):
-        kind, back = archive.read_archive(tmp_path / "file", map_it=mapped, verify=True)
-        assert kind == "test"
-        assert list(back) == list(tree)
-        for name, value in tree.items():
-            if isinstance(value, np.ndarray):
-                np.testing.assert_array_equal(back[name], value, strict=name != "big-endian")
-                assert back[name].flags.aligned
-            else:
-                assert repr(back[name]) == repr(value)
-
-
-@pytest.mark.parametrize(
-    "value", [1j, {1: 2}, b"bytes", object(), np.array([1, None]), np.zeros(3, "M8[s]"), {1, 2}]
-)
-def test_values_that_are_none_of_a_file(value: Any, tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"test|inner"):
-        archive.write_archive(tmp_path / "file", "test", {"inner": [value]})
-    assert not os.listdir(tmp_path)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
-@pytest.mark.parametrize("mode", [0o600, 0o666, 0o640, 0o444])
-def test_a_file_keeps_the_mode_of_the_one_it_replaces(
-    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, seen, changed = tmp_path / "file", [], []
-    write, chmod = archive._write, os.chmod
-
-    def looked_at(file: Any, *rest: Any) -> None:
-        seen.append(os.fstat(file.fileno()).st_mode & 0o777)
-        write(file, *rest)
-
-    monkeypatch.setattr(archive, "_write", looked_at)
-    before = os.umask(0o027)
-    try:
-        archive.write_archive(path, "test", {})
-        path.chmod(mode)
-        monkeypatch.setattr(os, "chmod", lambda *args: (changed.append(args), chmod(*args)))
-        archive.write_archive(path, "test", {"a": 1})
-    finally:
-        os.umask(before)
-    assert seen == [0o640, mode]
-    # It is never more than that: what it lacks after the umask is added.
-    assert len(changed) == bool(mode & 0o027)
-    assert path.stat().st_mode & 0o777 == mode
-    assert archive.read_archive(path, map_it=False, verify=True)[1] == {"a": 1}
-
-
-def test_a_full_disk_is_an_error_of_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    path = tmp_path / "file"
-    archive.write_archive(path, "test", {"a": 1})
-    monkeypatch.setattr(archive, "_write", full)
-    with pytest.raises(OSError, match=r"No space left on device: .*file'"):
-        archive.write_archive(path, "test", {"a": 2})
-    assert os.listdir(tmp_path) == ["file"]
-    assert archive.read_archive(path, map_it=False, verify=True)[1] == {"a": 1}
+    return run_child(function, folder, seed, n, module="hostile_files", package="tests.persistence")
 
 
 def test_the_contents_are_as_documented(good: Path) -> None:

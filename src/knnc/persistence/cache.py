@@ -1,4 +1,4 @@
-"""Recognizers that were fitted once, kept in files for as long as a fit would give the same."""
+"""A cache of fitted recipes: each file is valid for as long as a fit would give the same."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from knnc.cli._console import say_error
-
-__all__ = ["Kept"]
+__all__ = ["CacheFile"]
 
 
-class Kept:
-    """The file of a recognizer: made by a recipe, from some training images.
+class CacheFile:
+    """The file of a recipe that was fitted to some training images.
 
     Parameters
     ----------
@@ -26,9 +24,9 @@ class Kept:
 
     Notes
     -----
-    Its name tells, as a hash, all that the recognizer depends on: versions, the code and the
-    parameters of the recipe, and the training files by name, size and time. So a file is never
-    out of date; the one before it is removed when the next is written.
+    The name of the file is a hash of all that the fit depends on: versions, the code and the
+    parameters of the recipe, and the training files by name, size and time. So a file is never out
+    of date, and `store` removes the one before it.
     """
 
     def __init__(
@@ -49,8 +47,8 @@ class Kept:
         self.path = self._folder / f"{self._prefix}{state}.knnc"
 
     def load(self) -> Any:
-        """The recognizer, or None: there is none, or the file is damaged."""
-        from knnc.saved import load
+        """The fitted recipe, or None if there is no file or it is damaged."""
+        from knnc.persistence.estimators import load
 
         if not self.path.exists():
             return None
@@ -61,15 +59,17 @@ class Kept:
         return estimator if repr(estimator) == self._form else None
 
     def store(self, estimator: Any) -> None:
-        """Keep a recognizer in place of those before it; say so where that cannot be."""
-        from knnc.saved import save
+        """Save a fitted recipe, and remove the files of earlier fits.
 
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            save(estimator, self.path)
-        except OSError as error:
-            say_error(f"what was learnt cannot be kept, and --no-cache does not try: {error}")
-            return
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        from knnc.persistence.estimators import save
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        save(estimator, self.path)
         for other in self._folder.glob(f"{self._prefix}*.knnc"):
             if other != self.path:
                 with suppress(OSError):  # on Windows, another process may have it open
@@ -91,7 +91,7 @@ def _versions() -> list[str]:
 
 
 def _code() -> list[bytes]:
-    """The sources of what a recipe is made of: between two versions they change too."""
+    """Hashes of the sources of a recipe, which change between two versions too."""
     from knnc import image, ocr, recipes
 
     sources = [Path(recipes.__file__)]
@@ -101,7 +101,7 @@ def _code() -> list[bytes]:
 
 
 def _files_of(folder: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of each file in it; none, if there is no such folder."""
+    """Name, size and time of each file in a folder; none if there is no such folder."""
     if not folder.is_dir():
         return []
     entries = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file()]

@@ -1,11 +1,12 @@
-"""The state of an estimator: back after an error, whatever was done until then; and kept."""
+"""The state of an estimator: unchanged by a fit that fails, and not taken from who sets it."""
 
 from __future__ import annotations
 
 import pytest
 from sklearn.base import BaseEstimator
 
-from knnc._state import MarkedStateMixin, unchanged_after_error
+from knnc._pickling import MarkedStateMixin
+from knnc._rollback import unchanged_after_error
 
 
 class Anything(MarkedStateMixin, BaseEstimator):

@@ -1,4 +1,4 @@
-"""Fitted estimators of images as what a file holds: see :mod:`knnc.saved`."""
+"""Fitted estimators of images as what a file holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from knnc.engine.state import count_of, part_of
+from knnc.engine.encoding import Encoding
+from knnc.engine.fields import count_of, part_of
 from knnc.image import base
 from knnc.image.base import ImageTransformer
 from knnc.image.blur import Blur
@@ -19,10 +20,9 @@ from knnc.image.distortion import DistortionKNeighborsClassifier
 from knnc.image.hog import HOG
 from knnc.image.shift import Shift
 from knnc.image.stretch import Stretch
-from knnc.image.weights import SoftWeights
-from knnc.neighbors.saved import encoding_tree, restored_encoding
+from knnc.persistence.neighbors import restored_weights, weights_tree
 
-__all__ = ["CLASSES", "restored", "restored_weights", "tree_of", "weights_tree"]
+__all__ = ["CLASSES", "restored", "tree_of"]
 
 CLASSES: dict[str, type] = {
     cls.__name__: cls
@@ -37,7 +37,7 @@ CLASSES: dict[str, type] = {
     )
 }
 _SHAPED = {"_encoding", "feature_names_in_", "image_shape_", "n_features_in_"}
-# What fit learns, and a file holds as it is; then what follows from it.
+# What fit learns and a file holds, by class; then what is computed from it when a file is opened.
 _LEARNT: dict[type, set[str]] = {
     Stretch: {"brightest_"},
     LocalDiscriminant: {"components_", "offset_", "_unit"},
@@ -49,21 +49,6 @@ _IMPLIED: dict[type, set[str]] = {
     Stretch: {"_table"},
     DistortionKNeighborsClassifier: {"_lazy_searcher", "engine_", "features_", "n_samples_fit_"},
 }
-
-
-def weights_tree(weights: Any) -> Any:
-    """`weights` as a file holds them: a :class:`SoftWeights` by its name."""
-    return {"SoftWeights": float(weights.width)} if type(weights) is SoftWeights else weights
-
-
-def restored_weights(saved: Any) -> Any:
-    """The `weights` that a file holds; a ValueError if it holds none."""
-    if not isinstance(saved, dict):
-        return saved
-    width = saved.get("SoftWeights")
-    if set(saved) != {"SoftWeights"} or type(width) is not float or not 0 < width < np.inf:
-        raise ValueError("its weights are unknown")
-    return SoftWeights(width)
 
 
 def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -85,7 +70,7 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
     tree: dict[str, Any] = {
         "params": params,
         "learnt": {name: has[name] for name in sorted(learnt)},
-        "encoding": encoding_tree(estimator._encoding),
+        "encoding": estimator._encoding.state(),
         "n_features": int(estimator.n_features_in_),
         "image_shape": list(has.get("image_shape_", ())),
         "names": has.get("feature_names_in_"),
@@ -95,7 +80,7 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
     if cls is DistortionKNeighborsClassifier:
         if _as_fitted(estimator) != (estimator._terms, estimator._moves, estimator._mirrored):
             raise TypeError("Its parameters were changed after its fit: fit it again to save it.")
-        del params["features"]  # those that are fitted, not fitted
+        del params["features"]  # the file has features_, which are these fitted
         tree["features"] = None if estimator.features_ is None else node(estimator.features_)
     return tree
 
@@ -126,11 +111,11 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
     names = tree.get("names")
     if names is not None:
         if not isinstance(names, np.ndarray) or names.dtype != object:
-            raise ValueError("its feature names are no strings")
+            raise ValueError("its feature names are not strings")
         if names.shape != (estimator.n_features_in_,):
             raise ValueError("its feature names are not one for each feature")
         estimator.feature_names_in_ = names
-    estimator._encoding = restored_encoding(part_of(tree, "encoding"))
+    estimator._encoding = Encoding.restored(part_of(tree, "encoding"))
     if cls is LocalDiscriminant:
         _check_map(estimator)
         return estimator
@@ -155,7 +140,7 @@ def _check_map(estimator: Any) -> None:
     components, offset, unit = estimator.components_, estimator.offset_, estimator._unit
     for array in (components, offset):
         if not isinstance(array, np.ndarray) or array.dtype != np.float64:
-            raise ValueError("its map is no array of numbers")
+            raise ValueError("its map is not an array of float64")
         if not np.isfinite(array).all():
             raise ValueError("its map is not finite")
     if components.ndim != 2 or len(components) != estimator.n_features_in_:
@@ -169,7 +154,7 @@ def _check_map(estimator: Any) -> None:
 def _restore_classifier(estimator: Any) -> None:
     rows, codes, classes = estimator._rows, estimator._codes, estimator.classes_
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2:
-        raise ValueError("its images are no bytes")
+        raise ValueError("its images are not uint8")
     if rows.shape[1] != estimator.n_features_in_ or not len(rows):
         raise ValueError("its images are not of its features")
     if (
@@ -179,7 +164,7 @@ def _restore_classifier(estimator: Any) -> None:
     ):
         raise ValueError("its labels are not one for each image")
     if not isinstance(classes, np.ndarray) or classes.ndim != 1:
-        raise ValueError("its classes are no array")
+        raise ValueError("its classes are not an array")
     if codes.min() < 0 or codes.max() >= len(classes):
         raise ValueError("a label is of no class")
     estimator._codes = codes.astype(np.intp, copy=False)

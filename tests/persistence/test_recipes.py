@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline, make_union
 
 import knnc
 from knnc import image
-from knnc.engine.archive import read_archive, write_archive
+from knnc.persistence.archive import read_archive, write_archive
 from knnc.recipes import RECIPES, make_recipe
 
 DIGITS = knnc.datasets.load_digits()
@@ -122,7 +122,7 @@ def _changes() -> list[tuple[str, Any, str]]:
         (("parts",), [], "lists no"),
         (("parts", 0), ["upright"], "does not name"),
         (("parts", 1, 0), "upright", "does not name"),
-        (("parts", 1, 1), {"kind": 3, "tree": {}}, "is no estimator"),
+        (("parts", 1, 1), {"kind": 3, "tree": {}}, "is not an estimator"),
         (("parts", 1, 1, "kind"), "os.system", "holds a 'os.system'"),
         (("voting",), "loud", "voted on"),
         (("classes",), np.arange(9), "other classes"),
@@ -137,7 +137,7 @@ def _changes() -> list[tuple[str, Any, str]]:
         ((*strokes, "learnt", "_codes"), np.full(400, 10), "no class"),
         ((*strokes, "learnt", "_codes"), np.zeros(3, int), "one for each image"),
         ((*strokes, "learnt", "_rows"), np.zeros((400, 63), np.uint8), "of its features"),
-        ((*strokes, "learnt", "_rows"), np.zeros((400, 64)), "no bytes"),
+        ((*strokes, "learnt", "_rows"), np.zeros((400, 64)), "not uint8"),
         ((*mapped, "learnt", "components_"), np.full((3, 3), np.nan), "not finite"),
         ((*mapped, "learnt", "components_"), np.zeros((3, 3)), "of its features"),
         ((*mapped, "learnt", "offset_"), np.zeros(1), "differ in width"),

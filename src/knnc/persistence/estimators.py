@@ -1,0 +1,169 @@
+"""`knnc.save` and `knnc.load`: the kind of an estimator and its tree of values, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from knnc.engine.fields import part_of
+from knnc.engine.index import Index
+from knnc.engine.system.threads import effective_n_threads
+from knnc.persistence.archive import read_archive, write_archive
+
+__all__ = ["load", "save"]
+
+# Each has the classes that it knows, by name, and `tree_of` and `restored` for them. Listed in the
+# order of what they import: an estimator of rows opens before modules of images are imported.
+_MODULES = ("neighbors", "image", "groups")
+
+
+def save(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Save a fitted estimator, with all that its fit has made ready, in a file without code.
+
+    Parameters
+    ----------
+    estimator : estimator or Index
+        A fitted classifier, regressor, transformer or `NearestNeighbors` of this package (not the
+        ones that tune) whose `engine_` is "integer"; a transformer of images or a
+        `DistortionKNeighborsClassifier`; a `Pipeline`, `FeatureUnion` or `VotingClassifier` of
+        these, as :mod:`knnc.recipes` makes them, with scikit-learn's defaults for what else they
+        take; or an :class:`knnc.engine.index.Index`.
+    path : str or path-like
+        What was there before stays until the new file is complete and on the disk.
+
+    Raises
+    ------
+    TypeError
+        If a file cannot hold the estimator: it is of another class, scikit-learn's search serves
+        it, or a parameter is a function. `weights` may be a :class:`knnc.image.SoftWeights`, which
+        has a name in the file.
+    ValueError
+        If it has more strings, or more outputs, than a file may hold: 64 MiB, or about 30,000.
+    NotFittedError
+        If it is not fitted.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load : Open it again.
+
+    Notes
+    -----
+    The file has the rows as they are, and as they are packed or coded for the CPU of this machine:
+    about twice the bytes of the rows. It lacks what
+    :class:`knnc.image.DistortionKNeighborsClassifier` makes of its images: the first search makes
+    that again. :mod:`knnc.persistence.archive` documents the format, which has a version number.
+    All later versions of knnc read files of this version.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, knnc
+    >>> X = np.arange(40, dtype=np.uint8).reshape(20, 2)
+    >>> clf = knnc.KNeighborsClassifier(n_neighbors=1).fit(X, np.arange(20) % 3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "digits.knnc")
+    ...     knnc.save(clf, path)
+    ...     knnc.load(path, mmap=False).predict(X[:4])
+    array([0, 1, 2, 0])
+    """
+    kind, tree = _described(estimator)
+    write_archive(path, kind, tree)
+
+
+def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None = None) -> Any:
+    """Open a file that :func:`save` has written.
+
+    Parameters
+    ----------
+    path : str or path-like
+    mmap : bool, default=True
+        Map the file into memory, read-only: it is open in milliseconds, what is read of it is
+        shared by all processes that have it open, and the system may drop it when memory is short.
+        False reads it into memory.
+    verify : bool or None, default=None
+        Whether to compare the checksums of all of it, which reads all of it. None does so unless
+        `mmap`. What describes the contents, and every array up to 1 MiB, is checked anyhow.
+
+    Returns
+    -------
+    estimator : estimator or Index
+        As it was saved: it gives the same answers, and its search has nothing to make ready. On a
+        machine whose CPU has other instructions, rows are packed anew from the saved ones.
+
+    Raises
+    ------
+    ValueError
+        If it is another kind of file, of a later version, truncated, damaged, or was made up: a
+        file holds no code to run, and nothing in it makes a search read memory that is not its own.
+    OSError
+        If it cannot be read.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        If it was saved with another version of scikit-learn.
+
+    Notes
+    -----
+    A mapped file must not be changed in place. If it is made shorter, the next search that reads
+    the missing part ends the process with SIGBUS, which is no exception. To change a file, replace
+    it: write another one and rename it over the old, as `save` does. Whoever has the old one open
+    keeps it. Use ``mmap=False`` for a file that other programs may rewrite. On
+    Windows a mapped file cannot be replaced: `save` to its name is a PermissionError until the
+    estimator that was loaded from it is gone.
+    """
+    kind, tree = read_archive(path, map_it=mmap, verify=not mmap if verify is None else verify)
+    try:
+        return _restored(kind, tree)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{os.fspath(path)} is not a file that this version of knnc can load: {error}."
+        ) from error
+
+
+def _described(estimator: Any) -> tuple[str, dict[str, Any]]:
+    """The kind of an estimator and the tree of values that it can be restored from."""
+    cls, name = type(estimator), type(estimator).__name__
+    if cls is Index:
+        return "Index", {"index": estimator.state()}
+    for module in _modules():
+        if module.CLASSES.get(name) is cls:
+            return name, module.tree_of(estimator, _node)
+    known = sorted(kind for module in _modules() for kind in module.CLASSES)
+    raise TypeError(
+        f"knnc.save takes a fitted {', '.join(known)} or an Index, not {name}; pickle and joblib "
+        "save any estimator."
+    )
+
+
+def _restored(kind: str, tree: Mapping[str, Any]) -> Any:
+    """The estimator; a TypeError or ValueError if the tree describes none of that kind."""
+    if kind == "Index":
+        return Index.restored(part_of(tree, "index"), n_threads=effective_n_threads(None))
+    for module in _modules():
+        if kind in module.CLASSES:
+            return module.restored(module.CLASSES[kind], tree, _of_node)
+    raise ValueError(f"it holds a {kind[:40]!r}")
+
+
+def _modules() -> Iterator[Any]:
+    """Those of `_MODULES`, each imported when the ones before it did not know the class."""
+    for name in _MODULES:
+        yield import_module(f"knnc.persistence.{name}")
+
+
+def _node(estimator: Any) -> dict[str, Any]:
+    """An estimator inside of another, as a part of its tree."""
+    kind, tree = _described(estimator)
+    return {"kind": kind, "tree": tree}
+
+
+def _of_node(node: Any) -> Any:
+    """The estimator that a part of a tree describes."""
+    if not isinstance(node, dict) or not isinstance(node.get("kind"), str):
+        raise ValueError("a part of it is not an estimator")
+    return _restored(node["kind"], part_of(node, "tree"))
