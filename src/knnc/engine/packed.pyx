@@ -192,7 +192,7 @@ cdef class PackedRows:
             self.n_kept = kept
 
     def state(self):
-        """All that is needed to have these again, see state.py."""
+        """All that is needed to have these again, see fields.py."""
         saved = {"n_rows": self.n_rows, "n_features": self.n_features, "panels": self._panels,
                  "terms": self._terms.view(np.int32), "varies": None, "first_row": None}
         if self.columns is not None:

@@ -75,7 +75,7 @@ cdef class AxisQuantizer(Quantizer):
         self.plane_sums = 32.0 * squares[:self.n_axes] + 0.5 * squares[self.n_axes:]
 
     def state(self):
-        """All that is needed to have this again, see state.py."""
+        """All that is needed to have this again, see fields.py."""
         return {
             "n_coarse": self.n_coarse, "step": self.step,
             "stages": np.array(self.stages), "shifts": np.array(self.shifts),

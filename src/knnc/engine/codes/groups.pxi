@@ -31,7 +31,7 @@ cdef class GroupQuantizer(Quantizer):
         self.fine_step, self.step = np.bincount(groups[0]).max(), np.bincount(coarse).max()
 
     def state(self):
-        """All that is needed to have this again, see state.py."""
+        """All that is needed to have this again, see fields.py."""
         return {
             "n_coarse": self.n_coarse, "step": self.step,
             "n_fine": self.n_fine, "fine_step": self.fine_step,

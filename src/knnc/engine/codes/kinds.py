@@ -13,7 +13,7 @@ from knnc.engine.codes.quantizer import (
     GroupQuantizer,
     Quantizer,
 )
-from knnc.engine.state import State
+from knnc.engine.fields import State
 
 __all__ = ["learn_quantizer", "restored_quantizer"]
 

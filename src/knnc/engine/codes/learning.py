@@ -1,7 +1,7 @@
 """What the codes that prune are made of: principal axes for L2, groups of features for L1.
 
-Neither has to be exact for the bounds to hold (quantizer.pyx says why): how good they are decides how
-much is pruned, never what is answered. Both come from a sample of the rows and a fixed seed.
+Neither has to be exact for the bounds to hold (quantizer.pyx says why). How good they are decides
+how much is pruned, never what is answered. Both come from a sample of the rows and a fixed seed.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ cdef class CodedRows:
         return 0
 
     def state(self):
-        """All but the rows that is needed to have these again, see state.py."""
+        """All but the rows that is needed to have these again, see fields.py."""
         saved = {
             "coder": self.coder.state(), "coarse": self.coarse.state(),
             "centres": self.centres.state(), "worst": np.asarray(self.worst),

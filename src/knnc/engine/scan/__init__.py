@@ -1,1 +1,1 @@
-"""Ways to scan rows: brute force, by codes, streamed, masked; and what becomes of the rows found."""
+"""Ways to scan rows: brute force, by codes, streamed. A collector keeps the rows found."""
