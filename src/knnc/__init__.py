@@ -66,8 +66,8 @@ from knnc._version import __version__
 
 if TYPE_CHECKING:
     from knnc import datasets, image, inspection, ocr, plot
+    from knnc._progress import progress
     from knnc.engine.memory import config_context, get_config, set_config
-    from knnc.engine.progress import progress
     from knnc.engine.runtime import show_runtime
     from knnc.neighbors import (
         KNeighborsClassifier,
@@ -130,7 +130,7 @@ _HOMES = {
     "get_config": "knnc.engine.memory",
     "kneighbors_graph": "knnc.neighbors",
     "load": "knnc.saved",
-    "progress": "knnc.engine.progress",
+    "progress": "knnc._progress",
     "radius_neighbors_graph": "knnc.neighbors",
     "save": "knnc.saved",
     "set_config": "knnc.engine.memory",

@@ -11,7 +11,6 @@
     narrow     which bytes stand for these numbers: lossless narrowing to uint8
     threads    how many threads n_jobs stands for
     progress   who is told how far a long search has come
-    bars       the bars of rich and tqdm for it
     runtime    what runs here: versions, CPU features, kernels, OpenMP
     search     (Cython) blocks, threads and the heap of the k nearest
     kernels/   (C) the leaf loops, one file per metric and instruction set
