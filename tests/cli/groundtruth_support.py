@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from knnc import groundtruth
 from knnc.cli import _groundtruth
 from knnc.datasets import read_neighbors
 from knnc.engine import stream
@@ -43,21 +44,21 @@ def check(path: Path, expected: Any = EXPECTED) -> None:
 
 def run(files: Files, **changes: Any) -> None:
     options: dict[str, Any] = {
-        "k": 10,
+        "n_neighbors": 10,
         "metric": "euclidean",
         "threads": 2,
         "max_memory": None,
         "restart": False,
     }
-    _groundtruth.run(files[0], files[1], output=files[2], **{**options, **changes})
+    _groundtruth.run(*files, **{**options, **changes})
 
 
-def streaming(monkeypatch: pytest.MonkeyPatch, job: type = _groundtruth._Job) -> None:
+def streaming(monkeypatch: pytest.MonkeyPatch, job: type = groundtruth.Job) -> None:
     """Small chunks of rows from the disk, small blocks of queries, heaps saved at every chance."""
     monkeypatch.setattr(stream, "MOST_BYTES", 16_000)
     monkeypatch.setattr(stream, "FEWEST_BYTES", 1)
-    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(groundtruth, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(groundtruth, "CHECKPOINT_SHARE", 1e9)
     monkeypatch.setattr(job, "_index_in_memory", lambda self: None)
     monkeypatch.setattr(job, "_block", lambda self, _: self._block_of_heaps or 300)
 

@@ -1,17 +1,32 @@
 """The commands, their options, and what happens when one fails."""
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from knnc.cli._console import say_error
-from knnc.cli._options import DataHome, Dataset, Datasets, Json, Limit, Out, Recipe, Threads
-from knnc.cli._stdout import let_go, reader_has_gone
-from knnc.cli._view_app import view
+from knnc.cli._console import (
+    DataHome,
+    Dataset,
+    Datasets,
+    Json,
+    Limit,
+    Out,
+    Recipe,
+    Threads,
+    let_go,
+    number,
+    print_json,
+    reader_has_gone,
+    say_error,
+)
+from knnc.cli._view import view
 
 # What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
 # not fit the data. Anything else is a bug and keeps its traceback.
@@ -64,29 +79,37 @@ app = typer.Typer(
 app.add_typer(view, name="view")
 
 
-class Weights(StrEnum):
-    """How much each neighbour's vote counts."""
+def _run_by(module: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declare a command: its options are passed by name to ``run`` of a module of this package.
 
-    uniform = "uniform"
-    distance = "distance"
+    The module is imported when the command runs.
+    """
+
+    def declare(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**options: Any) -> None:
+            import_module(f"knnc.cli.{module}").run(
+                **{
+                    name: value.value if isinstance(value, StrEnum) else value
+                    for name, value in options.items()
+                }
+            )
+
+        return app.command()(run)
+
+    return declare
 
 
-class Metric(StrEnum):
-    """The distances that compare rows of pixels without parameters of their own."""
-
-    euclidean = "euclidean"
-    manhattan = "manhattan"
-    chebyshev = "chebyshev"
-    hamming = "hamming"
-    cosine = "cosine"
-    correlation = "correlation"
-    braycurtis = "braycurtis"
-    canberra = "canberra"
-    sqeuclidean = "sqeuclidean"
-    minkowski = "minkowski"
-    cityblock = "cityblock"
-    l1 = "l1"
-    l2 = "l2"
+# How much each neighbour's vote counts.
+Weights = StrEnum("Weights", "uniform distance")
+# The distances that compare rows of pixels without parameters of their own.
+Metric = StrEnum(
+    "Metric",
+    "euclidean manhattan chebyshev hamming cosine correlation braycurtis canberra sqeuclidean "
+    "minkowski cityblock l1 l2",
+)
+# The distances of ground truth.
+ExactMetric = StrEnum("ExactMetric", "euclidean manhattan")
 
 
 def _print_version(asked: bool) -> None:
@@ -112,7 +135,7 @@ def knnc_(
     """Exact nearest neighbours that read handwriting."""
 
 
-@app.command()
+@_run_by("_demo")
 def demo(
     output: Annotated[
         Path,
@@ -125,18 +148,15 @@ def demo(
 
     Takes a few seconds and needs no download: the digits come with scikit-learn.
     """
-    from knnc.cli._demo import run
-
-    run(output)
 
 
-@app.command()
+@_run_by("_evaluate")
 def evaluate(
     dataset: Dataset,
     n_neighbors: Annotated[
         int | None,
-        typer.Option(
-            "--n-neighbors", "-k", min=1, help="How many neighbours vote.", show_default=_RECIPES
+        number(
+            "How many neighbours vote.", "--n-neighbors", "-k", metavar=None, show_default=_RECIPES
         ),
     ] = None,
     weights: Annotated[
@@ -157,32 +177,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Read the test images of a data set: error, time, speed."""
-    from knnc.cli._evaluate import run
-
-    given = {"n_neighbors": n_neighbors, "weights": weights, "metric": metric, "n_jobs": threads}
-    run(
-        dataset,
-        recipe=recipe,
-        params={
-            name: value.value if isinstance(value, StrEnum) else value
-            for name, value in given.items()
-            if value is not None
-        },
-        limit=limit,
-        data_home=data_home,
-        as_json=as_json,
-    )
 
 
-@app.command()
+@_run_by("_compare")
 def compare(
     datasets: Datasets,
-    train: Annotated[
-        int, typer.Option(metavar="N", min=10, help="How many training images, drawn at random.")
-    ] = 2000,
-    test: Annotated[
-        int, typer.Option(metavar="N", min=10, help="How many test images, drawn at random.")
-    ] = 2000,
+    train: Annotated[int, number("How many training images, drawn at random.", least=10)] = 2000,
+    test: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
     slow: Annotated[
         bool,
         typer.Option(
@@ -197,20 +198,9 @@ def compare(
 
     The classifiers are those of the Fashion-MNIST benchmark.
     """
-    from knnc.cli._compare import run
-
-    run(
-        datasets,
-        n_train=train,
-        n_test=test,
-        slow=slow,
-        out=out,
-        data_home=data_home,
-        as_json=as_json,
-    )
 
 
-@app.command()
+@_run_by("_read")
 def read(
     image: Annotated[
         Path,
@@ -218,9 +208,7 @@ def read(
             metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF."
         ),
     ],
-    page: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Which page of a PDF or a TIFF.")
-    ] = 1,
+    page: Annotated[int, number("Which page of a PDF or a TIFF.")] = 1,
     train: Annotated[
         str | None,
         typer.Option(
@@ -268,30 +256,9 @@ def read(
     ] = False,
 ) -> None:
     """Read the handwriting on an image, line by line."""
-    from knnc.cli._read import run
-
-    run(
-        image,
-        page_number=page,
-        train=train,
-        recipe=recipe,
-        min_confidence=min_confidence,
-        transposed=transposed,
-        data_home=data_home,
-        as_json=as_json,
-        annotated=annotated,
-        use_cache=not no_cache,
-    )
 
 
-class ExactMetric(StrEnum):
-    """The distances of ground truth."""
-
-    euclidean = "euclidean"
-    manhattan = "manhattan"
-
-
-@app.command()
+@_run_by("_groundtruth")
 def groundtruth(
     base: Annotated[
         Path, typer.Argument(metavar="BASE", help="The vectors: a .u8bin, .bvecs or .npy file.")
@@ -304,7 +271,7 @@ def groundtruth(
         typer.Option("--output", "-o", dir_okay=False, help="Where the neighbours go: .ibin."),
     ],
     n_neighbors: Annotated[
-        int, typer.Option("--n-neighbors", "-k", min=1, help="How many neighbours of each query.")
+        int, number("How many neighbours of each query.", "--n-neighbors", "-k", metavar=None)
     ] = 100,
     metric: Annotated[
         ExactMetric, typer.Option(help="The distance; euclidean ones are written squared.")
@@ -327,18 +294,6 @@ def groundtruth(
 
     Run it again after it was stopped, and it goes on from where it was.
     """
-    from knnc.cli._groundtruth import run
-
-    run(
-        base,
-        queries,
-        k=n_neighbors,
-        output=output,
-        metric=metric.value,
-        threads=threads,
-        max_memory=max_memory,
-        restart=restart,
-    )
 
 
 @app.command()
@@ -349,7 +304,6 @@ def info(
 ) -> None:
     """Say what runs here: versions, CPU features, kernels, OpenMP, threads."""
     import knnc
-    from knnc.cli._console import print_json
 
     if as_json:
         from knnc.engine.runtime import runtime_info

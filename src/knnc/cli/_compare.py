@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from knnc.cli._console import on_terminal, print_json, status, stderr, stdout
-from knnc.cli._evaluate import load_parts
-from knnc.cli._output import picture_path, save_picture
-from knnc.cli._view import draw_pixels, sampled
+from knnc.cli._console import (
+    load_parts,
+    on_terminal,
+    picture_path,
+    print_json,
+    sampled,
+    save_picture,
+    status,
+    stdout,
+)
+from knnc.cli._view import draw_pixels
 from knnc.engine.threads import effective_n_threads
 from knnc.plot import (
     ComparisonDisplay,
@@ -34,8 +43,8 @@ if TYPE_CHECKING:
 def run(
     datasets: list[str],
     *,
-    n_train: int,
-    n_test: int,
+    train: int,
+    test: int,
     slow: bool,
     out: Path | None,
     data_home: Path | None,
@@ -55,15 +64,16 @@ def run(
     ours = recipes()
     classifiers = {**ours, **field(slow=slow)}
     samples = {
-        name: (*sampled(train, n_train), *sampled(test, n_test))
-        for name, (train, test) in parts.items()
+        name: (*sampled(part[0], train), *sampled(part[1], test)) for name, part in parts.items()
     }
     with _steps(len(classifiers) * len(samples)) as on_start:
         outcomes = compare_classifiers(classifiers, samples, on_start=on_start)
     with status("Looking at single pixels"):
         pixels = {
-            name: best_single_pixels(train.data, train.target, X_test=test.data, y_test=test.target)
-            for name, (train, test) in parts.items()
+            name: best_single_pixels(
+                learnt.data, learnt.target, X_test=tried.data, y_test=tried.target
+            )
+            for name, (learnt, tried) in parts.items()
         }
     display = ComparisonDisplay(outcomes=outcomes, ours=ours)
     sizes = {name: (len(sample[0]), len(sample[2])) for name, sample in samples.items()}
@@ -82,24 +92,15 @@ def _steps(n_steps: int) -> Iterator[Callable[[str, str], None]]:
     if not on_terminal():
         yield lambda classifier, dataset: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeElapsedColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        task = bar.add_task("", total=n_steps)
-        n_done = -1
+    from knnc._progress import rich_bar
 
-        def start(classifier: str, dataset: str) -> None:
-            nonlocal n_done
-            n_done += 1
-            bar.update(task, completed=n_done, description=f"{classifier} on {dataset}")
-
-        yield start
+    n_done = itertools.count()
+    with rich_bar("", TimeElapsedColumn(), transient=True) as move:
+        yield lambda classifier, dataset: move(
+            next(n_done), n_steps, description=f"{classifier} on {dataset}"
+        )
 
 
 def _record(
@@ -118,17 +119,7 @@ def _record(
             }
             for name, (n_train, n_test) in sizes.items()
         },
-        "results": [
-            {
-                "classifier": outcome.classifier,
-                "dataset": outcome.dataset,
-                "accuracy": outcome.accuracy,
-                "fit_seconds": outcome.fit_seconds,
-                "predict_seconds": outcome.predict_seconds,
-                "converged": outcome.converged,
-            }
-            for outcome in display.outcomes
-        ],
+        "results": [asdict(outcome) for outcome in display.outcomes],
     }
 
 

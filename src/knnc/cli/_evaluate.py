@@ -14,23 +14,34 @@ import typer
 from rich.text import Text
 
 from knnc._version import __version__
-from knnc.cli._console import error_text, messages, print_json, progress_bar, status, stdout
+from knnc.cli._console import (
+    error_text,
+    load_parts,
+    make_estimator,
+    print_json,
+    progress_bar,
+    stdout,
+)
 
 
 def run(
     dataset: str,
     *,
+    n_neighbors: int | None,
+    weights: str | None,
+    metric: str | None,
     recipe: str,
-    params: Mapping[str, Any],
+    threads: int | None,
     limit: int | None,
     data_home: Path | None,
     as_json: bool,
 ) -> None:
     """Evaluate and print the result as a table or as one line of JSON."""
-    estimator = checked_recipe(recipe, **params)
+    given = {"n_neighbors": n_neighbors, "weights": weights, "metric": metric, "n_jobs": threads}
+    params = {name: value for name, value in given.items() if value is not None}
+    estimator = make_estimator(recipe, **params)
     train, test = load_parts(dataset, data_home)
-    n_neighbors = params.get("n_neighbors", 1)
-    if n_neighbors > len(train.data):
+    if n_neighbors is not None and n_neighbors > len(train.data):
         raise typer.BadParameter(
             f"{n_neighbors:,} neighbours asked of {len(train.data):,} training images",
             param_hint="--n-neighbors",
@@ -42,41 +53,6 @@ def run(
         print_json(record)
     else:
         _print_table(record, n_wrong, estimator, shape=test.images.shape[1:])
-
-
-def checked_recipe(recipe: str, **params: Any) -> Any:
-    """The estimator of a recipe; an unknown name, or a parameter it lacks, is a usage error."""
-    from knnc.recipes import RECIPES, make_recipe
-
-    if recipe not in RECIPES:
-        raise typer.BadParameter(
-            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
-            param_hint="--recipe",
-        )
-    try:
-        return make_recipe(recipe, **params)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
-    """The training and the test part of a data set; what is downloaded is said."""
-    from knnc.datasets import load_dataset
-
-    check_name(dataset)
-    with messages(), status(f"Reading {dataset}"):
-        return load_dataset(dataset, data_home=data_home)
-
-
-def check_name(dataset: str, *, hint: str = "DATASET") -> None:
-    """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
-    from knnc.datasets._load import DATASETS
-
-    if dataset not in DATASETS and Path(dataset).name == dataset and not Path(dataset).exists():
-        raise typer.BadParameter(
-            f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
-            param_hint=hint,
-        )
 
 
 def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[dict[str, Any], int]:

@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from knnc.cli._console import messages, print_json, progress_bar, status
-from knnc.cli._evaluate import check_name
+from knnc.cli._console import (
+    check_name,
+    check_recipe,
+    messages,
+    print_json,
+    progress_bar,
+    status,
+)
 
 # What is read with when nothing is said: the better recipe of those there are.
 _PREFERRED = ("fast", "plain")
@@ -18,7 +22,7 @@ _PREFERRED = ("fast", "plain")
 def run(
     image: Path,
     *,
-    page_number: int,
+    page: int,
     train: str | None,
     recipe: str | None,
     min_confidence: float | None,
@@ -26,7 +30,7 @@ def run(
     data_home: Path | None,
     as_json: bool,
     annotated: Path | None,
-    use_cache: bool,
+    no_cache: bool,
 ) -> None:
     """Read the page and print its text, or one line of JSON."""
     from knnc.ocr._extra import require
@@ -39,19 +43,16 @@ def run(
 
     if recipe is None:
         recipe = next(name for name in _PREFERRED if name in RECIPES)
-    elif recipe not in RECIPES:
-        raise typer.BadParameter(
-            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
-            param_hint="--recipe",
-        )
-    check_file(image, page_number)  # before the time that it takes to learn
-    estimator = _recognizer(recipe, train, data_home, transposed=transposed, use_cache=use_cache)
+    else:
+        check_recipe(recipe)
+    check_file(image, page)  # before the time that it takes to learn
+    estimator = _recognizer(recipe, train, data_home, transposed=transposed, use_cache=not no_cache)
     with progress_bar("Reading"):
-        page = read_page(image, estimator, min_confidence=min_confidence, page_number=page_number)
-    if not page.glyphs:
+        found = read_page(image, estimator, min_confidence=min_confidence, page_number=page)
+    if not found.glyphs:
         print("knnc: there is nothing that looks like writing on this image", file=sys.stderr)
     if annotated is not None:
-        annotate(image, page, page_number=page_number).save(annotated, "PNG")
+        annotate(image, found, page_number=page).save(annotated, "PNG")
     if as_json:
         glyphs = [
             {
@@ -60,11 +61,11 @@ def run(
                 "probability": glyph.probability,
                 "line": glyph.line,
             }
-            for glyph in page.glyphs
+            for glyph in found.glyphs
         ]
-        print_json({"text": page.text, "glyphs": glyphs})
-    elif page.glyphs:
-        sys.stdout.write(page.text + "\n")
+        print_json({"text": found.text, "glyphs": glyphs})
+    elif found.glyphs:
+        sys.stdout.write(found.text + "\n")
 
 
 def _recognizer(
