@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, Literal
 
+from knnc._extras import require
 from knnc.engine.progress import ProgressCallback
 from knnc.engine.progress import progress as report_to
 
@@ -114,10 +114,4 @@ BARS = {"rich": rich_bar, "tqdm": _tqdm_bar}
 
 
 def _imported(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        name = module.partition(".")[0]
-        raise ImportError(
-            f'This progress bar needs {name}, which is not installed: pip install "knnc[progress]"'
-        ) from error
+    return require(module, by="This progress bar", install="knnc[progress]")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from knnc.plot._base import RIGHT, WRONG, Display, as_images
+from knnc.plot._base import RIGHT, WRONG, Display, as_images, check_together
 from knnc.plot._mosaic import Mosaic, levels_of, need_two_lines
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class ReadDisplay(Display):
         self.images = np.asarray(images)
         self.y_true = np.asarray(y_true)
         self.y_pred = np.asarray(y_pred)
-        if not len(self.images) == len(self.y_true) == len(self.y_pred):
-            raise ValueError(
-                f"{len(self.images)} images, {len(self.y_true)} true labels and "
-                f"{len(self.y_pred)} read ones do not go together"
-            )
+        check_together(
+            (len(self.images), "images"),
+            (len(self.y_true), "true labels"),
+            (len(self.y_pred), "read ones"),
+        )
 
     @classmethod
     def from_predictions(

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from knnc import _compat
-from knnc.inspection._frame import as_frame
+from knnc._extras import require
 from knnc.neighbors import NearestNeighbors
 
 __all__ = ["NearDuplicates", "near_duplicates"]
@@ -73,7 +73,8 @@ class NearDuplicates:
         ImportError
             If pandas is not installed.
         """
-        return as_frame(
+        pandas = require("pandas", by="to_frame", install="pandas")
+        return pandas.DataFrame(
             {"first": self.pairs[:, 0], "second": self.pairs[:, 1], "distance": self.distances}
         )
 

@@ -1,0 +1,39 @@
+"""Modules that come with an extra of this package, and what is said where one is missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["require"]
+
+
+def require(module: str, *, by: str, install: str, packages: tuple[str, ...] = ()) -> Any:
+    """Import a module that may not be installed.
+
+    Parameters
+    ----------
+    module : str
+        Its name.
+    by : str
+        What needs it, as a sentence begins with it.
+    install : str
+        What pip installs it by.
+    packages : tuple of str, default=()
+        Packages that this installs besides the module's own.
+
+    Raises
+    ------
+    ImportError
+        If one of these is not installed; the message says which and what to do.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in (module.partition(".")[0], *packages):
+            raise
+        quoted = f'"{install}"' if "[" in install else install
+        raise ImportError(
+            f"{by} needs {name}, which is not installed: pip install {quoted}"
+        ) from error
