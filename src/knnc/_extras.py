@@ -27,11 +27,13 @@ def require(module: str, *, by: str, install: str, packages: tuple[str, ...] = (
     ImportError
         If one of these is not installed; the message says which and what to do.
     """
+    package = module.partition(".")[0]
     try:
+        import_module(package)
         return import_module(module)
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]
-        if name not in (module.partition(".")[0], *packages):
+        if name not in (package, *packages):
             raise
         quoted = f'"{install}"' if "[" in install else install
         raise ImportError(

@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -123,6 +124,7 @@ def fingerprint_of(base: Path, queries: Path, k: int, metric: str) -> list[Any]:
     return said
 
 
+@dataclass(eq=False)
 class Job:
     """A search of blocks of queries, each among all rows; what is done is kept on the disk.
 
@@ -138,25 +140,17 @@ class Job:
         Bytes for rows and for the heaps of queries.
     """
 
-    def __init__(
-        self,
-        rows: Bytes,
-        queries: Bytes,
-        k: int,
-        output: Path,
-        metric: str,
-        n_threads: int,
-        limit: int,
-    ) -> None:
-        self.rows = rows
-        self.queries = queries
-        self.k = k
-        self.output = output
-        self.metric = metric
-        self.n_threads = n_threads
-        self.limit = limit
-        self._progress_file = output.with_name(f"{output.name}.progress")
-        self._partial_file = output.with_name(f"{output.name}.partial")
+    rows: Bytes
+    queries: Bytes
+    k: int
+    output: Path
+    metric: str
+    n_threads: int
+    limit: int
+
+    def __post_init__(self) -> None:
+        self._progress_file = self.output.with_name(f"{self.output.name}.progress")
+        self._partial_file = self.output.with_name(f"{self.output.name}.partial")
         # Queries that have their answers; rows that the heaps of the next ones have seen.
         self.n_done, self.n_rows_done = 0, 0
         self._checksums = [0, 0]

@@ -22,6 +22,7 @@ from knnc.cli._console import (
     Threads,
     let_go,
     number,
+    option,
     print_json,
     reader_has_gone,
     say_error,
@@ -123,13 +124,10 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def knnc_(
     version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
+        bool, option("Print the version.", "--version", callback=_print_version, is_eager=True)
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error, not only its message.")
+        bool, option("Show the traceback of an error, not only its message.", "--debug")
     ] = False,
 ) -> None:
     """Exact nearest neighbours that read handwriting."""
@@ -138,10 +136,7 @@ def knnc_(
 @_run_by("_demo")
 def demo(
     output: Annotated[
-        Path,
-        typer.Option(
-            "--out", "--output", "-o", dir_okay=False, help="Where the picture goes: a PNG."
-        ),
+        Path, option("Where the picture goes: a PNG.", "--out", "--output", "-o", dir_okay=False)
     ] = Path("knnc-demo.png"),
 ) -> None:
     """Read handwritten digits: how well, how fast, and a picture of it.
@@ -160,13 +155,13 @@ def evaluate(
         ),
     ] = None,
     weights: Annotated[
-        Weights | None, typer.Option(help="How much a vote counts.", show_default=_RECIPES)
+        Weights | None, option("How much a vote counts.", show_default=_RECIPES)
     ] = None,
     metric: Annotated[
         Metric | None,
-        typer.Option(
+        option(
+            f"The distance, as scikit-learn calls it: {', '.join(Metric)}.",
             metavar="NAME",
-            help=f"The distance, as scikit-learn calls it: {', '.join(Metric)}.",
             show_default=_RECIPES,
         ),
     ] = None,
@@ -186,9 +181,7 @@ def compare(
     test: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
     slow: Annotated[
         bool,
-        typer.Option(
-            "--slow", help="Gradient boosting too, which takes longer than all others together."
-        ),
+        option("Gradient boosting too, which takes longer than all others together.", "--slow"),
     ] = False,
     out: Out = None,
     data_home: DataHome = None,
@@ -211,48 +204,38 @@ def read(
     page: Annotated[int, number("Which page of a PDF or a TIFF.")] = 1,
     train: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "What to learn from: digits, mnist, or a folder with four IDX files.",
             metavar="DATASET",
-            help="What to learn from: digits, mnist, or a folder with four IDX files.",
             show_default="mnist if it is there, else digits",
         ),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="The way to read.", show_default="fast if there is one, else plain"
-        ),
+        option("The way to read.", metavar="NAME", show_default="fast if there is one, else plain"),
     ] = None,
     min_confidence: Annotated[
         float | None,
-        typer.Option(
-            metavar="P", min=0, max=1, help='Print "?" for a character less probable than P.'
-        ),
+        option('Print "?" for a character less probable than P.', metavar="P", min=0, max=1),
     ] = None,
     transposed: Annotated[
-        bool,
-        typer.Option(
-            "--transposed", help="The training images are stored by column, as EMNIST's are."
-        ),
+        bool, option("The training images are stored by column, as EMNIST's are.", "--transposed")
     ] = False,
     data_home: DataHome = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on one line instead of text.")
+        bool, option("Print one JSON object on one line instead of text.", "--json")
     ] = False,
     annotated: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            "Draw what was read on the image, and save it here.",
             "--annotate",
             metavar="OUT.png",
             dir_okay=False,
-            help="Draw what was read on the image, and save it here.",
         ),
     ] = None,
     no_cache: Annotated[
-        bool,
-        typer.Option(
-            "--no-cache", help="Learn anew, and do not keep what is learnt for the next time."
-        ),
+        bool, option("Learn anew, and do not keep what is learnt for the next time.", "--no-cache")
     ] = False,
 ) -> None:
     """Read the handwriting on an image, line by line."""
@@ -267,27 +250,26 @@ def groundtruth(
         Path, typer.Argument(metavar="QUERIES", help="The queries, in a file of these kinds.")
     ],
     output: Annotated[
-        Path,
-        typer.Option("--output", "-o", dir_okay=False, help="Where the neighbours go: .ibin."),
+        Path, option("Where the neighbours go: .ibin.", "--output", "-o", dir_okay=False)
     ],
     n_neighbors: Annotated[
         int, number("How many neighbours of each query.", "--n-neighbors", "-k", metavar=None)
     ] = 100,
     metric: Annotated[
-        ExactMetric, typer.Option(help="The distance; euclidean ones are written squared.")
+        ExactMetric, option("The distance; euclidean ones are written squared.")
     ] = ExactMetric.euclidean,
     threads: Threads = None,
     max_memory: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "The most memory for vectors and heaps; the rest stays on the disk.",
             metavar="MIB",
             min=16,
-            help="The most memory for vectors and heaps; the rest stays on the disk.",
             show_default="1024",
         ),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, whatever an earlier run has left.")
+        bool, option("Begin anew, whatever an earlier run has left.", "--restart")
     ] = False,
 ) -> None:
     """Find the exact neighbours of many queries, in files of any size.
@@ -299,7 +281,7 @@ def groundtruth(
 @app.command()
 def info(
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on one line instead.")
+        bool, option("Print one JSON object on one line instead.", "--json")
     ] = False,
 ) -> None:
     """Say what runs here: versions, CPU features, kernels, OpenMP, threads."""

@@ -26,15 +26,14 @@ _PICTURES = (".png", ".pdf", ".svg")
 _DPI = 150
 
 
-def number(
-    said: str,
-    *names: str,
-    least: float = 1,
-    metavar: str | None = "N",
-    show_default: bool | str = True,
-) -> Any:
+def option(said: str, *names: str, **settings: Any) -> Any:
+    """An option of a command: what its help says, its names, and what typer takes besides."""
+    return typer.Option(*names, help=said, **settings)
+
+
+def number(said: str, *names: str, least: float = 1, **settings: Any) -> Any:
     """An option that takes a number of at least `least`."""
-    return typer.Option(*names, metavar=metavar, min=least, help=said, show_default=show_default)
+    return option(said, *names, **({"metavar": "N", "min": least} | settings))
 
 
 Dataset = Annotated[
@@ -55,30 +54,28 @@ Datasets = Annotated[
 ]
 DataHome = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "Where data sets are kept.",
         metavar="FOLDER",
         file_okay=False,
-        help="Where data sets are kept.",
         show_default="KNNC_DATA_HOME, or ~/knnc_data",
     ),
 ]
 Limit = Annotated[int | None, number("Read only the first N test images.", show_default="all")]
 Threads = Annotated[int | None, number("How many threads.", show_default="all")]
-Recipe = Annotated[str, typer.Option(metavar="NAME", help="The way to read.")]
+Recipe = Annotated[str, option("The way to read.", metavar="NAME")]
 Out = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "Where the picture goes: a PNG, PDF or SVG.",
         "--out",
         "-o",
         metavar="FILE",
         dir_okay=False,
-        help="Where the picture goes: a PNG, PDF or SVG.",
         show_default="knnc-<what>-<data>.png",
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on one line instead of a table.")
-]
+Json = Annotated[bool, option("Print one JSON object on one line instead of a table.", "--json")]
 
 
 def check_recipe(recipe: str) -> None:
@@ -270,9 +267,9 @@ def save_picture(figure: Figure | SubFigure, out: Path, *, quiet: bool = False) 
     """Write the picture, and say where it is unless another program reads what is said."""
     figure.savefig(out, dpi=_DPI)  # type: ignore[union-attr]
     if not quiet:
-        say_where("Picture", out)
+        say("Picture", out.absolute())
 
 
-def say_where(what: str, out: Path) -> None:
-    """One line of the result: what is where."""
-    stdout().print(Text.assemble((f"{what:<9}", "bold"), str(out.absolute())), soft_wrap=True)
+def say(name: str, value: object) -> None:
+    """One line of the result: a name, and what is to be said of it."""
+    stdout().print(Text.assemble((f"{name:<9}", "bold"), str(value)), soft_wrap=True)

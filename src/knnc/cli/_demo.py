@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 import knnc
-from knnc.cli._console import check_picture, error_text, say_where, status, stdout
+from knnc.cli._console import check_picture, error_text, say, status, stdout
 from knnc.cli._draw import draw_row
 from knnc.cli._race import Race, enlarged_and_shifted, race
 from knnc.datasets import get_data_home, load_dataset
@@ -167,7 +167,7 @@ def draw_picture(reader: Any, train: Any, test: Any, y_pred: Any) -> Figure:
 
 def _print_next(console: Console, output: Path) -> None:
     console.print()
-    say_where("Picture", output)
+    say("Picture", output.absolute())
     at_hand = (Path(get_data_home()) / "mnist").is_dir()
     console.print(
         Text.assemble(

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import typer
-from rich.text import Text
 
 from knnc._version import __version__
 from knnc.cli._console import (
@@ -20,7 +19,7 @@ from knnc.cli._console import (
     make_estimator,
     print_json,
     progress_bar,
-    stdout,
+    say,
 )
 
 
@@ -123,6 +122,5 @@ def _print_table(
         f"{record['queries_per_second']:,.0f} images a second",
         "Ran on": f"the {record['engine']} engine, threads: {record['n_jobs']}",
     }
-    console = stdout()
     for name, value in rows.items():
-        console.print(Text.assemble((f"{name:<9}", "bold"), value), soft_wrap=True)
+        say(name, value)

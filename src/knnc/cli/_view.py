@@ -22,11 +22,12 @@ from knnc.cli._console import (
     load_parts,
     make_estimator,
     number,
+    option,
     picture_path,
     progress_bar,
     sampled,
     save_picture,
-    say_where,
+    say,
     status,
 )
 
@@ -86,7 +87,7 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
         if options.get("gif"):
             with status("Drawing"):
                 display.save_animation(path.with_suffix(".gif"))
-            say_where("GIF", path.with_suffix(".gif"))
+            say("GIF", path.with_suffix(".gif").absolute())
 
     def parameter(name: str, annotation: Any, **default: Any) -> inspect.Parameter:
         kind = inspect.Parameter.KEYWORD_ONLY
@@ -217,14 +218,14 @@ def embedding(
     perplexity: Annotated[float, number("About how many neighbours count.", metavar="P")] = 30.0,
     recipe: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Compare what this recipe makes of the images.",
             metavar="NAME",
-            help="Compare what this recipe makes of the images.",
             show_default="the pixels",
         ),
     ] = None,
     gif: Annotated[
-        bool, typer.Option("--gif", help="Also an animated GIF of it forming, beside the picture.")
+        bool, option("Also an animated GIF of it forming, beside the picture.", "--gif")
     ] = False,
 ) -> Any:
     """The training images in the plane, neighbours beside neighbours (t-SNE)."""

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isqrt
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from knnc._extras import require
+from knnc.image.base import shape_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,13 +147,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None) -> NDArray[Any]
     if image_shape is None:
         if X.ndim == 3:
             return X
-        side = isqrt(X.shape[-1])
-        image_shape = (side, side)
-        if side * side != X.shape[-1]:
-            raise ValueError(
-                f"rows of {X.shape[-1]} features are no square images: "
-                "pass image_shape=(height, width)"
-            )
+        image_shape = shape_of(None, X.shape[-1])
     if len(X) and np.prod(X.shape[1:]) != np.prod(image_shape):
         raise ValueError(
             f"image_shape={image_shape!r} asks for {np.prod(image_shape)} features a row, "
