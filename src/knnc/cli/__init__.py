@@ -1,11 +1,10 @@
 """The command line: ``knnc demo``, ``knnc evaluate``, ``knnc compare``, ``knnc view``,
 ``knnc read``, ``knnc groundtruth``, ``knnc info``.
 
-``_app`` declares the commands and the policy for errors, ``_view`` has those of ``knnc view``, and
-``_console`` what several of them share. Each command's work is in a module of its own, imported
-when it runs, so that ``knnc --help`` loads no estimator. typer and rich come with the extra
-``cli``; without them :func:`main` says so in a sentence, but for ``knnc info`` and
-``knnc --version``.
+``_app`` is the program and its policy for errors; each command is in a module of its own, and
+``_console`` has what they share. A command imports what is heavy when it runs, so that
+``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``; without them
+:func:`main` says so in a sentence, but for ``knnc info`` and ``knnc --version``.
 """
 
 from __future__ import annotations

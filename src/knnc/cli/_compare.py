@@ -7,17 +7,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from knnc.cli._console import (
+    DataHome,
+    Datasets,
+    Json,
+    Out,
     load_parts,
+    number,
     on_terminal,
+    option,
     picture_path,
     print_json,
     sampled,
@@ -26,31 +32,37 @@ from knnc.cli._console import (
     stdout,
 )
 from knnc.cli._view import draw_pixels
-from knnc.engine.threads import effective_n_threads
-from knnc.plot import (
-    ComparisonDisplay,
-    Outcome,
-    PixelPairs,
-    best_single_pixels,
-    compare_classifiers,
-    require_matplotlib,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from knnc.plot import ComparisonDisplay, Outcome, PixelPairs
 
-def run(
-    datasets: list[str],
-    *,
-    train: int,
-    test: int,
-    slow: bool,
-    out: Path | None,
-    data_home: Path | None,
-    as_json: bool,
+
+def compare(
+    datasets: Datasets,
+    train: Annotated[int, number("How many training images, drawn at random.", least=10)] = 2000,
+    test: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
+    slow: Annotated[
+        bool,
+        option("Gradient boosting too, which takes longer than all others together.", "--slow"),
+    ] = False,
+    out: Out = None,
+    data_home: DataHome = None,
+    as_json: Json = False,
 ) -> None:
-    """Fit and read, print the table or one line of JSON, save the figure."""
+    """Data sets side by side: read by the recipes, by scikit-learn's classifiers, by one pixel.
+
+    The classifiers are those of the Fashion-MNIST benchmark.
+    """
+    from knnc.cli._field import field, recipes
+    from knnc.plot import (
+        ComparisonDisplay,
+        best_single_pixels,
+        compare_classifiers,
+        require_matplotlib,
+    )
+
     require_matplotlib()
     path = picture_path(out, "compare", *datasets)
     names = [Path(dataset).name for dataset in datasets]
@@ -59,8 +71,6 @@ def run(
     parts = {
         name: load_parts(dataset, data_home) for name, dataset in zip(names, datasets, strict=True)
     }
-    from knnc.cli._field import field, recipes
-
     ours = recipes()
     classifiers = {**ours, **field(slow=slow)}
     samples = {
@@ -114,7 +124,7 @@ def _record(
             name: {
                 "n_train": n_train,
                 "n_test": n_test,
-                "single_pixel_accuracy_median": float(np.median(pixels[name].accuracy)),
+                "single_pixel_accuracy_median": float(median(pixels[name].accuracy)),
                 "single_pixel_accuracy_least": float(pixels[name].accuracy.min()),
             }
             for name, (n_train, n_test) in sizes.items()
@@ -142,8 +152,8 @@ def _print(
             cells += [_accuracy(outcome), f"{outcome.seconds:.2f}"]
         table.add_row(classifier, *cells, style="bold" if classifier in display.ours else "")
     table.add_section()
-    table.add_row("one pixel, median of pairs", *_pixel_cells(display, pixels, np.median))
-    table.add_row("one pixel, hardest pair", *_pixel_cells(display, pixels, np.min))
+    table.add_row("one pixel, median of pairs", *_pixel_cells(display, pixels, median))
+    table.add_row("one pixel, hardest pair", *_pixel_cells(display, pixels, min))
     console.print(table)
     console.print(_notes(display, sizes))
 
@@ -167,6 +177,8 @@ def _notes(display: ComparisonDisplay, sizes: Mapping[str, tuple[int, int]]) -> 
         f"{name}: {n_train:,} training images, {n_test:,} test images"
         for name, (n_train, n_test) in sizes.items()
     )
+    from knnc.engine.threads import effective_n_threads
+
     said = (
         f"Test images read rightly, and the time to learn and read. {read}, drawn at random; the "
         f"pixels, from all. knnc's recipes on {effective_n_threads(None)} threads; the others are "
@@ -186,10 +198,11 @@ def draw_figure(
     n_datasets = len(display.datasets)
     height = max(1.4 + 0.42 * len(display.classifiers), 4.6 * n_datasets)
     figure = Figure(figsize=(15, height), layout="constrained")
-    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(9, 6), wspace=0.04))
+    sides: Any = figure.subfigures(1, 2, width_ratios=(9, 6), wspace=0.04)
+    left, right = sides
     sample = ", ".join(f"{n_train:,} images of {name}" for name, (n_train, _) in sizes.items())
     display.plot(left.add_subplot(), title=f"Learnt from {sample}")
-    axes = np.atleast_1d(right.subplots(n_datasets, 1))
+    axes = right.subplots(n_datasets, 1, squeeze=False)[:, 0]
     for ax, (name, (train, test)) in zip(axes, parts.items(), strict=True):
         pixels = draw_pixels(train, test, ax=ax)
         ax.set_title(f"{name}\n{pixels.ax_.get_title(loc='left')}", loc="left", fontsize=11)

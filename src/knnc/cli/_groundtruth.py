@@ -6,35 +6,66 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
+from typing import Annotated
 
-from knnc.cli._console import on_terminal, progress_bar
+import typer
+
+from knnc.cli._console import Threads, number, on_terminal, option, progress_bar
 from knnc.engine.progress import current, progress
-from knnc.groundtruth import opened
 
 # Seconds between two lines that say how far it is, where no terminal shows a bar.
 LINE_SECONDS = 60.0
 
 
-def run(
-    base: Path,
-    queries: Path,
-    output: Path,
-    *,
-    n_neighbors: int,
-    metric: str,
-    threads: int | None,
-    max_memory: int | None,
-    restart: bool,
+# The distances of ground truth.
+ExactMetric = StrEnum("ExactMetric", "euclidean manhattan")
+
+
+def groundtruth(
+    base: Annotated[
+        Path, typer.Argument(metavar="BASE", help="The vectors: a .u8bin, .bvecs or .npy file.")
+    ],
+    queries: Annotated[
+        Path, typer.Argument(metavar="QUERIES", help="The queries, in a file of these kinds.")
+    ],
+    output: Annotated[
+        Path, option("Where the neighbours go: .ibin.", "--output", "-o", dir_okay=False)
+    ],
+    n_neighbors: Annotated[
+        int, number("How many neighbours of each query.", "--n-neighbors", "-k", metavar=None)
+    ] = 100,
+    metric: Annotated[
+        ExactMetric, option("The distance; euclidean ones are written squared.")
+    ] = ExactMetric.euclidean,
+    threads: Threads = None,
+    max_memory: Annotated[
+        int | None,
+        option(
+            "The most memory for vectors and heaps; the rest stays on the disk.",
+            metavar="MIB",
+            min=16,
+            show_default="1024",
+        ),
+    ] = None,
+    restart: Annotated[
+        bool, option("Begin anew, whatever an earlier run has left.", "--restart")
+    ] = False,
 ) -> None:
-    """Search, and write the neighbours and what it took."""
+    """Find the exact neighbours of many queries, in files of any size.
+
+    Run it again after it was stopped, and it goes on from where it was.
+    """
+    from knnc.groundtruth import opened
+
     with opened(
         base,
         queries,
         output,
         k=n_neighbors,
-        metric=metric,
+        metric=metric.value,
         n_threads=threads,
         max_memory=max_memory,
         restart=restart,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from knnc.cli._console import (
+    DataHome,
     check_name,
     check_recipe,
     messages,
+    number,
+    option,
     print_json,
     progress_bar,
     status,
@@ -19,20 +24,51 @@ from knnc.cli._console import (
 _PREFERRED = ("fast", "plain")
 
 
-def run(
-    image: Path,
-    *,
-    page: int,
-    train: str | None,
-    recipe: str | None,
-    min_confidence: float | None,
-    transposed: bool,
-    data_home: Path | None,
-    as_json: bool,
-    annotated: Path | None,
-    no_cache: bool,
+def read(
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF."
+        ),
+    ],
+    page: Annotated[int, number("Which page of a PDF or a TIFF.")] = 1,
+    train: Annotated[
+        str | None,
+        option(
+            "What to learn from: digits, mnist, or a folder with four IDX files.",
+            metavar="DATASET",
+            show_default="mnist if it is there, else digits",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        option("The way to read.", metavar="NAME", show_default="fast if there is one, else plain"),
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        option('Print "?" for a character less probable than P.', metavar="P", min=0, max=1),
+    ] = None,
+    transposed: Annotated[
+        bool, option("The training images are stored by column, as EMNIST's are.", "--transposed")
+    ] = False,
+    data_home: DataHome = None,
+    as_json: Annotated[
+        bool, option("Print one JSON object on one line instead of text.", "--json")
+    ] = False,
+    annotated: Annotated[
+        Path | None,
+        option(
+            "Draw what was read on the image, and save it here.",
+            "--annotate",
+            metavar="OUT.png",
+            dir_okay=False,
+        ),
+    ] = None,
+    no_cache: Annotated[
+        bool, option("Learn anew, and do not keep what is learnt for the next time.", "--no-cache")
+    ] = False,
 ) -> None:
-    """Read the page and print its text, or one line of JSON."""
+    """Read the handwriting on an image, line by line."""
     from knnc.ocr._extra import require
 
     for module in ("PIL.Image", "skimage.measure"):
