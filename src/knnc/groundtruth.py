@@ -1,9 +1,9 @@
-"""The exact neighbours of many queries, however many rows there are: ``knnc groundtruth``.
+"""Find the exact neighbours of many queries, however many rows there are: ``knnc groundtruth``.
 
-A run that ends early leaves two files beside its output: OUTPUT.partial, which has the answers so
-far in their places, and OUTPUT.progress, which says how far it came and has the heaps of the
-queries that are being searched. The next run with the same files goes on from there. A run that
-is killed may leave OUTPUT.lock too, which means nothing without its process.
+A run that ends early leaves two files beside its output. OUTPUT.partial has the answers so far, in
+their places. OUTPUT.progress says how far the run came, and has the heaps of the queries that it
+was searching. The next run with the same files goes on from there. A killed run may leave
+OUTPUT.lock too, which locks nothing without its process.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def opened(
     max_memory: int | None = None,
     restart: bool = False,
 ) -> Iterator[Job]:
-    """A search that is ready to run, or that an earlier run completed; it locks `output`.
+    """Open a search, and lock `output` as long. An earlier run may have completed it.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def fingerprint_of(base: Path, queries: Path, k: int, metric: str) -> list[Any]:
 
 @dataclass(eq=False)
 class Job:
-    """A search of blocks of queries, each among all rows; what is done is kept on the disk.
+    """A search of blocks of queries, each among all rows. It saves on the disk what is done.
 
     Parameters
     ----------

@@ -42,15 +42,9 @@ def check(path: Path, expected: Any = EXPECTED) -> None:
     np.testing.assert_array_equal(dist, expected[0].astype(np.float32))
 
 
-def run(files: Files, **changes: Any) -> None:
-    options: dict[str, Any] = {
-        "n_neighbors": 10,
-        "metric": "euclidean",
-        "threads": 2,
-        "max_memory": None,
-        "restart": False,
-    }
-    _groundtruth.run(*files, **{**options, **changes})
+def run(files: Files, *, metric: str = "euclidean", **changes: Any) -> None:
+    options: dict[str, Any] = {"n_neighbors": 10, "threads": 2, **changes}
+    _groundtruth.groundtruth(*files, metric=_groundtruth.ExactMetric(metric), **options)
 
 
 def streaming(monkeypatch: pytest.MonkeyPatch, job: type = groundtruth.Job) -> None:

@@ -26,14 +26,14 @@ _PICTURES = (".png", ".pdf", ".svg")
 _DPI = 150
 
 
-def option(said: str, *names: str, **settings: Any) -> Any:
-    """An option of a command: what its help says, its names, and what typer takes besides."""
-    return typer.Option(*names, help=said, **settings)
+def option(help_text: str, *names: str, **settings: Any) -> Any:
+    """An option of a command, with its help, its names and other arguments of typer."""
+    return typer.Option(*names, help=help_text, **settings)
 
 
-def number(said: str, *names: str, least: float = 1, **settings: Any) -> Any:
+def number(help_text: str, *names: str, least: float = 1, **settings: Any) -> Any:
     """An option that takes a number of at least `least`."""
-    return option(said, *names, **({"metavar": "N", "min": least} | settings))
+    return option(help_text, *names, **({"metavar": "N", "min": least} | settings))
 
 
 Dataset = Annotated[

@@ -103,7 +103,7 @@ class Display:
 
 def require_matplotlib() -> None:
     """Raise an ImportError that names the extra if matplotlib is not installed."""
-    require("matplotlib.figure", by="Drawing", install="knnc[plot]", packages=("PIL",))
+    require("matplotlib.figure", by="Drawing", install="knnc[plot]", others={"PIL": "PIL"})
 
 
 def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
