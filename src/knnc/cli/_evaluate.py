@@ -117,8 +117,8 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
         "fit_seconds": fitted - start,
         "predict_seconds": done - fitted,
         "queries_per_second": len(X_test) / (done - fitted),
-        "n_jobs": effective_n_threads(_voters(estimator)[0].n_jobs),
-        "engine": _voters(estimator)[0].engine_,
+        "n_jobs": effective_n_threads(_voter(estimator).n_jobs),
+        "engine": _voter(estimator).engine_,
         "versions": {
             "knnc": __version__,
             "python": platform.python_version(),
@@ -128,19 +128,19 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     }, n_wrong
 
 
-def _voters(estimator: Any) -> list[Any]:
-    """The neighbours' classifiers at the ends of pipelines, one or several that vote."""
+def _voter(estimator: Any) -> Any:
+    """The neighbours' classifier at the end of a pipeline; of several that vote, the first."""
     if hasattr(estimator, "steps"):
-        return _voters(estimator.steps[-1][1])
+        return _voter(estimator.steps[-1][1])
     if hasattr(estimator, "estimators_"):
-        return [voter for part in estimator.estimators_ for voter in _voters(part)]
-    return [estimator]
+        return _voter(estimator.estimators_[0])
+    return estimator
 
 
 def _print_table(
     record: Mapping[str, Any], n_wrong: int, estimator: Any, *, shape: tuple[int, ...]
 ) -> None:
-    last = _voters(estimator)[0]
+    last = _voter(estimator)
     settings = ", ".join(
         f"{name} = {getattr(last, name)}"
         for name in ("n_neighbors", "weights", "metric", "distance")

@@ -1,7 +1,7 @@
 """``knnc view``: a command for each picture of a data set.
 
-:func:`_command` makes one of a function that draws a data set. What is heavy is imported when a
-command runs.
+Each is a function that draws a data set; :func:`_command` adds what all commands share. A command
+imports what is heavy when it runs.
 """
 
 import inspect
@@ -69,13 +69,15 @@ class _Data:
 
 
 def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a command of a function that takes a :class:`_Data` and options, and gives a display.
+    """Make a command of a function that takes a :class:`_Data` and options, and returns a display.
 
-    The command takes a data set before these options, and where things are after them. It refuses
-    what can be refused before any work, and saves the picture.
+    The command takes a data set, these options, and where things are. It checks what it can before
+    any work, and saves the picture.
     """
 
-    def run(dataset: str, out: Path | None, data_home: Path | None, **options: Any) -> None:
+    def run(
+        dataset: Dataset, *, out: Out = None, data_home: DataHome = None, **options: Any
+    ) -> None:
         from knnc.plot import require_matplotlib
 
         require_matplotlib()
@@ -89,17 +91,9 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
                 display.save_animation(path.with_suffix(".gif"))
             say("GIF", path.with_suffix(".gif").absolute())
 
-    def parameter(name: str, annotation: Any, **default: Any) -> inspect.Parameter:
-        kind = inspect.Parameter.KEYWORD_ONLY
-        return inspect.Parameter(name, kind, annotation=annotation, **default)
-
-    own = list(inspect.signature(draw).parameters.values())[1:]
-    parameters = [
-        parameter("dataset", Dataset),
-        *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own),
-        parameter("out", Out, default=None),
-        parameter("data_home", DataHome, default=None),
-    ]
+    data, *where, _ = inspect.signature(run).parameters.values()
+    _, *own = inspect.signature(draw).parameters.values()
+    parameters = [data, *own, *where]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     view.command(draw.__name__, help=draw.__doc__)(run)
@@ -109,6 +103,7 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
 @_command
 def sprite(
     data: _Data,
+    *,
     rows: Annotated[int, number("Rows of images for each class.")] = 3,
     columns: Annotated[int, number("Images in a row.")] = 30,
 ) -> Any:
@@ -129,6 +124,7 @@ def sprite(
 @_command
 def read(
     data: _Data,
+    *,
     images: Annotated[int, number("How many images.")] = 48,
     recipe: Recipe = "plain",
 ) -> Any:
@@ -144,6 +140,7 @@ def read(
 @_command
 def misread(
     data: _Data,
+    *,
     images: Annotated[int, number("How many misread images at most.")] = 10,
     neighbors: Annotated[int, number("How many neighbours beside each.")] = 5,
     recipe: Recipe = "plain",
@@ -168,7 +165,7 @@ def misread(
 
 
 @_command
-def confusion(data: _Data, recipe: Recipe = "plain", limit: Limit = None) -> Any:
+def confusion(data: _Data, *, recipe: Recipe = "plain", limit: Limit = None) -> Any:
     """Which classes are taken for which."""
     import numpy as np
 
@@ -186,6 +183,7 @@ def confusion(data: _Data, recipe: Recipe = "plain", limit: Limit = None) -> Any
 @_command
 def curve(
     data: _Data,
+    *,
     max_k: Annotated[int, number("The largest k to try.", least=2, metavar="K")] = 25,
     cv: Annotated[int | None, number("Folds.", least=2, show_default="leave-one-out")] = None,
     train: Annotated[
@@ -213,6 +211,7 @@ def curve(
 @_command
 def embedding(
     data: _Data,
+    *,
     sample: Annotated[int, number("How many training images, drawn at random.", least=2)] = 3000,
     iterations: Annotated[int, number("Steps of the layout.", least=250)] = 750,
     perplexity: Annotated[float, number("About how many neighbours count.", metavar="P")] = 30.0,
@@ -284,6 +283,7 @@ def draw_pixels(train: Any, test: Any, **options: Any) -> Any:
 @_command
 def disputed(
     data: _Data,
+    *,
     images: Annotated[int, number("How many images at most.")] = 10,
     neighbors: Annotated[
         int, number("How many neighbours.", "--n-neighbors", "-k", metavar="K")
@@ -308,6 +308,7 @@ def disputed(
 @_command
 def duplicates(
     data: _Data,
+    *,
     radius: Annotated[float, number("The largest distance of a pair.", least=0, metavar="R")] = 0.0,
     pairs: Annotated[int, number("How many pairs at most.")] = 16,
 ) -> Any:

@@ -58,8 +58,6 @@ CLASSES = (
     "#717581",
     "#92dadd",
 )
-
-
 # The longest name that stands across below an axis with one for each class.
 _LONGEST_ACROSS = 3
 
