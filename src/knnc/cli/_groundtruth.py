@@ -18,8 +18,6 @@ from knnc.engine.progress import current, progress
 
 # Seconds between two lines that say how far it is, where no terminal shows a bar.
 LINE_SECONDS = 60.0
-
-
 # The distances of ground truth.
 ExactMetric = StrEnum("ExactMetric", "euclidean manhattan")
 
