@@ -71,9 +71,9 @@ from knnc._version import __version__
 
 if TYPE_CHECKING:
     from knnc import datasets, image, inspection, ocr, plot
+    from knnc._progress import progress
     from knnc.engine.runtime import show_runtime
     from knnc.engine.system.memory import config_context, get_config, set_config
-    from knnc.engine.system.progress import progress
     from knnc.neighbors import (
         KNeighborsClassifier,
         KNeighborsClassifierCV,
@@ -135,7 +135,7 @@ _HOMES = {
     "get_config": "knnc.engine.system.memory",
     "kneighbors_graph": "knnc.neighbors",
     "load": "knnc.persistence.estimators",
-    "progress": "knnc.engine.system.progress",
+    "progress": "knnc._progress",
     "radius_neighbors_graph": "knnc.neighbors",
     "save": "knnc.persistence.estimators",
     "set_config": "knnc.engine.system.memory",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from knnc import groundtruth
 from knnc.cli import _groundtruth
 from knnc.datasets import read_neighbors
 from knnc.engine.scan import streamed as stream
@@ -41,23 +42,17 @@ def check(path: Path, expected: Any = EXPECTED) -> None:
     np.testing.assert_array_equal(dist, expected[0].astype(np.float32))
 
 
-def run(files: Files, **changes: Any) -> None:
-    options: dict[str, Any] = {
-        "k": 10,
-        "metric": "euclidean",
-        "threads": 2,
-        "max_memory": None,
-        "restart": False,
-    }
-    _groundtruth.run(files[0], files[1], output=files[2], **{**options, **changes})
+def run(files: Files, *, metric: str = "euclidean", **changes: Any) -> None:
+    options: dict[str, Any] = {"n_neighbors": 10, "threads": 2, **changes}
+    _groundtruth.groundtruth(*files, metric=_groundtruth.ExactMetric(metric), **options)
 
 
-def streaming(monkeypatch: pytest.MonkeyPatch, job: type = _groundtruth._Job) -> None:
+def streaming(monkeypatch: pytest.MonkeyPatch, job: type = groundtruth.Job) -> None:
     """Small chunks of rows from the disk, small blocks of queries, heaps saved at every chance."""
     monkeypatch.setattr(stream, "MOST_BYTES", 16_000)
     monkeypatch.setattr(stream, "FEWEST_BYTES", 1)
-    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(groundtruth, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(groundtruth, "CHECKPOINT_SHARE", 1e9)
     monkeypatch.setattr(job, "_index_in_memory", lambda self: None)
     monkeypatch.setattr(job, "_block", lambda self, _: self._block_of_heaps or 300)
 

@@ -207,7 +207,7 @@ def test_what_the_library_logs_goes_to_standard_error(
 # As on Windows, where a write to a pipe without a reader is an invalid argument.
 AS_ON_WINDOWS = """
 import errno, io, os, sys
-from knnc.cli import _stdout, main
+from knnc.cli import _console, main
 
 class Pipe(io.FileIO):
     def write(self, data):
@@ -216,7 +216,7 @@ class Pipe(io.FileIO):
         except BrokenPipeError:
             raise OSError(errno.EINVAL, "Invalid argument") from None
 
-_stdout._ON_WINDOWS = True
+_console._ON_WINDOWS = True
 sys.stdout = io.TextIOWrapper(io.BufferedWriter(Pipe(1, "w", closefd=False)), "utf-8")
 sys.exit(main())
 """
@@ -242,15 +242,15 @@ def test_reader_that_has_gone_is_no_traceback(start: list[str], args: list[str])
 
 
 def test_an_invalid_argument_with_a_file_is_about_that_file() -> None:
-    from knnc.cli import _stdout
+    from knnc.cli import _console
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_stdout, "_ON_WINDOWS", True)
-        assert _stdout.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
-        assert not _stdout.reader_has_gone(OSError(errno.EINVAL, "Invalid argument", "a<b"))
-        assert not _stdout.reader_has_gone(ValueError("not read"))
+        patch.setattr(_console, "_ON_WINDOWS", True)
+        assert _console.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
+        assert not _console.reader_has_gone(OSError(errno.EINVAL, "Invalid argument", "a<b"))
+        assert not _console.reader_has_gone(ValueError("not read"))
     if os.name != "nt":
-        assert not _stdout.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
+        assert not _console.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
 
 
 class OnTerminal:

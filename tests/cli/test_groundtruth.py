@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,10 @@ from .conftest import Program
 
 pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
 
-from knnc.cli import _groundtruth
+from knnc import groundtruth
 
 from .groundtruth_support import (
     QUERIES,
-    RNG,
     ROWS,
     Files,
     Killed,
@@ -75,7 +73,7 @@ def test_every_kind_of_file(
 
 
 def test_manhattan_distances(files: Files) -> None:
-    run(files, metric="manhattan", k=3)
+    run(files, metric="manhattan", n_neighbors=3)
     check(files[2], oracle_kneighbors(ROWS, QUERIES, 3, "manhattan"))
 
 
@@ -91,8 +89,8 @@ def test_a_run_goes_on_where_the_last_one_ended(
     if streamed:
         streaming(monkeypatch)
     else:
-        monkeypatch.setattr(_groundtruth, "BLOCK_WORK", 1)
-    save, saved = _groundtruth._Job._save, 0
+        monkeypatch.setattr(groundtruth, "BLOCK_WORK", 1)
+    save, saved = groundtruth.Job._save, 0
 
     def die(self: Any, heaps: Any) -> None:
         nonlocal saved
@@ -101,14 +99,14 @@ def test_a_run_goes_on_where_the_last_one_ended(
         if saved % 2 == 0 and saved <= 2 * n_times:
             raise Killed
 
-    monkeypatch.setattr(_groundtruth._Job, "_save", die)
+    monkeypatch.setattr(groundtruth.Job, "_save", die)
     shares = []
     for _ in range(n_times if streamed else 1):
         with pytest.raises(Killed):
             run(files)
         assert not files[2].exists()
-        job = _groundtruth._Job(ROWS, QUERIES, 10, files[2], "sqeuclidean", 1, 1 << 30)
-        job.resume(_groundtruth._fingerprint(files[0], files[1], 10, "euclidean"), False)
+        job = groundtruth.Job(ROWS, QUERIES, 10, files[2], "sqeuclidean", 1, 1 << 30)
+        job.resume(groundtruth.fingerprint_of(files[0], files[1], 10, "euclidean"), False)
         shares.append(job.done())
     assert shares == sorted(set(shares))
     assert shares[0] > 0
@@ -123,63 +121,6 @@ def test_a_run_goes_on_where_the_last_one_ended(
     assert sorted(os.listdir(files[2].parent)) == ["base.u8bin", "queries.u8bin", "truth.ibin"]
 
 
-def test_files_are_known_by_their_ends_and_their_time(tmp_path: Path) -> None:
-    paths = tmp_path / "base", tmp_path / "queries"
-    content = bytes(1 << 18)
-    said = []
-    for changed in (None, (0, 0), (0, len(content) - 1), (1, 5)):
-        for which, path in enumerate(paths):
-            written = bytearray(content)
-            if changed and changed[0] == which:
-                written[changed[1]] = 1
-            path.write_bytes(written)
-            os.utime(path, ns=(10**18, 10**18))
-        said.append(_groundtruth._fingerprint(*paths, 10, "euclidean"))
-    said += [_groundtruth._fingerprint(*paths, k, m) for k, m in ((9, "euclidean"), (10, "l1"))]
-    os.utime(paths[0], ns=(10**18, 10**18 + 1000))
-    said.append(_groundtruth._fingerprint(*paths, 10, "euclidean"))
-    assert len({str(one) for one in said}) == len(said) == 7
-
-
-@pytest.mark.parametrize("contiguous", [True, False])
-def test_an_index_in_memory_only_if_it_fits(contiguous: bool, tmp_path: Path) -> None:
-    rows = RNG.integers(0, 256, (5000, 24), np.uint8)
-    rows = rows if contiguous else rows[:, ::-1]
-
-    def index(limit: int) -> Any:
-        job = _groundtruth._Job(rows, QUERIES, 10, tmp_path / "o", "manhattan", 1, limit)
-        return job._index_in_memory()
-
-    # Half of the limit is for rows: packed ones, and beside these a copy if they are no array.
-    assert index(4 * rows.size + (1 << 16)) is not None
-    assert index(4 * rows.size - 4 if not contiguous else rows.size) is None
-
-
-def test_heaps_are_saved_when_it_is_time_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every 30 s, or at 5 % of the time if a save takes long; not when all rows were seen."""
-    now = [0.0]
-    monkeypatch.setattr(_groundtruth, "perf_counter", lambda: now[0])
-    for save, each in ((1.0, 30), (10.0, 200)):
-        job = _groundtruth._Job(ROWS, QUERIES, 10, tmp_path / "o", "sqeuclidean", 1, 1 << 30)
-        saved = []
-
-        def scan() -> Iterator[int]:
-            for n_rows_done in range(10, 5001, 10):
-                now[0] += 1.0
-                yield n_rows_done
-
-        for n_rows_done in job._due(scan()):
-            saved.append(n_rows_done // 10)
-            now[0] += save
-        assert saved[0] == 30
-        assert set(np.diff(saved)) == {each}
-    job = _groundtruth._Job(ROWS, QUERIES, 10, tmp_path / "o", "sqeuclidean", 1, 1 << 30)
-    monkeypatch.setattr(_groundtruth, "CHECKPOINT_SECONDS", 0)
-    assert list(job._due(iter([4999, 5000]))) == [4999]
-
-
 @pytest.mark.parametrize(("max_memory", "expected"), [(16, 16 << 20), (None, 1 << 30)])
 def test_memory_is_in_mebibytes(
     max_memory: int | None,
@@ -188,13 +129,13 @@ def test_memory_is_in_mebibytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limits = []
-    index = _groundtruth._Job._index_in_memory
+    index = groundtruth.Job._index_in_memory
 
     def noted(job: Any) -> Any:
         limits.append(job.limit)
         return index(job)
 
-    monkeypatch.setattr(_groundtruth._Job, "_index_in_memory", noted)
+    monkeypatch.setattr(groundtruth.Job, "_index_in_memory", noted)
     run(files, max_memory=max_memory)
     assert limits == [expected]
 

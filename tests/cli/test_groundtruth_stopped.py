@@ -23,7 +23,8 @@ from .conftest import Program
 
 pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
 
-from knnc.cli import _alone, _groundtruth
+from knnc import groundtruth
+from knnc.cli import _groundtruth
 
 from .groundtruth_support import (
     FILES,
@@ -42,7 +43,7 @@ from .groundtruth_support import (
 
 FILE = "datasets._vectors.NeighborsFile"
 # What is called between the rename of the output and the end of the progress.
-RENAMED = "cli._groundtruth.sync_folder"
+RENAMED = "groundtruth.sync_folder"
 
 
 @pytest.fixture
@@ -54,18 +55,19 @@ def files(tmp_path: Path) -> Files:
 def test_a_killed_run(knnc_child: Program, files: Files) -> None:
     code = """
 import os, sys
-from knnc.cli import _groundtruth, main
+from knnc import groundtruth
+from knnc.cli import main
 from knnc.engine.scan import streamed as stream
-stream.MOST_BYTES, stream.FEWEST_BYTES, _groundtruth.CHECKPOINT_SECONDS = 16_000, 1, 0
-_groundtruth.CHECKPOINT_SHARE = 1e9
-_groundtruth._Job._index_in_memory = lambda self: None
-save, saved = _groundtruth._Job._save, []
+stream.MOST_BYTES, stream.FEWEST_BYTES, groundtruth.CHECKPOINT_SECONDS = 16_000, 1, 0
+groundtruth.CHECKPOINT_SHARE = 1e9
+groundtruth.Job._index_in_memory = lambda self: None
+save, saved = groundtruth.Job._save, []
 def die(self, heaps):
     save(self, heaps)
     saved.append(1)
     if len(saved) == 5:
         os.kill(os.getpid(), 9)
-_groundtruth._Job._save = die
+groundtruth.Job._save = die
 sys.exit(main())
 """
     arguments = ["groundtruth", *files[:2], "-k", 10, "-o", files[2]]
@@ -108,7 +110,7 @@ def test_a_damaged_progress_file(
     left.write_bytes(b"junk" * 99)
     result = knnc_here(*arguments)
     assert (result.code, "cannot" in result.err or "not a file" in result.err) == (1, True)
-    fingerprint = _groundtruth._fingerprint(base, queries, 10, "euclidean")
+    fingerprint = groundtruth.fingerprint_of(base, queries, 10, "euclidean")
     heaps = {"dist": np.zeros((3, 10), np.int64), "ind": np.zeros((3, 10), np.int64)}
     good = {"fingerprint": fingerprint, "n_done": 0, "n_rows_done": 7, "block": 3, **heaps, **SUMS}
     for change in (
@@ -121,7 +123,7 @@ def test_a_damaged_progress_file(
         {"dist": np.zeros((3, 9), np.int64)},
         {"ind": np.zeros((3, 10), np.int32)},
     ):
-        _groundtruth.write_archive(left, "groundtruth", {**good, **change})
+        groundtruth.write_archive(left, "groundtruth", {**good, **change})
         assert knnc_here(*arguments).code == 1
         assert not output.exists()
 
@@ -129,12 +131,12 @@ def test_a_damaged_progress_file(
 def test_answers_that_are_gone(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the progress file says is done has to be there."""
     base, queries, output = files
-    fingerprint = _groundtruth._fingerprint(base, queries, 10, "euclidean")
+    fingerprint = groundtruth.fingerprint_of(base, queries, 10, "euclidean")
     said = {"fingerprint": fingerprint, "n_done": 300, "n_rows_done": 0, "block": 0, **SUMS}
     progress, partial = (output.with_name(f"truth.ibin.{end}") for end in ("progress", "partial"))
     as_long = bytes(NeighborsFile.n_bytes(700, 10))
     for left in (None, b"", b"x" * 99, as_long):
-        _groundtruth.write_archive(progress, "groundtruth", said)
+        groundtruth.write_archive(progress, "groundtruth", said)
         if left is not None:
             partial.write_bytes(left)
         with pytest.raises(ValueError, match=r"has not the answers that .* says are there"):
@@ -150,15 +152,15 @@ def test_what_is_left_of_a_search_with_as_many_answers(
     """350 queries with 20 neighbours take the bytes of 700 with 10, and have another header."""
     half = write_vectors(files[0].with_name("half.u8bin"), QUERIES[:350])
     left_after(f"{FILE}.write", files, monkeypatch)
-    run((files[0], half, files[2]), k=20)
+    run((files[0], half, files[2]), n_neighbors=20)
     check(files[2], oracle_kneighbors(ROWS, QUERIES[:350], 20, "sqeuclidean"))
 
 
 def test_restart_after_a_checkpoint(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of before is kept, and another end before the first checkpoint changes nothing."""
     half = write_vectors(files[0].with_name("half.u8bin"), QUERIES[:350])
-    monkeypatch.setattr(_groundtruth, "BLOCK_WORK", 1)
-    save = _groundtruth._Job._save
+    monkeypatch.setattr(groundtruth, "BLOCK_WORK", 1)
+    save = groundtruth.Job._save
 
     def die(job: Any, heaps: Any) -> None:
         save(job, heaps)
@@ -166,14 +168,14 @@ def test_restart_after_a_checkpoint(files: Files, monkeypatch: pytest.MonkeyPatc
 
     for restarts in (1, 2):
         with monkeypatch.context() as patch:
-            patch.setattr(_groundtruth._Job, "_save", die)
+            patch.setattr(groundtruth.Job, "_save", die)
             with pytest.raises(Killed):
                 run(files, restart=True)
         if restarts == 2:
             left_after(f"{FILE}.write", files, monkeypatch, restart=True)
             run(files)
             check(files[2])
-        run((files[0], half, files[2]), k=20, restart=True)
+        run((files[0], half, files[2]), n_neighbors=20, restart=True)
         check(files[2], oracle_kneighbors(ROWS, QUERIES[:350], 20, "sqeuclidean"))
 
 
@@ -192,7 +194,7 @@ def test_a_run_that_is_killed_when_all_is_done(
         assert progress.exists()
         files[2].with_name("truth.ibin.lock").unlink(missing_ok=True)
         with monkeypatch.context() as patch:
-            patch.setattr(_groundtruth._Job, "_index_in_memory", die)
+            patch.setattr(groundtruth.Job, "_index_in_memory", die)
             capsys.readouterr()
             run(files)
         assert said in " ".join(capsys.readouterr().out.split())
@@ -217,15 +219,15 @@ def test_two_runs_to_one_output(
     """The second is refused, here and from another process, and harms nothing."""
     arguments = ["groundtruth", *files[:2], "-k", 10, "-o", files[2]]
     seen = []
-    run_job = _groundtruth._Job.run
+    run_job = groundtruth.Job.run
 
     def run_while_others_try(job: Any) -> None:
-        monkeypatch.setattr(_groundtruth._Job, "run", run_job)
+        monkeypatch.setattr(groundtruth.Job, "run", run_job)
         for more in ([], ["--restart"]):
             seen.extend(program(*arguments, *more) for program in (knnc_here, knnc_child))
         run_job(job)
 
-    monkeypatch.setattr(_groundtruth._Job, "run", run_while_others_try)
+    monkeypatch.setattr(groundtruth.Job, "run", run_while_others_try)
     run(files)
     assert [result.code for result in seen] == [1] * 4
     for result in seen:
@@ -233,46 +235,6 @@ def test_two_runs_to_one_output(
         assert "truth.ibin" in result.err
     check(files[2])
     assert sorted(os.listdir(files[2].parent)) == FILES
-
-
-def test_a_lock_that_was_removed_before_it_was_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The lock of a file that has no name any more keeps nobody away: another is taken."""
-    lock, is_held, calls = tmp_path / "o.lock", _alone._is_held, []
-
-    def removed(file: Any) -> bool:
-        calls.append(file)
-        if len(calls) < 3 and sys.platform != "win32":  # Windows removes no file that is open
-            lock.unlink()
-        if len(calls) == 2:
-            lock.touch()
-        return is_held(file)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_alone, "_is_held", removed)
-        with _alone.alone_with(tmp_path / "o"):
-            patch.setattr(_alone, "_is_held", is_held)
-            with pytest.raises(BlockingIOError), _alone.alone_with(tmp_path / "o"):
-                pass
-            assert lock.exists()
-    assert len(calls) == (1 if sys.platform == "win32" else 3)
-    assert not lock.exists()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
-@pytest.mark.parametrize(
-    ("code", "is_held"), [("EAGAIN", True), ("EACCES", True), ("ENOLCK", False)]
-)
-def test_a_file_system_without_locks(
-    code: str, is_held: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def flock(*_: object) -> None:
-        raise OSError(getattr(errno, code), "no")
-
-    monkeypatch.setattr("fcntl.flock", flock)
-    with open(tmp_path / "o", "wb") as file:
-        assert _alone._is_held(file) == is_held
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
@@ -287,8 +249,9 @@ def test_no_room_for_the_answers(
     names = sorted({*os.listdir(files[2].parent)} - {"truth.ibin.partial"})
     code = """
 import resource, sys
-from knnc.cli import _groundtruth, main
-_groundtruth._Job._search_into = None
+from knnc import groundtruth
+from knnc.cli import main
+groundtruth.Job._search_into = None
 resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 sys.exit(main())
 """
@@ -311,8 +274,8 @@ def test_a_disk_that_fills_while_searching(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Whether answers or the progress do not fit: the next run goes on from the last that did."""
-    monkeypatch.setattr(_groundtruth, "BLOCK_WORK", 1)
-    for owner, name in ((NeighborsFile, "_put"), (_groundtruth, "write_archive")):
+    monkeypatch.setattr(groundtruth, "BLOCK_WORK", 1)
+    for owner, name in ((NeighborsFile, "_put"), (groundtruth, "write_archive")):
         written, calls = getattr(owner, name), list[Any]()
 
         def full(*args: Any, written: Any = written, calls: Any = calls, most: int) -> None:
@@ -324,7 +287,7 @@ def test_a_disk_that_fills_while_searching(
         with monkeypatch.context() as patch:
             # Zeros, the header, and two blocks of indices and distances; two times progress.
             patch.setattr(owner, name, partialmethod(full, most=6))
-            if owner is _groundtruth:
+            if owner is groundtruth:
                 patch.setattr(owner, name, partial(full, most=2))
             with pytest.raises(OSError, match="No space left on device"):
                 run(files)
@@ -352,7 +315,7 @@ def test_lines_of_progress_without_a_terminal(
             current()(done, 700)  # type: ignore[misc]
 
     monkeypatch.setattr(_groundtruth, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(_groundtruth._Job, "run", search)
+    monkeypatch.setattr(groundtruth.Job, "run", search)
     with knnc.progress(lambda *call: heard.append(call)):
         run(files)
     lines = capsys.readouterr().err.splitlines()

@@ -21,7 +21,8 @@ pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 
 from PIL import Image
 
-from knnc.cli import _compare, _field, _view
+from knnc import plot
+from knnc.cli import _compare, _console, _field
 from knnc.plot import ComparisonDisplay, Outcome, best_single_pixels
 from knnc.plot._base import Display
 
@@ -104,10 +105,10 @@ def test_options_reach_the_pictures(knnc_here: Program, drawn: list[Any]) -> Non
     assert len(duplicates.images) == 5
     assert 0 < duplicates.distances.max() <= 14
     embedding = view("embedding", "--sample", 60, "--iterations", 250, "--perplexity", 5)
-    X, y = _view.sampled(train, 60)
+    X, y = _console.sampled(train, 60)
     np.testing.assert_array_equal(embedding.y, y)
     assert (y != train.target[:60]).any()
-    assert _view.sampled(train, len(train.data))[0] is train.data
+    assert _console.sampled(train, len(train.data))[0] is train.data
     assert len(X) == len(np.unique(X, axis=0)) == 60
 
 
@@ -124,13 +125,13 @@ def test_a_class_that_is_only_read(knnc_here: Program, here: Path) -> None:
 
 def test_misread_says_how_many(knnc_here: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     titles: list[str] = []
-    draw = _view.plot.MisreadDisplay.from_estimator
+    draw = plot.MisreadDisplay.from_estimator
 
     def drawn(*args: Any, **options: Any) -> Any:
         titles.append(options["title"])
         return draw(*args, **options)
 
-    monkeypatch.setattr(_view.plot.MisreadDisplay, "from_estimator", drawn)
+    monkeypatch.setattr(plot.MisreadDisplay, "from_estimator", drawn)
     assert knnc_here("view", "misread", "digits", "--recipe", "fast").code == 0
     train, test = load_dataset("digits")
     reader = knnc.recipes.make_recipe("fast").fit(train.data, train.target)
@@ -258,8 +259,8 @@ def test_compare_json(knnc_here: Program, here: Path) -> None:
     assert said["single_pixel_accuracy_least"] == found.accuracy.min()
     assert said["single_pixel_accuracy_median"] == np.median(found.accuracy)
     plain = record["results"][0]
-    X, y = _view.sampled(load_dataset("digits")[0], 60)
-    X_test, y_test = _view.sampled(load_dataset("digits")[1], 500)
+    X, y = _console.sampled(load_dataset("digits")[0], 60)
+    X_test, y_test = _console.sampled(load_dataset("digits")[1], 500)
     score = knnc.KNeighborsClassifier().fit(X, y).score(X_test, y_test)
     assert (plain["classifier"], plain["accuracy"]) == ("knnc plain", score)
     assert plain["fit_seconds"] > 0
@@ -274,7 +275,7 @@ def test_a_terminal_is_told_which_classifier_is_at_work(monkeypatch: pytest.Monk
     monkeypatch.setattr(_compare, "on_terminal", lambda: True)
     monkeypatch.setattr(
         "rich.progress.Progress.update",
-        lambda bar, task, *, completed, description: told.append((description, completed)),
+        lambda bar, task, *, completed, total, description: told.append((description, completed)),
     )
     with _compare._steps(2) as start:
         start("A", "digits")

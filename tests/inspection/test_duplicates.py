@@ -10,7 +10,8 @@ import pytest
 from scipy import sparse
 
 import knnc
-from knnc.inspection import duplicates, near_duplicates
+from knnc._reports import duplicates
+from knnc.inspection import near_duplicates
 from tests.neighbors.support import any_bytes, few_values
 
 

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 import knnc
 from knnc.image import Blur, DistortionKNeighborsClassifier
 from knnc.plot import EmbeddingDisplay
-from knnc.plot._animation import _smooth
+from knnc.plot._animation import smoothed
 from knnc.plot._embedding import _moments
 from knnc.plot._labels import densest, extent, look_at, moved_apart
 from knnc.plot._tsne import embed, first_guess
@@ -206,8 +206,8 @@ def test_frames_show_where_points_were(tmp_path: Path) -> None:
 
 
 def test_extents_on_the_way_have_no_jumps() -> None:
-    np.testing.assert_allclose(_smooth([3.0] * 7), 3.0)
-    rising = _smooth([1.0, 1.0, 1.0, 32.0, 1.0, 1.0, 1.0])
+    np.testing.assert_allclose(smoothed([3.0] * 7), 3.0)
+    rising = smoothed([1.0, 1.0, 1.0, 32.0, 1.0, 1.0, 1.0])
     np.testing.assert_allclose(rising, [1, 2, 2, 2, 2, 2, 1])
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import knnc
-from knnc.engine.system import bars, progress
+from knnc import _progress
+from knnc.engine.system.progress import current
 from tests.engine.support import draw
 
-KINDS = list(bars.BARS)
+KINDS = list(_progress.BARS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -25,7 +26,7 @@ def test_a_bar_shows_how_far_each_search_is(
     with knnc.progress(kind, "Looking"):
         nn.kneighbors(rows[:77])
         nn.kneighbors(rows[:123] + 0.5)
-    assert progress.current() is None
+    assert current() is None
     said = capfd.readouterr()
     assert said.out == ""
     assert "Looking" in said.err
@@ -36,7 +37,7 @@ def test_a_bar_shows_how_far_each_search_is(
 def test_a_bar_begins_anew_with_each_search(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Also where the next one is as long: `done` falls."""
     pytest.importorskip(kind)
-    with bars.bar(kind, "") as move:
+    with _progress.BARS[kind]("") as move:
         for done, total in ((3, 9), (9, 9), (4, 9), (9, 9), (1, 2)):
             move(done, total)
     assert "1/2 " in capfd.readouterr().err
@@ -47,7 +48,7 @@ def test_an_error_inside_passes_through_a_bar(kind: Any) -> None:
     pytest.importorskip(kind)
     with pytest.raises(ZeroDivisionError), knnc.progress(kind):
         raise ZeroDivisionError
-    assert progress.current() is None
+    assert current() is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

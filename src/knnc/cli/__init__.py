@@ -1,10 +1,10 @@
 """The command line: ``knnc demo``, ``knnc evaluate``, ``knnc compare``, ``knnc view``,
 ``knnc read``, ``knnc groundtruth``, ``knnc info``.
 
-``_app`` declares the commands and the policy for errors, ``_view_app`` those of ``knnc view``, and
-``_options`` what several of them take. Each command's work is in a module of its own, imported when
-it runs, so that ``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``;
-without them :func:`main` says so in a sentence, but for ``knnc info`` and ``knnc --version``.
+``_app`` is the program and its policy for errors; each command is in a module of its own, and
+``_console`` has what they share. A command imports what is heavy when it runs, so that
+``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``; without them
+:func:`main` says so in a sentence, but for ``knnc info`` and ``knnc --version``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> int:
         print(f"knnc: {message}", file=sys.stderr)
         return 1
     from knnc.cli._app import app
-    from knnc.cli._stdout import escape_what_it_lacks, let_go, reader_has_gone
+    from knnc.cli._console import escape_what_it_lacks, let_go, reader_has_gone
 
     escape_what_it_lacks()
     try:

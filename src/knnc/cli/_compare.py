@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from knnc.cli._console import on_terminal, print_json, status, stderr, stdout
-from knnc.cli._evaluate import load_parts
-from knnc.cli._output import picture_path, save_picture
-from knnc.cli._view import draw_pixels, sampled
-from knnc.engine.system.threads import effective_n_threads
-from knnc.plot import (
-    ComparisonDisplay,
-    Outcome,
-    PixelPairs,
-    best_single_pixels,
-    compare_classifiers,
-    require_matplotlib,
+from knnc.cli._console import (
+    DataHome,
+    Datasets,
+    Json,
+    Out,
+    load_parts,
+    number,
+    on_terminal,
+    option,
+    picture_path,
+    print_json,
+    sampled,
+    save_picture,
+    status,
+    stdout,
 )
+from knnc.cli._view import draw_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from knnc.plot import ComparisonDisplay, Outcome, PixelPairs
 
-def run(
-    datasets: list[str],
-    *,
-    n_train: int,
-    n_test: int,
-    slow: bool,
-    out: Path | None,
-    data_home: Path | None,
-    as_json: bool,
+
+def compare(
+    datasets: Datasets,
+    train: Annotated[int, number("How many training images, drawn at random.", least=10)] = 2000,
+    test: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
+    slow: Annotated[
+        bool,
+        option("Gradient boosting too, which takes longer than all others together.", "--slow"),
+    ] = False,
+    out: Out = None,
+    data_home: DataHome = None,
+    as_json: Json = False,
 ) -> None:
-    """Fit and read, print the table or one line of JSON, save the figure."""
+    """Data sets side by side: read by the recipes, by scikit-learn's classifiers, by one pixel.
+
+    The classifiers are those of the Fashion-MNIST benchmark.
+    """
+    from knnc.cli._field import field, recipes
+    from knnc.plot import (
+        ComparisonDisplay,
+        best_single_pixels,
+        compare_classifiers,
+        require_matplotlib,
+    )
+
     require_matplotlib()
     path = picture_path(out, "compare", *datasets)
     names = [Path(dataset).name for dataset in datasets]
@@ -50,20 +71,19 @@ def run(
     parts = {
         name: load_parts(dataset, data_home) for name, dataset in zip(names, datasets, strict=True)
     }
-    from knnc.cli._field import field, recipes
-
     ours = recipes()
     classifiers = {**ours, **field(slow=slow)}
     samples = {
-        name: (*sampled(train, n_train), *sampled(test, n_test))
-        for name, (train, test) in parts.items()
+        name: (*sampled(part[0], train), *sampled(part[1], test)) for name, part in parts.items()
     }
     with _steps(len(classifiers) * len(samples)) as on_start:
         outcomes = compare_classifiers(classifiers, samples, on_start=on_start)
     with status("Looking at single pixels"):
         pixels = {
-            name: best_single_pixels(train.data, train.target, X_test=test.data, y_test=test.target)
-            for name, (train, test) in parts.items()
+            name: best_single_pixels(
+                learnt.data, learnt.target, X_test=tried.data, y_test=tried.target
+            )
+            for name, (learnt, tried) in parts.items()
         }
     display = ComparisonDisplay(outcomes=outcomes, ours=ours)
     sizes = {name: (len(sample[0]), len(sample[2])) for name, sample in samples.items()}
@@ -82,24 +102,15 @@ def _steps(n_steps: int) -> Iterator[Callable[[str, str], None]]:
     if not on_terminal():
         yield lambda classifier, dataset: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeElapsedColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        task = bar.add_task("", total=n_steps)
-        n_done = -1
+    from knnc._progress import rich_bar
 
-        def start(classifier: str, dataset: str) -> None:
-            nonlocal n_done
-            n_done += 1
-            bar.update(task, completed=n_done, description=f"{classifier} on {dataset}")
-
-        yield start
+    n_done = itertools.count()
+    with rich_bar("", TimeElapsedColumn(), transient=True) as move:
+        yield lambda classifier, dataset: move(
+            next(n_done), n_steps, description=f"{classifier} on {dataset}"
+        )
 
 
 def _record(
@@ -113,22 +124,12 @@ def _record(
             name: {
                 "n_train": n_train,
                 "n_test": n_test,
-                "single_pixel_accuracy_median": float(np.median(pixels[name].accuracy)),
+                "single_pixel_accuracy_median": float(median(pixels[name].accuracy)),
                 "single_pixel_accuracy_least": float(pixels[name].accuracy.min()),
             }
             for name, (n_train, n_test) in sizes.items()
         },
-        "results": [
-            {
-                "classifier": outcome.classifier,
-                "dataset": outcome.dataset,
-                "accuracy": outcome.accuracy,
-                "fit_seconds": outcome.fit_seconds,
-                "predict_seconds": outcome.predict_seconds,
-                "converged": outcome.converged,
-            }
-            for outcome in display.outcomes
-        ],
+        "results": [asdict(outcome) for outcome in display.outcomes],
     }
 
 
@@ -151,8 +152,8 @@ def _print(
             cells += [_accuracy(outcome), f"{outcome.seconds:.2f}"]
         table.add_row(classifier, *cells, style="bold" if classifier in display.ours else "")
     table.add_section()
-    table.add_row("one pixel, median of pairs", *_pixel_cells(display, pixels, np.median))
-    table.add_row("one pixel, hardest pair", *_pixel_cells(display, pixels, np.min))
+    table.add_row("one pixel, median of pairs", *_pixel_cells(display, pixels, median))
+    table.add_row("one pixel, hardest pair", *_pixel_cells(display, pixels, min))
     console.print(table)
     console.print(_notes(display, sizes))
 
@@ -176,6 +177,8 @@ def _notes(display: ComparisonDisplay, sizes: Mapping[str, tuple[int, int]]) -> 
         f"{name}: {n_train:,} training images, {n_test:,} test images"
         for name, (n_train, n_test) in sizes.items()
     )
+    from knnc.engine.system.threads import effective_n_threads
+
     said = (
         f"Test images read rightly, and the time to learn and read. {read}, drawn at random; the "
         f"pixels, from all. knnc's recipes on {effective_n_threads(None)} threads; the others are "
@@ -195,10 +198,11 @@ def draw_figure(
     n_datasets = len(display.datasets)
     height = max(1.4 + 0.42 * len(display.classifiers), 4.6 * n_datasets)
     figure = Figure(figsize=(15, height), layout="constrained")
-    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(9, 6), wspace=0.04))
+    sides: Any = figure.subfigures(1, 2, width_ratios=(9, 6), wspace=0.04)
+    left, right = sides
     sample = ", ".join(f"{n_train:,} images of {name}" for name, (n_train, _) in sizes.items())
     display.plot(left.add_subplot(), title=f"Learnt from {sample}")
-    axes = np.atleast_1d(right.subplots(n_datasets, 1))
+    axes = right.subplots(n_datasets, 1, squeeze=False)[:, 0]
     for ax, (name, (train, test)) in zip(axes, parts.items(), strict=True):
         pixels = draw_pixels(train, test, ax=ax)
         ax.set_title(f"{name}\n{pixels.ax_.get_title(loc='left')}", loc="left", fontsize=11)

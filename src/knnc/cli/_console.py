@@ -1,7 +1,9 @@
-"""What every command shares: where its words go, a progress bar, one line of JSON."""
+"""What the commands share: options, data sets, recipes, the standard streams, pictures."""
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import os
@@ -9,10 +11,123 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import sqrt
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
+_ON_WINDOWS = os.name == "nt"
+_PICTURES = (".png", ".pdf", ".svg")
+_DPI = 150
+
+
+def option(help_text: str, *names: str, **settings: Any) -> Any:
+    """An option of a command, with its help, its names and other arguments of typer."""
+    return typer.Option(*names, help=help_text, **settings)
+
+
+def number(help_text: str, *names: str, least: float = 1, **settings: Any) -> Any:
+    """An option that takes a number of at least `least`."""
+    return option(help_text, *names, **({"metavar": "N", "min": least} | settings))
+
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="digits, mnist, fashion-mnist, or a folder with four IDX files.",
+        show_default=False,
+    ),
+]
+Datasets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATASET",
+        help="digits, mnist, fashion-mnist, or folders with four IDX files.",
+        show_default=False,
+    ),
+]
+DataHome = Annotated[
+    Path | None,
+    option(
+        "Where data sets are kept.",
+        metavar="FOLDER",
+        file_okay=False,
+        show_default="KNNC_DATA_HOME, or ~/knnc_data",
+    ),
+]
+Limit = Annotated[int | None, number("Read only the first N test images.", show_default="all")]
+Threads = Annotated[int | None, number("How many threads.", show_default="all")]
+Recipe = Annotated[str, option("The way to read.", metavar="NAME")]
+Out = Annotated[
+    Path | None,
+    option(
+        "Where the picture goes: a PNG, PDF or SVG.",
+        "--out",
+        "-o",
+        metavar="FILE",
+        dir_okay=False,
+        show_default="knnc-<what>-<data>.png",
+    ),
+]
+Json = Annotated[bool, option("Print one JSON object on one line instead of a table.", "--json")]
+
+
+def check_recipe(recipe: str) -> None:
+    """Refuse an unknown name as a usage error."""
+    from knnc.recipes import RECIPES
+
+    if recipe not in RECIPES:
+        raise typer.BadParameter(
+            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
+            param_hint="--recipe",
+        )
+
+
+def make_estimator(recipe: str, **params: Any) -> Any:
+    """The estimator of a recipe; an unknown name, or a parameter it lacks, is a usage error."""
+    from knnc.recipes import make_recipe
+
+    check_recipe(recipe)
+    try:
+        return make_recipe(recipe, **params)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
+    """The training and the test part of a data set; what is downloaded is said."""
+    from knnc.datasets import load_dataset
+
+    check_name(dataset)
+    with messages(), status(f"Reading {dataset}"):
+        return load_dataset(dataset, data_home=data_home)
+
+
+def check_name(dataset: str, *, hint: str = "DATASET") -> None:
+    """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
+    from knnc.datasets._load import DATASETS
+
+    if dataset not in DATASETS and Path(dataset).name == dataset and not Path(dataset).exists():
+        raise typer.BadParameter(
+            f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
+            param_hint=hint,
+        )
+
+
+def sampled(part: Any, n: int | None) -> tuple[Any, Any]:
+    """Rows and labels of `n` images drawn at random, always the same; of all if there are fewer."""
+    import numpy as np
+
+    if n is None or n >= len(part.data):
+        return part.data, part.target
+    rows = np.sort(np.random.default_rng(0).choice(len(part.data), n, replace=False))
+    return part.data[rows], part.target[rows]
 
 
 def stdout() -> Console:
@@ -29,6 +144,32 @@ def say_error(message: str) -> None:
     """Say on standard error what went wrong; ``message`` is taken literally and never wrapped."""
     line = Text.assemble(("knnc: error: ", "bold red"), message)
     stderr().print(line, soft_wrap=True)
+
+
+def escape_what_it_lacks() -> None:
+    """Have standard output escape the characters that its encoding lacks, as those of Windows do.
+
+    A label or the name of a file is no reason to end after the work is done.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def reader_has_gone(error: BaseException) -> bool:
+    """Whether this is what a write to a pipe raises that nobody reads any more.
+
+    On Windows an EINVAL as well: https://github.com/python/cpython/issues/79935
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    if not (_ON_WINDOWS and isinstance(error, OSError)):
+        return False
+    return error.errno == errno.EINVAL and error.filename is None
+
+
+def let_go() -> None:
+    """Send nowhere what the interpreter still writes to standard output at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Messages(logging.Handler):
@@ -71,27 +212,13 @@ def progress_bar(description: str) -> Iterator[None]:
     if not on_terminal():
         yield
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import TextColumn, TimeRemainingColumn
 
-    import knnc
+    from knnc._progress import progress, rich_bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        task = bar.add_task(description, total=None)
-        with knnc.progress(lambda done, total: bar.update(task, completed=done, total=total)):
-            yield
+    columns = TimeRemainingColumn(), TextColumn("left")
+    with rich_bar(description, *columns, transient=True) as move, progress(move):
+        yield
 
 
 @contextmanager
@@ -117,3 +244,32 @@ def error_text(n_wrong: int, n: int) -> str:
     """An error rate in words, with its 95 % interval."""
     low, high = error_interval(n_wrong, n)
     return f"{100 * n_wrong / n:.2f} % (95 % interval {low:.2f} to {high:.2f} %)"
+
+
+def check_picture(out: Path, kinds: str, endings: tuple[str, ...], hint: str) -> None:
+    """Refuse before any work a picture that could not be written after it."""
+    if out.suffix.lower() not in endings:
+        raise typer.BadParameter(f"{kinds}; {out.name} ends otherwise", param_hint=hint)
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.parent}", param_hint=hint)
+
+
+def picture_path(out: Path | None, what: str, *datasets: str) -> Path:
+    """The file asked for, or one named after what is in it; refused if it cannot be written."""
+    if out is None:
+        names = [Path(dataset).name or "data" for dataset in datasets]
+        out = Path("-".join(["knnc", what, *names]) + ".png")
+    check_picture(out, f"a picture is one of {', '.join(_PICTURES)}", _PICTURES, "--out")
+    return out
+
+
+def save_picture(figure: Figure | SubFigure, out: Path, *, quiet: bool = False) -> None:
+    """Write the picture, and say where it is unless another program reads what is said."""
+    figure.savefig(out, dpi=_DPI)  # type: ignore[union-attr]
+    if not quiet:
+        say("Picture", out.absolute())
+
+
+def say(name: str, value: object) -> None:
+    """One line of the result: a name, and what is to be said of it."""
+    stdout().print(Text.assemble((f"{name:<9}", "bold"), str(value)), soft_wrap=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 import knnc
-from knnc.cli._console import error_text, status, stdout
+from knnc.cli._console import check_picture, error_text, say, status, stdout
 from knnc.cli._draw import draw_row
 from knnc.cli._race import Race, enlarged_and_shifted, race
 from knnc.datasets import get_data_home, load_dataset
@@ -33,7 +32,7 @@ _N_PLACES = (2 * _REACH + 1) ** 2
 def run(output: Path) -> None:
     """Read the digits, print what came out and write the picture to ``output``."""
     require_matplotlib()
-    _check_output(output)
+    check_picture(output, "the picture is a PNG", ("", ".png"), "--output")
     console = stdout()
     with status("Reading the digits"):
         train, test = load_dataset("digits")
@@ -49,16 +48,6 @@ def run(output: Path) -> None:
     with status("Drawing"):
         draw_picture(reader, train, test, y_pred).savefig(output, dpi=150, format="png")
     _print_next(console, output)
-
-
-def _check_output(output: Path) -> None:
-    """Refuse before any work what could only fail after it."""
-    if output.suffix.lower() not in ("", ".png"):
-        raise typer.BadParameter(
-            f"the picture is a PNG; {output.name} ends otherwise", param_hint="--output"
-        )
-    if not output.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {output.parent}", param_hint="--output")
 
 
 def _larger_race(train: Any, test: Any) -> Race:
@@ -178,7 +167,7 @@ def draw_picture(reader: Any, train: Any, test: Any, y_pred: Any) -> Figure:
 
 def _print_next(console: Console, output: Path) -> None:
     console.print()
-    console.print(Text.assemble(("Picture  ", "bold"), str(output.absolute())), soft_wrap=True)
+    say("Picture", output.absolute())
     at_hand = (Path(get_data_home()) / "mnist").is_dir()
     console.print(
         Text.assemble(

@@ -4,33 +4,79 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from enum import StrEnum
 from importlib.metadata import version
-from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 
-import numpy as np
 import typer
-from rich.text import Text
 
 from knnc._version import __version__
-from knnc.cli._console import error_text, messages, print_json, progress_bar, status, stdout
+from knnc.cli._console import (
+    DataHome,
+    Dataset,
+    Json,
+    Limit,
+    Recipe,
+    Threads,
+    error_text,
+    load_parts,
+    make_estimator,
+    number,
+    option,
+    print_json,
+    progress_bar,
+    say,
+)
+
+_RECIPES = "the recipe's"  # what an option is when it is not given
+
+# How much each neighbour's vote counts.
+Weights = StrEnum("Weights", "uniform distance")
+# The distances that compare rows of pixels without parameters of their own.
+Metric = StrEnum(
+    "Metric",
+    "euclidean manhattan chebyshev hamming cosine correlation braycurtis canberra sqeuclidean "
+    "minkowski cityblock l1 l2",
+)
 
 
-def run(
-    dataset: str,
-    *,
-    recipe: str,
-    params: Mapping[str, Any],
-    limit: int | None,
-    data_home: Path | None,
-    as_json: bool,
+def evaluate(
+    dataset: Dataset,
+    n_neighbors: Annotated[
+        int | None,
+        number(
+            "How many neighbours vote.", "--n-neighbors", "-k", metavar=None, show_default=_RECIPES
+        ),
+    ] = None,
+    weights: Annotated[
+        Weights | None, option("How much a vote counts.", show_default=_RECIPES)
+    ] = None,
+    metric: Annotated[
+        Metric | None,
+        option(
+            f"The distance, as scikit-learn calls it: {', '.join(Metric)}.",
+            metavar="NAME",
+            show_default=_RECIPES,
+        ),
+    ] = None,
+    recipe: Recipe = "plain",
+    threads: Threads = None,
+    limit: Limit = None,
+    data_home: DataHome = None,
+    as_json: Json = False,
 ) -> None:
-    """Evaluate and print the result as a table or as one line of JSON."""
-    estimator = checked_recipe(recipe, **params)
+    """Read the test images of a data set: error, time, speed."""
+    given = {
+        "n_neighbors": n_neighbors,
+        "weights": weights and weights.value,
+        "metric": metric and metric.value,
+        "n_jobs": threads,
+    }
+    params = {name: value for name, value in given.items() if value is not None}
+    estimator = make_estimator(recipe, **params)
     train, test = load_parts(dataset, data_home)
-    n_neighbors = params.get("n_neighbors", 1)
-    if n_neighbors > len(train.data):
+    if n_neighbors is not None and n_neighbors > len(train.data):
         raise typer.BadParameter(
             f"{n_neighbors:,} neighbours asked of {len(train.data):,} training images",
             param_hint="--n-neighbors",
@@ -42,41 +88,6 @@ def run(
         print_json(record)
     else:
         _print_table(record, n_wrong, estimator, shape=test.images.shape[1:])
-
-
-def checked_recipe(recipe: str, **params: Any) -> Any:
-    """The estimator of a recipe; an unknown name, or a parameter it lacks, is a usage error."""
-    from knnc.recipes import RECIPES, make_recipe
-
-    if recipe not in RECIPES:
-        raise typer.BadParameter(
-            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
-            param_hint="--recipe",
-        )
-    try:
-        return make_recipe(recipe, **params)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
-    """The training and the test part of a data set; what is downloaded is said."""
-    from knnc.datasets import load_dataset
-
-    check_name(dataset)
-    with messages(), status(f"Reading {dataset}"):
-        return load_dataset(dataset, data_home=data_home)
-
-
-def check_name(dataset: str, *, hint: str = "DATASET") -> None:
-    """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
-    from knnc.datasets._load import DATASETS
-
-    if dataset not in DATASETS and Path(dataset).name == dataset and not Path(dataset).exists():
-        raise typer.BadParameter(
-            f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
-            param_hint=hint,
-        )
 
 
 def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[dict[str, Any], int]:
@@ -97,7 +108,7 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     with progress_bar("Reading"):
         y_pred = estimator.predict(X_test)
     done = perf_counter()
-    n_wrong = int(np.count_nonzero(y_pred != y_test))
+    n_wrong = int((y_pred != y_test).sum())
     return {
         "n_train": len(X),
         "n_test": len(X_test),
@@ -106,8 +117,8 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
         "fit_seconds": fitted - start,
         "predict_seconds": done - fitted,
         "queries_per_second": len(X_test) / (done - fitted),
-        "n_jobs": effective_n_threads(_voters(estimator)[0].n_jobs),
-        "engine": _voters(estimator)[0].engine_,
+        "n_jobs": effective_n_threads(_voter(estimator).n_jobs),
+        "engine": _voter(estimator).engine_,
         "versions": {
             "knnc": __version__,
             "python": platform.python_version(),
@@ -117,19 +128,19 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     }, n_wrong
 
 
-def _voters(estimator: Any) -> list[Any]:
-    """The neighbours' classifiers at the ends of pipelines, one or several that vote."""
+def _voter(estimator: Any) -> Any:
+    """The neighbours' classifier at the end of a pipeline; of several that vote, the first."""
     if hasattr(estimator, "steps"):
-        return _voters(estimator.steps[-1][1])
+        return _voter(estimator.steps[-1][1])
     if hasattr(estimator, "estimators_"):
-        return [voter for part in estimator.estimators_ for voter in _voters(part)]
-    return [estimator]
+        return _voter(estimator.estimators_[0])
+    return estimator
 
 
 def _print_table(
     record: Mapping[str, Any], n_wrong: int, estimator: Any, *, shape: tuple[int, ...]
 ) -> None:
-    last = _voters(estimator)[0]
+    last = _voter(estimator)
     settings = ", ".join(
         f"{name} = {getattr(last, name)}"
         for name in ("n_neighbors", "weights", "metric", "distance")
@@ -147,6 +158,5 @@ def _print_table(
         f"{record['queries_per_second']:,.0f} images a second",
         "Ran on": f"the {record['engine']} engine, threads: {record['n_jobs']}",
     }
-    console = stdout()
     for name, value in rows.items():
-        console.print(Text.assemble((f"{name:<9}", "bold"), value), soft_wrap=True)
+        say(name, value)

@@ -1,75 +1,73 @@
-"""``knnc groundtruth``: the exact neighbours of many queries, however many rows there are.
-
-A run that ends early leaves two files beside its output: OUTPUT.partial, which has the answers so
-far in their places, and OUTPUT.progress, which says how far it came and has the heaps of the
-queries that are being searched. The next run with the same files goes on from there. A run that
-is killed may leave OUTPUT.lock too, which means nothing without its process.
-
-The files of rows and queries are mapped. Do not make one shorter while a run reads it: the process
-would end with SIGBUS. Replace it instead: write another file and rename it over the old one.
-"""
+"""``knnc groundtruth``: a bar or lines that tell how far it is, and what it took."""
 
 from __future__ import annotations
 
-import os
 import sys
-import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Annotated
 
-import numpy as np
-import sklearn
-from numpy.typing import NDArray
+import typer
 
-from knnc.cli._alone import alone_with
-from knnc.cli._console import on_terminal, progress_bar
-from knnc.datasets._vectors import NeighborsFile, read_vectors
-from knnc.engine.fields import array_of, count_of
-from knnc.engine.index import Index
-from knnc.engine.scan.brute import NO_SELF
-from knnc.engine.scan.streamed import StreamedRows
-from knnc.engine.system.progress import current, progress, shifted
-from knnc.engine.system.threads import effective_n_threads
-from knnc.persistence.archive import read_archive, sync_folder, write_archive
+from knnc.cli._console import Threads, number, on_terminal, option, progress_bar
+from knnc.engine.system.progress import current, progress
 
-# Seconds between two times that the heaps are saved, and the most of the time that this may take.
-CHECKPOINT_SECONDS = 30.0
-CHECKPOINT_SHARE = 0.05
 # Seconds between two lines that say how far it is, where no terminal shows a bar.
 LINE_SECONDS = 60.0
-# Multiplications of a block of queries that is searched at once, where the rows are in memory.
-BLOCK_WORK = 1 << 40
-_METRICS = {"euclidean": "sqeuclidean", "manhattan": "manhattan"}
-_ENDS = 1 << 16
-_MOST_CRC = (1 << 32) - 1
-
-Bytes = NDArray[np.uint8]
+# The distances of ground truth.
+ExactMetric = StrEnum("ExactMetric", "euclidean manhattan")
 
 
-def run(
-    base: Path,
-    queries: Path,
-    *,
-    k: int,
-    output: Path,
-    metric: str,
-    threads: int | None,
-    max_memory: int | None,
-    restart: bool,
+def groundtruth(
+    base: Annotated[
+        Path, typer.Argument(metavar="BASE", help="The vectors: a .u8bin, .bvecs or .npy file.")
+    ],
+    queries: Annotated[
+        Path, typer.Argument(metavar="QUERIES", help="The queries, in a file of these kinds.")
+    ],
+    output: Annotated[
+        Path, option("Where the neighbours go: .ibin.", "--output", "-o", dir_okay=False)
+    ],
+    n_neighbors: Annotated[
+        int, number("How many neighbours of each query.", "--n-neighbors", "-k", metavar=None)
+    ] = 100,
+    metric: Annotated[
+        ExactMetric, option("The distance; euclidean ones are written squared.")
+    ] = ExactMetric.euclidean,
+    threads: Threads = None,
+    max_memory: Annotated[
+        int | None,
+        option(
+            "The most memory for vectors and heaps; the rest stays on the disk.",
+            metavar="MIB",
+            min=16,
+            show_default="1024",
+        ),
+    ] = None,
+    restart: Annotated[
+        bool, option("Begin anew, whatever an earlier run has left.", "--restart")
+    ] = False,
 ) -> None:
-    """Search, and write the neighbours and what it took."""
-    rows, asked = _vectors(base, queries, k, output)
-    if max_memory is None:
-        limit = int(min(sklearn.get_config()["working_memory"], 1 << 40)) << 20
-    else:
-        limit = max_memory << 20
-    with alone_with(output):
-        job = _Job(rows, asked, k, output, _METRICS[metric], effective_n_threads(threads), limit)
-        job.resume(_fingerprint(base, queries, k, metric), restart)
+    """Find the exact neighbours of many queries, in files of any size.
+
+    Run it again after it was stopped, and it goes on from where it was.
+    """
+    from knnc.groundtruth import opened
+
+    with opened(
+        base,
+        queries,
+        output,
+        k=n_neighbors,
+        metric=metric.value,
+        n_threads=threads,
+        max_memory=max_memory,
+        restart=restart,
+    ) as job:
         if job.was_complete:
             print(f"{output}: complete, by an earlier run")
             return
@@ -79,27 +77,9 @@ def run(
         seconds = perf_counter() - began
     resumed = f", the last {1 - start:.0%} of them" if start else ""
     print(
-        f"{output}: {k} neighbours of each of {len(asked):,} queries among {len(rows):,} vectors "
-        f"in {seconds:.1f} s{resumed}"
+        f"{output}: {n_neighbors} neighbours of each of {len(job.queries):,} queries among "
+        f"{len(job.rows):,} vectors in {seconds:.1f} s{resumed}"
     )
-
-
-def _vectors(base: Path, queries: Path, k: int, output: Path) -> tuple[Bytes, Bytes]:
-    """The vectors and the queries, once it is clear that the neighbours can be written."""
-    rows, asked = read_vectors(base), read_vectors(queries)
-    if output.exists() and any(output.samefile(path) for path in (base, queries)):
-        raise ValueError(f"{output} holds the vectors: the neighbours go to another file.")
-    if output.suffix != ".ibin":
-        raise ValueError(f"{output}: files of neighbours are called .ibin.")
-    if rows.shape[1] != asked.shape[1]:
-        raise ValueError(
-            f"{base} has vectors of {rows.shape[1]} features, {queries} of {asked.shape[1]}."
-        )
-    if k > len(rows):
-        raise ValueError(f"There are no {k} neighbours: {base} has {len(rows)} vectors.")
-    if len(rows) >= 1 << 32:
-        raise ValueError(f"{base} has {len(rows)} vectors; indices of an .ibin file have 32 bits.")
-    return rows, asked
 
 
 @contextmanager
@@ -128,187 +108,3 @@ def _progress_lines() -> Iterator[None]:
 
     with progress(tell):
         yield
-
-
-def _fingerprint(base: Path, queries: Path, k: int, metric: str) -> list[Any]:
-    """What must not change between two runs that are to be one."""
-    said: list[Any] = [k, metric]
-    for path in (base, queries):
-        status = os.stat(path)
-        with open(path, "rb") as file:
-            ends = file.read(_ENDS)
-            file.seek(max(0, status.st_size - _ENDS))
-            ends += file.read(_ENDS)
-        said += [status.st_size, status.st_mtime_ns, zlib.crc32(ends)]
-    return said
-
-
-class _Job:
-    """A search of blocks of queries, each among all rows; what is done is kept on the disk.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features), uint8
-    queries : ndarray of shape (n_queries, n_features), uint8
-    k : int
-    output : Path
-    metric : {"sqeuclidean", "manhattan"}
-    n_threads : int
-    limit : int
-        Bytes for rows and for the heaps of queries.
-    """
-
-    def __init__(
-        self,
-        rows: Bytes,
-        queries: Bytes,
-        k: int,
-        output: Path,
-        metric: str,
-        n_threads: int,
-        limit: int,
-    ) -> None:
-        self.rows = rows
-        self.queries = queries
-        self.k = k
-        self.output = output
-        self.metric = metric
-        self.n_threads = n_threads
-        self.limit = limit
-        self._progress_file = output.with_name(f"{output.name}.progress")
-        self._partial_file = output.with_name(f"{output.name}.partial")
-        # Queries that have their answers; rows that the heaps of the next ones have seen.
-        self.n_done, self.n_rows_done = 0, 0
-        self._checksums = [0, 0]
-        self.was_complete = False
-        self._heaps: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
-        self._block_of_heaps = 0
-
-    def resume(self, fingerprint: list[Any], restart: bool) -> None:
-        """Go on where an earlier run ended, if there was one.
-
-        Raises
-        ------
-        ValueError
-            If it searched other files, or in another way, or its answers are gone.
-        """
-        self._fingerprint = fingerprint
-        if restart:
-            # Before the answers are: it must not speak of them when they are of another run.
-            self._progress_file.unlink(missing_ok=True)
-        if not self._progress_file.exists():
-            return
-        said = read_archive(self._progress_file, map_it=False, verify=True)[1]
-        if said.get("fingerprint") != fingerprint:
-            raise ValueError(
-                f"{self._progress_file} is of a search of other files, or for other neighbours: "
-                "remove it, or say --restart"
-            )
-        self.n_done = count_of(said, "n_done", 0, len(self.queries))
-        self._checksums = [count_of(said, f"crc32_{of}", 0, _MOST_CRC) for of in ("ind", "dist")]
-        if self.n_done and not self._has_answers(self._partial_file):
-            self.was_complete = self.n_done == len(self.queries) and self._has_answers(self.output)
-            if not self.was_complete:
-                raise ValueError(
-                    f"{self._partial_file} has not the answers that {self._progress_file} says are "
-                    "there: remove both, or say --restart"
-                )
-            # The earlier run was killed after it had put the output in its place.
-            self._progress_file.unlink()
-            return
-        self.n_rows_done = count_of(said, "n_rows_done", 0, len(self.rows) - 1)
-        if self.n_rows_done:
-            self._block_of_heaps = count_of(said, "block", 1, len(self.queries) - self.n_done)
-            shape = self._block_of_heaps, self.k
-            dist, ind = (array_of(said, name, np.int64, shape) for name in ("dist", "ind"))
-            self._heaps = dist, ind
-
-    def _has_answers(self, path: Path) -> bool:
-        n_queries = len(self.queries)
-        return NeighborsFile.holds(path, n_queries, self.k, self.n_done, self._checksums)
-
-    def done(self) -> float:
-        """The share of the work that is done."""
-        part = self._block_of_heaps * self.n_rows_done / len(self.rows)
-        return (self.n_done + part) / len(self.queries)
-
-    def run(self) -> None:
-        """Search what is left, and put the output in its place."""
-        answers = NeighborsFile(
-            self._partial_file, len(self.queries), self.k, self.n_done, self._checksums
-        )
-        with closing(answers):
-            self._search_into(answers)
-            answers.finish(self.output)
-        sync_folder(self.output.parent)
-        # Last: without it, nothing would say of a complete partial file what it is.
-        self._progress_file.unlink(missing_ok=True)
-
-    def _search_into(self, answers: NeighborsFile) -> None:
-        is_left = self.n_done < len(self.queries) and self._heaps is None
-        index = self._index_in_memory() if is_left else None
-        while self.n_done < len(self.queries):
-            block = self.queries[self.n_done : self.n_done + self._block(index is not None)]
-            block = np.ascontiguousarray(block)
-            told = shifted(current(), self.n_done, len(self.queries))
-            if index is None:
-                dist, ind = self._scan(block, told)
-            else:
-                with progress(told):
-                    dist, ind = index.search(block, self.k, n_threads=self.n_threads)
-            answers.write(dist, ind)
-            self.n_done, self._checksums = answers.n_done, answers.checksums
-            self._save({})
-
-    def _index_in_memory(self) -> Index | None:
-        """An index, if the rows or their codes fit into half of the limit."""
-        half = self.limit // 2
-        if self.rows.flags.c_contiguous:
-            index = Index(self.rows, self.metric, n_threads=self.n_threads, max_memory=half)
-            return index if index.is_pruned or not index.is_streamed else None
-        if 2 * self.rows.size > half:
-            return None
-        rows = np.ascontiguousarray(self.rows)
-        return Index(rows, self.metric, n_threads=self.n_threads, max_memory=half)
-
-    def _block(self, in_memory: bool) -> int:
-        """Queries of a block: as many as have room for their heaps, or are searched in seconds."""
-        if self._heaps is not None:
-            return self._block_of_heaps
-        most: int = max(256, self.limit // 2 // (16 * self.k + self.queries.shape[1]))
-        return min(most, max(256, BLOCK_WORK // int(self.rows.size))) if in_memory else most
-
-    def _scan(self, block: Bytes, told: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Search a block of queries among rows that are read as it goes."""
-        rows = StreamedRows(self.rows, self.metric, None, self.limit // 2)
-        shape = len(block), self.k
-        heaps = self._heaps or (np.empty(shape, np.int64), np.empty(shape, np.int64))
-        scan = rows.scan(block, *heaps, self.n_threads, NO_SELF, told, first_row=self.n_rows_done)
-        for n_rows_done in self._due(scan):
-            self.n_rows_done = n_rows_done
-            self._save({"dist": heaps[0], "ind": heaps[1]})
-        self._heaps, self.n_rows_done = None, 0
-        return heaps
-
-    def _due(self, scan: Iterator[int]) -> Iterator[int]:
-        """Of the moments at which heaps could be saved those at which it is time to."""
-        saved, took = perf_counter(), 0.0
-        for n_rows_done in scan:
-            if n_rows_done == len(self.rows):
-                continue
-            if perf_counter() - saved >= max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE):
-                began = perf_counter()
-                yield n_rows_done
-                saved = perf_counter()
-                took = saved - began
-
-    def _save(self, heaps: dict[str, NDArray[np.int64]]) -> None:
-        said = {
-            "fingerprint": self._fingerprint,
-            "n_done": self.n_done,
-            "crc32_ind": self._checksums[0],
-            "crc32_dist": self._checksums[1],
-            "n_rows_done": self.n_rows_done,
-            "block": len(heaps["dist"]) if heaps else 0,
-        }
-        write_archive(self._progress_file, "groundtruth", {**said, **heaps})

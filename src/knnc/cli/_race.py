@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier as SklearnKNeighborsClassifier
 
 from knnc import KNeighborsClassifier
+from knnc.image import Shift
 
 _N_NEIGHBORS = 5
 # scikit-learn computes on floats and converts uint8 at every call, which only costs it time.
@@ -145,11 +146,8 @@ def enlarged_and_shifted(
     """
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     n_images, height, width = large.shape
-    shifts = 2 * reach + 1
-    out = np.zeros((shifts, shifts, n_images, side, side), dtype=np.uint8)
-    top, left = (side - height) // 2 - reach, (side - width) // 2 - reach
-    for dy in range(shifts):
-        for dx in range(shifts):
-            y, x = top + dy, left + dx
-            out[dy, dx, :, y : y + height, x : x + width] = large
-    return out.reshape(shifts * shifts * n_images, side * side)
+    top, left = (side - height) // 2, (side - width) // 2
+    framed = np.zeros((n_images, side, side), dtype=np.uint8)
+    framed[:, top : top + height, left : left + width] = large
+    rows, steps = framed.reshape(n_images, -1), range(-reach, reach + 1)
+    return np.concatenate([Shift(y, x).fit_transform(rows) for y in steps for x in steps])

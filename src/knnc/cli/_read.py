@@ -4,31 +4,71 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from knnc.cli._console import messages, print_json, progress_bar, say_error, status
-from knnc.cli._evaluate import check_name
+from knnc.cli._console import (
+    DataHome,
+    check_name,
+    check_recipe,
+    messages,
+    number,
+    option,
+    print_json,
+    progress_bar,
+    status,
+)
 
 # What is read with when nothing is said: the better recipe of those there are.
 _PREFERRED = ("fast", "plain")
 
 
-def run(
-    image: Path,
-    *,
-    page_number: int,
-    train: str | None,
-    recipe: str | None,
-    min_confidence: float | None,
-    transposed: bool,
-    data_home: Path | None,
-    as_json: bool,
-    annotated: Path | None,
-    use_cache: bool,
+def read(
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF."
+        ),
+    ],
+    page: Annotated[int, number("Which page of a PDF or a TIFF.")] = 1,
+    train: Annotated[
+        str | None,
+        option(
+            "What to learn from: digits, mnist, or a folder with four IDX files.",
+            metavar="DATASET",
+            show_default="mnist if it is there, else digits",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        option("The way to read.", metavar="NAME", show_default="fast if there is one, else plain"),
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        option('Print "?" for a character less probable than P.', metavar="P", min=0, max=1),
+    ] = None,
+    transposed: Annotated[
+        bool, option("The training images are stored by column, as EMNIST's are.", "--transposed")
+    ] = False,
+    data_home: DataHome = None,
+    as_json: Annotated[
+        bool, option("Print one JSON object on one line instead of text.", "--json")
+    ] = False,
+    annotated: Annotated[
+        Path | None,
+        option(
+            "Draw what was read on the image, and save it here.",
+            "--annotate",
+            metavar="OUT.png",
+            dir_okay=False,
+        ),
+    ] = None,
+    no_cache: Annotated[
+        bool, option("Learn anew, and do not keep what is learnt for the next time.", "--no-cache")
+    ] = False,
 ) -> None:
-    """Read the page and print its text, or one line of JSON."""
+    """Read the handwriting on an image, line by line."""
     from knnc.ocr._extra import require
 
     for module in ("PIL.Image", "skimage.measure"):
@@ -39,19 +79,16 @@ def run(
 
     if recipe is None:
         recipe = next(name for name in _PREFERRED if name in RECIPES)
-    elif recipe not in RECIPES:
-        raise typer.BadParameter(
-            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
-            param_hint="--recipe",
-        )
-    check_file(image, page_number)  # before the time that it takes to learn
-    estimator = _recognizer(recipe, train, data_home, transposed=transposed, use_cache=use_cache)
+    else:
+        check_recipe(recipe)
+    check_file(image, page)  # before the time that it takes to learn
+    estimator = _recognizer(recipe, train, data_home, transposed=transposed, use_cache=not no_cache)
     with progress_bar("Reading"):
-        page = read_page(image, estimator, min_confidence=min_confidence, page_number=page_number)
-    if not page.glyphs:
+        found = read_page(image, estimator, min_confidence=min_confidence, page_number=page)
+    if not found.glyphs:
         print("knnc: there is nothing that looks like writing on this image", file=sys.stderr)
     if annotated is not None:
-        annotate(image, page, page_number=page_number).save(annotated, "PNG")
+        annotate(image, found, page_number=page).save(annotated, "PNG")
     if as_json:
         glyphs = [
             {
@@ -60,11 +97,11 @@ def run(
                 "probability": glyph.probability,
                 "line": glyph.line,
             }
-            for glyph in page.glyphs
+            for glyph in found.glyphs
         ]
-        print_json({"text": page.text, "glyphs": glyphs})
-    elif page.glyphs:
-        sys.stdout.write(page.text + "\n")
+        print_json({"text": found.text, "glyphs": glyphs})
+    elif found.glyphs:
+        sys.stdout.write(found.text + "\n")
 
 
 def _recognizer(

@@ -1,18 +1,40 @@
-"""``knnc view``: a data set loaded, what is to be seen computed, the picture saved."""
+"""``knnc view``: a command for each picture of a data set.
 
-from __future__ import annotations
+Each is a function that draws a data set; :func:`_command` adds what all commands share. A command
+imports what is heavy when it runs.
+"""
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from knnc import KNeighborsClassifier, KNeighborsClassifierCV, plot
-from knnc.cli._console import error_text, progress_bar, status
-from knnc.cli._evaluate import checked_recipe, load_parts
-from knnc.cli._output import picture_path, save_picture, say_where
-from knnc.plot import require_matplotlib
+from knnc.cli._console import (
+    DataHome,
+    Dataset,
+    Limit,
+    Out,
+    Recipe,
+    check_recipe,
+    error_text,
+    load_parts,
+    make_estimator,
+    number,
+    option,
+    picture_path,
+    progress_bar,
+    sampled,
+    save_picture,
+    say,
+    status,
+)
+
+view = typer.Typer(
+    help="Pictures of a data set, of what is read, and of the neighbours behind it.",
+    no_args_is_help=True,
+)
 
 # The animation: about six seconds at twelve frames a second and more.
 _N_FRAMES = 90
@@ -29,44 +51,66 @@ class _Data:
 
     def said(self, labels: Any) -> Any:
         """What labels are called."""
+        import numpy as np
+
         return np.asarray(self.names)[labels]
 
+    def read(self, recipe: str, limit: int | None) -> tuple[Any, Any, Any, Any, str]:
+        """An estimator of the recipe, fitted; test rows, labels, labels read; how well it reads."""
+        estimator = make_estimator(recipe)
+        X, y = self.test.data[:limit], self.test.target[:limit]
+        with status("Learning"):
+            estimator.fit(self.train.data, self.train.target)
+        with progress_bar("Reading"):
+            y_pred = estimator.predict(X)
+        n_wrong = int((y_pred != y).sum())
+        said = f"{self.name}, recipe {recipe}: {n_wrong:,} of {len(y):,} test images misread"
+        return estimator, X, y, y_pred, f"{said}, {error_text(n_wrong, len(y))}"
 
-def _prepared(
-    what: str,
-    dataset: str,
-    out: Path | None,
-    data_home: Path | None,
+
+def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a command of a function that takes a :class:`_Data` and options, and returns a display.
+
+    The command takes a data set, these options, and where things are. It checks what it can before
+    any work, and saves the picture.
+    """
+
+    def run(
+        dataset: Dataset, *, out: Out = None, data_home: DataHome = None, **options: Any
+    ) -> None:
+        from knnc.plot import require_matplotlib
+
+        require_matplotlib()
+        if options.get("recipe") is not None:
+            check_recipe(options["recipe"])
+        path = picture_path(out, draw.__name__, dataset)
+        display = draw(_Data(dataset, data_home), **options)
+        save_picture(display.figure_, path)
+        if options.get("gif"):
+            with status("Drawing"):
+                display.save_animation(path.with_suffix(".gif"))
+            say("GIF", path.with_suffix(".gif").absolute())
+
+    data, *where, _ = inspect.signature(run).parameters.values()
+    _, *own = inspect.signature(draw).parameters.values()
+    parameters = [data, *own, *where]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    view.command(draw.__name__, help=draw.__doc__)(run)
+    return draw
+
+
+@_command
+def sprite(
+    data: _Data,
     *,
-    recipe: str | None = None,
-) -> tuple[_Data, Path]:
-    """Refuse what can be refused before any work; then load."""
-    require_matplotlib()
-    if recipe is not None:
-        checked_recipe(recipe)
-    path = picture_path(out, what, dataset)
-    return _Data(dataset, data_home), path
+    rows: Annotated[int, number("Rows of images for each class.")] = 3,
+    columns: Annotated[int, number("Images in a row.")] = 30,
+) -> Any:
+    """The training images on one sheet, three rows a class."""
+    from knnc.plot import SpriteDisplay
 
-
-def _read(data: _Data, recipe: str, limit: int | None) -> tuple[Any, Any, Any, str]:
-    """An estimator of the recipe, fitted, the test part, what it reads there, and how well."""
-    estimator = checked_recipe(recipe)
-    X, y = data.test.data[:limit], data.test.target[:limit]
-    with status("Learning"):
-        estimator.fit(data.train.data, data.train.target)
-    with progress_bar("Reading"):
-        y_pred = estimator.predict(X)
-    n_wrong = int(np.count_nonzero(y_pred != y))
-    said = f"{data.name}, recipe {recipe}: {n_wrong:,} of {len(y):,} test images misread"
-    return estimator, (X, y), y_pred, f"{said}, {error_text(n_wrong, len(y))}"
-
-
-def show_sprite(
-    dataset: str, *, rows: int, columns: int, out: Path | None, data_home: Path | None
-) -> None:
-    """The sheet of the training images."""
-    data, path = _prepared("sprite", dataset, out, data_home)
-    display = plot.SpriteDisplay.from_rows(
+    return SpriteDisplay.from_rows(
         data.train.images,
         data.train.target,
         target_names=data.names,
@@ -75,35 +119,38 @@ def show_sprite(
         title=f"{data.name}: the first {rows * columns} training images of each class, of "
         f"{len(data.train.data):,} in all",
     )
-    save_picture(display.figure_, path)
 
 
-def show_read(
-    dataset: str, *, images: int, recipe: str, out: Path | None, data_home: Path | None
-) -> None:
-    """The first test images with what is read."""
-    data, path = _prepared("read", dataset, out, data_home, recipe=recipe)
-    _, (_, y), y_pred, title = _read(data, recipe, images)
-    display = plot.ReadDisplay.from_predictions(
+@_command
+def read(
+    data: _Data,
+    *,
+    images: Annotated[int, number("How many images.")] = 48,
+    recipe: Recipe = "plain",
+) -> Any:
+    """The first test images, each with what is read."""
+    from knnc.plot import ReadDisplay
+
+    _, _, y, y_pred, title = data.read(recipe, images)
+    return ReadDisplay.from_predictions(
         data.said(y), data.said(y_pred), X=data.test.images, n_images=images, title=title
     )
-    save_picture(display.figure_, path)
 
 
-def show_misread(
-    dataset: str,
+@_command
+def misread(
+    data: _Data,
     *,
-    images: int,
-    neighbors: int,
-    recipe: str,
-    limit: int | None,
-    out: Path | None,
-    data_home: Path | None,
-) -> None:
-    """Misread test images and their neighbours."""
-    data, path = _prepared("misread", dataset, out, data_home, recipe=recipe)
-    estimator, (X, y), y_pred, title = _read(data, recipe, limit)
-    display = plot.MisreadDisplay.from_estimator(
+    images: Annotated[int, number("How many misread images at most.")] = 10,
+    neighbors: Annotated[int, number("How many neighbours beside each.")] = 5,
+    recipe: Recipe = "plain",
+    limit: Limit = None,
+) -> Any:
+    """Misread test images, with their nearest neighbours and the distances."""
+    from knnc.plot import MisreadDisplay
+
+    estimator, X, y, y_pred, title = data.read(recipe, limit)
+    return MisreadDisplay.from_estimator(
         estimator,
         X,
         data.said(y),
@@ -115,35 +162,39 @@ def show_misread(
         n_images=images,
         title=title,
     )
-    save_picture(display.figure_, path)
 
 
-def show_confusion(
-    dataset: str, *, recipe: str, limit: int | None, out: Path | None, data_home: Path | None
-) -> None:
+@_command
+def confusion(data: _Data, *, recipe: Recipe = "plain", limit: Limit = None) -> Any:
     """Which classes are taken for which."""
-    data, path = _prepared("confusion", dataset, out, data_home, recipe=recipe)
-    _, (_, y), y_pred, title = _read(data, recipe, limit)
+    import numpy as np
+
+    from knnc.plot import ConfusionMatrixDisplay
+
+    _, _, y, y_pred, title = data.read(recipe, limit)
     labels = np.unique(np.concatenate([y, y_pred]))
-    display = plot.ConfusionMatrixDisplay.from_predictions(
+    display = ConfusionMatrixDisplay.from_predictions(
         y, y_pred, display_labels=data.said(labels), cmap="Blues", colorbar=False
     )
     display.ax_.set_title(title.replace("misread, ", "misread\n"), loc="left", fontsize=12)
-    save_picture(display.figure_, path)
+    return display
 
 
-def show_curve(
-    dataset: str,
+@_command
+def curve(
+    data: _Data,
     *,
-    max_k: int,
-    cv: int | None,
-    n_train: int | None,
-    out: Path | None,
-    data_home: Path | None,
-) -> None:
-    """The score of each k."""
-    data, path = _prepared("curve", dataset, out, data_home)
-    X, y = sampled(data.train, n_train)
+    max_k: Annotated[int, number("The largest k to try.", least=2, metavar="K")] = 25,
+    cv: Annotated[int | None, number("Folds.", least=2, show_default="leave-one-out")] = None,
+    train: Annotated[
+        int | None, number("Only N training images.", least=2, show_default="all")
+    ] = None,
+) -> Any:
+    """How well each number of neighbours reads the training images."""
+    from knnc.neighbors import KNeighborsClassifierCV
+    from knnc.plot import NeighborsCurveDisplay
+
+    X, y = sampled(data.train, train)
     enough = len(X) - (1 if cv is None else -(-len(X) // cv))
     if max_k > enough:
         raise typer.BadParameter(
@@ -152,25 +203,33 @@ def show_curve(
     tuned = KNeighborsClassifierCV(range(1, max_k + 1), cv=cv)
     with progress_bar("Searching"):
         tuned.fit(X, y)
-    display = plot.NeighborsCurveDisplay.from_estimator(
+    return NeighborsCurveDisplay.from_estimator(
         tuned, title=f"{data.name}: {len(X):,} training images, read by one another"
     )
-    save_picture(display.figure_, path)
 
 
-def show_embedding(
-    dataset: str,
+@_command
+def embedding(
+    data: _Data,
     *,
-    sample: int,
-    iterations: int,
-    perplexity: float,
-    recipe: str | None,
-    gif: bool,
-    out: Path | None,
-    data_home: Path | None,
-) -> None:
-    """The training images in the plane."""
-    data, path = _prepared("embedding", dataset, out, data_home, recipe=recipe)
+    sample: Annotated[int, number("How many training images, drawn at random.", least=2)] = 3000,
+    iterations: Annotated[int, number("Steps of the layout.", least=250)] = 750,
+    perplexity: Annotated[float, number("About how many neighbours count.", metavar="P")] = 30.0,
+    recipe: Annotated[
+        str | None,
+        option(
+            "Compare what this recipe makes of the images.",
+            metavar="NAME",
+            show_default="the pixels",
+        ),
+    ] = None,
+    gif: Annotated[
+        bool, option("Also an animated GIF of it forming, beside the picture.", "--gif")
+    ] = False,
+) -> Any:
+    """The training images in the plane, neighbours beside neighbours (t-SNE)."""
+    from knnc.plot import EmbeddingDisplay
+
     X, y = sampled(data.train, sample)
     if perplexity >= len(X):
         raise typer.BadParameter(
@@ -187,35 +246,31 @@ def show_embedding(
     }
     if recipe is None:
         with progress_bar("Laying out"):
-            display = plot.EmbeddingDisplay.from_rows(X, y, **options)
-    else:
-        estimator = checked_recipe(recipe)
-        if not hasattr(estimator, "steps") and not hasattr(estimator, "kneighbors"):
-            raise typer.BadParameter(
-                f"recipe {recipe} compares images by no single distance", param_hint="--recipe"
-            )
-        with status("Learning"):
-            estimator.fit(data.train.data, data.train.target)
-        with progress_bar("Laying out"):
-            display = plot.EmbeddingDisplay.from_estimator(estimator, X, y, **options)
-    save_picture(display.figure_, path)
-    if gif:
-        with status("Drawing"):
-            display.save_animation(path.with_suffix(".gif"))
-        say_where("GIF", path.with_suffix(".gif"))
+            return EmbeddingDisplay.from_rows(X, y, **options)
+    estimator = make_estimator(recipe)
+    if not hasattr(estimator, "steps") and not hasattr(estimator, "kneighbors"):
+        raise typer.BadParameter(
+            f"recipe {recipe} compares images by no single distance", param_hint="--recipe"
+        )
+    with status("Learning"):
+        estimator.fit(data.train.data, data.train.target)
+    with progress_bar("Laying out"):
+        return EmbeddingDisplay.from_estimator(estimator, X, y, **options)
 
 
-def show_pixels(dataset: str, *, out: Path | None, data_home: Path | None) -> None:
-    """How well single pixels do."""
-    data, path = _prepared("pixels", dataset, out, data_home)
+@_command
+def pixels(data: _Data) -> Any:
+    """How well a single pixel tells each pair of classes apart."""
     display = draw_pixels(data.train, data.test)
     display.ax_.set_title(f"{data.name}\n{display.ax_.get_title(loc='left')}", loc="left")
-    save_picture(display.figure_, path)
+    return display
 
 
 def draw_pixels(train: Any, test: Any, **options: Any) -> Any:
     """The display of single pixels, chosen on the training part and tried on the test part."""
-    return plot.PixelPairsDisplay.from_rows(
+    from knnc.plot import PixelPairsDisplay
+
+    return PixelPairsDisplay.from_rows(
         train.data,
         train.target,
         X_test=test.data,
@@ -225,14 +280,22 @@ def draw_pixels(train: Any, test: Any, **options: Any) -> Any:
     )
 
 
-def show_disputed(
-    dataset: str, *, images: int, neighbors: int, out: Path | None, data_home: Path | None
-) -> None:
-    """Labels that neighbours dispute."""
-    data, path = _prepared("disputed", dataset, out, data_home)
+@_command
+def disputed(
+    data: _Data,
+    *,
+    images: Annotated[int, number("How many images at most.")] = 10,
+    neighbors: Annotated[
+        int, number("How many neighbours.", "--n-neighbors", "-k", metavar="K")
+    ] = 5,
+) -> Any:
+    """Training images whose label their neighbours dispute, the most doubtful first."""
+    from knnc.neighbors import KNeighborsClassifier
+    from knnc.plot import DisputedLabelsDisplay
+
     X, y = data.train.data, data.said(data.train.target)
     with progress_bar("Searching"):
-        display = plot.DisputedLabelsDisplay.from_estimator(
+        return DisputedLabelsDisplay.from_estimator(
             KNeighborsClassifier(neighbors).fit(X, y),
             data.train.images,
             y,
@@ -240,16 +303,20 @@ def show_disputed(
             title=f"{data.name}: training images whose label their {neighbors} nearest dispute, "
             "the most doubtful first",
         )
-    save_picture(display.figure_, path)
 
 
-def show_duplicates(
-    dataset: str, *, radius: float, pairs: int, out: Path | None, data_home: Path | None
-) -> None:
-    """Images that are there twice."""
-    data, path = _prepared("duplicates", dataset, out, data_home)
+@_command
+def duplicates(
+    data: _Data,
+    *,
+    radius: Annotated[float, number("The largest distance of a pair.", least=0, metavar="R")] = 0.0,
+    pairs: Annotated[int, number("How many pairs at most.")] = 16,
+) -> Any:
+    """Pairs of training images that are the same, or nearly so."""
+    from knnc.plot import NearDuplicatesDisplay
+
     with progress_bar("Searching"):
-        display = plot.NearDuplicatesDisplay.from_rows(
+        return NearDuplicatesDisplay.from_rows(
             data.train.data,
             data.said(data.train.target),
             radius=radius,
@@ -258,12 +325,3 @@ def show_duplicates(
             title=f"{data.name}: pairs of training images at no more than {radius:g}, the nearest "
             "first",
         )
-    save_picture(display.figure_, path)
-
-
-def sampled(part: Any, n: int | None) -> tuple[Any, Any]:
-    """Rows and labels of `n` images drawn at random, always the same; of all if there are fewer."""
-    if n is None or n >= len(part.data):
-        return part.data, part.target
-    rows = np.sort(np.random.default_rng(0).choice(len(part.data), n, replace=False))
-    return part.data[rows], part.target[rows]

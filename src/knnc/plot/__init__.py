@@ -21,23 +21,16 @@ to the caller, needs no screen and is freed with the last reference to it: no di
 or leaves a figure with pyplot.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from knnc.plot._base import RIGHT, WRONG, as_images, require_matplotlib
-
-if TYPE_CHECKING:
-    from knnc.plot._comparison import ComparisonDisplay, Outcome, compare_classifiers
-    from knnc.plot._confusion import ConfusionMatrixDisplay
-    from knnc.plot._curve import NeighborsCurveDisplay
-    from knnc.plot._embedding import EmbeddingDisplay
-    from knnc.plot._inspection import DisputedLabelsDisplay, NearDuplicatesDisplay
-    from knnc.plot._misread import MisreadDisplay
-    from knnc.plot._pixels import PixelPairs, PixelPairsDisplay, best_single_pixels
-    from knnc.plot._read import ReadDisplay
-    from knnc.plot._sprite import SpriteDisplay
+from knnc.plot._comparison import ComparisonDisplay, Outcome, compare_classifiers
+from knnc.plot._confusion import ConfusionMatrixDisplay
+from knnc.plot._curve import NeighborsCurveDisplay
+from knnc.plot._embedding import EmbeddingDisplay
+from knnc.plot._inspection import DisputedLabelsDisplay, NearDuplicatesDisplay
+from knnc.plot._misread import MisreadDisplay
+from knnc.plot._pixels import PixelPairs, PixelPairsDisplay, best_single_pixels
+from knnc.plot._read import ReadDisplay
+from knnc.plot._sprite import SpriteDisplay
 
 __all__ = [
     "RIGHT",
@@ -59,33 +52,3 @@ __all__ = [
     "compare_classifiers",
     "require_matplotlib",
 ]
-
-# Imported when first asked for: some need parts of scikit-learn that take long to import.
-_HOMES = {
-    "ComparisonDisplay": "_comparison",
-    "ConfusionMatrixDisplay": "_confusion",
-    "DisputedLabelsDisplay": "_inspection",
-    "EmbeddingDisplay": "_embedding",
-    "MisreadDisplay": "_misread",
-    "NearDuplicatesDisplay": "_inspection",
-    "NeighborsCurveDisplay": "_curve",
-    "Outcome": "_comparison",
-    "PixelPairs": "_pixels",
-    "PixelPairsDisplay": "_pixels",
-    "ReadDisplay": "_read",
-    "SpriteDisplay": "_sprite",
-    "best_single_pixels": "_pixels",
-    "compare_classifiers": "_comparison",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"knnc.plot.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
-from math import isqrt
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from knnc._extras import require
+from knnc.image.base import shape_of
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+    from matplotlib.text import Text
 
 __all__ = [
     "CLASSES",
@@ -25,9 +29,12 @@ __all__ = [
     "WRONG",
     "Display",
     "as_images",
+    "check_together",
     "ink_on",
+    "names_of",
     "new_axes",
     "require_matplotlib",
+    "turn_if_long",
 ]
 
 # Colours that the common colour-vision deficiencies keep apart; no fact is told by colour alone.
@@ -51,6 +58,8 @@ CLASSES = (
     "#717581",
     "#92dadd",
 )
+# The longest name that stands across below an axis with one for each class.
+_LONGEST_ACROSS = 3
 
 
 class Display:
@@ -58,6 +67,29 @@ class Display:
 
     ax_: Axes
     figure_: Figure | SubFigure
+    # How :meth:`plot` sets the title.
+    _style: ClassVar[dict[str, Any]] = {"fontsize": 13}
+
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
+        """Draw into ``ax``, or into a figure of its own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        title : str, default=None
+            A line above what is drawn; None takes the display's own, where it has one.
+
+        Returns
+        -------
+        self : object
+            The display.
+        """
+        return self._drawn(self._draw(ax), title, **self._style)
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw all but the title; displays whose ``plot`` has other parameters have none."""
+        raise NotImplementedError
 
     def _drawn(self, ax: Axes, title: str | None, **style: Any) -> Self:
         """Write the title above what was drawn, and keep where that is."""
@@ -69,14 +101,7 @@ class Display:
 
 def require_matplotlib() -> None:
     """Raise an ImportError that names the extra if matplotlib is not installed."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("matplotlib", "PIL"):
-            raise
-        raise ImportError(
-            f'Drawing needs {error.name}, which is not installed: pip install "knnc[plot]"'
-        ) from error
+    require("matplotlib.figure", by="Drawing", install="knnc[plot]", others={"PIL": "PIL"})
 
 
 def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
@@ -87,6 +112,25 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def check_together(*parts: tuple[int, str]) -> None:
+    """Refuse parts of different lengths; each is a length and what it counts."""
+    if len({n for n, _ in parts}) > 1:
+        said = [f"{n} {name}" for n, name in parts]
+        raise ValueError(f"{', '.join(said[:-1])} and {said[-1]} do not go together")
+
+
+def names_of(labels: Iterable[Any], target_names: Sequence[str] | None) -> list[str]:
+    """What classes are called: ``target_names[label]``, or the labels themselves."""
+    return [str(label if target_names is None else target_names[label]) for label in labels]
+
+
+def turn_if_long(names: Sequence[Text]) -> None:
+    """Turn the names below an axis where they would overlap."""
+    if max((len(name.get_text()) for name in names), default=0) > _LONGEST_ACROSS:
+        for name in names:
+            name.set(rotation=35, ha="right", rotation_mode="anchor")
 
 
 def ink_on(colour: tuple[float, ...]) -> str:
@@ -101,13 +145,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None) -> NDArray[Any]
     if image_shape is None:
         if X.ndim == 3:
             return X
-        side = isqrt(X.shape[-1])
-        image_shape = (side, side)
-        if side * side != X.shape[-1]:
-            raise ValueError(
-                f"rows of {X.shape[-1]} features are no square images: "
-                "pass image_shape=(height, width)"
-            )
+        image_shape = shape_of(None, X.shape[-1])
     if len(X) and np.prod(X.shape[1:]) != np.prod(image_shape):
         raise ValueError(
             f"image_shape={image_shape!r} asks for {np.prod(image_shape)} features a row, "

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -139,6 +139,8 @@ class ComparisonDisplay(Display):
     PixelPairsDisplay : How hard the data sets are for a single pixel.
     """
 
+    _style: ClassVar[dict[str, Any]] = {"fontsize": 13, "pad": 26}
+
     def __init__(self, *, outcomes: Iterable[Outcome], ours: Collection[str] = ()) -> None:
         self.outcomes = list(outcomes)
         self.ours = set(ours)
@@ -182,20 +184,7 @@ class ComparisonDisplay(Display):
         outcomes = compare_classifiers(classifiers, datasets)
         return cls(outcomes=outcomes, ours=ours).plot(ax=ax, title=title)
 
-    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
-        """Draw into ``ax``, or into a figure of its own.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-        title : str, default=None
-            A line above the accuracies.
-
-        Returns
-        -------
-        self : ComparisonDisplay
-        """
+    def _draw(self, ax: Axes | None) -> Axes:
         n = len(self.classifiers)
         ax = new_axes(ax, 9, 1.4 + 0.4 * n)
         per_cent = 100 * self.accuracy
@@ -232,7 +221,7 @@ class ComparisonDisplay(Display):
             handletextpad=0.2,
             borderaxespad=0.1,
         )
-        return self._drawn(ax, title, fontsize=13, pad=26)
+        return ax
 
     def _write_values(self, ax: Axes, at: int) -> None:
         """Write each accuracy outside of its row's marks: left of the worst, right of the rest."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import sklearn.metrics
 
-from knnc.plot._base import ink_on, new_axes
+from knnc.plot._base import ink_on, new_axes, turn_if_long
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,10 +66,7 @@ class ConfusionMatrixDisplay(sklearn.metrics.ConfusionMatrixDisplay):
         super().plot(ax=ax, im_kw=scale | (im_kw or {}), **options)
         if self.text_ is not None:
             self._write_clearly()
-        names = [label.get_text() for label in ax.get_xticklabels()]
-        if max(map(len, names), default=0) > 3:
-            for label in ax.get_xticklabels():
-                label.set(rotation=35, ha="right", rotation_mode="anchor")
+        turn_if_long(ax.get_xticklabels())
         return self
 
     def _write_clearly(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 
-from knnc.plot._base import MARKERS, SERIES, Display, new_axes
+from knnc.plot._base import MARKERS, SERIES, Display, check_together, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,15 +83,12 @@ class NeighborsCurveDisplay(Display):
         self.groups = np.full(len(self.scores), "") if groups is None else np.asarray(groups)
         self.best_index = best_index
         self.score_name = score_name
-        if not len(self.n_neighbors) == len(self.scores) == len(self.groups):
-            raise ValueError(
-                f"{len(self.n_neighbors)} numbers of neighbours, {len(self.scores)} scores and "
-                f"{len(self.groups)} groups do not go together"
-            )
-        if self.errors is not None and len(self.errors) != len(self.scores):
-            raise ValueError(
-                f"{len(self.scores)} scores and {len(self.errors)} errors do not go together"
-            )
+        scored = len(self.scores), "scores"
+        check_together(
+            (len(self.n_neighbors), "numbers of neighbours"), scored, (len(self.groups), "groups")
+        )
+        if self.errors is not None:
+            check_together(scored, (len(self.errors), "errors"))
 
     @classmethod
     def from_estimator(
@@ -191,20 +188,7 @@ class NeighborsCurveDisplay(Display):
             score_name=score_name,
         )
 
-    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
-        """Draw into ``ax``, or into a figure of its own.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-        title : str, default=None
-            A line above the curves.
-
-        Returns
-        -------
-        self : NeighborsCurveDisplay
-        """
+    def _draw(self, ax: Axes | None) -> Axes:
         ax = new_axes(ax, 8, 5)
         from matplotlib.ticker import MaxNLocator
 
@@ -219,7 +203,7 @@ class NeighborsCurveDisplay(Display):
         ax.spines[["top", "right"]].set_visible(False)
         if any(self.groups):
             ax.legend(frameon=False, loc="best")
-        return self._drawn(ax, title, fontsize=13)
+        return ax
 
     def _plot_group(self, ax: Axes, group: str, colour: str, marker: str) -> None:
         where = np.flatnonzero(self.groups == group)

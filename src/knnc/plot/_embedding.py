@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnc.plot._base import CLASSES, Display, new_axes
+from knnc.plot._animation import smoothed, write_gif
+from knnc.plot._base import (
+    CLASSES,
+    QUIET,
+    Display,
+    check_together,
+    names_of,
+    new_axes,
+    require_matplotlib,
+)
 from knnc.plot._labels import extent, look_at, spread_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from PIL.Image import Image
 
 __all__ = ["EmbeddingDisplay"]
 
 # TSNE's first iterations, with clusters pulled together more than they should be.
 _EXAGGERATED = 250
+# Of an animation. On the way a few points fly far off: this share of them is in view.
+_DPI, _SHARE = 100, 0.99
 
 
 class EmbeddingDisplay(Display):
@@ -84,16 +97,9 @@ class EmbeddingDisplay(Display):
         self.y = np.zeros(len(self.embedding), int) if y is None else np.asarray(y)
         if not len(self.embedding):
             raise ValueError("there are no points to draw")
-        if len(self.y) != len(self.embedding):
-            raise ValueError(
-                f"{len(self.embedding)} points and {len(self.y)} labels do not go together"
-            )
+        check_together((len(self.embedding), "points"), (len(self.y), "labels"))
         self.labels = np.unique(self.y)
-        self.names = (
-            [""]
-            if y is None
-            else [str(v if target_names is None else target_names[v]) for v in self.labels]
-        )
+        self.names = [""] if y is None else names_of(self.labels, target_names)
         self.frames = self.embedding[np.newaxis] if frames is None else np.asarray(frames)
         self.iterations = None if iterations is None else np.asarray(iterations)
         self.kl_divergence = kl_divergence
@@ -314,9 +320,37 @@ class EmbeddingDisplay(Display):
         """
         if len(self.frames) < 2:
             raise ValueError("no frames were kept: pass n_frames to from_rows")
-        from knnc.plot._animation import write_gif
+        require_matplotlib()
+        write_gif(self._pictures(size), file, seconds=seconds)
 
-        write_gif(self, file, size=size, seconds=seconds)
+    def _pictures(self, size: int) -> list[Image]:
+        """Each frame drawn; the names come with the last."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from PIL import Image
+
+        figure = Figure(figsize=(size / _DPI, size / _DPI), dpi=_DPI)
+        canvas = FigureCanvasAgg(figure)
+        ax = figure.add_axes((0.01, 0.09, 0.98, 0.9))
+        drawn = copy(self).plot(ax=ax, characters=False)  # this display keeps its own Axes
+        names = list(ax.texts)
+        count = figure.text(0.985, 0.985, "", ha="right", va="top", fontsize=10, color=QUIET)
+        pictures = []
+        ends = smoothed([extent(points, share=_SHARE) for points in self.frames])
+        ends[-1] = extent(self.frames[-1])
+        for at, (points, half) in enumerate(zip(self.frames, ends, strict=True)):
+            is_last = at == len(self.frames) - 1
+            for name in names:
+                name.set_visible(is_last)
+            for label, collection in zip(self.labels, drawn.points_, strict=True):
+                collection.set_offsets(points[self.y == label])
+            look_at(ax, points, half, 1.0 if is_last else _SHARE)
+            if self.iterations is not None:
+                count.set_text(f"iteration {self.iterations[at]:,} of {self.iterations[-1]:,}")
+            canvas.draw()  # type: ignore[no-untyped-call]
+            pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+            pictures.append(Image.fromarray(pixels).convert("RGB"))
+        return pictures
 
 
 def _moments(n_frames: int, max_iter: int) -> list[int]:

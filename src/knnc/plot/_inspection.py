@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from knnc.inspection.duplicates import NearDuplicates, near_duplicates
-from knnc.inspection.labels import Classifier, DisputedLabels, disputed_labels
+from knnc._reports.duplicates import NearDuplicates, near_duplicates
+from knnc._reports.labels import Classifier, DisputedLabels, disputed_labels
 from knnc.plot._base import RIGHT, WRONG, as_images
 from knnc.plot._misread import MisreadDisplay
 

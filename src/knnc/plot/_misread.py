@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from knnc.plot._base import QUIET, RIGHT, WRONG, Display, as_images
-from knnc.plot._mosaic import Mosaic, levels_of, need_two_lines, same_precision
+from knnc.plot._mosaic import Mosaic, need_two_lines, places, same_precision
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -167,20 +167,16 @@ class MisreadDisplay(Display):
         long = need_two_lines(self.y_true, self.y_pred, self.neighbor_labels)
         step_x, step_y, gap, gutter = 1.2, 1.5 + 0.3 * long, 0.45, 0.9
         block = 1 + gap + step_x * n_neighbors - 0.2
-        vmin, vmax = levels_of(self.images, self.neighbor_images)
         sheet = Mosaic(
             ax,
+            self.images,
+            self.neighbor_images,
             width=n_columns * (block + gutter) - gutter + 0.1,
             height=step_y * n_rows,
-            vmin=vmin,
-            vmax=vmax,
         )
         written = same_precision(self.distances)
-        for i in range(len(self.images)):
-            x = 0.05 + (i % n_columns) * (block + gutter)
-            y = 0.05 + (i // n_columns) * step_y
-            captions = self._caption(i), written[i]
-            self._plot_one(sheet, i, x, y, (x + 1 + gap, step_x), captions, long=long)
+        for i, (x, y) in enumerate(places(len(self.images), n_columns, block + gutter, step_y)):
+            self._plot_one(sheet, i, x, y, (x + 1 + gap, step_x), written[i], long=long)
         if len(self.images):
             sheet.explain(self._meanings)
         else:
@@ -198,14 +194,15 @@ class MisreadDisplay(Display):
         x: float,
         y: float,
         beside: tuple[float, float],
-        captions: tuple[str, list[str]],
+        distances: list[str],
         *,
         long: bool,
     ) -> None:
         """One misread image at (x, y) and its neighbours beside it: where the first is, how far to
         the next."""
         sheet.image(self.images[i], x, y, edge=WRONG, thick=True)
-        said = captions[0].replace(", ", ",\n") if long else captions[0]
+        said = self._caption(i)
+        said = said.replace(", ", ",\n") if long else said
         sheet.caption(said, x + 0.5, y, ha="center", weight="bold", color=WRONG)
         for j, image in enumerate(self.neighbor_images[i]):
             label, at = self.neighbor_labels[i, j], beside[0] + beside[1] * j
@@ -214,7 +211,7 @@ class MisreadDisplay(Display):
             sheet.caption(f"{label}", at, y, weight="bold", color=colour)
             # Under a long label, else on its line.
             below = {"x": at, "y": y + 0.27} if long else {"x": at + 1, "y": y, "ha": "right"}
-            sheet.caption(captions[1][j], color=QUIET, **below)
+            sheet.caption(distances[j], color=QUIET, **below)
 
 
 def _neighbors(estimator: Any, X: NDArray[Any], n_neighbors: int) -> tuple[Any, Any]:

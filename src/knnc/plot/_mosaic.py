@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,28 +13,25 @@ from knnc.plot._base import NARROWEST, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Mosaic", "levels_of", "need_two_lines", "same_precision"]
+__all__ = ["Mosaic", "levels_of", "need_two_lines", "places", "same_precision"]
 
 # The longest label that has its place on a line with another, or with a distance.
 _LONG = 4
 
 
 class Mosaic:
-    """An Axes laid out as a sheet of unit-sized images with captions, in units of one image."""
+    """An Axes laid out as a sheet of unit-sized images with captions, in units of one image.
 
-    def __init__(
-        self, ax: Axes | None, *, width: float, height: float, vmin: float, vmax: float
-    ) -> None:
+    `stacks` are the images that will be drawn: they share one scale of grey.
+    """
+
+    def __init__(self, ax: Axes | None, *stacks: NDArray[Any], width: float, height: float) -> None:
         inches_a_unit = min(0.8, 14 / width)
         wide = max(width * inches_a_unit + 0.4, NARROWEST)
         ax = new_axes(ax, wide, height * inches_a_unit + 1.0)
         self.ax = ax
-        self._levels: dict[str, Any] = {
-            "cmap": "gray_r",
-            "vmin": vmin,
-            "vmax": vmax,
-            "interpolation": "nearest",
-        }
+        vmin, vmax = levels_of(*stacks)
+        self._grey: dict[str, Any] = {"cmap": "gray_r", "vmin": vmin, "vmax": vmax}
         box = ax.get_window_extent()
         unit = min(box.width / width, box.height / height) * 72.0 / ax.figure.dpi
         self.fontsize = float(np.clip(0.21 * unit, 4.5, 11.0))
@@ -44,7 +42,13 @@ class Mosaic:
         """Draw one image with its upper left corner at (x, y), framed in the colour ``edge``."""
         from matplotlib.patches import Rectangle
 
-        self.ax.imshow(image, extent=(x, x + 1, y + 1, y), aspect="equal", **self._levels)
+        self.ax.imshow(
+            image,
+            extent=(x, x + 1, y + 1, y),
+            aspect="equal",
+            interpolation="nearest",
+            **self._grey,
+        )
         frame = Rectangle(
             (x, y), 1, 1, fill=False, edgecolor=edge, linewidth=2.2 if thick else 1.0, zorder=3
         )
@@ -72,6 +76,12 @@ class Mosaic:
             fontsize=min(10.0, self.fontsize + 1),
             handlelength=1.2,
         )
+
+
+def places(n: int, n_columns: int, step_x: float, step_y: float) -> Iterator[tuple[float, float]]:
+    """The upper left corners of `n` images on a sheet, row by row."""
+    for i in range(n):
+        yield 0.05 + step_x * (i % n_columns), 0.05 + step_y * (i // n_columns)
 
 
 def need_two_lines(*labels: NDArray[Any]) -> bool:

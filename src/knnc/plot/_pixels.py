@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnc.plot._base import Display, ink_on, new_axes
+from knnc.plot._base import Display, check_together, ink_on, names_of, new_axes, turn_if_long
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,8 +125,7 @@ def _rows(X: Any, y: Any, name: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         raise ValueError(
             f"{name} is to be of bytes, (n_samples, n_features), not {X.dtype}, {X.shape}"
         )
-    if len(X) != len(y):
-        raise ValueError(f"{len(X)} rows and {len(y)} labels do not go together")
+    check_together((len(X), "rows"), (len(y), "labels"))
     return X, y
 
 
@@ -162,14 +161,12 @@ class PixelPairsDisplay(Display):
     """
 
     im_: Any
+    _style: ClassVar[dict[str, Any]] = {"fontsize": 12}
 
     def __init__(self, *, found: PixelPairs, names: Sequence[str] | None = None) -> None:
         self.found = found
         self.names = [str(v) for v in (found.labels if names is None else names)]
-        if len(self.names) != len(found.labels):
-            raise ValueError(
-                f"{len(found.labels)} classes and {len(self.names)} names do not go together"
-            )
+        check_together((len(found.labels), "classes"), (len(self.names), "names"))
 
     @classmethod
     def from_rows(
@@ -201,23 +198,9 @@ class PixelPairsDisplay(Display):
         display : PixelPairsDisplay
         """
         found = best_single_pixels(X, y, X_test=X_test, y_test=y_test)
-        names = None if target_names is None else [target_names[v] for v in found.labels]
-        return cls(found=found, names=names).plot(ax=ax, title=title)
+        return cls(found=found, names=names_of(found.labels, target_names)).plot(ax=ax, title=title)
 
-    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
-        """Draw into ``ax``, or into a figure of its own.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-        title : str, default=None
-            A line above the accuracies; None says what they are.
-
-        Returns
-        -------
-        self : PixelPairsDisplay
-        """
+    def _draw(self, ax: Axes | None) -> Axes:
         n = len(self.names)
         side = float(np.clip(0.62 * n, 4.0, 20))
         ax = new_axes(ax, side + 1.2, side + 0.9)
@@ -238,16 +221,14 @@ class PixelPairsDisplay(Display):
                 )
         ax.set(xticks=range(n - 1), yticks=range(n - 1))
         ax.set_yticklabels(self.names[1:])
-        turned = max(map(len, self.names)) > 3
-        ax.set_xticklabels(
-            self.names[:-1],
-            rotation=35 if turned else 0,
-            ha="right" if turned else "center",
-            rotation_mode="anchor",
-        )
+        turn_if_long(ax.set_xticklabels(self.names[:-1]))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        median, least = np.median(self.found.accuracy), self.found.accuracy.min()
-        said = f"Two classes told apart by one pixel, % (median {100 * median:.0f}, "
-        said += f"least {100 * least:.0f})"
-        return self._drawn(ax, said if title is None else title, fontsize=12)
+        return ax
+
+    def _drawn(self, ax: Axes, title: str | None, **style: Any) -> Self:
+        if title is None:
+            median, least = np.median(self.found.accuracy), self.found.accuracy.min()
+            title = f"Two classes told apart by one pixel, % (median {100 * median:.0f}, "
+            title += f"least {100 * least:.0f})"
+        return super()._drawn(ax, title, **style)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from knnc.plot._base import RIGHT, WRONG, Display, as_images
-from knnc.plot._mosaic import Mosaic, levels_of, need_two_lines
+from knnc.plot._base import RIGHT, WRONG, Display, as_images, check_together
+from knnc.plot._mosaic import Mosaic, need_two_lines, places
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,11 +43,11 @@ class ReadDisplay(Display):
         self.images = np.asarray(images)
         self.y_true = np.asarray(y_true)
         self.y_pred = np.asarray(y_pred)
-        if not len(self.images) == len(self.y_true) == len(self.y_pred):
-            raise ValueError(
-                f"{len(self.images)} images, {len(self.y_true)} true labels and "
-                f"{len(self.y_pred)} read ones do not go together"
-            )
+        check_together(
+            (len(self.images), "images"),
+            (len(self.y_true), "true labels"),
+            (len(self.y_pred), "read ones"),
+        )
 
     @classmethod
     def from_predictions(
@@ -141,18 +141,12 @@ class ReadDisplay(Display):
         n_rows = max(1, ceil(len(self.images) / n_columns))
         long = need_two_lines(self.y_true, self.y_pred)
         step_x, step_y = 1.2 + 0.15 * long, 1.5 + 0.3 * long
-        vmin, vmax = levels_of(self.images)
         sheet = Mosaic(
-            ax,
-            width=step_x * n_columns - 0.2 + 0.1,
-            height=step_y * n_rows,
-            vmin=vmin,
-            vmax=vmax,
+            ax, self.images, width=step_x * n_columns - 0.2 + 0.1, height=step_y * n_rows
         )
-        for i, image in enumerate(self.images):
-            x, y = 0.05 + step_x * (i % n_columns), 0.05 + step_y * (i // n_columns)
+        for i, (x, y) in enumerate(places(len(self.images), n_columns, step_x, step_y)):
             right = bool(self.y_true[i] == self.y_pred[i])
-            sheet.image(image, x, y, edge=RIGHT if right else WRONG, thick=not right)
+            sheet.image(self.images[i], x, y, edge=RIGHT if right else WRONG, thick=not right)
             text = f"{self.y_pred[i]}"
             if not right:
                 text += f",{chr(10) if long else ' '}is {self.y_true[i]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnc.plot._base import NARROWEST, Display, as_images, new_axes
+from knnc.plot._base import NARROWEST, Display, as_images, check_together, names_of, new_axes
 from knnc.plot._mosaic import levels_of
 
 if TYPE_CHECKING:
@@ -57,11 +57,7 @@ class SpriteDisplay(Display):
     def __init__(self, *, images: ArrayLike, names: Sequence[str]) -> None:
         self.images = np.asarray(images)
         self.names = list(names)
-        if len(self.images) != len(self.names):
-            raise ValueError(
-                f"{len(self.images)} classes of images and {len(self.names)} names do not go "
-                "together"
-            )
+        check_together((len(self.images), "classes of images"), (len(self.names), "names"))
 
     @classmethod
     def from_rows(
@@ -100,8 +96,7 @@ class SpriteDisplay(Display):
         display : SpriteDisplay
         """
         X, y = np.asarray(X), np.asarray(y)
-        if len(X) != len(y):
-            raise ValueError(f"{len(X)} images and {len(y)} labels do not go together")
+        check_together((len(X), "images"), (len(y), "labels"))
         labels = np.unique(y)
         n_images = rows_a_class * n_columns
         first = [np.flatnonzero(y == label)[:n_images] for label in labels]
@@ -110,8 +105,7 @@ class SpriteDisplay(Display):
         images = np.full((len(labels), n_images, *shape), paper, dtype=X.dtype)
         for at, rows in enumerate(first):
             images[at, : len(rows)] = X[rows].reshape(len(rows), *shape)
-        names = [str(label if target_names is None else target_names[label]) for label in labels]
-        display = cls(images=images, names=names)
+        display = cls(images=images, names=names_of(labels, target_names))
         return display.plot(ax=ax, n_columns=n_columns, title=title)
 
     @classmethod

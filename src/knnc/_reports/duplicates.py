@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from knnc import _compat
-from knnc.inspection._frame import as_frame
+from knnc._extras import require
 from knnc.neighbors import NearestNeighbors
 
 __all__ = ["NearDuplicates", "near_duplicates"]
@@ -73,7 +73,8 @@ class NearDuplicates:
         ImportError
             If pandas is not installed.
         """
-        return as_frame(
+        pandas = require("pandas", by="to_frame", install="pandas")
+        return pandas.DataFrame(
             {"first": self.pairs[:, 0], "second": self.pairs[:, 1], "distance": self.distances}
         )
 
@@ -124,49 +125,27 @@ def near_duplicates(
     n_samples = nearest.n_samples_fit_
     if n_samples < 2:
         raise ValueError(f"Pairs need two rows at least, got n_samples = {n_samples}.")
-    k = min(_FIRST, n_samples - 1)
-    asked = nearest.kneighbors(n_neighbors=k)
-    answers = [_near(np.arange(n_samples), *asked, radius=radius, are_all=k == n_samples - 1)]
-    left = answers[0].left
-    while len(left):
-        k = min(k * _GROWTH, n_samples)  # itself is among them
-        step = max(1, _NEIGHBORS_AT_ONCE // k)
-        parts = [left[start : start + step] for start in range(0, len(left), step)]
-        more = [
-            _near(
-                rows,
-                *nearest.kneighbors(_compat.safe_indexing(X, rows), k),
-                radius=radius,
-                are_all=k == n_samples,
-            )
-            for rows in parts
-        ]
-        answers += more
-        left = np.concatenate([answer.left for answer in more])
-    pairs = np.concatenate([answer.pairs for answer in answers])
-    distances = np.concatenate([answer.distances for answer in answers])
-    order = np.lexsort((pairs[:, 1], pairs[:, 0], distances))
-    return NearDuplicates(pairs[order], distances[order], n_samples)
-
-
-class _Answer(NamedTuple):
-    """Pairs of rows that are done, and the rows whose neighbours were all near, which are not."""
-
-    pairs: NDArray[np.intp]
-    distances: NDArray[np.float64]
-    left: NDArray[np.intp]
-
-
-def _near(
-    rows: NDArray[np.intp],
-    dist: NDArray[np.float64],
-    ind: NDArray[np.intp],
-    *,
-    radius: float,
-    are_all: bool,
-) -> _Answer:
-    done = (dist[:, -1] > radius) | are_all
-    near = (dist <= radius) & (rows[:, np.newaxis] < ind) & done[:, np.newaxis]
-    row, column = np.nonzero(near)
-    pairs = np.column_stack([rows[row], ind[row, column]])
-    return _Answer(pairs, dist[row, column], rows[~done])
+    rows, most, is_first = np.arange(n_samples), n_samples - 1, True
+    k = min(_FIRST, most)
+    pairs: list[NDArray[np.intp]] = []
+    distances: list[NDArray[np.float64]] = []
+    while len(rows):
+        step = n_samples if is_first else max(1, _NEIGHBORS_AT_ONCE // k)
+        left = []
+        for start in range(0, len(rows), step):
+            asked = rows[start : start + step]
+            queries = None if is_first else _compat.safe_indexing(X, asked)
+            dist, ind = nearest.kneighbors(queries, k)
+            # Of a row whose neighbours are all near there may be more.
+            done = (dist[:, -1] > radius) | (k == most)
+            near = (dist <= radius) & (asked[:, np.newaxis] < ind) & done[:, np.newaxis]
+            row, column = np.nonzero(near)
+            pairs.append(np.column_stack([asked[row], ind[row, column]]))
+            distances.append(dist[row, column])
+            left.append(asked[~done])
+        # From the second search on, a row is among its own neighbours.
+        rows, most, is_first = np.concatenate(left), n_samples, False
+        k = min(k * _GROWTH, most)
+    every, apart = np.concatenate(pairs), np.concatenate(distances)
+    order = np.lexsort((every[:, 1], every[:, 0], apart))
+    return NearDuplicates(every[order], apart[order], n_samples)

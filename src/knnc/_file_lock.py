@@ -1,4 +1,4 @@
-"""One process at a time writes a file, and one that was killed stands in nobody's way."""
+"""A lock that lets one process at a time write a file. The system frees it if the process dies."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ else:
 
 
 @contextmanager
-def alone_with(output: Path) -> Iterator[None]:
-    """Be the only one that writes `output`, by a lock of the system on OUTPUT.lock.
+def locked(output: Path) -> Iterator[None]:
+    """Be the only process that writes `output`, by a lock of the system on OUTPUT.lock.
 
-    That a file of this name is there means nothing: a killed process leaves it, unlocked.
+    A killed process leaves the file OUTPUT.lock unlocked, so the file alone means nothing.
 
     Raises
     ------
     BlockingIOError
-        If another process is at it.
+        If another process writes it.
     """
     path = output.with_name(f"{output.name}.lock")
-    file = _locked(path, output)
+    file = _open_locked(path, output)
     try:
         yield
     finally:
@@ -57,7 +57,7 @@ def alone_with(output: Path) -> Iterator[None]:
         file.close()
 
 
-def _locked(path: Path, output: Path) -> BinaryIO:
+def _open_locked(path: Path, output: Path) -> BinaryIO:
     while True:
         file = open(path, "ab")  # noqa: SIM115
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from knnc.inspection._frame import as_frame
+from knnc._extras import require
 from knnc.neighbors import KNeighborsClassifier, KNeighborsClassifierCV
 
 __all__ = ["DisputedLabels", "disputed_labels", "leave_one_out_proba"]
@@ -62,7 +62,8 @@ class DisputedLabels:
             If pandas is not installed.
         """
         names = ("index", "label", "suggested", "label_share", "suggested_share")
-        return as_frame({name: getattr(self, name) for name in names})
+        pandas = require("pandas", by="to_frame", install="pandas")
+        return pandas.DataFrame({name: getattr(self, name) for name in names})
 
 
 def leave_one_out_proba(estimator: Classifier) -> Any:
