@@ -24,8 +24,8 @@ from workloads import mnist
 from knnc.engine import index
 from knnc.engine.codes import clusters, learning
 from knnc.engine.codes import quantizer as codes
-from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.codes import rows as coded
+from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.scan import coded as prune
 from knnc.engine.scan.brute import NO_SELF, search
 

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 from knnc._file_lock import locked
 from knnc.datasets._vectors import NeighborsFile, read_vectors
-from knnc.persistence.archive import read_archive, sync_folder, write_archive
-from knnc.engine.index import Index
-from knnc.engine.system.progress import current, progress, shifted
-from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.fields import array_of, count_of
+from knnc.engine.index import Index
+from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.streamed import StreamedRows
+from knnc.engine.system.progress import current, progress, shifted
 from knnc.engine.system.threads import effective_n_threads
+from knnc.persistence.archive import read_archive, sync_folder, write_archive
 
 __all__ = ["Job", "fingerprint_of", "opened"]
 

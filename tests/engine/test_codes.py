@@ -1,7 +1,7 @@
 """Quantizers against exact arithmetic: a distance of codes never rules out a row that it may not.
 
-`Exact` works out anew, in whole numbers and fractions, what quantizer.pyx promises of the map P of its
-docstring. A root that is no fraction is held between two that are 2**-80 apart.
+`Exact` works out anew, in whole numbers and fractions, what quantizer.pyx promises of the map P of
+its docstring. A root that is no fraction is held between two that are 2**-80 apart.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
