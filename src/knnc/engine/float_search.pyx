@@ -258,13 +258,16 @@ cdef class Plan:
     """How a chunk of queries is cut, from the pace seen so far; k is 0 for a radius search."""
     cdef int64_t n_queries, block, n_parts, part_rows, row_step, most_rows
     cdef int n_threads
+    cdef double seconds
 
-    def __cinit__(self, FloatRows rows, int64_t remaining, int64_t k, int n_threads):
+    def __cinit__(
+        self, FloatRows rows, int64_t remaining, int64_t k, int n_threads, double seconds
+    ):
         cdef double row_work = rows.n_features + 16.0, budget, pushes
         cdef int64_t tile = rows.kernel_of.tile_queries, n = remaining, fit, n_tiles
         if row_work * rows.n_rows * remaining < SERIAL_WORK:
             n_threads = 1
-        budget = rows.pace * n_threads * CHUNK_SECONDS
+        budget = rows.pace * n_threads * seconds
         fit = max(1, min(32, QUERY_BLOCK_BYTES // (8 * tile * rows.n_features)))
         # To prepare a query costs as much as some rows.
         n = min(n, max(TASKS_A_THREAD * n_threads * fit * tile,
@@ -272,7 +275,7 @@ cdef class Plan:
         n = min(n, queries_to_sort(k, n_threads) if k else max(tile, CHUNK_PAIRS // rows.n_rows))
         n = min(n, MAX_CHUNK)
         n_tiles = (n + tile - 1) // tile
-        self.n_threads = n_threads
+        self.n_threads, self.seconds = n_threads, seconds
         self.n_parts = 1
         if n_threads == 1 or n_tiles >= 2 * TASKS_A_THREAD * n_threads:
             self.block = tile * max(1, min(fit, n_tiles // (TASKS_A_THREAD * n_threads)))
@@ -289,7 +292,7 @@ cdef class Plan:
         self.most_rows = self.part_rows
         if k:
             # While heaps fill up each row is pushed, whatever the pace was.
-            pushes = CHUNK_SECONDS * n_threads / (PUSH_SECONDS * log2(k + 1.0))
+            pushes = seconds * n_threads / (PUSH_SECONDS * log2(k + 1.0))
             if pushes < <double>n * self.n_parts * min(k, self.part_rows):
                 self.most_rows = max(1, <int64_t>(pushes / (n * self.n_parts)))
         self.row_step = max(1, min(self.most_rows, <int64_t>(
@@ -314,7 +317,7 @@ cdef scan(FloatRows rows, Chunk *chunk, Plan plan, int64_t done, int64_t n_queri
         if elapsed > 1e-4:
             work = (rows.n_features + 16.0) * (last - first) * plan.n_parts * plan.n_queries
             rows.pace = min(8 * rows.pace, work / (elapsed * plan.n_threads))
-            plan.row_step = max(1, <int64_t>(CHUNK_SECONDS / elapsed * (last - first)))
+            plan.row_step = max(1, <int64_t>(plan.seconds / elapsed * (last - first)))
             plan.row_step = min(plan.row_step, plan.most_rows)
         PyErr_CheckSignals()
         told = done + plan.n_queries * last // plan.part_rows
@@ -346,7 +349,7 @@ cdef class Queries:
 
 def search(
     FloatRows rows, const double[:, ::1] queries, int64_t k, int n_threads, int64_t first_self,
-    progress,
+    progress, double seconds=CHUNK_SECONDS,
 ):
     """The k nearest rows of each query, in ascending order of (key, row index).
 
@@ -361,8 +364,10 @@ def search(
         Query i is row first_self + i, and is not its own neighbour; search.NO_SELF: queries are
         no rows.
     progress : callable or None
-        Called with (queries done, queries in all) after each step of some 0.05 s. Of a chunk of
-        queries as many count as done as its share of the rows seen.
+        Called with (queries done, queries in all) after each step. Of a chunk of queries as many
+        count as done as its share of the rows seen.
+    seconds : float
+        Work between two looks at signals.
 
     Returns
     -------
@@ -378,7 +383,7 @@ def search(
     memset(&chunk, 0, sizeof(Chunk))
     chunk.whole.k = heaps.k = k
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, k, n_threads)
+        plan = Plan(rows, n_queries - done, k, n_threads, seconds)
         n = plan.n_queries
         some = Queries(rows, queries[done:done + n])
         some.point(&chunk, plan, first_self + done)
@@ -401,12 +406,13 @@ def search(
 def within(
     FloatRows rows, const double[:, ::1] queries, int64_t limit_key, int n_threads,
     int64_t first_self, bint return_distance, bint sort, progress,
+    double seconds=CHUNK_SECONDS,
 ):
     """All rows at a key of at most `limit_key` of each query.
 
     Parameters
     ----------
-    rows, queries, n_threads, first_self, progress
+    rows, queries, n_threads, first_self, progress, seconds
         As for `search`.
     limit_key : int
         Below 0 there is no row within it.
@@ -436,7 +442,7 @@ def within(
     chunk.whole.with_dist = return_distance
     chunk.whole.below = min(limit_key, INT64_MAX - 1) + 1
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, 0, n_threads)
+        plan = Plan(rows, n_queries - done, 0, n_threads, seconds)
         n = plan.n_queries
         some = Queries(rows, queries[done:done + n])
         some.point(&chunk, plan, first_self + done)
