@@ -86,7 +86,7 @@ class Rows:
     def __init__(
         self, values: Float64, dtype: str, metric: str, kernel: str | None = None, threads: int = 1
     ) -> None:
-        self.metric = metric
+        self.metric, self.dtype = metric, dtype
         self.values: npt.NDArray[Any] = values
         if dtype == "uint8":
             codes = np.unique(values.view(np.int64), return_inverse=True)[1] % 256
