@@ -16,7 +16,8 @@ PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
 # A change of any of these builds and installs again.
 SOURCES := pyproject.toml setup.py src/knnc/_version.py \
-	$(wildcard src/knnc/*/*.pyx src/knnc/*/*.pxd src/knnc/*/kernels/*.[ch])
+	$(wildcard src/knnc/*/*.pyx src/knnc/*/*.pxd src/knnc/*/kernels/*.[ch] \
+		src/knnc/*/kernels/*/*.[ch])
 
 # A universal Python would have every module built for both processors, and Homebrew's libomp
 # is for one.
@@ -53,7 +54,7 @@ soak: $(VENV)/.for-test
 docs: $(VENV)/.for-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-C_SOURCES := src/knnc/*/kernels/*.[ch] tests/engine/arm/*.c benchmarks/*.c .ci/*.h
+C_SOURCES := src/knnc/*/kernels/*.[ch] src/knnc/*/kernels/*/*.[ch] tests/engine/arm/*.c benchmarks/*.c .ci/*.h
 SCHEMA := $(BIN)/check-jsonschema --builtin-schema
 
 # actionlint is no Python: it is run where it is installed, and by the workflow "CI".

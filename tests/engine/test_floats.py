@@ -36,7 +36,7 @@ KNOWN_COSINE = [
 ]
 
 
-@pytest.fixture(params=all_float_kernels())
+@pytest.fixture(scope="session", params=all_float_kernels())
 def kernel(request: pytest.FixtureRequest) -> str:
     """Every kernel compiled in; one that cannot run here is skipped."""
     name: str = request.param
@@ -45,14 +45,14 @@ def kernel(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=FLOAT_METRICS)
+@pytest.fixture(scope="session", params=FLOAT_METRICS)
 def metric(request: pytest.FixtureRequest) -> str:
     """Each metric in turn."""
     name: str = request.param
     return name
 
 
-@pytest.fixture(params=DTYPES)
+@pytest.fixture(scope="session", params=DTYPES)
 def dtype(request: pytest.FixtureRequest) -> str:
     """Each type of rows in turn."""
     name: str = request.param

@@ -14,5 +14,7 @@
     bars       the bars of rich and tqdm for it
     runtime    what runs here: versions, CPU features, kernels, OpenMP
     search     (Cython) blocks, threads and the heap of the k nearest
+    floats     (Cython) rows of float32 or float64, with the same distances on every machine
+    float_search  (Cython) the k nearest of them, and all within a limit
     kernels/   (C) the leaf loops, one file per metric and instruction set
 """
