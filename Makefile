@@ -16,7 +16,8 @@ PARALLEL := -n auto --maxprocesses=4 --dist=loadfile
 
 # A change of any of these builds and installs again.
 SOURCES := pyproject.toml setup.py src/knnc/_version.py \
-	$(wildcard src/knnc/*/*.pyx src/knnc/*/*.pxd src/knnc/*/*/*.pyx src/knnc/*/*/*.px[di] src/knnc/*/kernels/*.[ch] src/knnc/*/kernels/*/*.[ch])
+	$(wildcard src/knnc/*/*.pyx src/knnc/*/*.pxd src/knnc/*/*/*.pyx src/knnc/*/*/*.px[di] \
+		src/knnc/*/kernels/*.[ch] src/knnc/*/kernels/*/*.[ch])
 
 # A universal Python would have every module built for both processors, and Homebrew's libomp
 # is for one.

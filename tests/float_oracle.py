@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FLOAT_METRICS", "distances_of", "float_keys", "float_kneighbors", "float_within"]
+__all__ = [
+    "FLOAT_METRICS",
+    "distances_of",
+    "float_keys",
+    "float_kneighbors",
+    "float_table",
+    "nearest",
+    "within",
+]
 
 FLOAT_METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming", "cosine")
 
@@ -22,8 +30,9 @@ Int64 = npt.NDArray[np.int64]
 def sum_in_order(terms: Float64) -> Float64:
     """Sums of (n, d) terms over features: term j goes to sum j mod 8, in ascending j."""
     s = np.zeros((8, len(terms)))
-    for j in range(terms.shape[1]):
-        s[j % 8] += terms[:, j]
+    for j in range(0, terms.shape[1], 8):
+        eight = terms[:, j : j + 8].T
+        s[: len(eight)] += eight
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 
 
@@ -68,47 +77,47 @@ def distances_of(keys: Int64, metric: str, n_features: int) -> Float64:
     return values / 2 if metric == "cosine" else values
 
 
-def float_kneighbors(
-    rows: npt.NDArray[Any], queries: Float64 | None, k: int, metric: str
-) -> tuple[Int64, Int64]:
-    """(keys, ind), both int64 (q, k), sorted by (key, row index).
+def float_table(rows: npt.NDArray[Any], queries: Float64, metric: str) -> Int64:
+    """Keys (q, n) of all queries to all rows."""
+    keys = [float_keys(rows, query, metric) for query in queries]
+    return np.array(keys, np.int64).reshape(len(queries), len(rows))
 
-    With ``queries=None`` every row is a query and is left out of its own answer, by index.
+
+def nearest(table: Int64, k: int, *, leave_out: bool = False) -> tuple[Int64, Int64]:
+    """(keys, ind), both int64 (q, k), sorted by (key, row index), from a table of keys.
+
+    With `leave_out` query i is row i, and is left out of its own answer by index.
     """
-    points = rows.astype(np.float64) if queries is None else queries
-    keys, ind = np.empty((len(points), k), np.int64), np.empty((len(points), k), np.int64)
-    for i, query in enumerate(points):
-        all_keys = float_keys(rows, query, metric)
-        order = np.argsort(all_keys, kind="stable")
-        if queries is None:
-            order = order[order != i]
-        ind[i] = order[:k]
-        keys[i] = all_keys[ind[i]]
-    return keys, ind
+    order = np.argsort(table, axis=1, kind="stable")
+    if leave_out:
+        order = order[order != np.arange(len(table))[:, np.newaxis]].reshape(len(table), -1)
+    ind = order[:, :k].astype(np.int64)
+    return np.take_along_axis(table, ind, axis=1), ind
 
 
-def float_within(
-    rows: npt.NDArray[Any],
-    queries: Float64 | None,
-    limit_key: int,
-    metric: str,
-    *,
-    sort: bool = False,
+def within(
+    table: Int64, limit_key: int, *, sort: bool = False, leave_out: bool = False
 ) -> tuple[Int64, Int64, Int64]:
     """(indptr, keys, ind) of all rows at a key of at most `limit_key` of each query.
 
-    Sorted by row index, or if `sort` by (key, row index); ``queries=None`` as above.
+    Sorted by row index, or if `sort` by (key, row index); `leave_out` as for `nearest`.
     """
-    points = rows.astype(np.float64) if queries is None else queries
-    indptr, keys, ind = [0], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for i, query in enumerate(points):
-        all_keys = float_keys(rows, query, metric)
-        inside = np.flatnonzero(all_keys <= limit_key)
-        if queries is None:
+    indptr, ind = [0], [np.empty(0, np.int64)]
+    for i, keys in enumerate(table):
+        inside = np.flatnonzero(keys <= limit_key)
+        if leave_out:
             inside = inside[inside != i]
         if sort:
-            inside = inside[np.argsort(all_keys[inside], kind="stable")]
+            inside = inside[np.argsort(keys[inside], kind="stable")]
         ind.append(inside)
-        keys.append(all_keys[inside])
         indptr.append(indptr[-1] + len(inside))
-    return np.array(indptr), np.concatenate(keys), np.concatenate(ind)
+    of_query = np.repeat(np.arange(len(table)), np.diff(indptr))
+    found = np.concatenate(ind)
+    return np.array(indptr), table[of_query, found], found
+
+
+def float_kneighbors(
+    rows: npt.NDArray[Any], queries: Float64, k: int, metric: str
+) -> tuple[Int64, Int64]:
+    """The k nearest rows of each query, as `nearest` has them."""
+    return nearest(float_table(rows, queries, metric), k)

@@ -178,7 +178,7 @@ class Exact:
         for above in (0, 1, 1000):
             limits = coder.coarse_limits(both, dist.ravel() + above)
             assert np.all(coarse.ravel() < limits), f"{above=}"
-        if not coder.metric == "sqeuclidean":
+        if coder.metric != "sqeuclidean":
             self._check_fine(others, dist, diff[:, :, coder.n_coarse :].sum(axis=2))
         below = coder.coarse_limits(both, np.maximum(dist.ravel() - 1, 0))
         return int(np.count_nonzero(coarse.ravel() >= below))

@@ -17,6 +17,7 @@ from knnc.cli._console import (
     option,
     print_json,
     progress_bar,
+    say_error,
     status,
 )
 

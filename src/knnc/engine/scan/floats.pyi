@@ -16,6 +16,7 @@ def search(
     n_threads: int,
     first_self: int,
     progress: Callable[[int, int], object] | None,
+    seconds: float = 0.05,
 ) -> tuple[Int64, Int64]: ...
 def within(
     rows: FloatRows,
@@ -26,4 +27,5 @@ def within(
     return_distance: bool,
     sort: bool,
     progress: Callable[[int, int], object] | None,
+    seconds: float = 0.05,
 ) -> tuple[Int64, Int64 | None, Int64]: ...

@@ -5,12 +5,10 @@
       them signals are checked and progress is told, with the GIL held
         tasks, one an OpenMP iteration: a block of queries x a part of the rows
           a block of rows that fits the L2 cache, as float64, times each tile of queries
-            kernel.tile: distances in registers, a push for each row below a query's limit
+            kernel.tile: a push for each row below a query's limit
           one query alone: kernel.pair for each row
 
-Keys are int64 that sort as the distances do, so heaps, lists, merges and sorts are those of the
-integer engine.
-
+Heaps, lists, merges and sorts are those of the integer engine, for keys are int64 here too.
 Parts are of the same rows for a whole chunk, and each goes through its own in ascending order. So
 a row at the limit itself can be left out of a heap: its index is larger than those in the heap.
 """
@@ -48,7 +46,7 @@ cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
 cdef double CHUNK_SECONDS = 0.05
 # Tasks for each thread, so that none waits long for another.
 cdef int64_t TASKS_A_THREAD = 4
-# Queries of a chunk, each of which costs some 100 ns whatever the rows.
+# Queries of a chunk.
 cdef int64_t MAX_CHUNK = 1 << 18
 # Queries times rows of a radius search's chunk: if all pass, their lists take 96 MB.
 cdef int64_t CHUNK_PAIRS = 1 << 22
@@ -118,18 +116,6 @@ cdef Task part_of(Task *whole, int64_t first, int64_t n, int64_t n_features) noe
     return task
 
 
-cdef int run_task(FloatRows rows, Task *task) noexcept nogil:
-    """Returns -1 when there is no memory."""
-    cdef knnc_float_mode before = enter_float_mode()
-    cdef int status
-    if task.n_queries == 1:
-        status = scan_pairs(rows, task)
-    else:
-        status = scan_tiles(rows, task)
-    leave_float_mode(before)
-    return status
-
-
 cdef int scan_pairs(FloatRows rows, Task *task) noexcept nogil:
     cdef knnc_float_push push = push_listed if task.lists else push_nearest
     cdef int64_t limit = task.below if task.lists else task.dist[0], row, key
@@ -142,6 +128,7 @@ cdef int scan_pairs(FloatRows rows, Task *task) noexcept nogil:
 
 
 cdef int scan_tiles(FloatRows rows, Task *task) noexcept nogil:
+    """Returns -1 when there is no memory."""
     cdef int64_t tile = rows.kernel_of.tile_queries, d = rows.n_features
     cdef int64_t n_tiles = (task.n_queries + tile - 1) // tile
     cdef int64_t width = (d + KNNC_FLOAT_SUMS - 1) // KNNC_FLOAT_SUMS * KNNC_FLOAT_SUMS * tile
@@ -151,8 +138,7 @@ cdef int scan_tiles(FloatRows rows, Task *task) noexcept nogil:
     cdef double *packed = <double *>calloc(n_tiles * width + 8, sizeof(double))
     cdef double *values = <double *>((<uintptr_t>packed + 63) & ~<uintptr_t>63)
     cdef Task *tasks = <Task *>malloc(n_tiles * sizeof(Task))
-    cdef knnc_float_queries *tiles = (
-        <knnc_float_queries *>malloc(n_tiles * sizeof(knnc_float_queries)))
+    cdef knnc_float_queries *tiles = <knnc_float_queries *>malloc(n_tiles * sizeof(tiles[0]))
     cdef double *scratch = NULL
     cdef int status = -1
     cdef int64_t t
@@ -227,6 +213,9 @@ cdef struct Chunk:
 
 
 cdef int run_part(FloatRows rows, Chunk *chunk, int64_t i) noexcept nogil:
+    """Returns -1 when there is no memory."""
+    cdef knnc_float_mode before
+    cdef int status
     cdef int64_t first = i // chunk.n_parts * chunk.block, part = i % chunk.n_parts, skip
     cdef int64_t start = rows.n_rows * part // chunk.n_parts
     cdef int64_t end = rows.n_rows * (part + 1) // chunk.n_parts
@@ -240,17 +229,19 @@ cdef int run_part(FloatRows rows, Chunk *chunk, int64_t i) noexcept nogil:
         whole.dist = chunk.part_dist + skip
         whole.ind = chunk.part_ind + skip
     task = part_of(&whole, first, min(chunk.block, whole.n_queries - first), rows.n_features)
-    return run_task(rows, &task)
+    before = enter_float_mode()
+    status = scan_pairs(rows, &task) if task.n_queries == 1 else scan_tiles(rows, &task)
+    leave_float_mode(before)
+    return status
 
 
 cdef int run_chunk(FloatRows rows, Chunk *chunk, int n_threads) noexcept nogil:
     """Compare a chunk of queries with rows whole.first_row to whole.last_row of each part."""
-    cdef int64_t n_blocks = (chunk.whole.n_queries + chunk.block - 1) // chunk.block, i
+    cdef int64_t n = (chunk.whole.n_queries + chunk.block - 1) // chunk.block * chunk.n_parts, i
     cdef int failed = 0
-    if n_blocks * chunk.n_parts == 1:
+    if n == 1:
         return run_part(rows, chunk, 0)
-    for i in prange(n_blocks * chunk.n_parts, num_threads=n_threads, schedule="dynamic",
-                    chunksize=1):
+    for i in prange(n, num_threads=n_threads, schedule="dynamic", chunksize=1):
         failed += run_part(rows, chunk, i)
     return failed
 
@@ -259,21 +250,24 @@ cdef class Plan:
     """How a chunk of queries is cut, from the pace seen so far; k is 0 for a radius search."""
     cdef int64_t n_queries, block, n_parts, part_rows, row_step, most_rows
     cdef int n_threads
+    cdef double seconds
 
-    def __cinit__(self, FloatRows rows, int64_t remaining, int64_t k, int n_threads):
+    def __cinit__(
+        self, FloatRows rows, int64_t remaining, int64_t k, int n_threads, double seconds,
+    ):
         cdef double row_work = rows.n_features + 16.0, budget, pushes
         cdef int64_t tile = rows.kernel_of.tile_queries, n = remaining, fit, n_tiles
         if row_work * rows.n_rows * remaining < SERIAL_WORK:
             n_threads = 1
-        budget = rows.pace * n_threads * CHUNK_SECONDS
+        budget = rows.pace * n_threads * seconds
         fit = max(1, min(32, QUERY_BLOCK_BYTES // (8 * tile * rows.n_features)))
         # To prepare a query costs as much as some rows.
         n = min(n, max(TASKS_A_THREAD * n_threads * fit * tile,
                        <int64_t>(budget / (row_work * (rows.n_rows + 8.0)))))
-        n = min(n, queries_to_sort(k, n_threads) if k else max(tile, CHUNK_PAIRS // rows.n_rows))
-        n = min(n, MAX_CHUNK)
+        n = min(min(n, MAX_CHUNK),
+                queries_to_sort(k, n_threads) if k else max(tile, CHUNK_PAIRS // rows.n_rows))
         n_tiles = (n + tile - 1) // tile
-        self.n_threads = n_threads
+        self.n_threads, self.seconds = n_threads, seconds
         self.n_parts = 1
         if n_threads == 1 or n_tiles >= 2 * TASKS_A_THREAD * n_threads:
             self.block = tile * max(1, min(fit, n_tiles // (TASKS_A_THREAD * n_threads)))
@@ -282,19 +276,17 @@ cdef class Plan:
             # Rather few queries on all threads than many whose heaps do not fit into memory.
             while k and n > 1 and count_parts(n, k, rows.n_rows, n_threads) < self.n_parts:
                 n = (n + 1) // 2
-            if k:
-                self.n_parts = count_parts(n, k, rows.n_rows, n_threads)
+            self.n_parts = count_parts(n, k, rows.n_rows, n_threads) if k else self.n_parts
             self.block = n
         self.n_queries = n
         self.part_rows = (rows.n_rows + self.n_parts - 1) // self.n_parts
         self.most_rows = self.part_rows
-        if k:
-            # While heaps fill up each row is pushed, whatever the pace was.
-            pushes = CHUNK_SECONDS * n_threads / (PUSH_SECONDS * log2(k + 1.0))
+        if k:  # while heaps fill up each row is pushed, whatever the pace was
+            pushes = seconds * n_threads / (PUSH_SECONDS * log2(k + 1.0))
             if pushes < <double>n * self.n_parts * min(k, self.part_rows):
                 self.most_rows = max(1, <int64_t>(pushes / (n * self.n_parts)))
-        self.row_step = max(1, min(self.most_rows, <int64_t>(
-            budget / (row_work * n * self.n_parts))))
+        self.row_step = <int64_t>(budget / (row_work * n * self.n_parts))
+        self.row_step = max(1, min(self.most_rows, self.row_step))
 
 
 cdef scan(FloatRows rows, Chunk *chunk, Plan plan, int64_t done, int64_t n_queries, progress):
@@ -315,8 +307,8 @@ cdef scan(FloatRows rows, Chunk *chunk, Plan plan, int64_t done, int64_t n_queri
         if elapsed > 1e-4:
             work = (rows.n_features + 16.0) * (last - first) * plan.n_parts * plan.n_queries
             rows.pace = min(8 * rows.pace, work / (elapsed * plan.n_threads))
-            plan.row_step = max(1, <int64_t>(CHUNK_SECONDS / elapsed * (last - first)))
-            plan.row_step = min(plan.row_step, plan.most_rows)
+            plan.row_step = min(plan.most_rows, max(
+                1, <int64_t>(plan.seconds / elapsed * (last - first))))
         PyErr_CheckSignals()
         told = done + plan.n_queries * last // plan.part_rows
         if progress is not None and last < plan.part_rows and told > said:
@@ -338,7 +330,6 @@ cdef class Queries:
     cdef void point(self, Chunk *chunk, Plan plan, int64_t first_self):
         chunk.block, chunk.n_parts = plan.block, plan.n_parts
         chunk.whole.queries = &self.values[0, 0]
-        chunk.whole.norms = NULL
         if self.norms is not None:
             chunk.whole.norms = &self.norms[0]
         chunk.whole.n_queries = plan.n_queries
@@ -347,7 +338,7 @@ cdef class Queries:
 
 def search(
     FloatRows rows, const double[:, ::1] queries, int64_t k, int n_threads, int64_t first_self,
-    progress,
+    progress, double seconds=CHUNK_SECONDS,
 ):
     """The k nearest rows of each query, in ascending order of (key, row index).
 
@@ -362,8 +353,10 @@ def search(
         Query i is row first_self + i, and is not its own neighbour; search.NO_SELF: queries are
         no rows.
     progress : callable or None
-        Called with (queries done, queries in all) after each step of some 0.05 s. Of a chunk of
-        queries as many count as done as its share of the rows seen.
+        Called with (queries done, queries in all) after each step. Of a chunk of queries as many
+        count as done as its share of the rows seen.
+    seconds : float
+        Work between two looks at signals.
 
     Returns
     -------
@@ -379,7 +372,7 @@ def search(
     memset(&chunk, 0, sizeof(Chunk))
     chunk.whole.k = heaps.k = k
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, k, n_threads)
+        plan = Plan(rows, n_queries - done, k, n_threads, seconds)
         n = plan.n_queries
         some = Queries(rows, queries[done:done + n])
         some.point(&chunk, plan, first_self + done)
@@ -402,12 +395,13 @@ def search(
 def within(
     FloatRows rows, const double[:, ::1] queries, int64_t limit_key, int n_threads,
     int64_t first_self, bint return_distance, bint sort, progress,
+    double seconds=CHUNK_SECONDS,
 ):
     """All rows at a key of at most `limit_key` of each query.
 
     Parameters
     ----------
-    rows, queries, n_threads, first_self, progress
+    rows, queries, n_threads, first_self, progress, seconds
         As for `search`.
     limit_key : int
         Below 0 there is no row within it.
@@ -437,7 +431,7 @@ def within(
     chunk.whole.with_dist = return_distance
     chunk.whole.below = min(limit_key, INT64_MAX - 1) + 1
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, 0, n_threads)
+        plan = Plan(rows, n_queries - done, 0, n_threads, seconds)
         n = plan.n_queries
         some = Queries(rows, queries[done:done + n])
         some.point(&chunk, plan, first_self + done)
@@ -452,7 +446,6 @@ def within(
         if progress is not None:
             progress(done, n_queries)
     if not ind_parts:
-        empty = np.empty(0, np.int64)
-        return indptr, empty if return_distance else None, empty
+        ind_parts, key_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     ind = keys = None  # so that the last chunk can be let go of too
     return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)

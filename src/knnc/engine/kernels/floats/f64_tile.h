@@ -27,6 +27,15 @@ INLINE vec step(knnc_float_metric metric, vec sum, vec query, vec row) {
     return ADD(sum, MUL(diff, diff));
 }
 
+/* The same for one feature of one pair. */
+INLINE double step_one(knnc_float_metric metric, double sum, double query, double row) {
+    if (metric == KNNC_FLOAT_HAMMING) return sum + (query != row);
+    const double diff = query - row, size = diff < 0 ? -diff : diff;
+    if (metric == KNNC_FLOAT_MANHATTAN) return sum + size;
+    if (metric == KNNC_FLOAT_CHEBYSHEV) return size > sum ? size : sum;
+    return sum + diff * diff;
+}
+
 INLINE vec merge(knnc_float_metric metric, vec a, vec b) {
     return metric == KNNC_FLOAT_CHEBYSHEV ? MAX(a, b) : ADD(a, b);
 }
@@ -163,20 +172,14 @@ INLINE int64_t pair_key(knnc_float_metric metric, knnc_float_row_type type,
             sums[i] = step(metric, sums[i], LOAD(query + j + i * LANES), value);
         }
     }
-    if (whole < d) { /* zeros beyond the end add zero to their sums */
-        double last[2][KNNC_FLOAT_SUMS] = {{0}};
-        for (int64_t j = whole; j < d; j++) {
-            const double value = value_at(type, rows, start + j);
-            last[0][j - whole] = query[j];
-            last[1][j - whole] = is_unit ? value * scale.first * scale.second / norm : value;
-        }
-        KNNC_UNROLL
-        for (int i = 0; i < PAIR_VECTORS; i++)
-            sums[i] = step(metric, sums[i], LOAD(last[0] + i * LANES), LOAD(last[1] + i * LANES));
-    }
     double s[KNNC_FLOAT_SUMS];
     KNNC_UNROLL
     for (int i = 0; i < PAIR_VECTORS; i++) STORE(s + i * LANES, sums[i]);
+    for (int64_t j = whole; j < d; j++) {
+        double value = value_at(type, rows, start + j);
+        if (is_unit) value = value * scale.first * scale.second / norm;
+        s[j - whole] = step_one(metric, s[j - whole], query[j], value);
+    }
     if (metric == KNNC_FLOAT_CHEBYSHEV) {
         for (int i = 1; i < KNNC_FLOAT_SUMS; i++) s[0] = s[i] > s[0] ? s[i] : s[0];
         return bits_of(s[0]);
