@@ -53,7 +53,7 @@ soak: $(VENV)/.for-test
 docs: $(VENV)/.for-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-C_SOURCES := src/knnc/*/kernels/*.[ch] tests/engine/arm/*.c benchmarks/*.c .ci/*.h
+C_SOURCES := src/knnc/*/kernels/*.[ch] tests/engine/emulated/*.c tests/engine/emulated/*/*.h benchmarks/*.c .ci/*.h
 SCHEMA := $(BIN)/check-jsonschema --builtin-schema
 
 # actionlint is no Python: it is run where it is installed, and by the workflow "CI".

@@ -31,7 +31,7 @@ TARGET KNNC_INLINE __m256i add_pair(__m256i largest, __m256i x, __m256i y) {
 
 /* gcc 12, given the intrinsics, keeps accumulators in memory and takes 10 % longer. */
 TARGET KNNC_INLINE __m256i add(__m256i largest, __m256i row, __m256i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __m256i high, low;
     __asm__("vpmaxub %3, %4, %1\n\tvpminub %3, %4, %2\n\t"
             "vpsubb %2, %1, %1\n\tvpmaxub %1, %0, %0"

@@ -30,7 +30,7 @@ TARGET KNNC_INLINE __m512i add_pair(__m512i largest, __m512i x, __m512i y) {
 
 /* gcc 12, given the intrinsics, keeps accumulators in memory and takes 10 % longer. */
 TARGET KNNC_INLINE __m512i add(__m512i largest, __m512i row, __m512i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __m512i high, low;
     __asm__("vpmaxub %3, %4, %1\n\tvpminub %3, %4, %2\n\t"
             "vpsubb %2, %1, %1\n\tvpmaxub %1, %0, %0"

@@ -26,7 +26,7 @@
 
 /* gcc 12, given the intrinsics, keeps counters in memory and takes twice as long. */
 TARGET KNNC_INLINE __m256i add(__m256i equal, __m256i row, __m256i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __m256i is_equal;
     __asm__("vpcmpeqb %2, %3, %1\n\tvpsubb %1, %0, %0"
             : "+x"(equal), "=&x"(is_equal)

@@ -26,7 +26,7 @@
 /* gcc 12, given the intrinsics, copies counters to and fro and takes a half longer. */
 TARGET KNNC_INLINE __m512i add(__m512i equal, __m512i row, __m512i query) {
     const __m512i ones = _mm512_set1_epi8(1);
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __mmask64 is_equal;
     __asm__("vpcmpeqb %2, %3, %1\n\tvpaddb %4, %0, %0%{%1%}"
             : "+v"(equal), "=&Yk"(is_equal)

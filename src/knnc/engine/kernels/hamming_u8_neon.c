@@ -22,7 +22,7 @@
 
 /* clang 14, given the intrinsics, makes three instructions of it. */
 KNNC_INLINE uint8x16_t add(uint8x16_t equal, uint8x16_t row, uint8x16_t query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     uint8x16_t is_equal;
     __asm__("cmeq %1.16b, %2.16b, %3.16b\n\tsub %0.16b, %0.16b, %1.16b"
             : "+w"(equal), "=&w"(is_equal)

@@ -21,7 +21,7 @@
 
 /* gcc 12, given the intrinsic, spills accumulators to the stack; given this it does not. */
 TARGET KNNC_INLINE __m512i multiply_add(__m512i acc, __m512i rows, __m512i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(rows), "v"(query));
     return acc;
 #else

@@ -10,7 +10,7 @@
 
 /* As inline assembly for the reason given in sqeuclidean_u8_avx512vnni.c. */
 TARGET KNNC_INLINE __m256i multiply_add(__m256i acc, __m256i rows, __m256i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(rows), "x"(query));
     return acc;
 #else

@@ -9,17 +9,26 @@
  * rounded down, so the slow path works the distance out and tests it again.  The sign bits of all
  * accumulators are or-ed together: a tile in which nothing passes costs one instruction or less an
  * accumulator.  Sums wrap modulo 2^32, and the final value, |distance - limit| / 2, is within
- * 2^30 + 1, so its sign is right.  A plain sum, Manhattan or a count, starts at -limit and needs no
- * halves: of 64 bits, or of 32 with limits cut down to KNNC_SUM_LIMIT.  Chebyshev has no room for a
- * sign in a byte: a row passes when no byte of its accumulator is above limit - 1.
+ * 2^30 + 1, so its sign is right.  The other metrics have no terms and need no halves: u8_tile.h.
  */
 #ifndef KNNC_TILE_H
 #define KNNC_TILE_H
 
 #include "kernels.h"
 
+/* KNNC_EMULATED: intrinsics are plain C, for any processor (tests/engine/emulated). */
+#if defined(__GNUC__) && !defined(KNNC_EMULATED)
+#define KNNC_ASSEMBLY 1
+#else
+#define KNNC_ASSEMBLY 0
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
+#if defined(KNNC_EMULATED)
+#define KNNC_TARGET(isa)
+#else
 #define KNNC_TARGET(isa) __attribute__((target(isa)))
+#endif
 #define KNNC_INLINE static inline __attribute__((always_inline))
 #define KNNC_NOINLINE static __attribute__((noinline, unused))
 #define KNNC_ALIGNED __attribute__((aligned(KNNC_ALIGNMENT)))
@@ -71,8 +80,7 @@ KNNC_INLINE void knnc_half_bound(const knnc_queries *queries, const knnc_rows *s
         /* No row up to here is within the limit if none is within this part of it, rounded up. */
         const int32_t limit =
             (int32_t)(((uint32_t)queries->limits[q] + (1u << shift) - 1) >> shift);
-        /* Unsigned: terms made up in a file can make a limit negative. */
-        const int32_t bound = (int32_t)((uint32_t)norm - (uint32_t)limit) >> 1;
+        const int32_t bound = (norm - limit) >> 1; /* of two numbers that are not negative */
         const uint32_t shifted = (uint32_t)before << stage->shift;
         bounds[g * tile_queries + q] = (int32_t)((uint32_t)bound - shifted);
         before = bound;
@@ -80,17 +88,18 @@ KNNC_INLINE void knnc_half_bound(const knnc_queries *queries, const knnc_rows *s
 }
 
 /* A row whose accumulator is negative: to its query's list, or to `push`.  It is put in the list
- * before the exact test, which only counts it. */
+ * before the exact test, which only counts it.  Only terms made up in a file make a distance
+ * negative; nobody sees it. */
 KNNC_INLINE void knnc_emit(int64_t row, int32_t dist, int query, int32_t *limit, int32_t *count,
                            knnc_push push, void *context) {
     if (push) {
-        if (dist < *limit) *limit = push(context, query, row, dist);
+        if (dist >= 0 && dist < *limit) *limit = push(context, query, row, dist);
     } else {
         const knnc_found *found = context;
         const int64_t at = query * found->room + *count;
         found->rows[at] = (int32_t)(row - found->first_row);
         found->dist[at] = dist;
-        *count += dist < *limit;
+        *count += dist >= 0 && dist < *limit;
     }
 }
 
@@ -106,7 +115,8 @@ KNNC_INLINE void knnc_list_all(int n_rows, uint32_t start, const int32_t *acc, c
     int32_t *const rows = found->rows + at, *const dist = found->dist + at;
     for (int r = 0; r < n_rows; r++) {
         rows[r] = (int32_t)(first_row - found->first_row) + r;
-        dist[r] = (int32_t)(start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u));
+        /* The sign bit is 0 but for terms made up in a file. */
+        dist[r] = (start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u)) & INT32_MAX;
     }
     found->counts[query] += n_rows;
 }
