@@ -187,18 +187,22 @@ cdef class Codes:
     def learn_groups(self, sample, sizes):
         levels = tuple(int(size).bit_length() - 1 for size in sizes)
         groups, sign = summaries.feature_groups(sample, tuple(sorted(levels)))
-        self.group, self.sign, coarse = groups[0], sign, groups[1]
+        coarse = groups[1]
         self.n_fine, self.n_coarse = groups[0].max() + 1, coarse.max() + 1
         parent = np.empty(self.n_fine, np.int32)
         parent[groups[0]] = coarse
-        self.parent = parent
-        lowest = np.bincount(groups[0], weights=np.minimum(sign, 0), minlength=self.n_fine)
+        self.set_groups(groups[0], sign, parent)
+
+    def set_groups(self, group, sign, parent):
+        """The groups of features and of groups, and what follows from them."""
+        self.group, self.sign, self.parent = group, sign, parent
+        lowest = np.bincount(group, weights=np.minimum(sign, 0), minlength=self.n_fine)
         self.lowest = 255 * lowest.astype(np.int64)
         self.lowest_coarse = np.bincount(
             parent, weights=np.asarray(self.lowest), minlength=self.n_coarse).astype(np.int64)
         self.stages, self.shifts = (self.n_coarse,), (0,)
         # A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
-        self.fine_step, self.step = np.bincount(groups[0]).max(), np.bincount(coarse).max()
+        self.fine_step, self.step = np.bincount(group).max(), np.bincount(parent[group]).max()
 
     # ---- saved, and had again
 
@@ -223,17 +227,10 @@ cdef class Codes:
         cdef Codes self = Codes.__new__(Codes)
         self.squared, self.n_features = metric == "sqeuclidean", n_features
         self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
-        self.step = number_of(saved, "step", positive=True)
         if not self.squared:
-            self.n_fine = count_of(saved, "n_fine", 1, n_features)
-            self.fine_step = number_of(saved, "fine_step", positive=True)
-            self.stages, self.shifts = (self.n_coarse,), (0,)
-            self.group = array_of(saved, "group", np.int32, (n_features,), self.n_fine)
-            self.sign = array_of(saved, "sign", np.int8, (n_features,))
-            self.parent = array_of(saved, "parent", np.int32, (self.n_fine,), self.n_coarse)
-            self.lowest = array_of(saved, "lowest", np.int64, (self.n_fine,))
-            self.lowest_coarse = array_of(saved, "lowest_coarse", np.int64, (self.n_coarse,))
+            self.restore_groups(saved)
             return self
+        self.step = number_of(saved, "step", positive=True)
         self.restore_stages(saved)
         self.n_fine, self.n_axes = 0, self.n_coarse - 1
         self.norm = number_of(saved, "norm", positive=True)
@@ -248,6 +245,22 @@ cdef class Codes:
         self.mean = array_of(saved, "mean", np.uint8, (n_features,))
         self.origin = array_of(saved, "origin", np.float64, (self.n_axes,))
         return self
+
+    def restore_groups(self, saved):
+        """What follows from the groups is not read, but has to be what the file says."""
+        self.n_fine = count_of(saved, "n_fine", 1, self.n_features)
+        sign = array_of(saved, "sign", np.int8, (self.n_features,))
+        if sign.min() < -1 or sign.max() > 1:
+            raise ValueError("sign holds what is no sign")
+        self.set_groups(
+            array_of(saved, "group", np.int32, (self.n_features,), self.n_fine), sign,
+            array_of(saved, "parent", np.int32, (self.n_fine,), self.n_coarse))
+        steps = number_of(saved, "step"), number_of(saved, "fine_step")
+        lowest = array_of(saved, "lowest", np.int64, (self.n_fine,))
+        lowest_coarse = array_of(saved, "lowest_coarse", np.int64, (self.n_coarse,))
+        if (steps != (self.step, self.fine_step) or (lowest != np.asarray(self.lowest)).any()
+                or (lowest_coarse != np.asarray(self.lowest_coarse)).any()):
+            raise ValueError("sums of groups are not those of these groups")
 
     def restore_stages(self, saved):
         stages, shifts = saved.get("stages"), saved.get("shifts")
@@ -472,9 +485,10 @@ cdef class Codes:
         far = (self.reach(best) + error) / self.step * MARGIN
         if self.squared:
             far = far * far * MARGIN
-        if far >= KNNC_LIMIT_NONE - 1:
+        # Numbers of a file that was made up come here as well: errors below 0, no numbers.
+        if not far < KNNC_LIMIT_NONE - 1:
             return KNNC_LIMIT_NONE
-        return <int32_t>floor(far) + 1
+        return <int32_t>floor(max(far, 0.0)) + 1
 
     cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil:
         """Whether a row at this fine distance is farther than what the reach is given of."""
