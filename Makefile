@@ -54,7 +54,8 @@ soak: $(VENV)/.for-test
 docs: $(VENV)/.for-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-C_SOURCES := src/knnc/*/kernels/*.[ch] src/knnc/*/kernels/*/*.[ch] tests/engine/arm/*.c benchmarks/*.c .ci/*.h
+C_SOURCES := src/knnc/*/kernels/*.[ch] src/knnc/*/kernels/*/*.[ch] benchmarks/*.c .ci/*.h \
+	tests/engine/emulated/*.c tests/engine/emulated/*/*.h
 SCHEMA := $(BIN)/check-jsonschema --builtin-schema
 
 # actionlint is no Python: it is run where it is installed, and by the workflow "CI".

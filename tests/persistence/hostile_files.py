@@ -1,6 +1,7 @@
 """Files made up to mislead: ``python -m tests.persistence.hostile_files FUNCTION FOLDER SEED N``.
 
-In a process of its own, which a search that reads what is not its own would end.
+In a process of its own: a search that reads memory of others would end it. `.ci/sanitize` runs
+thousands of them under the sanitizers, which also see a read that does no visible harm.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ ODD_VALUES = (
 )
 
 
+# What arrays are filled with: whatever wraps, and the numbers that are none.
+ODD_INTEGERS = (-(2**63), -(2**31), -(2**30), -1, 0, 1, 2**30, 2**31 - 1, 2**62, 2**63 - 1)
+ODD_FLOATS = (np.nan, np.inf, -np.inf, -1e308, -1.0, 0.0, 1e-308, 1e308)
+
+
 def _files(folder: Path) -> list[bytes]:
     rng = np.random.default_rng(0)
     centres = rng.integers(0, 256, (9, 37))
@@ -50,6 +56,12 @@ def _files(folder: Path) -> list[bytes]:
         knnc.KNeighborsRegressor(3, algorithm="pruned", metric="manhattan").fit(X / 255, y / 3),
         knnc.RadiusNeighborsClassifier(50.0, outlier_label=9).fit(X, np.c_[y, y]),
         knnc.NearestNeighbors(n_neighbors=3).fit(wide),
+        knnc.NearestNeighbors(n_neighbors=3, metric="hamming").fit(wide),
+        knnc.NearestNeighbors(n_neighbors=3, algorithm="brute").fit(X[:201]),
+        *(
+            knnc.KNeighborsRegressor(3, algorithm="brute", metric=metric).fit(X[:201], y[:201])
+            for metric in ("manhattan", "chebyshev", "hamming")
+        ),
         make_recipe("accurate", n_candidates=9).fit(X[:200, :36], y[:200]),
         make_recipe("clothes", n_candidates=30).fit(X[:200, :36], y[:200]),
     ]
@@ -81,6 +93,22 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
+def _odd(values: bytes, dtype: np.dtype[Any], rng: np.random.Generator) -> bytes:
+    """Some or all numbers of an array replaced by odd ones, those that pad its end mostly not."""
+    if dtype.kind not in "if":
+        return values
+    array = np.frombuffer(values, dtype).copy()
+    if dtype.kind == "f":
+        odd = np.array(ODD_FLOATS).astype(dtype)
+    else:
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        odd = np.array([n for n in ODD_INTEGERS if least <= n <= most], dtype)
+    last = len(array) if rng.random() < 0.3 else max(1, len(array) - 32)
+    chosen = rng.random(last) < rng.choice([0.05, 0.5, 1])
+    array[:last][chosen] = rng.choice(odd, np.count_nonzero(chosen))
+    return array.tobytes()
+
+
 def _mutated(data: bytes, rng: np.random.Generator) -> bytes:
     """A file with right checksums and a few wrong values."""
     length, offset = struct.unpack_from("<I", data, 12)[0], struct.unpack_from("<Q", data, 24)[0]
@@ -99,8 +127,13 @@ def _mutated(data: bytes, rng: np.random.Generator) -> bytes:
             start = entry.get("offset")
             if type(start) is not int or not 0 < n_bytes <= len(arrays) - start:
                 continue
-            if rng.random() < 0.3:
+            way = rng.random()
+            if way < 0.2:
                 arrays[start : start + n_bytes] = rng.integers(0, 256, n_bytes, np.uint8).tobytes()
+            elif way < 0.6:
+                arrays[start : start + n_bytes] = _odd(
+                    bytes(arrays[start : start + n_bytes]), np.dtype(entry["dtype"]), rng
+                )
             else:
                 at = start + int(rng.choice([0, n_bytes - 1, rng.integers(n_bytes)]))
                 arrays[at] = rng.integers(256)

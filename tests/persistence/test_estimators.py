@@ -22,7 +22,7 @@ from knnc.engine import index as index_module
 from knnc.engine.index import Index
 from knnc.engine.system.pages import mapping_of
 from knnc.persistence import archive, neighbors
-from tests.engine.support import child_environment, run_child
+from tests.engine.support import child_environment
 from tests.neighbors.support import any_bytes
 
 RNG = np.random.default_rng(0)
@@ -343,23 +343,6 @@ def test_a_file_of_another_scikit_learn(good: Path, monkeypatch: pytest.MonkeyPa
     with pytest.warns(InconsistentVersionWarning):
         knnc.load(good)
 
-
-def test_damaged_files(tmp_path: Path) -> None:
-    report = _hostile("damaged", tmp_path, 0, 100)
-    assert report.get("refused", 0) >= 95, report
-    assert set(report) <= {"refused", "used", "stderr"}
-
-
-def test_hostile_files(tmp_path: Path) -> None:
-    """They are refused, or give wrong answers, or an exception; a crash fails the test."""
-    report = _hostile("hostile", tmp_path, 0, 150)
-    print(f"\n{report}")
-    assert report["refused"] > 75
-    assert report["used"] > 10
-
-
-def _hostile(function: str, folder: Path, seed: int, n: int) -> dict[str, Any]:
-    return run_child(function, folder, seed, n, module="hostile_files", package="tests.persistence")
 
 
 def test_the_contents_are_as_documented(good: Path) -> None:

@@ -23,6 +23,7 @@ cdef extern from "kernels.h" nogil:
         int panel_rows
         int lane
         int tile_queries
+        int bias
 
     ctypedef struct knnc_rows:
         const uint8_t *panels

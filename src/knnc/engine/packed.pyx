@@ -17,6 +17,7 @@ from knnc.engine._kernels cimport (
     KNNC_MAX_SHIFT,
     KNNC_MAX_STAGES,
     KNNC_PAD_TERM,
+    KNNC_SQEUCLIDEAN,
     knnc_chain_terms,
     knnc_kernel,
     knnc_pack_rows,
@@ -157,6 +158,7 @@ cdef class PackedRows:
             self._panels = aligned(array_of(saved, "panels", np.uint8, (panel_bytes,)))
             self._terms = aligned(array_of(saved, "terms", np.int32, (n_terms,)).view(np.uint8))
             self.point_blocks()
+            self.check_terms()
             self.check_padding()
             return
         allocate = own_pages if kept else aligned_bytes
@@ -221,6 +223,21 @@ cdef class PackedRows:
         terms = np.zeros((self.n_blocks, 1), np.int32)
         terms[0] = knnc_pad_term(self.blocks)
         return terms
+
+    def check_terms(self):
+        """Terms are in the range that packing gives them, whatever the rows are."""
+        cdef int64_t bias = self.kernel.layout.bias, least = 0, most = 0, width
+        cdef int b
+        terms = self._terms.view(np.int32).reshape(self.n_blocks, -1)
+        if self.is_staged and self.kernel.metric == KNNC_SQEUCLIDEAN:
+            return  # chained ones may be any number: no kernel lets a negative distance pass
+        for b in range(self.n_blocks):
+            if self.kernel.metric == KNNC_SQEUCLIDEAN:
+                width = self.block_end(b) - self.block_start(b)
+                least, most = -bias * bias * width, max(0, 255 * (255 - 2 * bias)) * width
+            own = terms[b, :self.n_rows]
+            if own.min() < least or own.max() > most:
+                raise ValueError("terms are not those of rows of bytes")
 
     def check_padding(self):
         """The rows that fill the last panel up are as packing makes them: no search finds them."""

@@ -223,9 +223,10 @@ cdef class Quantizer:
         if best == INT64_MAX:
             return KNNC_LIMIT_NONE
         far = self.far_in_steps((self.reach(best) + error) / self.step * MARGIN)
+        # Numbers of a forged file come here as well: errors below 0, and NaN.
         if not far < KNNC_LIMIT_NONE - 1:
             return KNNC_LIMIT_NONE
-        return <int32_t>floor(far) + 1
+        return <int32_t>floor(max(far, 0.0)) + 1
 
     cdef double far_in_steps(self, double far) noexcept nogil:
         """A distance in steps of the last stage, as the kernel of the codes counts it."""

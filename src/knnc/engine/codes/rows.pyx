@@ -129,6 +129,8 @@ cdef class CodedRows:
         if (self.coarse.n_rows, self.coarse.n_features, self.centres.n_features) != (
                 n, n_coarse, self.n_first) or self.coarse.columns or self.centres.columns:
             raise ValueError("coarse codes are not one for each row")
+        if self.centres.n_rows > n:
+            raise ValueError("there are more clusters than rows")
         if self.coder.n_fine:
             self.fine = array_of(saved, "fine", np.uint8, (n, self.coder.n_fine))
             self.fine_errors = array_of(saved, "fine_errors", np.float32, (n,))
@@ -136,7 +138,12 @@ cdef class CodedRows:
         if not np.isfinite(worst).all():
             raise ValueError("worst holds what is no number")
         self.worst = worst
-        self.order = array_of(saved, "order", np.int64, (n,), n)
+        order = array_of(saved, "order", np.int64, (n,), n)
+        is_there = np.zeros(n, bool)
+        is_there[order] = True
+        if not is_there.all():  # a search of the rows themselves would leave some out
+            raise ValueError("order is not one of all rows")
+        self.order = order
         starts = array_of(saved, "starts", np.int64, (self.centres.n_rows + 1,), n + 1)
         if (np.diff(starts) < 0).any():
             raise ValueError("starts of clusters descend")

@@ -17,156 +17,38 @@
 #include "tile.h"
 
 #define TARGET KNNC_TARGET("avx512f,avx512bw,avx512dq,avx512vl")
-#define MAX_STEPS 255 /* of a counter of 8 bits */
 #define QUERIES 8
-#define VECTORS 3
-#define ROWS (8 * VECTORS)
-
-TARGET KNNC_NOINLINE void emit(const __m512i (*acc)[VECTORS], const uint64_t *masks, unsigned hits,
-                               int64_t first_row, int64_t *bounds, knnc_queries *queries,
-                               knnc_push push, void *context) {
-    for (; hits; hits &= hits - 1) {
-        const int q = knnc_lowest_bit(hits);
-        knnc_emit_wide_sum(masks[q], (const int64_t *)acc[q], first_row, q, &bounds[q], queries,
-                           push, context);
-    }
-}
+#define LANE 8
+#define LARGEST 0
+#define MAX_STEPS 255 /* of a counter of 8 bits */
+#define COUNTER __m512i
 
 /* gcc 12, given the intrinsics, copies counters to and fro and takes a half longer. */
-TARGET KNNC_INLINE __m512i add_equal(__m512i counts, __m512i row, __m512i query, __m512i ones) {
-#if defined(__GNUC__)
-    __mmask64 equal;
+TARGET KNNC_INLINE __m512i add(__m512i equal, __m512i row, __m512i query) {
+    const __m512i ones = _mm512_set1_epi8(1);
+#if KNNC_ASSEMBLY
+    __mmask64 is_equal;
     __asm__("vpcmpeqb %2, %3, %1\n\tvpaddb %4, %0, %0%{%1%}"
-            : "+v"(counts), "=&Yk"(equal)
+            : "+v"(equal), "=&Yk"(is_equal)
             : "v"(row), "v"(query), "v"(ones));
-    return counts;
+    return equal;
 #else
-    return _mm512_mask_add_epi8(counts, _mm512_cmpeq_epi8_mask(row, query), counts, ones);
+    return _mm512_mask_add_epi8(equal, _mm512_cmpeq_epi8_mask(row, query), equal, ones);
 #endif
 }
 
-/* sums -= the equal features of at most MAX_STEPS steps. */
-TARGET KNNC_INLINE void take_equal(const int used, const uint8_t *x, const int64_t *y,
-                                   int64_t n_steps, __m512i (*sums)[VECTORS]) {
-    const __m512i ones = _mm512_set1_epi8(1);
-    __m512i counts[QUERIES][VECTORS];
-    KNNC_UNROLL
-    for (int q = 0; q < used; q++) {
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) counts[q][v] = _mm512_setzero_si512();
-    }
-    for (int64_t s = 0; s < n_steps; s++, x += ROWS * 8, y += QUERIES) {
-        __m512i row[VECTORS];
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) row[v] = _mm512_load_si512(x + 64 * v);
-        KNNC_UNROLL
-        for (int q = 0; q < used; q++) {
-            const __m512i query = _mm512_set1_epi64(y[q]);
-            KNNC_UNROLL
-            for (int v = 0; v < VECTORS; v++)
-                counts[q][v] = add_equal(counts[q][v], row[v], query, ones);
-        }
-    }
-    KNNC_UNROLL
-    for (int q = 0; q < used; q++) {
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++)
-            sums[q][v] =
-                _mm512_sub_epi64(sums[q][v], _mm512_sad_epu8(counts[q][v], _mm512_setzero_si512()));
-    }
+TARGET KNNC_INLINE __m512i collect(__m512i sums, __m512i equal, int64_t n_steps) {
+    const __m512i n_equal = _mm512_sad_epu8(equal, _mm512_setzero_si512());
+    return _mm512_add_epi64(sums, _mm512_sub_epi64(_mm512_set1_epi64(8 * n_steps), n_equal));
 }
 
-/* The first `used` queries of a tile; a constant where this is inlined. */
-TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
-                             int64_t last_panel, knnc_queries *queries, knnc_push push,
-                             void *context) {
-    int64_t bounds[QUERIES];
-    knnc_bounds(queries, QUERIES, bounds);
-    for (int64_t p = first_panel; p < last_panel; p++) {
-        const int32_t *terms = rows->terms + p * ROWS;
-        const uint8_t *x = rows->panels + p * rows->n_steps * (ROWS * 8);
-        const int64_t *y = queries->values; /* eight features a query */
-        __m512i acc[QUERIES][VECTORS];
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) {
-            const __m512i term =
-                _mm512_cvtepi32_epi64(_mm256_load_si256((const __m256i *)(terms + 8 * v)));
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++)
-                acc[q][v] =
-                    _mm512_add_epi64(term, _mm512_set1_epi64(bounds[q] + 8 * rows->n_steps));
-        }
-        for (int64_t left = rows->n_steps; left > 0; left -= MAX_STEPS) {
-            const int64_t n_steps = left < MAX_STEPS ? left : MAX_STEPS;
-            take_equal(used, x, y, n_steps, acc);
-            x += n_steps * (ROWS * 8);
-            y += n_steps * QUERIES;
-        }
-        __m512i any = acc[0][0];
-        KNNC_UNROLL
-        for (int q = 0; q < used; q++) {
-            any = _mm512_or_si512(any, acc[q][0]);
-            any = _mm512_ternarylogic_epi64(any, acc[q][1], acc[q][2], 0xfe);
-        }
-        if (_mm512_movepi64_mask(any)) {
-            KNNC_ALIGNED __m512i kept[QUERIES][VECTORS];
-            uint64_t masks[QUERIES];
-            unsigned hits = 0;
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++) {
-                masks[q] = 0;
-                KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++) {
-                    kept[q][v] = acc[q][v];
-                    masks[q] |= (uint64_t)_mm512_movepi64_mask(acc[q][v]) << (8 * v);
-                }
-                hits |= (unsigned)(masks[q] != 0) << q;
-            }
-            emit((const __m512i(*)[VECTORS])kept, masks, hits, p * ROWS, bounds, queries, push,
-                 context);
-        }
-    }
+TARGET KNNC_INLINE __m512i add_pair(__m512i sums, __m512i x, __m512i y) {
+    const __m512i differs = _mm512_maskz_set1_epi8(_mm512_cmpneq_epi8_mask(x, y), 1);
+    return _mm512_add_epi64(sums, _mm512_sad_epu8(differs, _mm512_setzero_si512()));
 }
 
-/* A query alone is not compared with padding. */
-TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
-    if (queries->n_queries == 1)
-        scan(1, rows, first_panel, last_panel, queries, push, context);
-    else
-        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
-}
+#include "u8_512.h"
 
-/* The features that differ, of 64. */
-TARGET KNNC_INLINE __m512i count(__m512i x, __m512i y) {
-    const __m512i ones = _mm512_maskz_set1_epi8(_mm512_cmpneq_epi8_mask(x, y), 1);
-    return _mm512_sad_epu8(ones, _mm512_setzero_si512());
-}
-
-TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
-    __m512i sum = _mm512_setzero_si512();
-    int64_t f = 0;
-    for (; f + 64 <= n_features; f += 64)
-        sum = _mm512_add_epi64(sum, count(_mm512_loadu_si512(x + f), _mm512_loadu_si512(y + f)));
-    if (f < n_features) {
-        const __mmask64 mask = (UINT64_C(1) << (n_features - f)) - 1;
-        sum = _mm512_add_epi64(
-            sum, count(_mm512_maskz_loadu_epi8(mask, x + f), _mm512_maskz_loadu_epi8(mask, y + f)));
-    }
-    return (int32_t)_mm512_reduce_add_epi64(sum);
-}
-
-const knnc_kernel knnc_hamming_u8_avx512bw = {
-    .name = "hamming_u8_avx512bw",
-    .metric = KNNC_HAMMING,
-    .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
-    .layout = {.panel_rows = ROWS,
-               .lane = 8,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_RAW_U8,
-               .bias = 0},
-    .tile = tile,
-    .pair = pair,
-};
+KNNC_KERNEL(KNNC_HAMMING, hamming_u8_avx512bw, KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW, KNNC_RAW_U8, 0);
 
 #endif

@@ -7,8 +7,6 @@
  * ld1r 4s         -        1                       4
  * ldr q           -        1                       5
  *
- * Register tile: 4 queries x 20 rows = 20 accumulators, 4 queries, 1 vector of rows, 1 difference;
- * with 24 accumulators gcc 12 and clang 14 keep some of them in memory.
  * uabal would do both in one instruction for 8 differences, and need twice the accumulators.  A
  * 16-bit accumulator takes two differences a step; after 128 steps, at most 65,280, they are added
  * to sums of 32 bits in memory.
@@ -16,110 +14,33 @@
 #if defined(__aarch64__) || defined(_M_ARM64)
 
 #include "neon.h"
+#include "pair_u8.h"
 
-#define QUERIES 4
-#define VECTORS 5
-#define ROWS (4 * VECTORS)
+#define TARGET
+#define LARGEST 0
 #define MAX_STEPS 128
+#define COUNTER uint16x8_t
+#define v_no_counts vdupq_n_u16(0)
 
-/* sums += the absolute differences of at most MAX_STEPS steps. */
-KNNC_INLINE void add_steps(const int used, const uint8_t *x, const uint32_t *y, int64_t n_steps,
-                           uint32x4_t (*sums)[VECTORS]) {
-    uint16x8_t acc[QUERIES][VECTORS];
-    KNNC_UNROLL
-    for (int q = 0; q < used; q++) {
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) acc[q][v] = vdupq_n_u16(0);
-    }
-    for (int64_t s = 0; s < n_steps; s++, x += ROWS * 4, y += QUERIES) {
-        uint8x16_t query[QUERIES];
-        KNNC_UNROLL
-        for (int q = 0; q < used; q++) query[q] = vreinterpretq_u8_u32(vld1q_dup_u32(y + q));
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) {
-            const uint8x16_t row = vld1q_u8(x + 16 * v);
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++)
-                acc[q][v] = vpadalq_u8(acc[q][v], vabdq_u8(row, query[q]));
-        }
-    }
-    KNNC_UNROLL
-    for (int q = 0; q < used; q++) {
-        KNNC_UNROLL
-        for (int v = 0; v < VECTORS; v++) sums[q][v] = vpadalq_u16(sums[q][v], acc[q][v]);
-    }
+KNNC_INLINE uint16x8_t add(uint16x8_t counts, uint8x16_t row, uint8x16_t query) {
+    return vpadalq_u8(counts, vabdq_u8(row, query));
 }
 
-/* The first `used` queries of a tile; a constant where this is inlined. */
-KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
-                      int64_t last_panel, knnc_queries *queries, knnc_push push, void *context) {
-    int32_t bounds[QUERIES];
-    knnc_sum_bounds(queries, QUERIES, bounds);
-    for (int64_t p = first_panel; p < last_panel; p++) {
-        const int32_t *terms = rows->terms + p * ROWS;
-        const uint8_t *x = rows->panels + p * rows->n_steps * (ROWS * 4);
-        const uint32_t *y = queries->values; /* four features a query */
-        uint32x4_t acc[QUERIES][VECTORS];
-        KNNC_UNROLL
-        for (int q = 0; q < used; q++) {
-            KNNC_UNROLL
-            for (int v = 0; v < VECTORS; v++) acc[q][v] = knnc_neon_start(terms + 4 * v, bounds[q]);
-        }
-        for (int64_t left = rows->n_steps; left > 0; left -= MAX_STEPS) {
-            const int64_t n_steps = left < MAX_STEPS ? left : MAX_STEPS;
-            add_steps(used, x, y, n_steps, acc);
-            x += n_steps * (ROWS * 4);
-            y += n_steps * QUERIES;
-        }
-        uint32x4_t any = acc[0][0];
-        KNNC_UNROLL
-        for (int q = 0; q < used; q++) {
-            KNNC_UNROLL
-            for (int v = 0; v < VECTORS; v++) any = vorrq_u32(any, acc[q][v]);
-        }
-        if (knnc_any_sign(any)) {
-            int32_t sums[QUERIES][ROWS];
-            KNNC_UNROLL
-            for (int q = 0; q < used; q++) {
-                KNNC_UNROLL
-                for (int v = 0; v < VECTORS; v++)
-                    vst1q_s32(&sums[q][4 * v], vreinterpretq_s32_u32(acc[q][v]));
-            }
-            knnc_neon_emit(&sums[0][0], used, ROWS, p * ROWS, bounds, queries, push, context);
-        }
-    }
+KNNC_INLINE uint32x4_t collect(uint32x4_t sums, uint16x8_t counts, int64_t n_steps) {
+    (void)n_steps;
+    return vpadalq_u16(sums, counts);
 }
 
-/* A query alone is not compared with padding. */
-static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                 knnc_queries *queries, knnc_push push, void *context) {
-    if (queries->n_queries == 1)
-        scan(1, rows, first_panel, last_panel, queries, push, context);
-    else
-        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
-}
+#include "u8_neon.h"
 
 static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
     uint32x4_t sum = vdupq_n_u32(0);
     int64_t f = 0;
     for (; f + 16 <= n_features; f += 16)
         sum = vpadalq_u16(sum, vpaddlq_u8(vabdq_u8(vld1q_u8(x + f), vld1q_u8(y + f))));
-    uint32_t total = vaddvq_u32(sum);
-    for (; f < n_features; f++) total += x[f] < y[f] ? y[f] - x[f] : x[f] - y[f];
-    return (int32_t)total;
+    return (int32_t)vaddvq_u32(sum) + knnc_manhattan(x + f, y + f, n_features - f);
 }
 
-const knnc_kernel knnc_manhattan_u8_neon = {
-    .name = "manhattan_u8_neon",
-    .metric = KNNC_MANHATTAN,
-    .needs = KNNC_CPU_NEON,
-    .layout = {.panel_rows = ROWS,
-               .lane = 4,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_RAW_U8,
-               .bias = 0},
-    .tile = tile,
-    .pair = pair,
-};
+KNNC_KERNEL(KNNC_MANHATTAN, manhattan_u8_neon, KNNC_CPU_NEON, KNNC_RAW_U8, 0);
 
 #endif

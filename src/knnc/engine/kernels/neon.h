@@ -29,32 +29,13 @@
 #endif
 
 /* Bit i is the sign of number i, of four. */
-KNNC_INLINE uint64_t knnc_signs(int32x4_t numbers) {
+KNNC_INLINE uint64_t knnc_signs(uint32x4_t numbers) {
     const int32_t places[4] = {0, 1, 2, 3};
-    const uint32x4_t signs = vshrq_n_u32(vreinterpretq_u32_s32(numbers), 31);
-    return vaddvq_u32(vshlq_u32(signs, vld1q_s32(places)));
+    return vaddvq_u32(vshlq_u32(vshrq_n_u32(numbers, 31), vld1q_s32(places)));
 }
 
 /* Whether any of the accumulators or-ed together is negative. */
 KNNC_INLINE int knnc_any_sign(uint32x4_t any) { return vmaxvq_u32(any) >> 31 != 0; }
-
-/* Bit r is the sign of number r; at most 64, a multiple of 4. */
-KNNC_INLINE uint64_t knnc_neon_signs(const int32_t *numbers, int n) {
-    uint64_t mask = 0;
-    for (int r = 0; r < n; r += 4) mask |= knnc_signs(vld1q_s32(numbers + r)) << r;
-    return mask;
-}
-
-/* The rows that pass in one panel, plain sums. `sums`: the accumulators, n_rows of each of
- * n_queries. */
-KNNC_NOINLINE void knnc_neon_emit(const int32_t *sums, int n_queries, int n_rows, int64_t first_row,
-                                  int32_t *bounds, knnc_queries *queries, knnc_push push,
-                                  void *context) {
-    for (int q = 0; q < n_queries; q++, sums += n_rows) {
-        const uint64_t mask = knnc_neon_signs(sums, n_rows);
-        if (mask) knnc_emit_sum(mask, sums, first_row, q, &bounds[q], queries, push, context);
-    }
-}
 
 /* The start of the accumulators of four rows and a query. */
 KNNC_INLINE uint32x4_t knnc_neon_start(const int32_t *terms, int32_t bound) {

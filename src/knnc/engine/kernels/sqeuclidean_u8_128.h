@@ -8,7 +8,7 @@
 #define v_add vaddq_u32
 #define v_shift(x, bits) vshlq_u32(x, vdupq_n_s32(bits))
 #define v_any knnc_any_sign
-#define v_signs(x) knnc_signs(vreinterpretq_s32_u32(x))
+#define v_signs knnc_signs
 
 TARGET KNNC_INLINE VECTOR v_or(const VECTOR *of) {
     VECTOR any = of[0];

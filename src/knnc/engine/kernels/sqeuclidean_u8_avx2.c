@@ -16,7 +16,7 @@
 #include <immintrin.h>
 
 #include "cpu.h"
-#include "tile.h"
+#include "pair_u8.h"
 
 #define TARGET KNNC_TARGET("avx2")
 #define WIDTH 256
@@ -45,24 +45,9 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     _mm256_store_si256((__m256i *)sums, sum);
     uint32_t total = 0;
     for (int i = 0; i < 8; i++) total += sums[i];
-    for (; f < n_features; f++) {
-        const int32_t diff = (int32_t)x[f] - (int32_t)y[f];
-        total += (uint32_t)(diff * diff);
-    }
-    return (int32_t)total;
+    return (int32_t)total + knnc_sqeuclidean(x + f, y + f, n_features - f);
 }
 
-const knnc_kernel knnc_sqeuclidean_u8_avx2 = {
-    .name = "sqeuclidean_u8_avx2",
-    .metric = KNNC_SQEUCLIDEAN,
-    .needs = KNNC_CPU_AVX2,
-    .layout = {.panel_rows = ROWS,
-               .lane = LANE,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_BIASED_16,
-               .bias = 0},
-    .tile = tile,
-    .pair = pair,
-};
+KNNC_KERNEL(KNNC_SQEUCLIDEAN, sqeuclidean_u8_avx2, KNNC_CPU_AVX2, KNNC_BIASED_16, 0);
 
 #endif

@@ -54,17 +54,7 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     return _mm512_reduce_add_epi32(sum);
 }
 
-const knnc_kernel knnc_sqeuclidean_u8_avx512bw = {
-    .name = "sqeuclidean_u8_avx512bw",
-    .metric = KNNC_SQEUCLIDEAN,
-    .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
-    .layout = {.panel_rows = ROWS,
-               .lane = LANE,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_BIASED_16,
-               .bias = 0},
-    .tile = tile,
-    .pair = pair,
-};
+KNNC_KERNEL(KNNC_SQEUCLIDEAN, sqeuclidean_u8_avx512bw, KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW,
+            KNNC_BIASED_16, 0);
 
 #endif

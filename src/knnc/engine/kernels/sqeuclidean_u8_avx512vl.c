@@ -4,7 +4,7 @@
  * without AVX-VNNI.  The choice never falls on it: where it runs the 512-bit one runs too.
  */
 #include "cpu.h"
-#include "tile.h"
+#include "pair_u8.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -14,7 +14,7 @@
 
 /* As inline assembly for the reason given in sqeuclidean_u8_avx512vnni.c. */
 TARGET KNNC_INLINE __m256i multiply_add(__m256i acc, __m256i rows, __m256i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(rows), "v"(query));
     return acc;
 #else
@@ -22,9 +22,9 @@ TARGET KNNC_INLINE __m256i multiply_add(__m256i acc, __m256i rows, __m256i query
 #endif
 }
 
-#define KERNEL knnc_sqeuclidean_u8_avx512vl
-#define NAME "sqeuclidean_u8_avx512vl"
-#define NEEDS (KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW | KNNC_CPU_AVX512VNNI)
 #include "sqeuclidean_u8_vnni256.h"
+
+KNNC_KERNEL(KNNC_SQEUCLIDEAN, sqeuclidean_u8_avx512vl,
+            KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW | KNNC_CPU_AVX512VNNI, KNNC_BIASED_8, 127);
 
 #endif

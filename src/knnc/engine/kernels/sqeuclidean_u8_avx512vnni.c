@@ -21,7 +21,7 @@
 
 /* gcc 12, given the intrinsic, spills accumulators to the stack; given this it does not. */
 TARGET KNNC_INLINE __m512i multiply_add(__m512i acc, __m512i rows, __m512i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(rows), "v"(query));
     return acc;
 #else
@@ -55,17 +55,7 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     return _mm512_reduce_add_epi32(_mm512_add_epi32(squares, _mm512_slli_epi32(sum, 7)));
 }
 
-const knnc_kernel knnc_sqeuclidean_u8_avx512vnni = {
-    .name = "sqeuclidean_u8_avx512vnni",
-    .metric = KNNC_SQEUCLIDEAN,
-    .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW | KNNC_CPU_AVX512VNNI,
-    .layout = {.panel_rows = ROWS,
-               .lane = LANE,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_BIASED_8,
-               .bias = 127},
-    .tile = tile,
-    .pair = pair,
-};
+KNNC_KERNEL(KNNC_SQEUCLIDEAN, sqeuclidean_u8_avx512vnni,
+            KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW | KNNC_CPU_AVX512VNNI, KNNC_BIASED_8, 127);
 
 #endif

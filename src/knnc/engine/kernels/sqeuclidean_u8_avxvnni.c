@@ -1,6 +1,6 @@
 /* Squared Euclidean distance of bytes, AVX-VNNI: processors that have VNNI without AVX-512. */
 #include "cpu.h"
-#include "tile.h"
+#include "pair_u8.h"
 
 #if KNNC_WITH_AVXVNNI
 
@@ -10,7 +10,7 @@
 
 /* As inline assembly for the reason given in sqeuclidean_u8_avx512vnni.c. */
 TARGET KNNC_INLINE __m256i multiply_add(__m256i acc, __m256i rows, __m256i query) {
-#if defined(__GNUC__)
+#if KNNC_ASSEMBLY
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(rows), "x"(query));
     return acc;
 #else
@@ -18,9 +18,9 @@ TARGET KNNC_INLINE __m256i multiply_add(__m256i acc, __m256i rows, __m256i query
 #endif
 }
 
-#define KERNEL knnc_sqeuclidean_u8_avxvnni
-#define NAME "sqeuclidean_u8_avxvnni"
-#define NEEDS (KNNC_CPU_AVX2 | KNNC_CPU_AVXVNNI)
 #include "sqeuclidean_u8_vnni256.h"
+
+KNNC_KERNEL(KNNC_SQEUCLIDEAN, sqeuclidean_u8_avxvnni, KNNC_CPU_AVX2 | KNNC_CPU_AVXVNNI,
+            KNNC_BIASED_8, 127);
 
 #endif

@@ -15,6 +15,7 @@
 #if defined(__aarch64__) || defined(_M_ARM64)
 
 #include "neon.h"
+#include "pair_u8.h"
 
 #define TARGET
 #define LANE 2
@@ -56,24 +57,9 @@ static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_features) {
         high = vpadalq_u16(high, vmull_high_u8(diff, diff));
     }
     uint32_t total = vaddvq_u32(vaddq_u32(low, high));
-    for (; f < n_features; f++) {
-        const int32_t diff = (int32_t)x[f] - (int32_t)y[f];
-        total += (uint32_t)(diff * diff);
-    }
-    return (int32_t)total;
+    return (int32_t)total + knnc_sqeuclidean(x + f, y + f, n_features - f);
 }
 
-const knnc_kernel knnc_sqeuclidean_u8_neon = {
-    .name = "sqeuclidean_u8_neon",
-    .metric = KNNC_SQEUCLIDEAN,
-    .needs = KNNC_CPU_NEON,
-    .layout = {.panel_rows = ROWS,
-               .lane = LANE,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_BIASED_8,
-               .bias = 255},
-    .tile = tile,
-    .pair = pair,
-};
+KNNC_KERNEL(KNNC_SQEUCLIDEAN, sqeuclidean_u8_neon, KNNC_CPU_NEON, KNNC_BIASED_8, 255);
 
 #endif

@@ -13,6 +13,7 @@
 #if KNNC_WITH_NEONDOTPROD
 
 #include "neon.h"
+#include "pair_u8.h"
 
 #define TARGET KNNC_TARGET_DOTPROD
 #define LANE 4
@@ -59,24 +60,10 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
         KNNC_DOT(sum, diff, diff);
     }
     uint32_t total = vaddvq_u32(sum);
-    for (; f < n_features; f++) {
-        const int32_t diff = (int32_t)x[f] - (int32_t)y[f];
-        total += (uint32_t)(diff * diff);
-    }
-    return (int32_t)total;
+    return (int32_t)total + knnc_sqeuclidean(x + f, y + f, n_features - f);
 }
 
-const knnc_kernel knnc_sqeuclidean_u8_neondotprod = {
-    .name = "sqeuclidean_u8_neondotprod",
-    .metric = KNNC_SQEUCLIDEAN,
-    .needs = KNNC_CPU_NEON | KNNC_CPU_NEONDOTPROD,
-    .layout = {.panel_rows = ROWS,
-               .lane = LANE,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_BIASED_8,
-               .bias = 255},
-    .tile = tile,
-    .pair = pair,
-};
+KNNC_KERNEL(KNNC_SQEUCLIDEAN, sqeuclidean_u8_neondotprod, KNNC_CPU_NEON | KNNC_CPU_NEONDOTPROD,
+            KNNC_BIASED_8, 255);
 
 #endif

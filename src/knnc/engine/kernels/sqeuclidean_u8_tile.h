@@ -122,12 +122,3 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
         }
     }
 }
-
-/* A query alone would leave most multiplications to padding (codes of MNIST: half the time). */
-TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
-                        knnc_queries *queries, knnc_push push, void *context) {
-    if (queries->n_queries == 1)
-        scan(1, rows, first_panel, last_panel, queries, push, context);
-    else
-        scan(QUERIES, rows, first_panel, last_panel, queries, push, context);
-}

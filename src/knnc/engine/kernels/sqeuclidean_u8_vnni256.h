@@ -1,7 +1,7 @@
 /* Squared Euclidean distance of bytes, VNNI on 256 bits: 32 multiply-adds an instruction.
  *
  * One source for two encodings of the same instruction: sqeuclidean_u8_avxvnni.c (VEX) and
- * sqeuclidean_u8_avx512vl.c (EVEX), which define TARGET, multiply_add, KERNEL, NAME and NEEDS.
+ * sqeuclidean_u8_avx512vl.c (EVEX), which define TARGET and multiply_add.
  *
  * instruction        latency  a cycle, Alder Lake P / E  Zen 5    per step of 4 features
  * vpdpbusd ymm       5 / 4    2 (p0, p1) / 2             2        12
@@ -46,22 +46,5 @@ TARGET static int32_t pair(const uint8_t *x, const uint8_t *y, int64_t n_feature
     _mm256_store_si256((__m256i *)sums, _mm256_add_epi32(squares, _mm256_slli_epi32(sum, 7)));
     uint32_t total = 0;
     for (int i = 0; i < 8; i++) total += sums[i];
-    for (; f < n_features; f++) {
-        const int32_t diff = (int32_t)x[f] - (int32_t)y[f];
-        total += (uint32_t)(diff * diff);
-    }
-    return (int32_t)total;
+    return (int32_t)total + knnc_sqeuclidean(x + f, y + f, n_features - f);
 }
-
-const knnc_kernel KERNEL = {
-    .name = NAME,
-    .metric = KNNC_SQEUCLIDEAN,
-    .needs = NEEDS,
-    .layout = {.panel_rows = ROWS,
-               .lane = LANE,
-               .tile_queries = QUERIES,
-               .query_form = KNNC_BIASED_8,
-               .bias = 127},
-    .tile = tile,
-    .pair = pair,
-};

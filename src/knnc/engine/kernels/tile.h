@@ -9,17 +9,26 @@
  * rounded down, so the slow path works the distance out and tests it again.  The sign bits of all
  * accumulators are or-ed together: a tile in which nothing passes costs one instruction or less an
  * accumulator.  Sums wrap modulo 2^32, and the final value, |distance - limit| / 2, is within
- * 2^30 + 1, so its sign is right.  A plain sum, Manhattan or a count, starts at -limit and needs no
- * halves: of 64 bits, or of 32 with limits cut down to KNNC_SUM_LIMIT.  Chebyshev has no room for a
- * sign in a byte: a row passes when no byte of its accumulator is above limit - 1.
+ * 2^30 + 1, so its sign is right.  The other metrics have no terms and need no halves: u8_tile.h.
  */
 #ifndef KNNC_TILE_H
 #define KNNC_TILE_H
 
 #include "kernels.h"
 
+/* KNNC_EMULATED: intrinsics are plain C, for any processor (tests/engine/emulated). */
+#if defined(__GNUC__) && !defined(KNNC_EMULATED)
+#define KNNC_ASSEMBLY 1
+#else
+#define KNNC_ASSEMBLY 0
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
+#if defined(KNNC_EMULATED)
+#define KNNC_TARGET(isa)
+#else
 #define KNNC_TARGET(isa) __attribute__((target(isa)))
+#endif
 #define KNNC_INLINE static inline __attribute__((always_inline))
 #define KNNC_NOINLINE static __attribute__((noinline, unused))
 #define KNNC_ALIGNED __attribute__((aligned(KNNC_ALIGNMENT)))
@@ -71,46 +80,26 @@ KNNC_INLINE void knnc_half_bound(const knnc_queries *queries, const knnc_rows *s
         /* No row up to here is within the limit if none is within this part of it, rounded up. */
         const int32_t limit =
             (int32_t)(((uint32_t)queries->limits[q] + (1u << shift) - 1) >> shift);
-        /* Unsigned: terms made up in a file can make a limit negative. */
-        const int32_t bound = (int32_t)((uint32_t)norm - (uint32_t)limit) >> 1;
+        const int32_t bound = (norm - limit) >> 1; /* of two numbers that are not negative */
         const uint32_t shifted = (uint32_t)before << stage->shift;
         bounds[g * tile_queries + q] = (int32_t)((uint32_t)bound - shifted);
         before = bound;
     }
 }
 
-/* The same for plain sums of 64 bits. */
-KNNC_INLINE void knnc_bounds(const knnc_queries *queries, int tile_queries, int64_t *bounds) {
-    for (int q = 0; q < tile_queries; q++)
-        bounds[q] = q < queries->n_queries ? -(int64_t)queries->limits[q] : KNNC_PAD_BOUND;
-}
-
-/* More than any plain sum of a block, 32,768 * 255.  With terms halved no accumulator wraps:
- * a padding row's is 2^30 - 1 - limit, at least 0, or with a padding query's bound 2^31 - 1. */
-#define KNNC_SUM_LIMIT ((1 << 30) - 1)
-
-KNNC_INLINE int32_t knnc_sum_limit(int32_t limit) {
-    return limit < KNNC_SUM_LIMIT ? limit : KNNC_SUM_LIMIT;
-}
-
-/* The bounds of plain sums of 32 bits. */
-KNNC_INLINE void knnc_sum_bounds(const knnc_queries *queries, int tile_queries, int32_t *bounds) {
-    for (int q = 0; q < tile_queries; q++)
-        bounds[q] = q < queries->n_queries ? -knnc_sum_limit(queries->limits[q]) : KNNC_PAD_BOUND;
-}
-
 /* A row whose accumulator is negative: to its query's list, or to `push`.  It is put in the list
- * before the exact test, which only counts it. */
+ * before the exact test, which only counts it.  Only terms made up in a file make a distance
+ * negative; nobody sees it. */
 KNNC_INLINE void knnc_emit(int64_t row, int32_t dist, int query, int32_t *limit, int32_t *count,
                            knnc_push push, void *context) {
     if (push) {
-        if (dist < *limit) *limit = push(context, query, row, dist);
+        if (dist >= 0 && dist < *limit) *limit = push(context, query, row, dist);
     } else {
         const knnc_found *found = context;
         const int64_t at = query * found->room + *count;
         found->rows[at] = (int32_t)(row - found->first_row);
         found->dist[at] = dist;
-        *count += dist < *limit;
+        *count += dist >= 0 && dist < *limit;
     }
 }
 
@@ -126,7 +115,8 @@ KNNC_INLINE void knnc_list_all(int n_rows, uint32_t start, const int32_t *acc, c
     int32_t *const rows = found->rows + at, *const dist = found->dist + at;
     for (int r = 0; r < n_rows; r++) {
         rows[r] = (int32_t)(first_row - found->first_row) + r;
-        dist[r] = (int32_t)(start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u));
+        /* The sign bit is 0 but for terms made up in a file. */
+        dist[r] = (start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u)) & INT32_MAX;
     }
     found->counts[query] += n_rows;
 }
@@ -152,70 +142,23 @@ KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const 
     queries->limits[query] = limit;
 }
 
-/* The same for plain sums of 64 bits. */
-KNNC_INLINE void knnc_emit_wide_sum(uint64_t mask, const int64_t *acc, int64_t first_row, int query,
-                                    int64_t *bound, knnc_queries *queries, knnc_push push,
-                                    void *context) {
-    const int32_t start = queries->limits[query];
-    int32_t limit = start, none = 0;
-    int32_t *const count = knnc_count(query, push, context, &none);
-    for (; mask; mask &= mask - 1) {
-        const int r = knnc_lowest_bit(mask);
-        knnc_emit(first_row + r, (int32_t)(start + acc[r]), query, &limit, count, push, context);
+/* The tile function and the table entry of a kernel, from `scan`, `pair` and the sizes of its tile.
+ * A query alone would leave most of a tile to padding (codes of MNIST: half the time). */
+#define KNNC_KERNEL(METRIC, NAME, NEEDS, QUERY_FORM, BIAS)                                         \
+    TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,        \
+                            knnc_queries *queries, knnc_push push, void *context) {                \
+        if (queries->n_queries == 1)                                                               \
+            scan(1, rows, first_panel, last_panel, queries, push, context);                        \
+        else                                                                                       \
+            scan(QUERIES, rows, first_panel, last_panel, queries, push, context);                  \
+    }                                                                                              \
+    const knnc_kernel knnc_##NAME = {                                                              \
+        .name = #NAME,                                                                             \
+        .metric = METRIC,                                                                          \
+        .needs = NEEDS,                                                                            \
+        .layout = {ROWS, LANE, QUERIES, QUERY_FORM, BIAS},                                         \
+        .tile = tile,                                                                              \
+        .pair = pair,                                                                              \
     }
-    queries->limits[query] = limit;
-    *bound = -(int64_t)limit;
-}
-
-/* And for those of 32. */
-KNNC_INLINE void knnc_emit_sum(uint64_t mask, const int32_t *acc, int64_t first_row, int query,
-                               int32_t *bound, knnc_queries *queries, knnc_push push,
-                               void *context) {
-    int32_t limit = queries->limits[query], none = 0;
-    const int32_t start = knnc_sum_limit(limit);
-    int32_t *const count = knnc_count(query, push, context, &none);
-    for (; mask; mask &= mask - 1) {
-        const int r = knnc_lowest_bit(mask);
-        knnc_emit(first_row + r, start + acc[r], query, &limit, count, push, context);
-    }
-    queries->limits[query] = limit;
-    *bound = -knnc_sum_limit(limit);
-}
-
-/* A byte, four times. */
-KNNC_INLINE int32_t knnc_four(int32_t byte) { return (int32_t)(0x01010101u * (uint32_t)byte); }
-
-/* Chebyshev: the largest distance that passes, as a byte; padding queries start above theirs. */
-#define KNNC_PAD_BYTE 254
-KNNC_INLINE int32_t knnc_byte_bound(int32_t limit) {
-    return limit > 255 ? 255 : limit < 1 ? 0 : limit - 1;
-}
-
-/* `bounds`: a byte, four times; `starts`: the accumulators' first value, 0 or all bits. */
-KNNC_INLINE void knnc_byte_bounds(const knnc_queries *queries, int tile_queries, int32_t *bounds,
-                                  int32_t *starts) {
-    for (int q = 0; q < tile_queries; q++) {
-        const int is_padding = q >= queries->n_queries;
-        bounds[q] = knnc_four(is_padding ? KNNC_PAD_BYTE : knnc_byte_bound(queries->limits[q]));
-        starts[q] = -is_padding;
-    }
-}
-
-/* `acc`: four bytes a row, the largest of which is its distance.  A limit above 255 lets padding
- * rows come this far. */
-KNNC_INLINE void knnc_emit_chebyshev(uint64_t mask, const uint8_t *acc, const int32_t *terms,
-                                     int64_t first_row, int query, int32_t *bound,
-                                     knnc_queries *queries, knnc_push push, void *context) {
-    int32_t limit = queries->limits[query], none = 0;
-    int32_t *const count = knnc_count(query, push, context, &none);
-    for (; mask; mask &= mask - 1) {
-        const int r = knnc_lowest_bit(mask);
-        int32_t dist = 0;
-        for (int l = 0; l < 4; l++) dist = acc[4 * r + l] > dist ? acc[4 * r + l] : dist;
-        if (terms[r] == 0) knnc_emit(first_row + r, dist, query, &limit, count, push, context);
-    }
-    queries->limits[query] = limit;
-    *bound = knnc_four(knnc_byte_bound(limit));
-}
 
 #endif

@@ -8,7 +8,9 @@
  *     check_kernels            check; one line a kernel: its name and the distances compared
  *     check_kernels features   print the names of the CPU features found
  */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,6 +303,64 @@ static void check_shape(const knnc_kernel *kernel, int64_t n_rows, int64_t d, in
     release(queries, n_queries * d);
 }
 
+/* ---- terms that no packing makes */
+
+typedef struct {
+    const data *in;
+    int n_queries;
+    int64_t pushed;
+} bystander;
+
+static int32_t look(void *context, int query, int64_t row, int32_t dist) {
+    bystander *b = context;
+    if (query >= b->n_queries || row < 0 || row >= b->in->n_rows || dist < 0)
+        fail(b->in, "made-up terms", query, row, dist, -1);
+    b->pushed++;
+    return draw() % 2 ? dist : KNNC_LIMIT_NONE;
+}
+
+/* Whatever the terms of rows are, only queries that there are get only rows that there are, at
+ * distances that are not negative. */
+static void check_made_up_terms(const knnc_kernel *kernel, int n_stages) {
+    static const int32_t odd[] = {INT32_MIN, -(1 << 30), -1, 1, 1 << 30, INT32_MAX};
+    const int64_t n_rows = 53, lane = kernel->layout.lane, d = lane * n_stages;
+    const int64_t height = kernel->layout.panel_rows, n_panels = (n_rows + height - 1) / height;
+    uint8_t *rows = guarded(n_rows * d);
+    fill(rows, n_rows, d, UNIFORM);
+    data in = {kernel, n_rows, d, 1, rows, rows, 0, n_stages, {lane, 2 * lane}, {0, 2}};
+    packed_rows packed;
+    pack(&in, &packed);
+    void *values = guarded(knnc_tile_bytes(kernel, d));
+    for (int trial = 0; trial < 200; trial++) {
+        for (int g = 0; g < n_stages; g++)
+            for (int64_t r = 0; r < n_rows; r++)
+                ((int32_t *)packed.stages[g].terms)[r] =
+                    draw() % 2 ? odd[draw() % 6] : (int32_t)draw();
+        const int n = 1 + (int)(draw() % (uint32_t)kernel->layout.tile_queries);
+        bystander b = {&in, n, 0};
+        knnc_queries tile;
+        knnc_pack_staged(kernel, packed.stages, rows, d, n, d, values, &tile);
+        for (int q = 0; q < n; q++)
+            tile.limits[q] = draw() % 2 ? KNNC_LIMIT_NONE : (int32_t)(draw() % 100000);
+        knnc_queries lists = tile;
+        kernel->tile(packed.stages, 0, n_panels, &tile, look, &b);
+        knnc_found found = {.room = n_panels * height + 1};
+        const int64_t n_bytes = found.room * n * (int64_t)sizeof(int32_t);
+        found.rows = guarded(n_bytes);
+        found.dist = guarded(n_bytes);
+        kernel->tile(packed.stages, 0, n_panels, &lists, 0, &found);
+        for (int q = 0; q < kernel->layout.tile_queries; q++)
+            for (int32_t i = 0; i < found.counts[q]; i++)
+                look(&(bystander){&in, n, 0}, q, found.rows[q * found.room + i],
+                     found.dist[q * found.room + i]);
+        release(found.rows, n_bytes);
+        release(found.dist, n_bytes);
+    }
+    unpack(&in, &packed);
+    release(values, knnc_tile_bytes(kernel, d));
+    release(rows, n_rows * d);
+}
+
 static void check_kernel(const knnc_kernel *kernel) {
     static const int64_t widths[] = {784, 1020, 1028, 2041, 4100};
     compared = 0;
@@ -315,11 +375,17 @@ static void check_kernel(const knnc_kernel *kernel) {
     /* The largest sums there are, of every sign. */
     for (palette p = UNIFORM; p < N_PALETTES; p++)
         check_shape(kernel, 27, KNNC_BLOCK_FEATURES - (p == FEW), 5, CONSTANT_ROWS, p);
+    check_made_up_terms(kernel, 1);
+    if (kernel->metric == KNNC_SQEUCLIDEAN) check_made_up_terms(kernel, 2);
     printf("%s %lld\n", kernel->name, (long long)compared);
 }
 
 int main(int argc, char **argv) {
+#ifdef KNNC_EMULATED
+    const uint32_t found = ~0u;
+#else
     const uint32_t found = knnc_detect_cpu();
+#endif
     if (argc == 2 && strcmp(argv[1], "features") == 0) {
         for (int i = 0; i < knnc_n_cpu_features(); i++)
             if (knnc_cpu_feature_at(i)->bit & found) printf("%s\n", knnc_cpu_feature_at(i)->name);

@@ -1,20 +1,22 @@
-"""The kernels without Python: for this machine, and for ARM under emulation (see arm/run.sh)."""
+"""The kernels without Python: for this machine, and under emulation (see emulated/run.sh)."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from knnc.engine.dispatch import available_kernels
+from knnc.engine.dispatch import all_kernels, available_kernels
 from tests.engine.support import METRICS
 
-SCRIPT = Path(__file__).parent / "arm" / "run.sh"
+SCRIPT = Path(__file__).parent / "emulated" / "run.sh"
 SOURCES = Path(__file__).parents[2] / "src" / "knnc" / "engine" / "kernels"
 
+IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 NEEDED = {"aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu", "qemu-aarch64": "qemu-user"}
 
 pytestmark = [
@@ -56,6 +58,14 @@ def test_the_kernels_of_this_machine() -> None:
     if not shutil.which(compiler):
         pytest.skip(f"there is no C compiler {compiler!r}")
     assert _check("native") >= set(available_kernels())
+
+
+@pytest.mark.skipif(not IS_X86, reason="these are the kernels of x86")
+def test_the_kernels_for_avx512_and_vnni_in_plain_c() -> None:
+    """By SIMDe, as this processor may have neither. It takes half a minute."""
+    if not Path("/usr/include/simde/x86/avx512.h").exists():
+        pytest.skip("needs the Debian package libsimde-dev")
+    assert _check("simde") == set(all_kernels())
 
 
 def test_the_kernels_for_arm_under_emulation() -> None:

@@ -1,0 +1,87 @@
+"""Files that someone made up: refused, or wrong answers, or an exception, and no more harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from knnc.engine.codes import Codes
+from knnc.engine.index import Index
+from tests.engine.support import METRICS, run_child
+
+RNG = np.random.default_rng(0)
+CENTRES = RNG.integers(0, 256, (20, 60))
+X = (CENTRES[RNG.integers(0, 20, 3000)] + RNG.integers(-9, 9, (3000, 60))).clip(0, 255)
+X = X.astype(np.uint8)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("term", [-(2**31), -(2**30), 2**30])
+def test_terms_that_no_rows_have(metric: str, term: int) -> None:
+    """A search would take padding for queries and rows, and write where there are no heaps."""
+    state = Index(X[:201], metric, algorithm="brute").state()
+    terms = state["packed"]["terms"].copy()
+    terms[7:99] = term
+    state["packed"]["terms"] = terms
+    with pytest.raises(ValueError, match="terms are not those"):
+        Index.restored(state)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lowest", -(2**63)),
+        ("lowest_coarse", 2**62),
+        ("step", 1e-300),
+        ("fine_step", 7.5),
+        ("sign", -128),
+    ],
+)
+def test_sums_that_no_groups_have(name: str, value: float) -> None:
+    state = Index(X, "manhattan", algorithm="pruned").state()
+    coder = state["pruned"]["coder"]
+    if isinstance(coder[name], np.ndarray):
+        coder[name] = np.full_like(coder[name], value)
+    else:
+        coder[name] = value
+    with pytest.raises(ValueError, match=r"sums of groups|no sign"):
+        Index.restored(state)
+
+
+def test_an_order_that_leaves_rows_out() -> None:
+    state = Index(X, algorithm="pruned").state()
+    state["pruned"]["order"] = np.zeros(len(X), np.int64)
+    with pytest.raises(ValueError, match="order"):
+        Index.restored(state)
+
+
+@pytest.mark.parametrize("error", [np.nan, -1e300, 1e300])
+@pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
+def test_limits_from_errors_that_are_no_errors(metric: str, error: float) -> None:
+    sizes = (16, 8) if metric == "sqeuclidean" else (8, 2)
+    codes = Codes(X, metric, sizes, None, 1)
+    best = np.array([0, 5, 2**40, 2**63 - 1])
+    limits = codes.coarse_limits(np.full(4, error), best)
+    assert np.all(limits >= 1)
+    assert np.all(limits < 2**31)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    report = _hostile("damaged", tmp_path, 0, 100)
+    assert report.get("refused", 0) >= 95, report
+    assert set(report) <= {"refused", "used", "stderr"}
+
+
+def test_hostile_files(tmp_path: Path) -> None:
+    """They are refused, or give wrong answers, or an exception; a crash fails the test."""
+    report = _hostile("hostile", tmp_path, 0, 150)
+    print(f"\n{report}")
+    assert report["refused"] > 75
+    assert report["used"] > 10
+
+
+def _hostile(function: str, folder: Path, seed: int, n: int) -> dict[str, Any]:
+    return run_child(function, folder, seed, n, module="hostile_files", package="tests.persistence")
