@@ -19,7 +19,6 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import knnc
 from knnc.engine import archive, dispatch
-from knnc.engine import index as index_module
 from knnc.engine.index import Index
 from knnc.engine.system.pages import mapping_of
 from knnc.neighbors import saved
@@ -465,7 +464,4 @@ def test_the_contents_are_as_documented(good: Path) -> None:
     rows: NDArray[Any] = np.frombuffer(data, entry["dtype"], X.size, entry["offset"])
     np.testing.assert_array_equal(rows.reshape(entry["shape"]), X)
     assert entry["crc32"] == zlib.crc32(rows.tobytes())
-    assert (
-        index_module.Index.state(Index(X)).keys()
-        == contents["tree"]["dict"]["index"]["dict"].keys()
-    )
+    assert Index(X).state().keys() == contents["tree"]["dict"]["index"]["dict"].keys()
