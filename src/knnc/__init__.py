@@ -32,8 +32,8 @@ The map of the house; imports point down only::
                 |      the only ones of neighbors/ that call the engine
                 v                     v
       engine/                                   arrays in, (distance, index) out
-        index     narrow   threads   progress   runtime   memory
-          |    rows made ready once, `search(queries, k)`
+        index, prepared, auto, metrics            arguments; rows prepared once; which scan
+          |    encoding   system/                 bytes; threads, memory
           |--> archive, state                   an index in a file, mapped when it is opened
           |--> stream                           rows that do not fit: packed in each search, a
           |                                     chunk at a time
@@ -66,7 +66,6 @@ from knnc._version import __version__
 
 if TYPE_CHECKING:
     from knnc import datasets, image, inspection, ocr, plot
-    from knnc.engine.runtime import show_runtime
     from knnc.engine.system.memory import config_context, get_config, set_config
     from knnc.engine.system.progress import progress
     from knnc.neighbors import (
@@ -83,6 +82,7 @@ if TYPE_CHECKING:
         kneighbors_graph,
         radius_neighbors_graph,
     )
+    from knnc.runtime import show_runtime
     from knnc.saved import load, save
 
 __all__ = [
@@ -134,7 +134,7 @@ _HOMES = {
     "radius_neighbors_graph": "knnc.neighbors",
     "save": "knnc.saved",
     "set_config": "knnc.engine.system.memory",
-    "show_runtime": "knnc.engine.runtime",
+    "show_runtime": "knnc.runtime",
 }
 
 

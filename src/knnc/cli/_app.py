@@ -352,7 +352,7 @@ def info(
     from knnc.cli._console import print_json
 
     if as_json:
-        from knnc.engine.runtime import runtime_info
+        from knnc.runtime import runtime_info
 
         print_json(runtime_info())
     else:

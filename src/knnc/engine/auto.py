@@ -245,8 +245,6 @@ class QueryCount:
             self._deciding_in = None
 
     def _begin(self, n_queries: int) -> bool:
-        if self._is_decided:
-            return False
         with _counting:
             self._n_asked += n_queries
             if self._is_decided or self._n_asked < self._needed:
