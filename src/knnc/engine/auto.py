@@ -31,7 +31,7 @@ from knnc.engine.metrics import ENGINE_METRICS
 from knnc.engine.packed import PackedRows
 from knnc.engine.scan import brute, coded
 from knnc.engine.system.blas import one_blas_thread
-from knnc.engine.system.locks import Lock
+from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.memory import MemoryPlan
 
 __all__ = ["Policy", "QueryCount", "Trial"]
@@ -43,7 +43,7 @@ Search = Callable[[], object]
 # moves in steps of 16 ms, whatever time.get_clock_info says.
 _clock = perf_counter if sys.platform == "win32" else thread_time
 
-_counting = Lock()
+_counting = ForkSafeLock()
 
 
 def is_concentrated(rows: Bytes) -> bool:
@@ -245,7 +245,7 @@ class QueryCount:
             self._deciding_in = None
 
     def _begin(self, n_queries: int) -> bool:
-        with _counting:
+        with _counting.held():
             self._n_asked += n_queries
             if self._is_decided or self._n_asked < self._needed:
                 return False

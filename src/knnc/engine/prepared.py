@@ -20,7 +20,7 @@ from knnc.engine.packed import PackedRows, nbytes_for
 from knnc.engine.scan import brute, coded, radius
 from knnc.engine.scan.streamed import StreamedRows
 from knnc.engine.state import State, part_of
-from knnc.engine.system.locks import Lock
+from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.memory import MemoryPlan
 from knnc.engine.system.progress import current
 
@@ -29,7 +29,7 @@ __all__ = ["PreparedRows"]
 Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 
-_packing = Lock()
+_packing = ForkSafeLock()
 
 
 class PreparedRows:
@@ -143,7 +143,7 @@ class PreparedRows:
         """The packed rows. Of several threads that ask at once, one packs and the others wait."""
         packed = self._packed
         if packed is None:
-            with _packing:
+            with _packing.held():
                 packed = self._packed
                 if packed is None:
                     packed = PackedRows(

@@ -1,36 +1,47 @@
-"""Locks that a forked child can use."""
+"""A lock that a forked child can take."""
 
 from __future__ import annotations
 
 import os
 import threading
-from types import TracebackType
+from weakref import WeakSet
 
-__all__ = ["Lock"]
+__all__ = ["ForkSafeLock"]
 
 
-class Lock:
-    """A reentrant lock that is new in a forked child. Make one for a module, not for an object.
+class ForkSafeLock:
+    """A reentrant lock that is a new one in a forked child.
 
-    A fork copies a lock in its state, and the thread that holds it does not exist in the child. It
-    is reentrant because a signal handler runs in the thread that holds the lock, and may search.
+    A fork copies a lock as it is, and the thread that held it does not exist in the child. The lock
+    is reentrant because the handler of a signal runs in the thread that holds it, and may search.
+
+    Examples
+    --------
+    >>> from knnc.engine.system.locks import ForkSafeLock
+    >>> building = ForkSafeLock()
+    >>> with building.held():
+    ...     pass
     """
 
     def __init__(self) -> None:
-        self._renew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
-
-    def _renew(self) -> None:
         self._lock = threading.RLock()
+        _locks.add(self)
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    def held(self) -> threading.RLock:
+        """A context manager: the lock of this process.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lock.release()
+        A child that is forked inside the block leaves it by the lock that it entered it by.
+        """
+        return self._lock
+
+
+_locks: WeakSet[ForkSafeLock] = WeakSet()
+
+
+def _renew() -> None:
+    for lock in _locks:
+        lock._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
