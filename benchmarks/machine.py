@@ -19,7 +19,7 @@ LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "KNNC_DI
 
 def describe() -> dict[str, Any]:
     """The machine and the software, as it goes into the report."""
-    from knnc.engine.runtime import runtime_info
+    from knnc.runtime import runtime_info
 
     info = runtime_info()
     return {

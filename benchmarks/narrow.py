@@ -4,8 +4,8 @@
 
 SIFT of photos and low-rank bytes, cut to some widths; the answers are compared before anything is
 timed. A line has the median time of a batch of either search, the time that codes take to make
-beyond packing the rows, and the number of queries that spare as much. `engine/index.py` has what
-"auto" makes of it: LATE_FEATURES and LATE_QUERIES.
+beyond packing the rows, and the number of queries that spare as much. `engine/auto.py` has what
+"auto" makes of it: late_features and late_queries.
 """
 
 from __future__ import annotations

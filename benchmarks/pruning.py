@@ -21,11 +21,13 @@ from typing import Any
 import numpy as np
 from workloads import mnist
 
-from knnc.engine import index
+from knnc.engine.auto import Policy
 from knnc.engine.codes import clusters, learning
 from knnc.engine.codes import quantizer as codes
 from knnc.engine.codes import rows as coded
+from knnc.engine.codes.coding import Coding
 from knnc.engine.codes.kinds import learn_quantizer
+from knnc.engine.index import Index
 from knnc.engine.scan import coded as prune
 from knnc.engine.scan.brute import NO_SELF, search
 
@@ -35,13 +37,13 @@ ROUNDS = 5
 PANEL_ROWS, TILE_QUERIES = 48, 8  # of the kernel for AVX-512
 PANEL_TILES = 40
 CHOICES: tuple[tuple[str, Any, str, Any], ...] = (
-    ("56 coordinates in two stages", index, "STAGES", (24, 32)),
-    ("112 coordinates in three stages", index, "STAGES", (24, 32, 56)),
-    ("stages of 20, 28, 48 and 96", index, "STAGES", (20, 28, 48, 96)),
-    ("64 coordinates in one stage", index, "STAGES", (64,)),
-    ("192 coordinates in one stage", index, "STAGES", (192,)),
-    ("stages of 64 and 128", index, "STAGES", (64, 128)),
-    ("stages of 32, 32 and 128", index, "STAGES", (32, 32, 128)),
+    ("56 coordinates in two stages", Coding, "stages", (24, 32)),
+    ("112 coordinates in three stages", Coding, "stages", (24, 32, 56)),
+    ("stages of 20, 28, 48 and 96", Coding, "stages", (20, 28, 48, 96)),
+    ("64 coordinates in one stage", Coding, "stages", (64,)),
+    ("192 coordinates in one stage", Coding, "stages", (192,)),
+    ("stages of 64 and 128", Coding, "stages", (64, 128)),
+    ("stages of 32, 32 and 128", Coding, "stages", (32, 32, 128)),
     ("codes of the sample's whole range", codes, "COARSE_RANGE", 1.0),
     ("codes of 0.35 of its range", codes, "COARSE_RANGE", 0.35),
     ("one cluster", clusters, "MAX_CLUSTERS", 1),
@@ -54,17 +56,20 @@ CHOICES: tuple[tuple[str, Any, str, Any], ...] = (
 
 
 @contextmanager
-def choice(module: Any, name: str, value: Any) -> Iterator[None]:
-    """`value` in place of what knnc takes."""
+def choice(module: Any, name: str, value: Any) -> Iterator[Policy]:
+    """`value` in place of what knnc takes; the policy is for indexes made inside."""
+    if module is Coding:
+        yield Policy(coding=Coding(**{name: value}))
+        return
     before = getattr(module, name)
     setattr(module, name, value)
     try:
-        yield
+        yield Policy()
     finally:
         setattr(module, name, before)
 
 
-def seconds(made: index.Index, queries: np.ndarray) -> float:
+def seconds(made: Index, queries: np.ndarray) -> float:
     """CPU time of a search on one thread."""
     began = thread_time()
     made.search(queries, K, n_threads=1)
@@ -73,7 +78,7 @@ def seconds(made: index.Index, queries: np.ndarray) -> float:
 
 def learnt(rows: np.ndarray) -> tuple[codes.Quantizer, np.ndarray]:
     """The codes that knnc makes of rows, and the step of each coordinate in those of the last."""
-    coder = learn_quantizer(learning.sample_rows(rows), "sqeuclidean", index.STAGES, None, 1)
+    coder = learn_quantizer(learning.sample_rows(rows), "sqeuclidean", Coding().stages, None, 1)
     later = sum(coder.shifts) - np.cumsum(coder.shifts)
     return coder, np.repeat(2 ** (later // 2), coder.stages)
 
@@ -149,12 +154,12 @@ def main() -> int:
     """Measure and print; 1 if an answer was wrong."""
     rows, queries, _ = mnist()
     queries = queries[np.random.default_rng(1).permutation(len(queries))[:QUERIES]]
-    expected = index.Index(rows, algorithm="brute").search(queries, K)
-    ours = index.Index(rows, algorithm="pruned")
+    expected = Index(rows, algorithm="brute").search(queries, K)
+    ours = Index(rows, algorithm="pruned")
     print("choice in place of knnc's own                 time against it")
     for title, module, name, value in CHOICES:
-        with choice(module, name, value):
-            other = index.Index(rows, algorithm="pruned")
+        with choice(module, name, value) as policy:
+            other = Index(rows, algorithm="pruned", policy=policy)
             answers = [other.search(queries, K), ours.search(queries, K)]
         for answer in answers:
             if any(np.any(a != b) for a, b in zip(answer, expected, strict=True)):

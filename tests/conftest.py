@@ -50,7 +50,7 @@ def pytest_report_header() -> list[str]:
     """Say what this run can prove: a kernel that the CPU lacks is compiled but not tested."""
     try:
         from knnc.engine.dispatch import all_kernels, available_kernels
-        from knnc.engine.runtime import runtime_info
+        from knnc.runtime import runtime_info
     except ImportError as error:  # the tests that need knnc then fail by themselves
         return [f"knnc: cannot be imported: {error}"]
     able = available_kernels()

@@ -16,7 +16,7 @@ import pytest
 
 import knnc
 from knnc.engine.index import Index
-from knnc.engine.runtime import runtime_info
+from knnc.runtime import runtime_info
 
 pytest.importorskip("dask", reason="needs the extra 'dask'")
 pytest.importorskip("distributed", reason="needs the extra 'dask'")

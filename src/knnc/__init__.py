@@ -35,9 +35,9 @@ The map of the house; imports point down only::
                 |      the only ones of neighbors/ that call the engine
                 v                     v
       engine/                                   arrays in, (distance, index) out
-        index     narrow   threads   progress   runtime   memory
-          |    rows made ready once, `search(queries, k)`
-          |--> fields                           checks of what an index is restored from
+        index, prepared, auto, metrics            arguments; rows prepared once; which scan
+          |    encoding   system/                 bytes; threads, memory
+          |--> fields                             checks of what an index is restored from
           |--> stream                           rows that do not fit: packed in each search, a
           |                                     chunk at a time
           |--> prune.pyx, coded.pyx, codes.pyx  most rows ruled out by short codes
@@ -72,7 +72,6 @@ from knnc._version import __version__
 if TYPE_CHECKING:
     from knnc import datasets, image, inspection, ocr, plot
     from knnc._progress import progress
-    from knnc.engine.runtime import show_runtime
     from knnc.engine.system.memory import config_context, get_config, set_config
     from knnc.neighbors import (
         KNeighborsClassifier,
@@ -89,6 +88,7 @@ if TYPE_CHECKING:
         radius_neighbors_graph,
     )
     from knnc.persistence.estimators import load, save
+    from knnc.runtime import show_runtime
 
 __all__ = [
     "KNeighborsClassifier",
@@ -139,7 +139,7 @@ _HOMES = {
     "radius_neighbors_graph": "knnc.neighbors",
     "save": "knnc.persistence.estimators",
     "set_config": "knnc.engine.system.memory",
-    "show_runtime": "knnc.engine.runtime",
+    "show_runtime": "knnc.runtime",
 }
 
 sys.meta_path.append(MovedModules())

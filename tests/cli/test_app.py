@@ -19,8 +19,8 @@ import pytest
 
 import knnc
 from knnc.engine import dispatch
-from knnc.engine.runtime import runtime_info
 from knnc.image import _distortion
+from knnc.runtime import runtime_info
 
 from .conftest import Program, environment, write_folder
 

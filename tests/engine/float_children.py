@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from knnc.engine.scan import floats as float_search
 from knnc.engine.floats import FloatRows, available_float_kernels
+from knnc.engine.scan import floats as float_search
 from knnc.engine.scan.brute import NO_SELF
 from tests.engine.children import Report, _clocks, _guarded
 from tests.engine.float_support import Rows, draw_floats

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from knnc.engine.scan import floats as float_search
 from knnc.engine.floats import FloatRows
+from knnc.engine.scan import floats as float_search
 from knnc.engine.scan.brute import NO_SELF
 from tests.float_oracle import Float64, Int64, float_keys, float_table, nearest, within
 

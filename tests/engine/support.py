@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pytest
 
 from knnc.engine.dispatch import available_kernels
-from knnc.engine.index import PRUNED_METRICS, Index
+from knnc.engine.index import Index
+from knnc.engine.metrics import PRUNED_METRICS
 from tests.oracle import oracle_kneighbors
 
 METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
@@ -118,7 +119,7 @@ def child_environment(**changes: str) -> dict[str, str]:
 def run_child(
     function: str,
     *arguments: object,
-    module: str = "children",
+    module: str,
     package: str = "tests.engine",
     timeout: float = 200,
     **environment: str,

@@ -7,69 +7,27 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from knnc.engine import index as index_module
+from knnc.engine import dispatch, prepared
+from knnc.engine.auto import Policy, Trial
+from knnc.engine.codes.coding import Coding
 from knnc.engine.codes.rows import CodedRows
-from knnc.engine.index import PRUNED_METRICS, Index
+from knnc.engine.index import Index
+from knnc.engine.metrics import PRUNED_METRICS
 from tests.engine.prune_support import at_once, blobs, brute_images, near, pruned
-from tests.engine.support import Answer, Bytes, assert_exact, assert_same, draw, run_child
+from tests.engine.support import Bytes, assert_exact, assert_same, draw, run_child
 from tests.oracle import oracle_kneighbors
 
-
-def test_the_clock_of_trials_is_finer_than_they_are() -> None:
-    """One that stands still between two readings would have no search faster than another."""
-    steps = []
-    for _ in range(50):
-        start = now = index_module.trial_clock()
-        while now == start:
-            now = index_module.trial_clock()
-        steps.append(now - start)
-    assert min(steps) < 1e-4
-
-
-class _Searches(list[str]):
-    """The searches that an index makes, in their order; one way can be made slow."""
-
-    slow: str | None = None
-
-    def through(self, name: str, search: Callable[..., Answer]) -> Callable[..., Answer]:
-        def run(*arguments: Any) -> Answer:
-            self.append(name)
-            started = time.thread_time()
-            while name == self.slow and time.thread_time() < started + 0.15:
-                pass  # by the clock of a wall and by that of a processor
-            return search(*arguments)
-
-        return run
-
-    def make_index(self, faster: str, metric: str) -> Index:
-        """An index by "auto" for which one way is a hundred times as fast as the other."""
-        self.slow = {"brute": "pruned", "pruned": "brute"}[faster]
-        index = Index(AUTO_ROWS, metric, algorithm="auto", n_threads=2)
-        self.slow = None
-        assert set(self) == {"brute", "pruned"}, "both were tried"
-        assert index.is_pruned == (faster == "pruned")
-        self.clear()
-        return index
-
-
-@pytest.fixture
-def searches(monkeypatch: pytest.MonkeyPatch) -> _Searches:
-    """Data need not be large for "auto" to try both, so that these tests are quick."""
-    made, ways = _Searches(), index_module.search
-    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
-    monkeypatch.setattr(index_module, "MIN_ROWS", 1)
-    monkeypatch.setattr(ways, "search", made.through("brute", ways.search))
-    pruned_search = made.through("pruned", index_module.search_pruned)
-    monkeypatch.setattr(index_module, "search_pruned", pruned_search)
-    return made
-
+Search = Callable[[], object]
 
 AUTO_ROWS = blobs(2_000, 200, 10, 47)
+# Data need not be large for "auto" to try codes, so that these tests are quick.
+SMALL = Policy(min_bytes=1, min_rows=1)
 
 
 @pytest.fixture(scope="session", params=PRUNED_METRICS)
@@ -79,47 +37,131 @@ def metric(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.mark.parametrize("faster", ["brute", "pruned"])
-def test_auto_takes_what_is_faster_and_answers_alike(
-    searches: _Searches, metric: str, faster: str
+# --- the trial ---
+
+
+def test_the_clock_of_trials_is_finer_than_they_are() -> None:
+    """One that stands still between two readings would have no search faster than another."""
+    steps = []
+    clock = Trial().clock
+    for _ in range(50):
+        start = now = clock()
+        while now == start:
+            now = clock()
+        steps.append(now - start)
+    assert min(steps) < 1e-4
+
+
+@dataclass
+class _Clock:
+    """A clock that only searches move, and how often each was run."""
+
+    now: float = 0.0
+    runs: list[str] = field(default_factory=list)
+
+    def search(self, name: str, *seconds: float) -> Search:
+        def run() -> None:
+            self.now += seconds[min(self.runs.count(name), len(seconds) - 1)]
+            self.runs.append(name)
+
+        return run
+
+
+@pytest.mark.parametrize(
+    ("coded", "brute", "share", "is_faster"),
+    [
+        pytest.param([2.0], [3.0], 1.0, True, id="coded"),
+        pytest.param([3.0], [2.0], 1.0, False, id="brute"),
+        pytest.param([2.0], [2.0], 1.0, False, id="equal"),
+        pytest.param([3.0], [2.0], 0.5, True, id="brute force of half of the rows"),
+        pytest.param([9.0, 1.0], [2.0], 1.0, True, id="only the first run is slow"),
+        pytest.param([2.0], [9.0, 9.0, 1.0], 1.0, False, id="only the third run is fast"),
+    ],
+)
+def test_the_fastest_run_of_each_counts(
+    coded: list[float], brute: list[float], share: float, is_faster: bool
 ) -> None:
-    index = searches.make_index(faster, metric)
+    clock = _Clock()
+    trial = Trial(repeats=3, seconds=1e9, clock=lambda: clock.now)
+    searches = clock.search("coded", *coded), clock.search("brute", *brute)
+    assert trial(*searches, share) == is_faster
+    assert sorted(clock.runs) == ["brute"] * 3 + ["coded"] * 3
+
+
+def test_a_trial_ends_when_its_time_is_over() -> None:
+    clock = _Clock()
+    trial = Trial(repeats=100, seconds=1.0, clock=lambda: clock.now)
+    trial(clock.search("coded", 0.3), clock.search("brute", 0.1), 1.0)
+    assert clock.runs.count("coded") == clock.runs.count("brute") == 3
+
+
+# --- rows that are tried at once ---
+
+
+def _slowed(search: Search) -> Search:
+    def run() -> object:
+        started = time.thread_time()
+        while time.thread_time() < started + 0.15:
+            pass  # by the clock of a wall and by that of a processor
+        return search()
+
+    return run
+
+
+def _auto_index(faster: str, metric: str) -> Index:
+    """An index by "auto", whose trial finds one way a hundred times as fast as the other."""
+    tried: list[float] = []
+
+    def trial(coded_search: Search, brute_search: Search, share: float) -> bool:
+        tried.append(share)
+        if faster == "brute":
+            return Trial()(_slowed(coded_search), brute_search, share)
+        return Trial()(coded_search, _slowed(brute_search), share)
+
+    index = Index(AUTO_ROWS, metric, n_threads=2, policy=replace(SMALL, trial=trial))
+    assert tried == [1.0]
+    assert index.is_pruned == (faster == "pruned")
+    return index
+
+
+@pytest.mark.parametrize("faster", ["brute", "pruned"])
+def test_auto_takes_what_is_faster_and_answers_alike(metric: str, faster: str) -> None:
+    index = _auto_index(faster, metric)
     queries = near(AUTO_ROWS, 30, 48)
     for k in (1, 5, 31, 32, 2_000):  # 31 is a 64th of the rows
         assert_exact(index, AUTO_ROWS, queries, k, metric)
-    ways = ["brute"] * 5 if faster == "brute" else ["pruned"] * 3 + ["brute"] * 2
-    assert searches == ways
     left_out = index.search(None, 9, n_threads=2)
     assert_same(left_out, Index(AUTO_ROWS, metric, algorithm="brute").search(None, 9, n_threads=2))
 
 
-def test_auto_leaves_many_neighbours_to_brute_force(searches: _Searches, metric: str) -> None:
+@pytest.mark.parametrize(("k", "by_codes"), [(1, True), (31, True), (32, False), (2_000, False)])
+def test_auto_leaves_many_neighbours_to_brute_force(metric: str, k: int, by_codes: bool) -> None:
     """Rows are packed for it at the first such search; "pruned" stays what it says."""
-    index = searches.make_index("pruned", metric)
+    index, forced = _auto_index("pruned", metric), pruned(AUTO_ROWS, metric)
     codes = index.nbytes_packed
-    index.search(AUTO_ROWS[:9], 31, n_threads=2)
-    assert index.nbytes_packed == codes
-    assert_exact(index, AUTO_ROWS, AUTO_ROWS[:9], 32, metric)
-    assert index.nbytes_packed >= codes + AUTO_ROWS.nbytes
-    forced = pruned(AUTO_ROWS, metric)
-    assert_exact(forced, AUTO_ROWS, AUTO_ROWS[:9], 2_000, metric)
+    assert codes == forced.nbytes_packed
+    assert_exact(index, AUTO_ROWS, AUTO_ROWS[:9], k, metric)
+    if by_codes:
+        assert index.nbytes_packed == codes
+    else:
+        assert index.nbytes_packed >= codes + AUTO_ROWS.nbytes
+    assert_exact(forced, AUTO_ROWS, AUTO_ROWS[:9], k, metric)
     assert forced.nbytes_packed == codes
-    assert searches == ["pruned", "brute", "pruned"]
 
 
 def test_threads_that_search_by_brute_force_at_once_pack_once(
-    monkeypatch: pytest.MonkeyPatch, searches: _Searches, metric: str
+    monkeypatch: pytest.MonkeyPatch, metric: str
 ) -> None:
-    index = searches.make_index("pruned", metric)
+    index = _auto_index("pruned", metric)
     packings: list[Any] = []
-    pack = index_module.PackedRows
+    pack = prepared.PackedRows
 
     def packed(*arguments: Any, **options: Any) -> Any:
         packings.append(arguments)
         time.sleep(0.3)  # time for the others to ask as well
         return pack(*arguments, **options)
 
-    monkeypatch.setattr(index_module, "PackedRows", packed)
+    monkeypatch.setattr(prepared, "PackedRows", packed)
     queries = near(AUTO_ROWS, 20, 49)
     answers = at_once([lambda: index.search(queries, 1_000, n_threads=1)] * 4)
     assert len(packings) == 1
@@ -128,97 +170,94 @@ def test_threads_that_search_by_brute_force_at_once_pack_once(
         assert_same(answer, expected)
 
 
+class _NoCodes(Coding):
+    """Codes that must not be made."""
+
+    def encode(self, *arguments: object) -> CodedRows:
+        raise AssertionError("codes were made")
+
+
 @pytest.mark.parametrize(
-    ("rows", "why"),
+    "rows",
     [
-        pytest.param(draw(50, 11_000, 784), "no code tells them apart", id="random bytes"),
-        pytest.param(blobs(40_000, 191, 10, 51), "narrow", id="191 features"),
-        pytest.param(blobs(10_000, 784, 10, 52), "small", id="7.8 MB"),
-        pytest.param(blobs(8_190, 1_100, 10, 54), "few", id="8,190 rows"),
-        pytest.param(draw(53, 300, 32_769, "constant rows"), "wide", id="32,769 features"),
+        pytest.param(draw(50, 11_000, 784), id="random bytes, which no code tells apart"),
+        pytest.param(blobs(40_000, 191, 10, 51), id="narrow: 191 features"),
+        pytest.param(blobs(10_000, 784, 10, 52), id="small: 7.8 MB"),
+        pytest.param(blobs(8_190, 1_100, 10, 54), id="few: 8,190 rows"),
+        pytest.param(draw(53, 300, 32_769, "constant rows"), id="wide: 32,769 features"),
     ],
 )
-def test_auto_does_not_even_try(
-    monkeypatch: pytest.MonkeyPatch, metric: str, rows: Bytes, why: str
-) -> None:
-    def tried(*arguments: object) -> None:
-        pytest.fail(f"codes were made of rows that are {why}")
-
-    monkeypatch.setattr(Index, "_prune", tried)
-    assert not Index(rows, metric, algorithm="auto").is_pruned
+def test_auto_does_not_even_try(metric: str, rows: Bytes) -> None:
+    assert not Index(rows, metric, policy=Policy(coding=_NoCodes())).is_pruned
 
 
-@pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> Bytes:
-    """Rows that get codes after 100 queries, if those are faster."""
-    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
-    monkeypatch.setattr(index_module, "MIN_ROWS", 1)
-    monkeypatch.setattr(index_module, "LATE_QUERIES", 100)
+# --- narrow rows, which are tried after many queries ---
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Bytes:
+    """Rows that get codes after many queries, if those are faster."""
     return blobs(2_000, 64, 10, 55)
 
 
+@dataclass
+class _Trials:
+    """Trials that are counted, and whose outcome is known."""
+
+    outcome: bool = True
+    n: int = 0
+
+    def __call__(self, coded_search: Search, brute_search: Search, share: float) -> bool:
+        self.n += 1
+        return self.outcome
+
+    def policy(self, late_queries: int = 100) -> Policy:
+        return replace(SMALL, late_queries=late_queries, trial=self)
+
+
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[CodedRows]:
-    """The codes that have been made; they win any trial."""
-    codes: list[CodedRows] = []
-
-    def win(index: Index, pruned: CodedRows, n_threads: int) -> bool:
-        codes.append(pruned)
-        return True
-
-    monkeypatch.setattr(Index, "_is_faster", win)
-    return codes
+def trials() -> _Trials:
+    """Codes win any trial."""
+    return _Trials()
 
 
-def test_narrow_rows_get_codes_after_many_queries(narrow: Bytes, made: list[CodedRows]) -> None:
+def test_narrow_rows_get_codes_after_many_queries(narrow: Bytes, trials: _Trials) -> None:
     """Queries for more neighbours than codes are good for do not count."""
-    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    index = Index(narrow, policy=trials.policy())
     queries = near(narrow, 50, 56)
-    packed = index.nbytes_packed
-    for k, n_made in [(5, 0), (32, 0), (31, 1), (5, 1), (32, 1)]:
+    packed, codes = index.nbytes_packed, pruned(narrow, "sqeuclidean").nbytes_packed
+    for k, n_tried in [(5, 0), (32, 0), (31, 1), (5, 1), (32, 1)]:
         assert_exact(index, narrow, queries, k, "sqeuclidean")
-        assert (len(made), index.is_pruned) == (n_made, n_made == 1)
+        assert (trials.n, index.is_pruned) == (n_tried, n_tried == 1)
         if k == 31:  # the packed rows made room for the codes
-            assert index.nbytes_packed == made[0].nbytes
-    assert index.nbytes_packed == made[0].nbytes + packed
+            assert index.nbytes_packed == codes
+    assert index.nbytes_packed == codes + packed
 
 
-def test_leave_one_out_is_as_many_queries_as_rows(narrow: Bytes, made: list[CodedRows]) -> None:
-    index = Index(narrow, "sqeuclidean", algorithm="auto")
-    brute = Index(narrow, "sqeuclidean", algorithm="brute")
+def test_leave_one_out_is_as_many_queries_as_rows(narrow: Bytes, trials: _Trials) -> None:
+    index = Index(narrow, policy=trials.policy())
+    brute = Index(narrow, algorithm="brute")
     assert_same(index.search(None, 5, n_threads=2), brute.search(None, 5, n_threads=2))
-    assert len(made) == 1
+    assert trials.n == 1
 
 
-def test_narrow_rows_without_gain_are_tried_once(
-    monkeypatch: pytest.MonkeyPatch, narrow: Bytes
-) -> None:
-    tried: list[int] = []
-
-    def slower(index: Index, pruned: CodedRows, n_threads: int) -> bool:
-        tried.append(n_threads)
-        return False
-
-    monkeypatch.setattr(Index, "_is_faster", slower)
-    index = Index(narrow, "sqeuclidean", algorithm="auto")
+def test_narrow_rows_without_gain_are_tried_once(narrow: Bytes) -> None:
+    trials = _Trials(outcome=False)
+    index = Index(narrow, policy=trials.policy())
     for _ in range(4):
         assert_exact(index, narrow, near(narrow, 60, 57), 5, "sqeuclidean")
-    assert (len(tried), index.is_pruned) == (1, False)
+    assert (trials.n, index.is_pruned) == (1, False)
 
 
 @pytest.mark.parametrize("n_features", [64, 191])
-def test_how_many_queries_are_many(
-    monkeypatch: pytest.MonkeyPatch, made: list[CodedRows], n_features: int
-) -> None:
+def test_how_many_queries_are_many(trials: _Trials, n_features: int) -> None:
     """The number that docs/engine.md gives."""
-    monkeypatch.setattr(index_module, "MIN_BYTES", 1)
-    monkeypatch.setattr(index_module, "MIN_ROWS", 1)
     rows = blobs(500, n_features, 10, 62)
-    index = Index(rows, "sqeuclidean", algorithm="auto")
+    index = Index(rows, policy=trials.policy(late_queries=Policy().late_queries))
     index.search(near(rows, 16_383, 63), 1, n_threads=2)
-    assert made == []
+    assert not index.is_pruned
     index.search(rows[:1], 1)
-    assert len(made) == 1
+    assert index.is_pruned
 
 
 @pytest.mark.parametrize(
@@ -226,58 +265,59 @@ def test_how_many_queries_are_many(
     [(63, "sqeuclidean", "auto"), (64, "manhattan", "auto"), (64, "sqeuclidean", "brute")],
 )
 def test_other_narrow_rows_get_no_codes(
-    narrow: Bytes, made: list[CodedRows], n_features: int, metric: str, algorithm: str
+    narrow: Bytes, trials: _Trials, n_features: int, metric: str, algorithm: str
 ) -> None:
     rows = np.ascontiguousarray(narrow[:, :n_features])
-    index = Index(rows, metric, algorithm=algorithm)
+    index = Index(rows, metric, algorithm=algorithm, policy=trials.policy())
     assert_exact(index, rows, near(rows, 200, 58), 5, metric)
-    assert made == []
+    assert (trials.n, index.is_pruned) == (0, False)
 
 
 def test_threads_that_come_when_codes_are_due_make_them_once(
-    narrow: Bytes, made: list[CodedRows]
+    narrow: Bytes, trials: _Trials
 ) -> None:
-    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    index = Index(narrow, policy=trials.policy())
     queries = near(narrow, 90, 59)
     expected = oracle_kneighbors(narrow, queries, 7, "sqeuclidean")
     for answer in at_once([lambda: index.search(queries, 7, n_threads=1)] * 4):
         assert_same(answer, expected)
-    assert len(made) == 1
+    assert trials.n == 1
 
 
-def test_an_interrupt_while_codes_are_made_leaves_them_to_the_next_search(
-    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, made: list[CodedRows]
-) -> None:
-    index = Index(narrow, "sqeuclidean", algorithm="auto")
+def test_an_interrupt_while_codes_are_made_leaves_them_to_the_next_search(narrow: Bytes) -> None:
+    interrupts = [KeyboardInterrupt()]
+
+    class Interrupted(Coding):
+        def encode(self, *arguments: Any) -> CodedRows:
+            if interrupts:
+                raise interrupts.pop()
+            return super().encode(*arguments)
+
+    policy = replace(_Trials().policy(), coding=Interrupted())
+    index = Index(narrow, policy=policy)
     queries = near(narrow, 120, 60)
-
-    def interrupted(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(index_module, "CodedRows", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            index.search(queries, 5)
+    with pytest.raises(KeyboardInterrupt):
+        index.search(queries, 5)
     assert not index.is_pruned
     assert_exact(index, narrow, queries, 5, "sqeuclidean")
     assert index.is_pruned
 
 
 def test_searches_that_come_while_codes_are_made_do_not_wait(
-    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, made: list[CodedRows]
+    narrow: Bytes, trials: _Trials
 ) -> None:
     """Neither those of the same index nor those of another, whose queries are counted too."""
-    index = Index(narrow, "sqeuclidean", algorithm="auto")
-    other = Index(narrow, "sqeuclidean", algorithm="auto")
+    begun, ended = threading.Event(), threading.Event()
+
+    class Slow(Coding):
+        def encode(self, *arguments: Any) -> CodedRows:
+            begun.set()
+            assert ended.wait(60)
+            return super().encode(*arguments)
+
+    policy = replace(trials.policy(), coding=Slow())
+    index, other = Index(narrow, policy=policy), Index(narrow, policy=policy)
     queries = near(narrow, 120, 64)
-    prune, begun, ended = Index._prune, threading.Event(), threading.Event()
-
-    def slow(index: Index, n_threads: int) -> CodedRows:
-        begun.set()
-        assert ended.wait(60)
-        return prune(index, n_threads)
-
-    monkeypatch.setattr(Index, "_prune", slow)
     expected = oracle_kneighbors(narrow, queries, 5, "sqeuclidean")
     with ThreadPoolExecutor() as pool:
         making = pool.submit(index.search, queries, 5)
@@ -290,27 +330,31 @@ def test_searches_that_come_while_codes_are_made_do_not_wait(
             ended.set()
         assert_same(making.result(60), expected)
     assert index.is_pruned
-    assert len(made) == 1
+    assert trials.n == 1
 
 
 @pytest.mark.parametrize("n_features", [64, 200])
-@pytest.mark.parametrize("step", ["learning.is_concentrated", "CodedRows", "search_pruned"])
-def test_without_memory_for_codes_rows_are_compared_whole(
-    monkeypatch: pytest.MonkeyPatch, narrow: Bytes, n_features: int, step: str
-) -> None:
+@pytest.mark.parametrize("step", ["screen", "coding", "trial"])
+def test_without_memory_for_codes_rows_are_compared_whole(n_features: int, step: str) -> None:
     """They are never needed; no later search tries again."""
     tried: list[object] = []
 
-    def no_room(rows: object, *arguments: object) -> None:
-        tried.append(rows)
+    def no_memory(*arguments: object) -> Any:
+        tried.append(arguments)
         raise MemoryError("Unable to allocate 1 GiB")
 
+    class NoMemory(Coding):
+        def encode(self, *arguments: object) -> CodedRows:
+            codes: CodedRows = no_memory(*arguments)
+            return codes
+
+    steps: dict[str, Any] = {"screen": no_memory, "coding": NoMemory(), "trial": no_memory}
+    policy = replace(SMALL, late_queries=100, **{step: steps[step]})
     rows = blobs(2_000, n_features, 10, 65)
     queries = near(rows, 120, 66)
-    monkeypatch.setattr(f"{index_module.__name__}.{step}", no_room)
 
     def searched() -> Index:
-        index = Index(rows, "sqeuclidean", algorithm="auto")
+        index = Index(rows, policy=policy)
         index.search(queries, 5)
         return index
 
@@ -319,16 +363,27 @@ def test_without_memory_for_codes_rows_are_compared_whole(
     for _ in range(3):
         assert_exact(index, rows, queries, 5, "sqeuclidean")
     assert (len(tried), index.is_pruned) == (1, False)
-    if step == "CodedRows":
+    if step == "coding":
         with pytest.raises(MemoryError, match="1 GiB"):
-            Index(rows, "sqeuclidean", algorithm="pruned")
+            Index(rows, algorithm="pruned", policy=policy)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_child_forked_while_a_thread_decides_decides_for_itself() -> None:
-    report = run_child("fork_while_deciding")
+    report = run_child("fork_while_deciding", module="fork_children")
     assert report["child"] == {"is_pruned": True, "exact": True}
     assert report["is_pruned"]
+
+
+# --- restored indexes ---
+
+
+def _arrays(state: Any) -> list[np.ndarray]:
+    """All arrays in a state, in their order."""
+    if isinstance(state, np.ndarray):
+        return [state]
+    parts = state.values() if isinstance(state, dict) else ()
+    return [array for part in parts for array in _arrays(part)]
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])
@@ -337,54 +392,44 @@ def test_what_is_restored_does_not_depend_on_kernels_of_other_metrics(
 ) -> None:
     algorithm = "pruned" if metric in PRUNED_METRICS else "brute"
     state = Index(AUTO_ROWS, metric, algorithm=algorithm).state()
-    kernel_for = index_module.dispatch.kernel_for
+    kernel_for = dispatch.kernel_for
 
     def other(asked: str, name: str | None) -> str:
         return "sqeuclidean_u8_serial" if asked == "sqeuclidean" else kernel_for(asked, name)
 
-    def anew(*arguments: object) -> None:
-        pytest.fail("made anew")
-
-    monkeypatch.setattr(index_module.dispatch, "kernel_for", other)
-    monkeypatch.setattr(Index, "_build", anew)
+    monkeypatch.setattr(dispatch, "kernel_for", other)
     index = Index.restored(state)
+    largest = max(_arrays({**state, "rows": None}), key=lambda array: array.nbytes)
+    assert any(np.shares_memory(largest, array) for array in _arrays(index.state())), "made anew"
     assert_exact(index, AUTO_ROWS, near(AUTO_ROWS, 20, 67), 4, metric)
 
 
-def test_a_restored_index_of_narrow_rows_counts_anew(narrow: Bytes, made: list[CodedRows]) -> None:
+def test_a_restored_index_of_narrow_rows_counts_anew(narrow: Bytes, trials: _Trials) -> None:
     """And one that has its codes makes no others."""
-    queries = near(narrow, 60, 61)
-    index = Index(narrow, "sqeuclidean", algorithm="auto")
+    queries, policy = near(narrow, 60, 61), trials.policy()
+    index = Index(narrow, policy=policy)
     index.search(queries, 5)
-    back = Index.restored(index.state())
-    for n_made in (0, 1):
+    back = Index.restored(index.state(), policy=policy)
+    for n_tried in (0, 1):
         assert_exact(back, narrow, queries, 5, "sqeuclidean")
-        assert len(made) == n_made
-    again = Index.restored(back.state())
+        assert trials.n == n_tried
+    again = Index.restored(back.state(), policy=policy)
     assert again.is_pruned
     for _ in range(2):
         assert_exact(again, narrow, queries, 5, "sqeuclidean")
-    assert len(made) == 1
+    assert trials.n == 1
+
+
+# --- what codes are learnt from ---
 
 
 @pytest.mark.parametrize(
     ("shape", "n_rows"),
     [((9_000, 30), 4_096), ((5_000, 2_049), 4_094), ((3_000, 9_000), 1_024), ((900, 9_000), 900)],
 )
-def test_codes_of_wide_rows_are_learnt_from_fewer(
-    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], n_rows: int
-) -> None:
+def test_codes_of_wide_rows_are_learnt_from_fewer(shape: tuple[int, int], n_rows: int) -> None:
     """From as many bytes, down to a number of rows that still tells axes apart."""
-    samples: list[Bytes] = []
-
-    def learn(sample: Bytes, *arguments: object) -> None:
-        samples.append(sample)
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(index_module, "Codes", learn)
-    with pytest.raises(ZeroDivisionError):
-        Index(np.zeros(shape, np.uint8), "sqeuclidean", algorithm="pruned")
-    assert [len(sample) for sample in samples] == [n_rows]
+    assert len(Coding().sample(np.zeros(shape, np.uint8))) == n_rows
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])

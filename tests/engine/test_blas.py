@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from knnc.engine.index import PRUNED_METRICS, Index
+from knnc.engine.index import Index
+from knnc.engine.metrics import PRUNED_METRICS
 from knnc.engine.system.blas import one_blas_thread
 from tests.engine.support import draw, run_child
 
@@ -73,4 +74,4 @@ def test_indexes_made_at_once(metric: str) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork_while_another_thread_is_inside() -> None:
     """The child does not wait for a thread that it does not have."""
-    assert run_child("fork_inside_a_block")["inside"] == [True, True]
+    assert run_child("fork_inside_a_block", module="fork_children")["inside"] == [True, True]

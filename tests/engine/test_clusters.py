@@ -7,7 +7,7 @@ import pytest
 
 from knnc.engine.codes import clusters
 from knnc.engine.codes.rows import permute
-from knnc.engine.index import PRUNED_METRICS
+from knnc.engine.metrics import PRUNED_METRICS
 from tests.engine.support import draw
 from tests.oracle import oracle_distances
 

@@ -24,9 +24,11 @@ from threadpoolctl import threadpool_limits
 
 from knnc.engine.codes import learning
 from knnc.engine.codes import quantizer as codes_module
+from knnc.engine.codes.coding import Coding
 from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.dispatch import available_kernels
-from knnc.engine.index import MIN_FEATURES, NARROW_STAGES, PRUNED_METRICS, STAGES, Index
+from knnc.engine.index import Index
+from knnc.engine.metrics import PRUNED_METRICS
 from tests.engine.support import PALETTES, Bytes, draw, metric_of
 from tests.oracle import oracle_distances
 
@@ -206,7 +208,8 @@ def _sizes(metric: str, d: int) -> tuple[int, ...]:
     """Those that an index asks for."""
     if metric == "manhattan":
         return 8, 4
-    stages = STAGES if d >= MIN_FEATURES else NARROW_STAGES
+    coding = Coding()
+    stages = coding.stages if d >= coding.narrow_below else coding.narrow_stages
     ends = [min(end, d + 1) for end in accumulate(stages)]
     return tuple(b - a for a, b in pairwise([0, *ends]) if b > a)
 
@@ -449,7 +452,7 @@ def test_the_same_codes_from_any_number_of_rows_and_threads(metric: str, n_threa
 def test_what_is_made_of_rows_has_a_state_and_no_pickle(algorithm: str) -> None:
     """An index that is pickled half would answer nonsense; estimators pickle its rows."""
     index = Index(draw(1, 300, 40), algorithm=algorithm)
-    made = index._packed if algorithm == "brute" else index._pruned
+    made = index._prepared._packed if algorithm == "brute" else index._prepared._codes
     for thing in (index, made):
         with pytest.raises(TypeError, match=r"cannot pickle 'knnc\.engine"):
             pickle.dumps(thing)

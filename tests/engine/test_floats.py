@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine.scan import floats as float_search
 from knnc.engine.floats import FloatRows, all_float_kernels, available_float_kernels
+from knnc.engine.scan import floats as float_search
 from knnc.engine.scan.brute import NO_SELF
 from tests.engine.float_support import DTYPES, LARGEST_KEY, PALETTES, Rows, draw_floats
 from tests.engine.support import THREADS, run_child

@@ -12,11 +12,11 @@ import threading
 
 import pytest
 
-from knnc.engine import index as index_module
+from knnc.engine import prepared
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import Index
 from knnc.engine.system.progress import current, progress
-from tests.engine.children import ENOUGH
+from tests.engine.signal_children import ENOUGH
 from tests.engine.support import METRICS, assert_exact, draw, run_child
 
 SERIAL = [name for name in all_kernels() if name.endswith("_serial")]
@@ -39,7 +39,7 @@ has_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there i
     ],
 )
 def test_ctrl_c(kernel: str, form: str) -> None:
-    report = run_child("interrupt", kernel, form)
+    report = run_child("interrupt", kernel, form, module="signal_children")
     print(f"\n{kernel}, {form}: {report}")
     assert report["raised"] == "KeyboardInterrupt", report
     assert min(report["latency"]) < 1.0, report
@@ -63,7 +63,7 @@ def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
 
     A handler that returns does not stop the search.
     """
-    report = run_child("listen", kernel, form)
+    report = run_child("listen", kernel, form, module="signal_children")
     print(f"\n{kernel}, {form}: {report}")
     assert min(report["longest_silence"]) < 1.0, report
     assert report["heard"] >= 3, report
@@ -72,7 +72,7 @@ def test_signals_are_heard_all_the_way(kernel: str, form: str) -> None:
 
 @has_timer
 def test_signals_are_heard_while_the_neighbours_of_one_query_are_sorted() -> None:
-    report = run_child("listen", BEST[0], "one query, all rows wanted")
+    report = run_child("listen", BEST[0], "one query, all rows wanted", module="signal_children")
     print(f"\n{report}")
     assert report["heard"] >= 8, report
     assert report["exact_after"]
@@ -81,7 +81,7 @@ def test_signals_are_heard_while_the_neighbours_of_one_query_are_sorted() -> Non
 @has_timer
 def test_signals_are_heard_while_rows_are_coded(metric: str) -> None:
     """Which is most of a fit; on one thread, where the interpreter's lock is given up as well."""
-    report = run_child("listen_while_coding", metric)
+    report = run_child("listen_while_coding", metric, module="signal_children")
     print(f"\n{metric}: {report}")
     assert report["heard"] >= 3, report
     assert report["left_to_others"] > ENOUGH, report
@@ -124,7 +124,7 @@ def test_queries_under_way_count_by_the_rows_that_they_have_seen() -> None:
     """
     rows, queries = draw(1, 32, 40), draw(2, 64, 40)
     index = Index(rows, "sqeuclidean", algorithm="brute", kernel="sqeuclidean_u8_serial")
-    packed = index._pack(1)
+    packed = index._prepared.packed(1)
     packed.pace = 1.0
     assert packed.n_panels == 32
     calls: list[tuple[int, int]] = []
@@ -136,7 +136,7 @@ def test_queries_under_way_count_by_the_rows_that_they_have_seen() -> None:
 
 
 def test_a_long_search_reports_on_its_way() -> None:
-    report = run_child("watch_long_search")
+    report = run_child("watch_long_search", module="signal_children")
     print(f"\n{report['calls']} calls in {report['seconds']:.2f} s")
     assert report["calls"] >= 3, report
     assert report["exact"]
@@ -212,7 +212,7 @@ def test_a_callback_may_search() -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_other_python_threads_run_during_a_search(n_threads: int) -> None:
-    report = run_child("share_lock", n_threads)
+    report = run_child("share_lock", n_threads, module="signal_children")
     print(f"\n{n_threads} threads: {report}")
     assert report["left_to_others"] > ENOUGH, report
 
@@ -229,19 +229,19 @@ def test_a_handler_may_search_while_rows_are_packed(monkeypatch: pytest.MonkeyPa
     """It runs in the thread that packs, and waits for nobody then."""
     rows = draw(1, 300, 9)
     outer, inner = (Index(rows, "sqeuclidean", algorithm="pruned") for _ in range(2))
-    packed_rows = index_module.PackedRows
+    packed_rows = prepared.PackedRows
     packed: list[Index] = []
 
     def interrupted(*arguments: object, **options: object) -> object:
         if not packed:
             packed.append(inner)
-            inner._pack(1)  # as a handler that searches does
+            inner._prepared.packed(1)  # as a handler that searches does
         return packed_rows(*arguments, **options)
 
-    monkeypatch.setattr(index_module, "PackedRows", interrupted)
-    thread = threading.Thread(target=outer._pack, args=(1,), daemon=True)
+    monkeypatch.setattr(prepared, "PackedRows", interrupted)
+    thread = threading.Thread(target=outer._prepared.packed, args=(1,), daemon=True)
     thread.start()
     thread.join(60)
     assert not thread.is_alive(), "it waits for itself"
-    assert outer._packed is not None
-    assert inner._packed is not None
+    assert outer._prepared._packed is not None
+    assert inner._prepared._packed is not None

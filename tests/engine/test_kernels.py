@@ -239,7 +239,7 @@ def test_memory_at_any_address(kernel: str, offset: int) -> None:
 
 def test_nothing_is_read_past_the_end(kernel: str) -> None:
     """In a child, rows and queries end at a page that may not be touched."""
-    report = run_child("search_at_the_end_of_memory", kernel)
+    report = run_child("search_at_the_end_of_memory", kernel, module="kernel_children")
     if report["skip"]:
         pytest.skip(report["skip"])
     assert report["searches"] > 0

@@ -13,6 +13,7 @@ import pytest
 
 from knnc.engine import packed
 from knnc.engine.index import Index
+from knnc.engine.system.memory import MemoryPlan, config_context
 from tests.engine.support import assert_exact, draw, run_child
 
 
@@ -104,3 +105,31 @@ def test_all_pairs_within_a_radius() -> None:
     report = _report("within_everything", 4_000)
     assert report["result"] > 16 * 4_000 * 3_999
     assert report["peak"] < report["result"] + 192 * 2**20
+
+
+# --- the plan ---
+
+
+def test_a_plan_without_a_limit_has_room_for_everything() -> None:
+    plan = MemoryPlan.for_rows(draw(1, 9, 10), nbytes_packed=500)
+    assert plan.max_memory is None
+    assert not plan.is_streamed(beside=1 << 60)
+    assert plan.has_room_for(1 << 60)
+    assert plan.may_copy(1 << 60)
+
+
+def test_a_plan_counts_codes_and_packed_rows_together() -> None:
+    plan = MemoryPlan.for_rows(draw(1, 9, 10), nbytes_packed=500, max_memory=600)
+    assert [plan.is_streamed(beside) for beside in (0, 100, 101)] == [False, False, True]
+    assert [plan.room_for_chunks(beside) for beside in (0, 101, 700)] == [600, 499, 0]
+    assert [plan.has_room_for(nbytes) for nbytes in (600, 601)] == [True, False]
+    assert [plan.may_copy(nbytes) for nbytes in (300, 301)] == [True, False]
+
+
+def test_a_plan_before_the_kernel_is_known_counts_the_rows() -> None:
+    rows = draw(1, 9, 10)
+    for limit, is_streamed in ((90, False), (89, True)):
+        with config_context(max_memory=limit):
+            assert MemoryPlan.for_rows(rows).is_streamed() == is_streamed
+            if is_streamed:
+                assert Index(rows).is_streamed

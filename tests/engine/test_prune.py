@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from knnc.engine.codes.kinds import learn_quantizer, restored_quantizer
 from knnc.engine.codes.rows import row_order
 from knnc.engine.dispatch import all_kernels
-from knnc.engine.index import PRUNED_METRICS, Index
+from knnc.engine.index import Index
+from knnc.engine.metrics import PRUNED_METRICS
 from knnc.engine.system.progress import progress
 from tests.engine.prune_support import CASES, Case, at_once, blobs, brute_images, near, pruned
 from tests.engine.support import (
@@ -367,7 +368,7 @@ def test_the_order_of_codes(n: int) -> None:
 
 def test_made_up_codes_lead_no_search_astray() -> None:
     """Answers are whatever they are, but a slot that pads a tile has no list to write to."""
-    assert run_child("search_made_up_codes")["searches"] >= 18
+    assert run_child("search_made_up_codes", module="kernel_children")["searches"] >= 18
 
 
 @pytest.mark.parametrize(

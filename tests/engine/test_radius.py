@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnc.engine.index import PRUNED_METRICS, Index
+from knnc.engine.index import Index
+from knnc.engine.metrics import PRUNED_METRICS
 from knnc.engine.packed import BLOCK_FEATURES, PackedRows
 from knnc.engine.scan import radius
 from knnc.engine.scan.brute import NO_SELF

@@ -76,7 +76,7 @@ def test_ctrl_c_while_the_thread_starts(when: str, monkeypatch: pytest.MonkeyPat
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers")
 def test_ctrl_c_at_any_moment() -> None:
     """Many short searches, each interrupted somewhere, in a process that has to end."""
-    report = run_child("interrupt_streams")
+    report = run_child("interrupt_streams", module="stream_children")
     assert report["interrupts"] > 50
     assert report["threads"] == 0
     assert report["exact_after"]
@@ -84,7 +84,7 @@ def test_ctrl_c_at_any_moment() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_child_forked_in_the_middle_says_so() -> None:
-    report = run_child("fork_in_stream")
+    report = run_child("fork_in_stream", module="stream_children")
     assert "forked in the middle" in report["child"]
     assert (report["status"], report["exact"]) == (0, True)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from knnc.engine import index as index_module
+from knnc.engine.auto import Policy
+from knnc.engine.codes.coding import Coding
 from knnc.engine.index import Index
 from knnc.engine.packed import PackedRows, nbytes_for
 from knnc.engine.scan import streamed as stream
@@ -24,6 +25,9 @@ from knnc.engine.system.progress import progress
 from tests.engine.prune_support import blobs
 from tests.engine.support import METRICS, Bytes, assert_same, draw, known_answer, run_child
 from tests.oracle import oracle_kneighbors
+
+# Codes of few rows fit into a small memory only if they are learnt from few.
+SMALL_SAMPLE = Policy(coding=Coding(sample_bytes=1 << 18))
 
 
 @pytest.fixture(autouse=True)
@@ -206,12 +210,11 @@ def test_what_rows_take_when_they_are_packed(metric: str, n_features: int) -> No
     assert index.is_streamed
 
 
-def test_codes_and_packed_rows_are_limited_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codes_and_packed_rows_are_limited_together() -> None:
     """Beside the codes there is no room for the rows: what codes are no good for is streamed."""
-    monkeypatch.setattr(index_module, "SAMPLE_BYTES", 1 << 18)
     rows = blobs(12_000, 1_024, 20, 6)
     limit = nbytes_for("sqeuclidean", None, *rows.shape)
-    index, whole = Index(rows, max_memory=limit), Index(rows)
+    index, whole = Index(rows, max_memory=limit, policy=SMALL_SAMPLE), Index(rows)
     assert index.is_pruned
     assert whole.is_pruned
     for found, expected in zip(
@@ -222,9 +225,7 @@ def test_codes_and_packed_rows_are_limited_together(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
-def test_codes_in_memory_and_rows_elsewhere(
-    metric: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_codes_in_memory_and_rows_elsewhere(metric: str, tmp_path: Path) -> None:
     """Few neighbours by the codes, many by all rows; and "auto" where the codes are small."""
     rng = np.random.default_rng(0)
     centres = rng.integers(0, 256, (30, 1024))
@@ -233,9 +234,8 @@ def test_codes_in_memory_and_rows_elsewhere(
     rows.tofile(tmp_path / "rows")
     mapped = np.memmap(tmp_path / "rows", np.uint8, "r", shape=rows.shape)
     forced = Index(mapped, metric, algorithm="pruned", max_memory=1 << 20)
-    monkeypatch.setattr(index_module, "SAMPLE_BYTES", 1 << 18)
-    chosen = Index(mapped, metric, max_memory=rows.nbytes - 1)
-    too_little = Index(mapped, metric, max_memory=rows.nbytes // 5)
+    chosen = Index(mapped, metric, max_memory=rows.nbytes - 1, policy=SMALL_SAMPLE)
+    too_little = Index(mapped, metric, max_memory=rows.nbytes // 5, policy=SMALL_SAMPLE)
     whole = Index(rows, metric, algorithm="brute")
     assert too_little.is_streamed
     assert not too_little.is_pruned
@@ -331,7 +331,7 @@ def test_an_error_ends_the_search_and_its_thread(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no os.kill(SIGINT)")
 def test_ctrl_c_while_a_disk_is_slow() -> None:
-    report = run_child("interrupt_slow_disk")
+    report = run_child("interrupt_slow_disk", module="stream_children")
     print(f"\n{report}")
     assert report["raised"] == "KeyboardInterrupt", report
     assert min(report["latency"]) < 1.0, report

@@ -62,14 +62,16 @@ def test_not_a_number_of_threads(n_jobs: Any) -> None:
 @needs_openmp
 @pytest.mark.parametrize("allowed", [1, 5])
 def test_none_obeys_omp_num_threads(allowed: int) -> None:
-    report = run_child("count_threads", OMP_NUM_THREADS=str(allowed))
+    report = run_child("count_threads", OMP_NUM_THREADS=str(allowed), module="fork_children")
     assert report["none"] == min(allowed, CPUS)
     assert report["literal"] == 3, "a number given is taken literally all the same"
 
 
 @needs_openmp
 def test_none_obeys_the_number_of_cpus() -> None:
-    report = run_child("count_threads", OMP_NUM_THREADS="64", LOKY_MAX_CPU_COUNT="1")
+    report = run_child(
+        "count_threads", OMP_NUM_THREADS="64", LOKY_MAX_CPU_COUNT="1", module="fork_children"
+    )
     assert report["none"] == 1
 
 
@@ -134,7 +136,7 @@ def test_python_threads_build_and_search_their_own(metric: str, algorithm: str) 
 @can_fork
 @pytest.mark.parametrize("before", ["searched", "scikit-learn", "nothing"])
 def test_a_forked_child_searches_on_one_thread_and_warns_once(before: str) -> None:
-    report = run_child("search_after_fork", before)
+    report = run_child("search_after_fork", before, module="fork_children")
     for generation in ("child", "grandchild"):
         found = report[generation]
         assert found["exact"], generation
@@ -163,5 +165,5 @@ def test_a_fork_before_knnc_is_imported(runtime: str) -> None:
 
 @can_fork
 def test_multiprocessing_fork_pool() -> None:
-    report = run_child("search_in_fork_pool")
+    report = run_child("search_in_fork_pool", module="fork_children")
     assert report["exact"] == [True] * 6

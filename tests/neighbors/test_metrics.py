@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from knnc.neighbors.metrics import ENGINE_METRICS
+from knnc.engine.index import Index
+from knnc.engine.metrics import ENGINE_METRICS, METRICS, PRUNED_METRICS, minkowski
 
 
 def _nearest_root_over_255(dist: int) -> float:
@@ -76,3 +77,26 @@ def test_plain_euclidean_is_the_root() -> None:
 def test_order_is_kept(name: str, divisor: int) -> None:
     dist = np.unique(_integers())
     assert (np.diff(ENGINE_METRICS[name].to_float(dist, divisor, 784)) > 0).all()
+
+
+@pytest.mark.parametrize("n_features", [1, 7, 300])
+@pytest.mark.parametrize("name", METRICS)
+def test_the_largest_key_is_that_of_the_farthest_rows(name: str, n_features: int) -> None:
+    """So every row is within an infinite radius, and within the largest distance."""
+    metric = ENGINE_METRICS[name]
+    rows = np.full((1, n_features), 255, np.uint8)
+    dist, _ = Index(rows, name).search(np.zeros_like(rows), 1)
+    assert metric.largest_key(n_features) == dist[0, 0]
+    farthest = float(metric.to_float(dist, 1, n_features)[0, 0])
+    assert metric.largest_key_within(math.inf, 1, n_features) == dist[0, 0]
+    assert metric.largest_key_within(farthest, 1, n_features) == dist[0, 0]
+    assert metric.largest_key_within(math.nextafter(farthest, 0), 1, n_features) == dist[0, 0] - 1
+
+
+def test_the_names_in_the_table() -> None:
+    assert set(METRICS) == {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
+    assert set(PRUNED_METRICS) == {"sqeuclidean", "manhattan"}
+    for entry in ENGINE_METRICS.values():
+        assert ENGINE_METRICS[entry.engine].engine == entry.engine, "the engine's metric is a name"
+    names = {p: found.name for p in (1, 2, np.inf, 3, 0.5) if (found := minkowski(p))}
+    assert names == {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}

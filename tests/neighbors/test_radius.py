@@ -17,9 +17,8 @@ from sklearn.metrics._pairwise_distances_reduction import (
 )
 
 import knnc
+from knnc.engine.metrics import ENGINE_METRICS, largest_within
 from knnc.neighbors import fallback
-from knnc.neighbors.metrics import ENGINE_METRICS
-from knnc.neighbors.radius_search import largest_within
 from tests.engine.test_narrow import ROW_KINDS, draw_rows
 from tests.neighbors.support import any_bytes, assert_same_error, few_values, outcome, twins
 

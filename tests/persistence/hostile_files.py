@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 import knnc
-from knnc.engine import index as index_module
 from knnc.recipes import make_recipe
 
 Report = dict[str, Any]
@@ -170,7 +169,6 @@ def _use(estimator: Any) -> None:
 
 
 def _run(make: Callable[..., bytes], folder: str, seed: str, n: str, verify: bool) -> Report:
-    index_module.MIN_SAMPLE_ROWS = 64
     warnings.simplefilter("ignore")
     rng = np.random.default_rng(int(seed))
     files = _files(Path(folder))

@@ -18,7 +18,6 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import knnc
 from knnc.engine import dispatch
-from knnc.engine import index as index_module
 from knnc.engine.index import Index
 from knnc.engine.system.pages import mapping_of
 from knnc.persistence import archive, neighbors
@@ -344,7 +343,6 @@ def test_a_file_of_another_scikit_learn(good: Path, monkeypatch: pytest.MonkeyPa
         knnc.load(good)
 
 
-
 def test_the_contents_are_as_documented(good: Path) -> None:
     """A reader of a few lines, from the words of the module alone."""
     import json
@@ -364,7 +362,4 @@ def test_the_contents_are_as_documented(good: Path) -> None:
     rows: NDArray[Any] = np.frombuffer(data, entry["dtype"], X.size, entry["offset"])
     np.testing.assert_array_equal(rows.reshape(entry["shape"]), X)
     assert entry["crc32"] == zlib.crc32(rows.tobytes())
-    assert (
-        index_module.Index.state(Index(X)).keys()
-        == contents["tree"]["dict"]["index"]["dict"].keys()
-    )
+    assert Index(X).state().keys() == contents["tree"]["dict"]["index"]["dict"].keys()

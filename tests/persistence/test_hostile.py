@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from knnc.engine.codes import Codes
+from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.index import Index
 from tests.engine.support import METRICS, run_child
 
@@ -62,7 +62,7 @@ def test_an_order_that_leaves_rows_out() -> None:
 @pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
 def test_limits_from_errors_that_are_no_errors(metric: str, error: float) -> None:
     sizes = (16, 8) if metric == "sqeuclidean" else (8, 2)
-    codes = Codes(X, metric, sizes, None, 1)
+    codes = learn_quantizer(X, metric, sizes, None, 1)
     best = np.array([0, 5, 2**40, 2**63 - 1])
     limits = codes.coarse_limits(np.full(4, error), best)
     assert np.all(limits >= 1)

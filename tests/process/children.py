@@ -23,7 +23,8 @@ from sklearn.model_selection import GridSearchCV
 
 import knnc
 from knnc.engine.system.threads import effective_n_threads
-from tests.engine.children import Report, _in_fork, _own_threads
+from tests.engine.child import Report, in_fork
+from tests.engine.fork_children import own_threads
 from tests.engine.support import draw
 
 # --- threads ---
@@ -34,13 +35,13 @@ class Counted(knnc.KNeighborsClassifier):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Count, then fit."""
-        self.threads_before_ = _own_threads()
+        self.threads_before_ = own_threads()
         return super().fit(X, y)
 
 
 def _count_while_scoring(classifier: Counted, X: Any, y: Any) -> dict[str, float]:
     score = classifier.score(X, y)
-    before, now = classifier.threads_before_, _own_threads()
+    before, now = classifier.threads_before_, own_threads()
     started = -1 if before is None or now is None else now - before
     return {"score": score, "started": started, "allowed": effective_n_threads(None)}
 
@@ -65,7 +66,7 @@ def grid_search() -> Report:
 
 def _native_threads() -> int:
     """Threads of this process that are not Python's: those of OpenMP, above all."""
-    return (_own_threads() or 0) - threading.active_count()
+    return (own_threads() or 0) - threading.active_count()
 
 
 def _search_in_a_worker(n_jobs: int | None) -> dict[str, int]:
@@ -157,7 +158,7 @@ def fork() -> Report:
         _expected[name] = _answers(_fitted[name])
     report: Report = {
         "forked": {
-            name: _in_fork(lambda n=name: {"same": _same_in_this_process(n)})["same"]
+            name: in_fork(lambda n=name: {"same": _same_in_this_process(n)})["same"]
             for name in ESTIMATORS
         }
     }

@@ -18,7 +18,9 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /pr
 
 
 def _child(function: str, *arguments: object, **environment: str) -> dict[str, Any]:
-    return run_child(function, *arguments, package="tests.process", **environment)
+    return run_child(
+        function, *arguments, module="children", package="tests.process", **environment
+    )
 
 
 @on_linux

@@ -111,7 +111,7 @@ def info(
     import knnc
 
     if as_json:
-        from knnc.engine.runtime import runtime_info
+        from knnc.runtime import runtime_info
 
         print_json(runtime_info())
     else:

@@ -1,14 +1,21 @@
-"""One exact search: arrays in, (distance, row index) out. Nothing here knows an estimator.
+"""One exact search: arrays in, (distance key, row index) out. Nothing here knows an estimator.
 
 ::
 
-    index      checks the arguments, and owns one way of scanning
-    encoding   which bytes stand for these numbers: lossless narrowing to uint8
-    packed     rows packed for a kernel
-    scan/      brute force, within a radius, by codes, streamed
-    codes/     short codes of rows: how they are learnt, made and kept
-    system/    threads, BLAS, memory, memory maps, progress
-    fields     checks of the values that a saved index consists of
-    runtime    what runs here: versions, CPU features, kernels, OpenMP
-    kernels/   (C) the leaf loops, one file per metric and instruction set
+    index         checks the arguments of a search
+    prepared      rows packed, coded or streamed; takes the scan that serves a search
+    auto          every threshold and trial of algorithm="auto"
+    metrics       the table of metrics: kernels, norm of the codes, keys to distances and back
+    encoding      which bytes stand for these numbers: lossless narrowing to uint8
+    packed        rows packed for a kernel
+    scan/         brute force, within a radius, by codes, streamed
+    codes/        short codes of rows: how they are learnt, made and stored
+    system/       threads, locks, BLAS, the plan of memory, memory maps, progress
+    fields        checks of the values that a saved index consists of
+    floats        rows of floats, and the distance of one of them
+    dispatch      which kernels there are, and which one is chosen
+    cpu_features  applies KNNC_DISABLE_CPU_FEATURES before a kernel is chosen
+    kernels/      (C) the leaf loops, one file per metric and instruction set
 """
+
+from knnc.engine import cpu_features as _cpu_features  # noqa: F401  before any kernel is chosen

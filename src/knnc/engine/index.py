@@ -1,123 +1,69 @@
-"""One exact search over rows: arrays in, (distance, row index) out.
+"""One exact search over rows: arrays in, (distance key, row index) out. Arguments are checked here.
 
-Brute force packs the rows for a kernel (scan/brute.pyx); the pruned search keeps short codes of them
-and reads few rows whole (scan/coded.pyx). Which of the two is a matter of time, never of answers.
+Brute force compares whole rows, packed for a kernel (scan/brute.pyx). The pruned search has short
+codes of the rows and reads few rows whole (scan/coded.pyx). The choice between them changes the
+time and never the answers. Rows that are larger than the memory for them are streamed
+(scan/streamed.py). prepared.py makes what each needs, and takes the scan for each search.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-import warnings
 from numbers import Integral
-from time import perf_counter, thread_time
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knnc.engine import dispatch
-from knnc.engine import runtime as _runtime  # noqa: F401  the environment's wishes come first
-from knnc.engine.codes import learning
-from knnc.engine.codes.kinds import learn_quantizer
-from knnc.engine.codes.rows import CodedRows
-from knnc.engine.fields import State, part_of
-from knnc.engine.packed import BLOCK_FEATURES, PackedRows, nbytes_for
-from knnc.engine.scan import brute as search
-from knnc.engine.scan import radius
-from knnc.engine.scan.coded import search as search_pruned
+from knnc.engine.auto import Policy
+from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
+from knnc.engine.fields import State
+from knnc.engine.metrics import METRICS, PRUNED_METRICS
+from knnc.engine.prepared import PreparedRows
+from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.streamed import StreamedRows
-from knnc.engine.system.blas import one_blas_thread
-from knnc.engine.system.memory import checked_max_memory, limit_for
-from knnc.engine.system.progress import current
 from knnc.engine.system.threads import safe_n_threads
 
-METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
-# Those of which a distance of codes is a bound.
-PRUNED_METRICS = ("sqeuclidean", "manhattan")
+__all__ = ["ALGORITHMS", "Index"]
+
 ALGORITHMS = ("auto", "brute", "pruned")
 
-# Rows of more features than a kernel's block are searched by brute force only.
-MAX_PRUNED_FEATURES = BLOCK_FEATURES
-# Coordinates of the code in each stage of a scan, those of rows below MIN_FEATURES (a whole row is
-# hardly more than a fourth stage then), and for Manhattan features of a group, of the coarse code
-# and of the fine one. benchmarks/pruning.py has what others cost.
-STAGES = (24, 32, 56, 80)
-NARROW_STAGES = (24, 24, 32)
-GROUP_SIZES = (8, 4)
-# "auto" tries pruning only on data as large as this (bytes) and as wide.
-MIN_BYTES = 1 << 23
-MIN_FEATURES = 192
-# Of narrower rows, down to this width, codes take the time that they spare 8,000 to 36,000 queries
-# (benchmarks/narrow.py): they are made when about so many have come. Sums of a few bytes are too
-# coarse for Manhattan distance, which is 3 times as slow with them on SIFT's 128 features.
-LATE_FEATURES = 64
-LATE_QUERIES = 1 << 14
-# And of as many rows: the time of a search grows with them, that of learning codes does not. With
-# 8,192 rows of any width codes take the time of some 10,000 queries.
-MIN_ROWS = 1 << 13
-# What codes are learnt from, in bytes: all of learning.SAMPLE_ROWS up to 2,048 features.
-SAMPLE_BYTES = 1 << 23
-MIN_SAMPLE_ROWS = 1024
-# A neighbour count for which most rows pass any bound.
-MAX_SHARE_OF_ROWS = 1 / 64
-TRIAL_QUERIES = 64
-TRIAL_BYTES = 1 << 21
-TRIAL_REPEATS = 7
-TRIAL_SECONDS = 0.1
-TRIAL_K = 5
-
-# The time of the calling thread alone; on Windows it goes in steps of 16 ms, whatever
-# time.get_clock_info says.
-trial_clock = perf_counter if sys.platform == "win32" else thread_time
-
-# A fork copies a lock as it is, and a thread that held it does not live on in the child. A signal's
-# handler runs in the thread that holds it, and may search too: hence one that can be taken again.
-_packing = threading.RLock()
-# Apart, for packing takes seconds and counting queries none.
-_counting = threading.RLock()
-
-
-def _new_locks() -> None:
-    global _packing, _counting
-    _packing, _counting = threading.RLock(), threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_locks)
+_DEFAULT_POLICY = Policy()
 
 
 class Index:
-    """Training rows, made ready for the kernels of one metric, and the search over them.
+    """Training rows, prepared for the kernels of one metric, and the search over them.
 
     Parameters
     ----------
     rows : ndarray of shape (n_samples_fit, n_features), uint8
-        They are kept, not copied; changing them afterwards makes answers undefined. C-contiguous,
-        or in any other layout if they are larger than `max_memory`: such rows are not pruned.
+        Not copied; changing them afterwards makes answers undefined. They must be C-contiguous,
+        unless they are larger than `max_memory` and `algorithm` is not "pruned".
     metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
-        Squared Euclidean, Manhattan and Chebyshev distance, or the number of features that differ:
-        all exact integers.
+        Squared Euclidean, Manhattan or Chebyshev distance, or the number of features that differ.
+        All are exact integers.
     algorithm : {"auto", "brute", "pruned"}, default="auto"
-        It never changes an answer. "auto" tries both on a sample of large data and takes the
-        faster, for narrow rows once there have been many queries; "brute" and "pruned" take what
-        they say. Only the first two metrics can be pruned.
+        It never changes an answer. "auto" times both searches on a sample of large data and takes
+        the faster one; for narrow rows it does so after many queries. Only the first two metrics
+        can be pruned.
     kernel : str or None, default=None
         The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
     n_threads : int, default=1
-        Threads that pack and try.
+        Threads that prepare the rows.
     max_memory : int or None, default=None
-        Bytes that may be taken for what is made of the rows; what more they would take, searches
-        read them a chunk at a time instead. None is what :func:`knnc.engine.system.memory.limit_for` says.
+        Bytes that may be taken for what is made of the rows. If packed rows need more, each search
+        streams the rows, a chunk at a time. None is the setting in force, see
+        :func:`knnc.engine.system.memory.limit_for`.
+    policy : Policy
+        When "auto" tries codes, and how codes are made.
 
     Raises
     ------
     TypeError, ValueError
-        If `rows` are not as stated, a name is unknown, or rows are too wide to prune or the metric
-        cannot be.
+        If `rows` are not as stated, a name is unknown, or "pruned" is impossible: by this metric,
+        or for rows as wide as these.
     MemoryError
-        If there is no room for the packed rows.
+        If there is no memory for the packed rows.
     """
 
     def __init__(
@@ -129,9 +75,10 @@ class Index:
         kernel: str | None = None,
         n_threads: int = 1,
         max_memory: int | None = None,
+        policy: Policy = _DEFAULT_POLICY,
     ) -> None:
-        self._begin(rows, metric, algorithm, kernel, max_memory)
-        self._build(safe_n_threads(n_threads))
+        self._begin(rows, metric, algorithm, kernel, max_memory, policy)
+        self._prepared.build(safe_n_threads(n_threads))
 
     def _begin(
         self,
@@ -140,8 +87,9 @@ class Index:
         algorithm: str,
         kernel: str | None,
         max_memory: int | None,
+        policy: Policy,
     ) -> None:
-        """All but what is made of the rows."""
+        """Check the arguments, and set everything but what is made of the rows."""
         if metric not in METRICS:
             raise ValueError(f"Unknown metric {metric!r}; the engine computes {METRICS}.")
         if algorithm not in ALGORITHMS:
@@ -154,23 +102,8 @@ class Index:
         self.n_samples_fit, self.n_features = rows.shape
         self._rows = rows
         self._kernel = dispatch.kernel_for(metric, kernel)
-        self._packed: PackedRows | None = None
-        self._pruned: CodedRows | None = None
-        self._max_memory = checked_max_memory(max_memory)
-        if self._max_memory is None:
-            self._max_memory = limit_for(rows)
-        self._streamed = self._streamed_beside(0)
-        self._n_asked = 0
-        # The process in which a thread decides: it does not live on in a fork.
-        self._decided_in: int | None = None
-        self._may_prune_late = (
-            algorithm == "auto"
-            and metric == "sqeuclidean"
-            and self._streamed is None
-            and LATE_FEATURES <= self.n_features < MIN_FEATURES
-            and self._is_large()
-        )
-        if self._streamed is None or algorithm == "pruned":
+        self._prepared = PreparedRows(rows, metric, self._kernel, algorithm, max_memory, policy)
+        if algorithm == "pruned" or not self._prepared.plan.is_streamed():
             _check_bytes(rows, "rows")
         if algorithm == "pruned" and metric not in PRUNED_METRICS:
             raise ValueError(
@@ -183,69 +116,39 @@ class Index:
                 f"got {self.n_features}."
             )
 
-    def _streamed_beside(self, nbytes: int) -> StreamedRows | None:
-        """The rows to be streamed, if there is no room to pack them beside so many bytes."""
-        if self._max_memory is None:
-            return None
-        packed = nbytes_for(self.metric, self._kernel, self.n_samples_fit, self.n_features)
-        if nbytes + packed <= self._max_memory:
-            return None
-        room = max(0, self._max_memory - nbytes)
-        return StreamedRows(self._rows, self.metric, self._kernel, room)
-
-    def _build(self, n_threads: int) -> None:
-        if self.algorithm == "pruned":
-            self._pruned = self._prune(n_threads)
-        elif self.algorithm == "auto" and self._may_prune():
-            self._pruned = self._prune_if_faster(n_threads)
-        if self._pruned is not None:
-            self._streamed = self._streamed_beside(self._pruned.nbytes)
-        if self._pruned is None and self._streamed is None:
-            self._pack(n_threads)
-
     def state(self) -> dict[str, Any]:
-        """All that is needed to have this index again, as :meth:`restored` takes it."""
+        """Everything that :meth:`restored` needs to make this index again."""
         return {
             "metric": self.metric,
             "algorithm": self.algorithm,
             "kernel": self._kernel,
             "rows": self._rows,
-            "packed": self._packed and self._packed.state(),
-            "pruned": self._pruned and self._pruned.state(),
+            **self._prepared.state(),
         }
 
     @classmethod
-    def restored(cls, state: State, *, n_threads: int = 1) -> Self:
-        """An index of which `state` said this, with nothing left to make ready.
+    def restored(
+        cls, state: State, *, n_threads: int = 1, policy: Policy = _DEFAULT_POLICY
+    ) -> Self:
+        """The index that :meth:`state` described.
 
-        On a machine that searches with other kernels, what was made of the rows is made anew.
+        Packed rows and codes are taken from the state. On a machine that searches with another
+        kernel they are made anew.
 
         Raises
         ------
         ValueError, TypeError
-            If that cannot be what `state` said.
+            If the state is not one that :meth:`state` returns.
         """
         self = cls.__new__(cls)
         rows: Any = state.get("rows")
         metric, algorithm = state.get("metric"), state.get("algorithm")
-        self._begin(rows, str(metric), str(algorithm), None, None)
-        packed, pruned = state.get("packed"), state.get("pruned")
-        if state.get("kernel") != self._kernel or (packed is None and pruned is None):
-            self._build(safe_n_threads(n_threads))
-            return self
-        if packed is not None:
-            packed = PackedRows(None, self.metric, self._kernel, 1, saved=part_of(state, "packed"))
-            if (packed.n_rows, packed.n_features) != self._rows.shape:
-                raise ValueError("packed rows are not those of rows")
-            self._packed, self._streamed = packed, None
-        if pruned is not None:
-            if metric not in PRUNED_METRICS or self.n_features > MAX_PRUNED_FEATURES:
-                raise ValueError("there are codes of rows that have none")
-            part = part_of(state, "pruned")
-            self._pruned = CodedRows.restored(part, self._rows, self.metric, self._kernel)
-            self._may_prune_late = False
-            if self._packed is None:
-                self._streamed = self._streamed_beside(self._pruned.nbytes)
+        self._begin(rows, str(metric), str(algorithm), None, None, policy)
+        is_built = state.get("packed") is not None or state.get("pruned") is not None
+        if is_built and state.get("kernel") == self._kernel:
+            self._prepared.restore(state)
+        else:
+            self._prepared.build(safe_n_threads(n_threads))
         return self
 
     @property
@@ -255,23 +158,23 @@ class Index:
 
     @property
     def rows(self) -> NDArray[np.uint8]:
-        """The rows themselves, to be searched for in whatever layout they are."""
+        """The rows, in the memory layout in which they were given."""
         return self._rows
 
     @property
     def is_pruned(self) -> bool:
-        """Whether codes rule rows out before they are compared whole."""
-        return self._pruned is not None
+        """Whether there are codes, which rule rows out before they are compared whole."""
+        return self._prepared.is_pruned
 
     @property
     def is_streamed(self) -> bool:
-        """Whether brute force reads the rows anew in each search, as there is no room for them."""
-        return self._streamed is not None
+        """Whether brute force streams the rows, because there is no memory to pack them."""
+        return self._prepared.is_streamed
 
     @property
     def nbytes_packed(self) -> int:
         """Bytes of the packed rows and of the codes."""
-        return sum(int(part.nbytes) for part in (self._packed, self._pruned) if part is not None)
+        return self._prepared.nbytes
 
     def search(
         self, queries: NDArray[np.uint8] | None, k: int, *, n_threads: int = 1
@@ -302,8 +205,9 @@ class Index:
 
         Notes
         -----
-        With "auto", the search of narrow rows that brings their number to 16,384 decides whether
-        codes pay and makes them, which takes seconds of millions of rows and tells no progress.
+        With "auto", narrow rows get codes after 16,384 queries, if these save time. The search that
+        reaches this number makes the codes, which takes seconds for millions of rows, and reports
+        no progress meanwhile.
         """
         leave_out = queries is None
         queries = self._checked_queries(queries)
@@ -312,17 +216,9 @@ class Index:
         largest = self.n_samples_fit - leave_out
         if not 1 <= k <= largest:
             raise ValueError(f"k must be from 1 to {largest}, got {k}.")
-        if n_threads < 1:
-            raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
-        n_threads = safe_n_threads(n_threads)
-        first_self = 0 if leave_out else search.NO_SELF
-        if self._may_prune_late and self._pays_for(k):
-            self._prune_late(len(queries), n_threads)
-        if self._pruned is not None and (self.algorithm == "pruned" or self._pays_for(k)):
-            return search_pruned(self._pruned, queries, k, n_threads, first_self, current())
-        if self._streamed is not None:
-            return self._streamed.search(queries, k, n_threads, first_self, current())
-        return search.search(self._pack(n_threads), queries, k, n_threads, first_self, current())
+        n_threads = _checked_n_threads(n_threads)
+        first_self = 0 if leave_out else NO_SELF
+        return self._prepared.search(queries, k, n_threads, first_self)
 
     def within(
         self,
@@ -333,18 +229,18 @@ class Index:
         return_distance: bool = True,
         sort: bool = False,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64]]:
-        """Find all rows at a distance of at most `limit` of each query, by brute force.
+        """Find all rows at a distance of at most `limit` from each query, by brute force.
 
         Parameters
         ----------
         queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous, or None
             None is leave-one-out: the rows are the queries, and row i is no answer to query i.
         limit : int
-            Of the integer distance; below 0 there is no row within it.
+            The largest key that is within. No row is within a negative limit.
         n_threads : int, default=1
         return_distance : bool, default=True
         sort : bool, default=False
-            Sort by (distance, row index), which takes distances, rather than by row index.
+            Sort by (distance, row index), which needs distances, rather than by row index.
 
         Returns
         -------
@@ -364,27 +260,19 @@ class Index:
         KeyboardInterrupt
             At Ctrl-C, within one chunk of work (about 0.05 s).
         """
-        first_self = 0 if queries is None else search.NO_SELF
+        first_self = 0 if queries is None else NO_SELF
         queries = self._checked_queries(queries)
         if not isinstance(limit, Integral):
             raise TypeError(f"limit must be an integer, got {type(limit).__name__}.")
         if sort and not return_distance:
             raise ValueError("sort takes distances: return_distance must be True.")
-        if n_threads < 1:
-            raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
-        n_threads = safe_n_threads(n_threads)
+        n_threads = _checked_n_threads(n_threads)
         limit = max(-1, min(int(limit), np.iinfo(np.int64).max))
-        options = limit, n_threads, first_self, return_distance, sort, current()
-        if self._streamed is not None:
-            return self._streamed.within(queries, *options)
-        return radius.search(self._pack(n_threads), queries, *options)
+        return self._prepared.within(queries, limit, n_threads, first_self, return_distance, sort)
 
     def streamed_among(self, where: NDArray[np.intp]) -> StreamedRows | None:
-        """Some of the rows, ascending, if there is no room for a copy of them; None if there is."""
-        if self._streamed is None or self._max_memory is None:
-            return None
-        room = self._max_memory // 2  # for them, and for what is made of them
-        return self._streamed.among(where) if len(where) * self.n_features > room else None
+        """Some of the rows, ascending, to be streamed; None if there is memory for a copy."""
+        return self._prepared.streamed_among(where)
 
     def _checked_queries(self, queries: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         """The queries, or for None the rows."""
@@ -397,126 +285,11 @@ class Index:
             )
         return queries
 
-    def _pays_for(self, k: int) -> bool:
-        return k <= max(TRIAL_K, int(self.n_samples_fit * MAX_SHARE_OF_ROWS))
 
-    def _pack(self, n_threads: int) -> PackedRows:
-        """The packed rows; several threads that ask at once wait for one of them to pack."""
-        packed = self._packed
-        if packed is None:
-            with _packing:
-                packed = self._packed
-                if packed is None:
-                    packed = PackedRows(
-                        self._rows, self.metric, self._kernel, n_threads, drop_constant=True
-                    )
-                    self._packed = packed
-        return packed
-
-    def _prune(self, n_threads: int) -> CodedRows:
-        size = max(MIN_SAMPLE_ROWS, min(learning.SAMPLE_ROWS, SAMPLE_BYTES // self.n_features))
-        sample = learning.sample_rows(self._rows, size)
-        with one_blas_thread():
-            coder = learn_quantizer(
-                sample, self.metric, self._code_sizes(), self._kernel, n_threads
-            )
-        return CodedRows(self._rows, coder, self._kernel, n_threads)
-
-    def _code_sizes(self) -> tuple[int, ...]:
-        if self.metric == "manhattan":
-            return GROUP_SIZES
-        stages = STAGES if self.n_features >= MIN_FEATURES else NARROW_STAGES
-        ends = np.minimum(np.cumsum(stages), self.n_features + 1)
-        return tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
-
-    def _nbytes_of_codes(self) -> int:
-        """About the most that making codes takes: twice the coarse ones, and a sample as floats."""
-        coarse, fine = sum(self._code_sizes()), 0
-        if self.metric == "manhattan":
-            coarse, fine = (self.n_features // size + 1 for size in GROUP_SIZES)
-        return int(self.n_samples_fit) * (2 * coarse + fine + 40) + 8 * SAMPLE_BYTES
-
-    def _may_prune(self) -> bool:
-        if self.metric not in PRUNED_METRICS or not self._rows.flags.c_contiguous:
-            return False
-        if not MIN_FEATURES <= self.n_features <= MAX_PRUNED_FEATURES:
-            return False
-        return self._is_large()
-
-    def _is_large(self) -> bool:
-        """Whether the rows are enough for codes, and memory is."""
-        if self.n_samples_fit < MIN_ROWS or self.n_samples_fit * self.n_features < MIN_BYTES:
-            return False
-        return self._max_memory is None or self._nbytes_of_codes() <= self._max_memory
-
-    def _is_concentrated(self) -> bool:
-        with one_blas_thread():
-            return learning.is_concentrated(self._rows)
-
-    def _prune_late(self, n_queries: int, n_threads: int) -> None:
-        """Decide for narrow rows once the queries are many.
-
-        One thread does; others that ask meanwhile go on by brute force, and pack the rows anew.
-        """
-        with _counting:
-            self._n_asked += n_queries
-            if not self._may_prune_late or self._n_asked < LATE_QUERIES:
-                return
-            if self._decided_in == os.getpid():
-                return
-            self._decided_in = os.getpid()
-        try:
-            self._pruned = self._prune_if_faster(n_threads)
-            self._may_prune_late = False
-            if self._pruned is not None:
-                self._packed = None
-                self._streamed = self._streamed_beside(self._pruned.nbytes)
-        finally:
-            self._decided_in = None
-
-    def _prune_if_faster(self, n_threads: int) -> CodedRows | None:
-        """The codes, if they promise less time, take less in a trial, and there is memory."""
-        try:
-            if not self._is_concentrated():
-                return None
-            self._packed = None  # which leaves room
-            pruned = self._prune(n_threads)
-            return pruned if self._is_faster(pruned, n_threads) else None
-        except MemoryError as error:
-            warnings.warn(
-                f"There is no memory for codes ({error}): searches compare whole rows instead, "
-                f"with the same answers.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            return None
-
-    def _is_faster(self, pruned: CodedRows, n_threads: int) -> bool:
-        """Whether a search of some of the rows takes less time with codes than without.
-
-        On one thread and in its own time, so that a busy machine does not decide.
-        """
-        n_queries = min(TRIAL_QUERIES, self.n_samples_fit)
-        first = (self.n_samples_fit - n_queries) // 2
-        queries = self._rows[first : first + n_queries]
-        part = self._rows[: max(1, TRIAL_BYTES // self.n_features)]
-        packed = PackedRows(part, self.metric, self._kernel, n_threads)
-        k = min(TRIAL_K, len(part))
-        brute_seconds = pruned_seconds = np.inf
-        spent = 0.0
-        for _ in range(TRIAL_REPEATS):
-            started = trial_clock()
-            search.search(packed, queries, k, 1, search.NO_SELF, None)
-            between = trial_clock()
-            search_pruned(pruned, queries, k, 1, first, None)
-            ended = trial_clock()
-            brute_seconds = min(brute_seconds, between - started)
-            pruned_seconds = min(pruned_seconds, ended - between)
-            spent += ended - started
-            if spent > TRIAL_SECONDS:
-                break
-        brute_seconds *= self.n_samples_fit / len(part)
-        return bool(pruned_seconds < brute_seconds)
+def _checked_n_threads(n_threads: int) -> int:
+    if n_threads < 1:
+        raise ValueError(f"n_threads must be at least 1, got {n_threads}.")
+    return safe_n_threads(n_threads)
 
 
 def _check_bytes(array: Any, name: str, in_any_layout: bool = False) -> None:

@@ -34,7 +34,6 @@ from time import perf_counter
 
 import numpy as np
 
-from knnc.engine import runtime as _runtime  # no-cython-lint: the environment's wishes come first
 
 # Seconds of work between two looks at signals.
 cdef double CHUNK_SECONDS = 0.05

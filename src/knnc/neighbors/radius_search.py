@@ -1,14 +1,13 @@
 """All training rows within a radius of each query, on the integer engine where it applies.
 
-A radius is a float, and what the engine compares are integers: :func:`largest_within` turns the
-one into the other once, so that a row is in if and only if the distance that ``kneighbors``
-returns for it is at most the radius.
+The engine compares integer keys. `EngineMetric.largest_key_within` turns the radius into the
+largest key once, so that a row is in if and only if the distance that ``kneighbors`` returns for
+it is at most the radius.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -24,14 +23,12 @@ from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerFitMixin
 from knnc.neighbors.metrics import ENGINE_METRICS
 
-__all__ = ["IntegerRadiusMixin", "largest_within"]
+__all__ = ["IntegerRadiusMixin"]
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Found = tuple[Int64, Float64 | None, NDArray[np.intp]]
 
-# Integers asked at a time for the largest within a radius: five rounds for MNIST.
-_ASKED = 64
 # Distances made floats at a time.
 _CHUNK = 1 << 16
 
@@ -146,8 +143,8 @@ class IntegerRadiusMixin(IntegerFitMixin):
         """All that is found, one query after another: query i from indptr[i] to indptr[i + 1]."""
         queries, floats = (None, None) if X is None else self._narrowed_queries(X)
         radius = _checked_radius(self.radius if radius is None else radius)
-        # No metric of bytes has larger integers than squared Euclidean.
-        limit = largest_within(self._to_float, radius, self.n_features_in_ * 255**2)
+        metric = ENGINE_METRICS[self.effective_metric_]
+        limit = metric.largest_key_within(radius, self._encoding.divisor, self.n_features_in_)
         report = current()
         total = 0 if floats is None else len(floats[0])
         n_threads = self._n_threads()
@@ -178,34 +175,6 @@ class IntegerRadiusMixin(IntegerFitMixin):
             piece = slice(start, start + _CHUNK)
             floats[piece] = self._to_float(dist[piece])
         return floats
-
-
-def largest_within(to_float: Callable[[Int64], Float64], radius: float, largest: int) -> int:
-    """The largest integer distance, from 0 to `largest`, whose float is at most a radius.
-
-    Parameters
-    ----------
-    to_float : callable
-        From int64 to float64 distances; it never descends.
-    radius : float
-        Infinity and NaN are no exception: all integers pass the one, none the other.
-    largest : int
-
-    Returns
-    -------
-    limit : int
-        -1 if not even 0 passes.
-    """
-    passes, fails = -1, largest + 1
-    while fails - passes > 1:
-        asked = np.unique(np.linspace(passes, fails, _ASKED + 2).astype(np.int64)[1:-1])
-        asked = asked[(passes < asked) & (asked < fails)]
-        n_passing = int(np.count_nonzero(to_float(asked) <= radius))
-        if n_passing:
-            passes = int(asked[n_passing - 1])
-        if n_passing < len(asked):
-            fails = int(asked[n_passing])
-    return passes
 
 
 def _checked_radius(radius: Any) -> float:

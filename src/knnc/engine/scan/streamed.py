@@ -1,12 +1,12 @@
-"""Rows that stay where they are, and a search that packs them on its way.
+"""Streaming: each search packs the rows anew, a chunk at a time, and makes no other copy of them.
 
     StreamedRows.search
-      a thread of its own packs the next chunk of rows, which reads them if they are on disk,
-        while the kernels compare this one with all queries (brute.pyx); two chunks are in memory
-      every query keeps its heap from the first chunk to the last
+      a reader thread packs the next chunk of rows, which reads them if they are on disk,
+        while the kernels compare this chunk with all queries (brute.pyx); two chunks are in memory
+      every query has one heap, from the first chunk to the last
 
-A chunk's memory is what limits all: no other copy of the rows is made, whatever their memory
-layout, and those of a memory map are given back to the system when they have been packed.
+The rows may have any memory layout. After a chunk of a memory map is packed, its pages are given
+back to the system.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from knnc.engine.packed import PackedRows
 from knnc.engine.scan import radius
 from knnc.engine.scan.brute import NO_SELF, search_onto
 from knnc.engine.scan.read_ahead import ReadAhead
-from knnc.engine.system.memory import limit_for
+from knnc.engine.system.memory import MemoryPlan
 from knnc.engine.system.pages import Pages
 from knnc.engine.system.progress import ProgressCallback, shifted
 
@@ -32,45 +32,44 @@ Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 Found = tuple[Int64, Int64 | None, Int64]  # as radius.search returns it
 
-# Bytes of a chunk: large enough that what a query costs once a chunk is a hundredth of its time.
+# Bytes of a chunk. Each query has a fixed cost a chunk: with this size, a hundredth of its time.
 MOST_BYTES = 32 << 20
 FEWEST_BYTES = 1 << 20
-# Two packed chunks, and of strided or chosen rows a copy to pack from and one to spare.
+# Two packed chunks, a copy of strided or selected rows to pack from, and one to spare.
 CHUNKS_AT_ONCE = 4
-# Neighbours within a radius that are put in order at a time, unless one query has more.
+# Neighbours within a radius that are sorted at a time, unless one query has more.
 _JOINED = 1 << 18
 
 
 def is_to_stream(rows: NDArray[Any]) -> bool:
-    """Whether these rows are larger than what may be made of them, by the settings in force."""
-    limit = limit_for(rows)
-    return limit is not None and limit < rows.nbytes
+    """Whether these rows are streamed with any kernel, by the settings in force."""
+    return MemoryPlan.for_rows(rows).is_streamed()
 
 
 def rows_in_place(X: NDArray[Any], *, contiguous: bool) -> tuple[Bytes, Encoding] | None:
-    """Training rows as bytes that are not copied, where searches are to stream them.
+    """Training rows as bytes that are not copied, if they are to be streamed.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Of any memory layout.
+        In any memory layout.
     contiguous : bool
-        Whether only C-contiguous rows will do.
+        Whether the rows must be C-contiguous.
 
     Returns
     -------
     rows : ndarray of shape (n_samples, n_features), uint8
         The memory of X.
     encoding : Encoding
-        Or None instead of both, if the rows are not to be streamed, or are not bytes that can be
-        compared as they are: uint8, or bool as 0 and 1.
+        None is returned instead of both if the rows are not streamed, or if X does not hold bytes:
+        uint8, or bool as 0 and 1.
     """
     if X.dtype not in (np.uint8, np.bool_) or not is_to_stream(X):
         return None
     if contiguous and not X.flags.c_contiguous:
         return None
     rows = X.view(np.uint8)
-    # True in a file may be any byte but 0.
+    # A file of bool may hold any byte but 0 for True.
     if X.dtype == np.bool_ and not _are_zeros_and_ones(rows):
         return None
     return rows, Encoding(X.dtype)
@@ -92,15 +91,15 @@ class StreamedRows:
     Parameters
     ----------
     rows : ndarray of shape (n_all, n_features), uint8
-        Kept, not copied. They need not be contiguous.
+        Not copied. They need not be contiguous.
     metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
     kernel : str or None
         The kernel's name; None for the best that runs here.
     max_memory : int
         Bytes that a search may take for rows.
     where : ndarray of shape (n_rows,), integer, or None
-        The rows to search among, ascending; they are counted as if there were no others. None is
-        all of them.
+        The rows to search among, ascending. Answers count only these: index 0 is the first of
+        them. None is all rows.
     """
 
     def __init__(
@@ -132,10 +131,10 @@ class StreamedRows:
         first_self: int,
         progress: ProgressCallback | None,
     ) -> tuple[Int64, Int64]:
-        """The answers of `search.search`; the arguments are the same too.
+        """The k nearest rows, with the arguments and the answers of `brute.search`.
 
-        But for queries that are not C-contiguous: they are searched for a copy of some at a time,
-        no larger than a chunk, each with a scan of its own.
+        Queries need not be C-contiguous. If they are not, blocks of them no larger than a chunk are
+        copied, and each block has its own scan of the rows.
         """
         n_queries = len(queries)
         dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
@@ -147,7 +146,7 @@ class StreamedRows:
         return dist, ind
 
     def _blocks(self, queries: Bytes) -> Iterator[tuple[slice, Bytes]]:
-        """All queries at once if they are C-contiguous, else copies of some at a time."""
+        """All queries at once if they are C-contiguous, else a copy of one block at a time."""
         n_queries = len(queries)
         step = max(1, n_queries) if queries.flags.c_contiguous else self.chunk_rows
         for start in range(0, n_queries, step):
@@ -169,18 +168,18 @@ class StreamedRows:
         progress: ProgressCallback | None,
         first_row: int = 0,
     ) -> Iterator[int]:
-        """A search that can be gone on with later.
+        """Search, a chunk of rows at a time, so that the caller can save the heaps in between.
 
         Parameters
         ----------
         dist, ind : ndarray of shape (n_queries, k), int64, C-contiguous
-            The heaps of the queries, empty or as a scan of the rows before `first_row` left them.
-            They are the answers when the last row is done.
+            The heaps of the queries: uninitialised, or as a scan of the rows before `first_row`
+            left them. After the last row they are the answers.
 
         Yields
         ------
         done : int
-            Rows that the heaps have seen.
+            Rows that have been compared.
         """
         pace: float | None = None
         report = _Overall(progress, self.n_rows)
@@ -206,9 +205,9 @@ class StreamedRows:
         sort: bool,
         progress: ProgressCallback | None,
     ) -> tuple[Int64, Int64 | None, Int64]:
-        """The answers of `radius.search`; the arguments are the same too.
+        """All rows within a limit, with the arguments and the answers of `radius.search`.
 
-        But for queries that are not C-contiguous, as in :meth:`search`.
+        Queries need not be C-contiguous, as in :meth:`search`.
         """
         indptr = np.zeros(len(queries) + 1, np.int64)
         dist_parts: list[Int64] = []
@@ -225,7 +224,7 @@ class StreamedRows:
         if not ind_parts:
             empty = np.empty(0, np.int64)
             return indptr, empty if return_distance else None, empty
-        del dist, ind  # so that the last block can be let go of too
+        del dist, ind  # so that the memory of the last block can be freed too
         whole = radius.joined(dist_parts) if return_distance else None
         return indptr, whole, radius.joined(ind_parts)
 
@@ -239,7 +238,7 @@ class StreamedRows:
         sort: bool,
         progress: ProgressCallback | None,
     ) -> list[Found]:
-        """The answers of `radius.search` in each chunk, with indices of all rows."""
+        """The answers of `radius.search` in each chunk, with indices that count all rows."""
         parts = []
         report = _Overall(progress, self.n_rows)
         with ReadAhead(self._pack, self._bounds(0)) as chunks:
@@ -265,7 +264,7 @@ class StreamedRows:
             yield first, min(self.n_rows, first + self.chunk_rows)
 
     def _pack(self, first: int, last: int) -> PackedRows:
-        # On one thread: 3 GB/s, which few disks reach; the others search.
+        # On one thread, which packs 3 GB/s: few disks are faster. The other threads search.
         if self._where is None:
             rows = self._rows[first:last]
             pages = Pages(rows)
@@ -286,7 +285,7 @@ class StreamedRows:
 
 
 class _Overall:
-    """Progress through all rows, told in queries, from that through chunks of them."""
+    """Progress through all rows, counted in queries, from the progress in each chunk."""
 
     def __init__(self, progress: ProgressCallback | None, n_rows: int) -> None:
         self._progress = progress
@@ -294,7 +293,7 @@ class _Overall:
         self._said = 0
 
     def of_rows(self, first: int, last: int) -> ProgressCallback | None:
-        """What is told while the rows from `first` to `last` are searched."""
+        """The callback for the search of the rows from `first` to `last`."""
         progress = self._progress
         if progress is None:
             return None
@@ -318,7 +317,7 @@ def search_in_blocks(
     are_part: bool,
     progress: ProgressCallback | None,
 ) -> tuple[Int64, Int64]:
-    """Search for some rows, so many at a time that a copy of them is no larger than a chunk.
+    """Search for some rows, in blocks whose copy is no larger than a chunk.
 
     Parameters
     ----------
@@ -327,7 +326,7 @@ def search_in_blocks(
     which : ndarray of shape (n_queries,), integer
         Indices of the queries in `rows`.
     are_part : bool
-        Whether they are the rows of `part`, in order, and no neighbours of themselves.
+        Whether they are the rows of `part`, in order, each left out of its own neighbours.
     """
     n_queries = len(which)
     dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
@@ -341,10 +340,11 @@ def search_in_blocks(
 
 
 def _joined(parts: list[Found], sort: bool) -> Found:
-    """What was found in each chunk, query by query; the parts are let go of on the way.
+    """Merge what was found in each chunk, query by query, and shrink the parts on the way.
 
-    From the last query to the first, some at a time. A part ends where what is left of it does, and
-    the result's memory is taken when it is written: together they take as much as the result.
+    It goes from the last query to the first, some queries at a time. After each step the parts are
+    cut to what is left of them, and the system gives the result memory as it is written. So both
+    together take about as much as the result.
     """
     if len(parts) == 1:
         return parts.pop()
@@ -369,10 +369,10 @@ def _joined(parts: list[Found], sort: bool) -> Found:
 
 
 def _order(parts: list[Found], first: int, last: int, sort: bool) -> NDArray[np.intp]:
-    """The order in which the parts' last neighbours, of some queries, are those of the result.
+    """The order that merges the parts' neighbours of the queries from `first` to `last`.
 
-    Each part is in that order, and smaller indices are in an earlier part, so that a stable sort
-    by query, or by query and distance, has as many runs to merge as there are parts.
+    Each part is already in order, and smaller indices are in an earlier part. So a stable sort by
+    query, or by query and distance, only merges as many runs as there are parts.
     """
     counts = [np.diff(ends[first : last + 1]) for ends, _, _ in parts]
     query = np.concatenate([np.repeat(np.arange(last - first), count) for count in counts])

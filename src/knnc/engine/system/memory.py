@@ -1,20 +1,21 @@
-"""How much memory the engine may take for what it makes of training rows."""
+"""How much memory the engine may take for training rows: the setting, and the plan made from it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
 from knnc.engine.system.pages import mapping_of
 
 __all__ = [
+    "MemoryPlan",
     "checked_max_memory",
     "config_context",
     "get_config",
@@ -33,13 +34,12 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
     Parameters
     ----------
     max_memory : int or None
-        Bytes that may be taken for what is made of the training rows: packed rows, codes, or the
-        chunks that they are read in. Rows that would take more stay where they are, in memory or
-        on disk, and each search reads them from the first to the last, a chunk at a time. The
-        answers are the same. Less than 4 MiB counts as 4 MiB. None: what holds outside the block,
-        or without one, for rows of a memory map (:class:`numpy.memmap`) scikit-learn's
-        `working_memory`, which is 1 GiB unless configured otherwise, and for rows in memory no
-        limit.
+        Bytes for everything that is made of the training rows: packed rows, codes, or chunks of
+        rows. Rows that need more are streamed: they stay in memory or on disk, and each search
+        reads them a chunk at a time. The answers are the same. Less than 4 MiB counts as 4 MiB.
+        None applies the setting outside the block. If there is none, rows in memory have no limit,
+        and rows of a memory map (:class:`numpy.memmap`) have that of scikit-learn's
+        `working_memory`, by default 1 GiB.
 
     Raises
     ------
@@ -48,20 +48,22 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
 
     Notes
     -----
-    It is no parameter of the estimators, so that theirs remain scikit-learn's: an estimator can
-    be cloned, tuned and replaced by scikit-learn's own, and how much memory there is is a matter
-    of the machine and not of the model. What counts is the setting when rows are made ready: at
-    fit, or at the first search of an estimator that was loaded. It is a context variable, like
-    that of :func:`knnc.progress`. The queries and the answers are not counted.
+    The limit is not a parameter of the estimators, because memory belongs to the machine and not
+    to the model. So the estimators keep scikit-learn's parameters, and can be cloned and tuned.
 
-    What stays where it is are uint8 and bool rows, in any memory layout; int8 and other numbers are
-    narrowed into memory at fit.
+    The setting counts when the rows are prepared for searching: at fit, or at the first search of
+    an estimator that was loaded. Like that of :func:`knnc.progress`, it is a context variable.
+    Queries and answers are not counted.
+
+    Only uint8 and bool rows are streamed, in any memory layout. fit copies int8 and other numbers
+    into memory as bytes.
+
+    ``algorithm="pruned"`` always has its codes in memory, even beyond the limit, and reads only the
+    rows that the codes do not rule out. ``algorithm="auto"`` uses codes only within the limit, and
+    only if they save time.
 
     Do not make the file of a memory map shorter while an estimator uses it: the next search would
     end the process with SIGBUS. Replace the file instead, as :func:`knnc.load` says.
-
-    ``algorithm="pruned"`` keeps the codes in memory whatever they take, and reads of the rows
-    only those that the codes leave; "auto" does so where the codes are within the limit and pay.
 
     Examples
     --------
@@ -80,7 +82,7 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
 
 
 def set_config(*, max_memory: int | None) -> None:
-    """Limit the memory for training rows everywhere: see :func:`knnc.config_context`."""
+    """Limit the memory for training rows in the whole process: see :func:`knnc.config_context`."""
     global _everywhere
     _everywhere = checked_max_memory(max_memory)
 
@@ -108,9 +110,74 @@ def checked_max_memory(max_memory: Any) -> int | None:
     return int(max_memory)
 
 
-def limit_for(rows: NDArray[np.uint8]) -> int | None:
+def limit_for(rows: NDArray[Any]) -> int | None:
     """Bytes that may be made of these rows, by the settings in force here; None: no limit."""
     limit = get_config()["max_memory"]
     if limit is None and mapping_of(rows) is not None:
         limit = int(min(sklearn.get_config()["working_memory"], 1 << 40)) << 20
     return limit
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How training rows are searched: packed in memory, or streamed from where they are.
+
+    Attributes
+    ----------
+    max_memory : int or None
+        Bytes for everything that is made of the rows; None is no limit.
+    nbytes_packed : int
+        Bytes of the packed rows.
+    """
+
+    max_memory: int | None
+    nbytes_packed: int
+
+    @classmethod
+    def for_rows(
+        cls,
+        rows: NDArray[Any],
+        nbytes_packed: int | None = None,
+        max_memory: int | None = None,
+    ) -> MemoryPlan:
+        """The plan for some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_samples_fit, n_features)
+        nbytes_packed : int or None, default=None
+            None, while the kernel is not known: the bytes of the rows. No kernel packs them into
+            fewer, so rows that are streamed by this plan are streamed with any kernel.
+        max_memory : int or None, default=None
+            None is the setting in force here, see :func:`limit_for`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `max_memory` is no integer or negative.
+        """
+        limit = checked_max_memory(max_memory)
+        return cls(
+            limit_for(rows) if limit is None else limit,
+            rows.nbytes if nbytes_packed is None else nbytes_packed,
+        )
+
+    def has_room_for(self, nbytes: int) -> bool:
+        """Whether so many bytes are within the limit."""
+        return self.max_memory is None or nbytes <= self.max_memory
+
+    def is_streamed(self, beside: int = 0) -> bool:
+        """Whether rows are streamed because there is no room to pack them beside so many bytes."""
+        return not self.has_room_for(beside + self.nbytes_packed)
+
+    def room_for_chunks(self, beside: int = 0) -> int:
+        """Bytes that streaming may take for chunks of rows beside so many bytes."""
+        return 0 if self.max_memory is None else max(0, self.max_memory - beside)
+
+    def may_copy(self, nbytes: int) -> bool:
+        """Whether some of the rows, of so many bytes, may be copied to be searched by themselves.
+
+        Half of the limit is for the copy, and half for what is made of it. Otherwise they are
+        streamed too.
+        """
+        return self.max_memory is None or nbytes <= self.max_memory // 2

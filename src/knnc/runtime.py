@@ -1,42 +1,19 @@
-"""What runs here: versions, CPU features, kernels, OpenMP, threads."""
+"""A report of what knnc runs on: versions, CPU features, kernels, OpenMP, threads."""
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
-import warnings
 from typing import Any
 
 from knnc._version import __version__
 from knnc.engine import dispatch
+from knnc.engine.cpu_features import disabled_cpu_features
 from knnc.engine.system.threads import effective_n_threads
-
-DISABLE_VARIABLE = "KNNC_DISABLE_CPU_FEATURES"
-
-
-def apply_environment() -> None:
-    """Leave out the CPU features that ``KNNC_DISABLE_CPU_FEATURES`` lists, separated by commas.
-
-    Warns
-    -----
-    RuntimeWarning
-        If a name is not among the known ones; the others are left out all the same.
-    """
-    names = {n.strip().lower() for n in os.environ.get(DISABLE_VARIABLE, "").split(",")} - {""}
-    unknown = sorted(names - set(dispatch.known_cpu_features()))
-    if unknown:
-        warnings.warn(
-            f"{DISABLE_VARIABLE} names unknown CPU features {unknown}; the known ones are "
-            f"{dispatch.known_cpu_features()}.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    dispatch.disable_cpu_features(names)
 
 
 def runtime_info() -> dict[str, Any]:
-    """Describe what the engine runs on, as a dictionary of plain values.
+    """Describe what knnc runs on, as a dictionary of plain values.
 
     Returns
     -------
@@ -53,14 +30,12 @@ def runtime_info() -> dict[str, Any]:
     import sklearn
     from threadpoolctl import threadpool_info
 
-    # The one look upwards: a report for bugs is about all that runs, not the engine alone.
     from knnc.image import _distortion
 
     available = dispatch.available_kernels() + _distortion.available_idm_kernels()
     used: dict[str, str] = {}
     for name in available:
         used.setdefault(name.split("_", 1)[0], name)
-    disabled = {n.strip().lower() for n in os.environ.get(DISABLE_VARIABLE, "").split(",")}
     return {
         "versions": {
             "knnc": __version__,
@@ -72,7 +47,7 @@ def runtime_info() -> dict[str, Any]:
         },
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu_features": dispatch.detected_cpu_features(),
-        "cpu_features_disabled": sorted(disabled & set(dispatch.known_cpu_features())),
+        "cpu_features_disabled": disabled_cpu_features(),
         "kernels": used,
         "kernels_available": available,
         "kernels_compiled": dispatch.all_kernels() + _distortion.all_idm_kernels(),
@@ -115,6 +90,3 @@ def show_runtime() -> None:
     ]
     width = max(len(name) for name, _ in lines)
     sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in lines))
-
-
-apply_environment()

@@ -1,0 +1,255 @@
+"""algorithm="auto": whether an index uses codes. It is a question of time and never of answers.
+
+Policy.moment       now, after many queries, or never: by the shape of the rows, the metric and
+                    the memory
+Policy.codes_if_faster
+  screen            10 ms on a sample: random bytes, which no code tells apart, end here
+  coding.encode     learns codes and encodes all rows
+  trial             times both searches on some rows
+QueryCount          counts the queries of narrow rows until codes pay
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import inf
+from time import perf_counter, thread_time
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.codes import learning
+from knnc.engine.codes.coding import MAX_PRUNED_FEATURES, Coding
+from knnc.engine.codes.rows import CodedRows
+from knnc.engine.metrics import ENGINE_METRICS
+from knnc.engine.packed import PackedRows
+from knnc.engine.scan import brute, coded
+from knnc.engine.system.blas import one_blas_thread
+from knnc.engine.system.locks import ForkSafeLock
+from knnc.engine.system.memory import MemoryPlan
+
+__all__ = ["Policy", "QueryCount", "Trial"]
+
+Bytes = NDArray[np.uint8]
+Search = Callable[[], object]
+
+# CPU time of the calling thread, so that a busy machine does not decide. On Windows that clock
+# moves in steps of 16 ms, whatever time.get_clock_info says.
+_clock = perf_counter if sys.platform == "win32" else thread_time
+
+_counting = ForkSafeLock()
+
+
+def is_concentrated(rows: Bytes) -> bool:
+    """Whether codes are worth a trial, by a look at about 1,000 rows that takes some 10 ms."""
+    with one_blas_thread():
+        return learning.is_concentrated(rows)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Which of two searches is faster. The fastest of several runs of each counts.
+
+    Attributes
+    ----------
+    repeats : int
+        The most runs of each search.
+    seconds : float
+        No run starts after so many seconds.
+    clock : callable
+        Seconds; it must be finer than a search takes.
+    """
+
+    repeats: int = 7
+    seconds: float = 0.1
+    clock: Callable[[], float] = _clock
+
+    def __call__(self, coded_search: Search, brute_search: Search, share: float) -> bool:
+        """Whether the search by codes is faster.
+
+        Parameters
+        ----------
+        coded_search, brute_search : callable
+        share : float
+            The share of the rows that the search by brute force reads.
+        """
+        coded_seconds = brute_seconds = inf
+        spent = 0.0
+        for _ in range(self.repeats):
+            started = self.clock()
+            brute_search()
+            between = self.clock()
+            coded_search()
+            ended = self.clock()
+            brute_seconds = min(brute_seconds, between - started)
+            coded_seconds = min(coded_seconds, ended - between)
+            spent += ended - started
+            if spent > self.seconds:
+                break
+        return coded_seconds < brute_seconds / share
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When an index tries codes, and how it makes them.
+
+    Attributes
+    ----------
+    coding : Coding
+        How codes are made. Rows of fewer than ``coding.narrow_below`` features are narrow.
+    min_rows : int
+        The time of a search grows with the rows, and the time to learn codes does not. With 8,192
+        rows of any width, codes take the time of some 10,000 queries.
+    min_bytes : int
+        Bytes of the rows, for the same reason.
+    late_features : int
+        Narrow rows of at least so many features get codes after `late_queries` queries, for squared
+        Euclidean distance only. Sums of few bytes are too coarse for Manhattan distance: on the 128
+        features of SIFT it takes 3 times as long with codes.
+    late_queries : int
+        The time to make codes of narrow rows is the time that 8,000 to 36,000 queries save with
+        them (``benchmarks/narrow.py``).
+    max_share_of_rows : float
+        If a query wants a larger share of the rows as neighbours, pruning does not pay.
+    trial_queries : int
+        Queries of the trial.
+    trial_bytes : int
+        Bytes of the rows that the trial searches by brute force.
+    trial_k : int
+        Neighbours of the trial. A search for so few may use codes, whatever the share.
+    screen : callable
+        ``screen(rows)`` says whether codes are worth making, to try them.
+    trial : callable
+        ``trial(coded_search, brute_search, share)``, as :class:`Trial`.
+    """
+
+    coding: Coding = Coding()  # noqa: RUF009  it is frozen
+    min_rows: int = 1 << 13
+    min_bytes: int = 1 << 23
+    late_features: int = 64
+    late_queries: int = 1 << 14
+    max_share_of_rows: float = 1 / 64
+    trial_queries: int = 64
+    trial_bytes: int = 1 << 21
+    trial_k: int = 5
+    screen: Callable[[Bytes], bool] = is_concentrated
+    trial: Callable[[Search, Search, float], bool] = field(default_factory=Trial)
+
+    def moment(self, rows: Bytes, metric: str, plan: MemoryPlan) -> Literal["now", "late", "never"]:
+        """When to try codes of these rows: now, once there have been many queries, or never."""
+        norm, (n_rows, n_features) = ENGINE_METRICS[metric].code_norm, rows.shape
+        if norm is None or not rows.flags.c_contiguous or n_features > MAX_PRUNED_FEATURES:
+            return "never"
+        if n_rows < self.min_rows or rows.size < self.min_bytes:
+            return "never"
+        if not plan.has_room_for(self.coding.peak_nbytes(metric, n_rows, n_features)):
+            return "never"
+        if n_features >= self.coding.narrow_below:
+            return "now"
+        is_late = norm == "l2" and n_features >= self.late_features and not plan.is_streamed()
+        return "late" if is_late else "never"
+
+    def pays_for(self, k: int, n_rows: int) -> bool:
+        """Whether a search for k neighbours may use codes."""
+        return k <= max(self.trial_k, int(n_rows * self.max_share_of_rows))
+
+    def codes_if_faster(
+        self,
+        rows: Bytes,
+        metric: str,
+        kernel: str,
+        n_threads: int,
+        make_room: Callable[[], object],
+    ) -> CodedRows | None:
+        """Codes of the rows if a search is faster with them, or None.
+
+        Parameters
+        ----------
+        make_room : callable
+            Is called before codes are made, to free memory for them.
+
+        Warns
+        -----
+        RuntimeWarning
+            If there is no memory for codes. They are not needed.
+        """
+        try:
+            if not self.screen(rows):
+                return None
+            make_room()
+            codes = self.coding.encode(rows, metric, kernel, n_threads)
+            return codes if self._is_faster(codes, rows, metric, kernel, n_threads) else None
+        except MemoryError as error:
+            warnings.warn(
+                f"There is no memory for codes ({error}): searches compare whole rows instead, "
+                f"with the same answers.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return None
+
+    def _is_faster(
+        self, codes: CodedRows, rows: Bytes, metric: str, kernel: str, n_threads: int
+    ) -> bool:
+        """The trial: some rows are the queries, each search runs on one thread."""
+        n_queries = min(self.trial_queries, len(rows))
+        first = (len(rows) - n_queries) // 2
+        queries = rows[first : first + n_queries]
+        part = rows[: max(1, self.trial_bytes // rows.shape[1])]
+        packed = PackedRows(part, metric, kernel, n_threads)
+        k = min(self.trial_k, len(part))
+        return self.trial(
+            lambda: coded.search(codes, queries, k, 1, first, None),
+            lambda: brute.search(packed, queries, k, 1, brute.NO_SELF, None),
+            len(part) / len(rows),
+        )
+
+
+class QueryCount:
+    """Counts queries until they are many, and lets one thread at a time decide on codes.
+
+    Parameters
+    ----------
+    needed : int
+        So many queries are many.
+    """
+
+    def __init__(self, needed: int) -> None:
+        self._needed = needed
+        self._n_asked = 0
+        self._is_decided = False
+        # The process whose thread decides. That thread does not exist in a forked child, which
+        # decides for itself.
+        self._deciding_in: int | None = None
+
+    @contextmanager
+    def decision(self, n_queries: int) -> Iterator[bool]:
+        """Count queries. The value says whether the block must decide.
+
+        It must if the queries are many, and no other thread decides or has decided. If the block
+        raises, the next search decides.
+        """
+        if not self._begin(n_queries):
+            yield False
+            return
+        try:
+            yield True
+            self._is_decided = True
+        finally:
+            self._deciding_in = None
+
+    def _begin(self, n_queries: int) -> bool:
+        with _counting.held():
+            self._n_asked += n_queries
+            if self._is_decided or self._n_asked < self._needed:
+                return False
+            if self._deciding_in == os.getpid():
+                return False
+            self._deciding_in = os.getpid()
+            return True

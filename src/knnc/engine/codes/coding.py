@@ -1,0 +1,83 @@
+"""How codes are made of rows: of which sizes they are, and which rows they are learnt from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.codes import learning
+from knnc.engine.codes.kinds import learn_quantizer
+from knnc.engine.codes.rows import CodedRows
+from knnc.engine.metrics import ENGINE_METRICS
+from knnc.engine.packed import BLOCK_FEATURES
+from knnc.engine.system.blas import one_blas_thread
+
+__all__ = ["MAX_PRUNED_FEATURES", "Coding"]
+
+# Rows with more features than a block of the kernels have no codes.
+MAX_PRUNED_FEATURES = BLOCK_FEATURES
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The sizes of codes, and of the sample that they are learnt from.
+
+    ``benchmarks/pruning.py`` measures other sizes.
+
+    Attributes
+    ----------
+    stages : tuple of int
+        For squared Euclidean distance: coordinates of the code in each stage of a scan.
+    narrow_stages : tuple of int
+        The same for narrow rows. A fourth stage would read almost as much as a whole narrow row.
+    narrow_below : int
+        Rows with fewer features than this are narrow.
+    group_sizes : tuple of int
+        For Manhattan distance: features of a group in the coarse and in the fine code.
+    sample_bytes : int
+        Bytes of the sample. Up to 2,048 features, 8 MiB holds all of `learning.SAMPLE_ROWS` rows.
+    min_sample_rows : int
+        Rows of the sample, however wide they are.
+    """
+
+    stages: tuple[int, ...] = (24, 32, 56, 80)
+    narrow_stages: tuple[int, ...] = (24, 24, 32)
+    narrow_below: int = 192
+    group_sizes: tuple[int, int] = (8, 4)
+    sample_bytes: int = 1 << 23
+    min_sample_rows: int = 1024
+
+    def sizes(self, metric: str, n_features: int) -> tuple[int, ...]:
+        """Sizes of the code, as a quantizer takes them."""
+        if ENGINE_METRICS[metric].code_norm == "l1":
+            return self.group_sizes
+        stages = self.narrow_stages if n_features < self.narrow_below else self.stages
+        ends = np.minimum(np.cumsum(stages), n_features + 1)
+        return tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
+
+    def sample(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The rows that codes are learnt from."""
+        size = min(learning.SAMPLE_ROWS, self.sample_bytes // rows.shape[1])
+        return learning.sample_rows(rows, max(self.min_sample_rows, size))
+
+    def encode(
+        self, rows: NDArray[np.uint8], metric: str, kernel: str, n_threads: int
+    ) -> CodedRows:
+        """Learn codes from a sample of the rows, and encode all rows."""
+        sizes = self.sizes(metric, rows.shape[1])
+        with one_blas_thread():
+            quantizer = learn_quantizer(self.sample(rows), metric, sizes, kernel, n_threads)
+        return CodedRows(rows, quantizer, kernel, n_threads)
+
+    def peak_nbytes(self, metric: str, n_rows: int, n_features: int) -> int:
+        """About the most memory that `encode` takes, in bytes.
+
+        That is the coarse codes twice, and the sample as float64.
+        """
+        sizes = self.sizes(metric, n_features)
+        coarse, fine = sum(sizes), 0
+        if ENGINE_METRICS[metric].code_norm == "l1":
+            coarse, fine = (n_features // size + 1 for size in sizes)
+        return n_rows * (2 * coarse + fine + 40) + 8 * self.sample_bytes

@@ -1,0 +1,200 @@
+"""Rows prepared for searching, and the choice of the scan that serves a search.
+
+packed       whole rows in the layout of a kernel, for brute force
+codes        short codes, which rule most rows out (algorithm "pruned", or "auto" if faster)
+neither      the rows are streamed: there is no memory to pack them
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.auto import Policy, QueryCount
+from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
+from knnc.engine.codes.rows import CodedRows
+from knnc.engine.fields import State, part_of
+from knnc.engine.metrics import ENGINE_METRICS
+from knnc.engine.packed import PackedRows, nbytes_for
+from knnc.engine.scan import brute, coded, radius
+from knnc.engine.scan.streamed import StreamedRows
+from knnc.engine.system.locks import ForkSafeLock
+from knnc.engine.system.memory import MemoryPlan
+from knnc.engine.system.progress import current
+
+__all__ = ["PreparedRows"]
+
+Bytes = NDArray[np.uint8]
+Int64 = NDArray[np.int64]
+
+_packing = ForkSafeLock()
+
+
+class PreparedRows:
+    """What is made of training rows, and the scans over it. Arguments are not checked here.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples_fit, n_features), uint8
+    metric, kernel, algorithm : str
+    max_memory : int or None
+    policy : Policy
+        As :class:`knnc.engine.index.Index` takes them; `kernel` is a kernel's name.
+    """
+
+    def __init__(
+        self,
+        rows: Bytes,
+        metric: str,
+        kernel: str,
+        algorithm: str,
+        max_memory: int | None,
+        policy: Policy,
+    ) -> None:
+        self._rows = rows
+        self._metric = metric
+        self._kernel = kernel
+        self._algorithm = algorithm
+        self._policy = policy
+        self._packed: PackedRows | None = None
+        self._codes: CodedRows | None = None
+        self.plan = MemoryPlan.for_rows(rows, nbytes_for(metric, kernel, *rows.shape), max_memory)
+        self._moment = policy.moment(rows, metric, self.plan) if algorithm == "auto" else "never"
+        self._query_count = QueryCount(policy.late_queries)
+
+    def build(self, n_threads: int) -> None:
+        """Make codes if the algorithm asks for them, else pack the rows if there is memory."""
+        if self._algorithm == "pruned":
+            coding = self._policy.coding
+            self._codes = coding.encode(self._rows, self._metric, self._kernel, n_threads)
+        elif self._moment == "now":
+            self._codes = self._codes_if_faster(n_threads)
+        if self._codes is None and not self.is_streamed:
+            self.packed(n_threads)
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether there are codes."""
+        return self._codes is not None
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether brute force streams the rows."""
+        return self._packed is None and self.plan.is_streamed(beside=self._nbytes_codes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the packed rows and of the codes."""
+        packed = self._packed
+        return self._nbytes_codes + (0 if packed is None else int(packed.nbytes))
+
+    @property
+    def _nbytes_codes(self) -> int:
+        codes = self._codes
+        return 0 if codes is None else int(codes.nbytes)
+
+    def search(
+        self, queries: Bytes, k: int, n_threads: int, first_self: int
+    ) -> tuple[Int64, Int64]:
+        """The k nearest rows of each query."""
+        pays = self._policy.pays_for(k, len(self._rows))
+        if pays and self._moment == "late" and self._codes is None:
+            self._decide_late(len(queries), n_threads)
+        codes, options = self._codes, (queries, k, n_threads, first_self, current())
+        if codes is not None and (pays or self._algorithm == "pruned"):
+            return coded.search(codes, *options)
+        streamed = self._streamed()
+        if streamed is not None:
+            return streamed.search(*options)
+        return brute.search(self.packed(n_threads), *options)
+
+    def within(
+        self,
+        queries: Bytes,
+        limit: int,
+        n_threads: int,
+        first_self: int,
+        return_distance: bool,
+        sort: bool,
+    ) -> tuple[Int64, Int64 | None, Int64]:
+        """All rows whose key is at most `limit`, by brute force."""
+        options = queries, limit, n_threads, first_self, return_distance, sort, current()
+        streamed = self._streamed()
+        if streamed is not None:
+            return streamed.within(*options)
+        return radius.search(self.packed(n_threads), *options)
+
+    def streamed_among(self, where: NDArray[np.intp]) -> StreamedRows | None:
+        """Some of the rows, ascending, to be streamed; None if there is memory for a copy."""
+        streamed = self._streamed()
+        if streamed is None or self.plan.may_copy(len(where) * self._rows.shape[1]):
+            return None
+        return streamed.among(where)
+
+    def _streamed(self) -> StreamedRows | None:
+        if not self.is_streamed:
+            return None
+        room = self.plan.room_for_chunks(beside=self._nbytes_codes)
+        return StreamedRows(self._rows, self._metric, self._kernel, room)
+
+    def packed(self, n_threads: int) -> PackedRows:
+        """The packed rows. Of several threads that ask at once, one packs and the others wait."""
+        packed = self._packed
+        if packed is None:
+            with _packing.held():
+                packed = self._packed
+                if packed is None:
+                    packed = PackedRows(
+                        self._rows, self._metric, self._kernel, n_threads, drop_constant=True
+                    )
+                    self._packed = packed
+        return packed
+
+    def _codes_if_faster(self, n_threads: int) -> CodedRows | None:
+        return self._policy.codes_if_faster(
+            self._rows, self._metric, self._kernel, n_threads, self._unpack
+        )
+
+    def _unpack(self) -> None:
+        self._packed = None
+
+    def _decide_late(self, n_queries: int, n_threads: int) -> None:
+        """Decide on codes of narrow rows, if the queries have become many.
+
+        One thread decides. Others that search meanwhile use brute force, and pack the rows anew.
+        """
+        with self._query_count.decision(n_queries) as is_due:
+            if is_due:
+                self._codes = self._codes_if_faster(n_threads)
+                if self._codes is not None:
+                    self._unpack()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that :meth:`restore` needs."""
+        return {
+            "packed": self._packed and self._packed.state(),
+            "pruned": self._codes and self._codes.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Take packed rows and codes from a state.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the state is not one that :meth:`state` returns, or is that of other rows.
+        """
+        n_features = self._rows.shape[1]
+        if state.get("packed") is not None:
+            saved = part_of(state, "packed")
+            packed = PackedRows(None, self._metric, self._kernel, 1, saved=saved)
+            if (packed.n_rows, packed.n_features) != self._rows.shape:
+                raise ValueError("packed rows are not those of rows")
+            self._packed = packed
+        if state.get("pruned") is not None:
+            if not ENGINE_METRICS[self._metric].can_be_pruned or n_features > MAX_PRUNED_FEATURES:
+                raise ValueError("there are codes of rows that have none")
+            saved = part_of(state, "pruned")
+            self._codes = CodedRows.restored(saved, self._rows, self._metric, self._kernel)

@@ -1,0 +1,97 @@
+"""Processes that search with every kernel: see :mod:`tests.engine.child`."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+
+import numpy as np
+
+from knnc.engine.codes.rows import CodedRows
+from knnc.engine.dispatch import all_kernels, available_kernels
+from knnc.engine.index import Index
+from knnc.engine.metrics import METRICS
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.scan.coded import search as search_pruned
+from tests.engine.child import Report, is_exact, random_rows, run
+from tests.oracle import Bytes
+
+
+def dispatch() -> Report:
+    """What KNNC_DISABLE_CPU_FEATURES makes of the choice of kernels."""
+    rows, queries = random_rows(1, 300, 70), random_rows(2, 9, 70)
+    report: Report = {"all": all_kernels(), "available": available_kernels()}
+    indexes = {metric: Index(rows, metric) for metric in METRICS}
+    report["chosen"] = {metric: index.kernel for metric, index in indexes.items()}
+    report["exact"] = {
+        metric: is_exact(index, rows, queries, 5, metric) for metric, index in indexes.items()
+    }
+    report["refused"] = {}
+    for name in all_kernels():
+        try:
+            Index(rows, name.split("_")[0], kernel=name)
+            report["refused"][name] = False
+        except (ValueError, RuntimeError):
+            report["refused"][name] = True
+    return report
+
+
+def _guarded(values: Bytes) -> Bytes:
+    """A copy whose last byte is followed by a page that may not be touched."""
+    page = mmap.PAGESIZE
+    pages = -(-values.nbytes // page)
+    room = mmap.mmap(-1, (pages + 1) * page)
+    memory = np.frombuffer(room, dtype=np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    end = memory.ctypes.data + pages * page
+    if libc.mprotect(ctypes.c_void_p(end), ctypes.c_size_t(page), 0) != 0:
+        raise OSError(ctypes.get_errno(), "mprotect")
+    view = memory[pages * page - values.nbytes : pages * page].reshape(values.shape)
+    view[:] = values
+    return view
+
+
+def search_at_the_end_of_memory(kernel: str) -> Report:
+    """Search rows and queries with a forbidden page right behind them."""
+    if sys.platform == "win32":
+        return {"skip": "mprotect is not a function of Windows", "searches": 0}
+    metric = kernel.split("_")[0]
+    searches = 0
+    for d in [*range(1, 35), 47, 48, 49, 63, 64, 65, 127, 128, 129, 257, 784, 33_026]:
+        for n, q in ((17, 3), (49, 13)) if d < 1000 else ((17, 3),):
+            rows, queries = _guarded(random_rows(n, n, d)), _guarded(random_rows(q, q, d))
+            index = Index(rows, metric, kernel=kernel)
+            if not is_exact(index, rows, queries, 1, metric):
+                raise AssertionError(f"wrong answer with {n=} {d=} {q=}")
+            index.search(None, 1, n_threads=2)
+            searches += 1
+    return {"skip": "", "searches": searches}
+
+
+def search_made_up_codes() -> Report:
+    """Searches with restored codes whose terms somebody made up, for tiles that are not full."""
+    rng = np.random.default_rng(14)
+    low_rank = rng.normal(size=(480, 6)) @ rng.normal(size=(6, 100))
+    rows = np.ascontiguousarray(np.clip(128 + 20 * low_rank, 0, 255).astype(np.uint8))
+    searches = 0
+    for kernel in [name for name in available_kernels() if name.startswith("sqeuclidean")]:
+        state = Index(rows, algorithm="pruned", kernel=kernel).state()["pruned"]
+        coarse = state["coarse"]
+        terms = coarse["terms"].copy().reshape(len(state["coder"]["stages"]), -1)
+        for low in (-(2**31), -(2**20)):
+            terms[:, :480] = rng.integers(low, -low, size=(len(terms), 480)).astype(np.int32)
+            made_up = CodedRows.restored(
+                {**state, "coarse": {**coarse, "terms": terms.ravel()}},
+                rows,
+                "sqeuclidean",
+                kernel,
+            )
+            for n_queries in range(1, 10):
+                search_pruned(made_up, rows[:n_queries].copy(), 3, 1, NO_SELF, None)
+                searches += 1
+    return {"searches": searches}
+
+
+if __name__ == "__main__":
+    run(globals())
