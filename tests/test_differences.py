@@ -129,7 +129,9 @@ def test_engine_attribute() -> None:
 
 def test_fitted_rows() -> None:
     nn = knnc.NearestNeighbors().fit(X / 255.0)
-    np.testing.assert_array_equal(nn._fit_X, X, strict=True)
+    np.testing.assert_array_equal(nn._fit_X, X / 255.0, strict=True)
+    assert not nn._fit_X.flags.c_contiguous
+    assert not nn._fit_X.flags.writeable
     assert nn._tree is None
     assert knnc.NearestNeighbors().fit(X)._fit_X is X
 

@@ -1,6 +1,10 @@
 """What knnc takes from scikit-learn's private parts, and what differs between its versions.
 
 Nothing else in the package imports a private name of scikit-learn. Tested with 1.6 and 1.9.
+
+The names that begin with "Stock" are scikit-learn's own classes, from the modules that define them.
+scikit-learn-intelex and others replace the names in :mod:`sklearn.neighbors`, and what stands there
+then must never become a base class here.
 """
 
 from __future__ import annotations
@@ -20,10 +24,28 @@ from sklearn.metrics._pairwise_distances_reduction import (
     RadiusNeighbors,
     RadiusNeighborsClassMode,
 )
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection._search import GridSearchCV
 from sklearn.model_selection._validation import _score
-from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
-from sklearn.neighbors._base import NeighborsBase, _get_weights
+from sklearn.neighbors._ball_tree import BallTree
+from sklearn.neighbors._base import (
+    KNeighborsMixin,
+    NeighborsBase,
+    RadiusNeighborsMixin,
+    _get_weights,
+)
+from sklearn.neighbors._classification import KNeighborsClassifier as StockKNeighborsClassifier
+from sklearn.neighbors._classification import (
+    RadiusNeighborsClassifier as StockRadiusNeighborsClassifier,
+)
+from sklearn.neighbors._graph import KNeighborsTransformer as StockKNeighborsTransformer
+from sklearn.neighbors._graph import RadiusNeighborsTransformer as StockRadiusNeighborsTransformer
+from sklearn.neighbors._graph import kneighbors_graph as stock_kneighbors_graph
+from sklearn.neighbors._graph import radius_neighbors_graph as stock_radius_neighbors_graph
+from sklearn.neighbors._kd_tree import KDTree
+from sklearn.neighbors._lof import LocalOutlierFactor as StockLocalOutlierFactor
+from sklearn.neighbors._regression import KNeighborsRegressor as StockKNeighborsRegressor
+from sklearn.neighbors._regression import RadiusNeighborsRegressor as StockRadiusNeighborsRegressor
+from sklearn.neighbors._unsupervised import NearestNeighbors as StockNearestNeighbors
 from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _raise_for_params
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
@@ -44,6 +66,16 @@ except ImportError:  # before 1.9 there are only sparse matrices
 
 __all__ = [
     "SKLEARN_VERSION",
+    "KNeighborsMixin",
+    "RadiusNeighborsMixin",
+    "StockKNeighborsClassifier",
+    "StockKNeighborsRegressor",
+    "StockKNeighborsTransformer",
+    "StockLocalOutlierFactor",
+    "StockNearestNeighbors",
+    "StockRadiusNeighborsClassifier",
+    "StockRadiusNeighborsRegressor",
+    "StockRadiusNeighborsTransformer",
     "all_zero_rows",
     "argkmin",
     "argkmin_block",
@@ -69,6 +101,8 @@ __all__ = [
     "scikit_learn_view",
     "score",
     "select_best_index",
+    "stock_kneighbors_graph",
+    "stock_radius_neighbors_graph",
     "tuning_constraints",
     "with_pruned",
 ]
@@ -102,7 +136,7 @@ def fitted_rows(rows: NDArray[Any]) -> Any:
 
     It copies four attributes of a fitted estimator that it is given for X, and builds no tree.
     """
-    carrier = NearestNeighbors()
+    carrier = StockNearestNeighbors()
     carrier._fit_X = rows
     carrier._tree = None
     carrier._fit_method = "brute"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from math import trunc
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,6 +42,8 @@ __all__ = ["IntegerFitMixin", "IntegerNeighborsMixin"]
 
 # Elements of sparse queries made dense at a time.
 _DENSE_CHUNK = 1 << 20
+# Elements decoded at a time.
+_CHUNK = 1 << 16
 
 _INTEGER_ALGORITHMS = ("auto", "brute", "pruned")
 _NOT_BYTES = (
@@ -71,6 +74,7 @@ class _LazyIndex:
         self._arguments = rows, metric, algorithm
         self._index = index
         self._masked: MaskedIndex | None = None
+        self._numbers: weakref.ref[NDArray[Any]] | None = None
 
     def get(self, n_threads: int) -> Index:
         """The index; several threads that ask at once wait for one of them to build it."""
@@ -82,6 +86,18 @@ class _LazyIndex:
                         rows = _c_contiguous(rows)
                     self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
         return self._index
+
+    def numbers(self, encoding: Encoding) -> NDArray[Any]:
+        """What was fitted; decoded again when nobody has the array from before."""
+        numbers = None if self._numbers is None else self._numbers()
+        if numbers is None:
+            numbers = _fitted_numbers(self._arguments[0], encoding)
+            self._numbers = weakref.ref(numbers)
+        return numbers
+
+    def holds(self, X: object) -> bool:
+        """Whether this very array was returned by :meth:`numbers`."""
+        return self._numbers is not None and X is self._numbers()
 
     def search(
         self, queries: NDArray[np.uint8] | None, k: int, n_threads: int, mask: Mask | None
@@ -115,11 +131,31 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     engine_: str
     n_features_in_: int
     n_samples_fit_: int
-    # Bytes of the training rows with engine_ "integer": an inherited method that looks for
-    # floats here, to search them by itself, finds none.
-    _fit_X: Any  # noqa: N815
+    # With engine_ "integer" only: the training rows as bytes, and what a byte stands for.
+    _rows: NDArray[np.uint8]
     _encoding: Encoding
     _lazy_index: _LazyIndex
+
+    @property
+    def _fit_X(self) -> Any:  # noqa: N802
+        """The training rows as scikit-learn's attribute has them: numbers in the units of X.
+
+        scikit-learn and converters read this attribute. With `engine_` "integer" the numbers are
+        made from the bytes when they are read, and not kept.
+        """
+        if "_rows" in self.__dict__:
+            return self._numbers()
+        if "_fit_X" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute '_fit_X'")
+        return self.__dict__["_fit_X"]
+
+    @_fit_X.setter
+    def _fit_X(self, rows: Any) -> None:  # noqa: N802
+        self.__dict__.pop("_rows", None)
+        self.__dict__["_fit_X"] = rows
+
+    def _numbers(self) -> NDArray[Any]:
+        return self._lazy_index.numbers(self._encoding)
 
     # ---- fit
 
@@ -131,7 +167,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
 
     def _fit_somewhere(self, X: Any, y: Any) -> None:
         if isinstance(X, IntegerFitMixin) and vars(X).get("engine_") == "integer":
-            X = _fitted_numbers(X)
+            X = X._fit_X
         reason = self._why_not_integer(X)
         if self.algorithm == "pruned":
             self._check_can_be_pruned()
@@ -196,7 +232,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     def _fit_integer(self, rows: NDArray[np.uint8], encoding: Encoding, y: Any) -> None:
         # scikit-learn's fit does the rest: classes, the check of the metric, effective_metric_.
         super()._fit(_compat.fitted_rows(rows), y)
-        self._encoding = encoding
+        self._rows, self._encoding = self.__dict__.pop("_fit_X"), encoding
         self.engine_ = "integer"
         self._attach_index()
         self._lazy_index.get(self._n_threads())
@@ -207,9 +243,9 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         algorithm = self.algorithm if self.algorithm in _INTEGER_ALGORITHMS else "auto"
         if algorithm == "pruned" and not metric.can_be_pruned:
             algorithm = "auto"  # set after the fit
-        if algorithm == "pruned" or not is_to_stream(self._fit_X):
-            self._fit_X = _c_contiguous(self._fit_X)  # as pickles and partial_fit may leave it not
-        self._lazy_index = _LazyIndex(self._fit_X, metric.engine, algorithm, index)
+        if algorithm == "pruned" or not is_to_stream(self._rows):
+            self._rows = _c_contiguous(self._rows)  # as pickles and partial_fit may leave it not
+        self._lazy_index = _LazyIndex(self._rows, metric.engine, algorithm, index)
 
     def _check_algorithm_metric(self) -> None:
         _compat.check_metric(self)
@@ -223,7 +259,8 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         self, X: Any
     ) -> tuple[NDArray[np.uint8], tuple[NDArray[np.bool_], NDArray[np.float64]] | None]:
         """Bytes of the queries; and if some have none, which have, and the others as floats."""
-        if X is self._fit_X:  # as scikit-learn's functions for graphs ask for the rows themselves
+        # scikit-learn's functions for graphs ask for the rows themselves.
+        if X is self._rows or self._lazy_index.holds(X):
             return self._lazy_index.get(self._n_threads()).rows, None
         if (
             type(X) in (np.ndarray, np.memmap)
@@ -416,7 +453,7 @@ class IntegerNeighborsMixin(IntegerFitMixin):
                 )
             dist[representable] = self._to_float(found)
         dist[~representable], nearest = fallback.kneighbors_of_floats(
-            self._fit_X if mask is None else self._fit_X[mask],
+            self._rows if mask is None else self._rows[mask],
             self._encoding,
             others,
             k,
@@ -431,13 +468,23 @@ def _c_contiguous(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return rows if rows.flags.c_contiguous else np.ascontiguousarray(rows)
 
 
-def _fitted_numbers(estimator: IntegerFitMixin) -> NDArray[Any]:
-    """What an estimator was fitted to; no copy of its rows where they are just that."""
-    encoding = estimator._encoding
+def _fitted_numbers(rows: NDArray[np.uint8], encoding: Encoding) -> NDArray[Any]:
+    """What an estimator was fitted to: its rows where they are just that, else a copy.
+
+    The rows of a copy are not contiguous: scikit-learn's own methods would search contiguous floats
+    themselves, and go round the engine. The copy is read-only, so that it is still these rows when
+    it comes back as queries.
+    """
     if encoding.dtype in (np.uint8, np.bool_):
-        rows: NDArray[Any] = estimator._fit_X.view(encoding.dtype)
-        return rows
-    return decode(estimator._fit_X, encoding)
+        return rows if encoding.dtype == np.uint8 else rows.view(np.bool_)
+    n_samples, n_features = rows.shape
+    numbers: NDArray[Any] = np.empty((n_samples, n_features + 1), encoding.dtype)[:, :-1]
+    step = max(1, _CHUNK // n_features)
+    for start in range(0, n_samples, step):
+        piece = slice(start, start + step)
+        numbers[piece] = decode(rows[piece], encoding)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _wants_exact(return_distance: Any) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import sklearn.neighbors
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,7 +18,7 @@ __all__ = ["KNeighborsClassifier"]
 
 
 class KNeighborsClassifier(
-    PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.KNeighborsClassifier
+    PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsClassifier
 ):
     """k-nearest-neighbours classifier, exact and fast on uint8 data.
 
@@ -94,7 +93,7 @@ class KNeighborsClassifier(
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.KNeighborsClassifier._parameter_constraints
+        _compat.StockKNeighborsClassifier._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any) -> Self:

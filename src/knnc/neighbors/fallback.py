@@ -44,7 +44,8 @@ def validated_queries(estimator: Any, X: Any) -> Any:
     checked = validate_data(
         estimator, X, ensure_all_finite=finite, accept_sparse="csr", reset=False
     )
-    if finite is True and getattr(X, "dtype", np.dtype(object)).hasobject:
+    dtype = getattr(X, "dtype", None)  # of a tensor no NumPy dtype, of a frame maybe a column
+    if finite is True and (not isinstance(dtype, np.dtype) or dtype.hasobject):
         checked = as_numbers(checked)
         assert_all_finite(checked, input_name="X")
     return checked

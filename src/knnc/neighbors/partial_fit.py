@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from knnc import _compat
 from knnc._state import unchanged_after_error
-from knnc.engine.encoding import decode, encode_rows, widened
+from knnc.engine.encoding import encode_rows, widened
 from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerNeighborsMixin
 
@@ -129,8 +129,8 @@ class PartialFitMixin(_Base):
         if y is not None:
             self._append_targets(y)
         self._encoding = widened(self._encoding, X.dtype)
-        self._fit_X = np.concatenate([self._fit_X, rows])
-        self.n_samples_fit_ = len(self._fit_X)
+        self._rows = np.concatenate([self._rows, rows])
+        self.n_samples_fit_ = len(self._rows)
         self._attach_index()
         return True
 
@@ -177,8 +177,6 @@ class PartialFitMixin(_Base):
         elif y is not None:
             y = np.concatenate([self._y, y])
         before = self._fit_X
-        if self.engine_ == "integer":
-            before = decode(before, self._encoding)
         if _compat.is_sparse(before):
             together = scipy.sparse.vstack([before, X], format="csr")
         else:

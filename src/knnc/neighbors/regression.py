@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import sklearn.neighbors
 from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
@@ -14,9 +13,7 @@ from knnc.neighbors.partial_fit import PartialFitMixin
 __all__ = ["KNeighborsRegressor"]
 
 
-class KNeighborsRegressor(
-    PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.KNeighborsRegressor
-):
+class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsRegressor):
     """k-nearest-neighbours regression, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.KNeighborsRegressor` that searches with exact integers where X can
@@ -84,7 +81,7 @@ class KNeighborsRegressor(
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.KNeighborsRegressor._parameter_constraints
+        _compat.StockKNeighborsRegressor._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any) -> Self:

@@ -54,9 +54,9 @@ _FITTED = {
 # What follows from the rows and from engine_ "integer".
 _IMPLIED = {
     "_encoding",
-    "_fit_X",
     "_fit_method",
     "_lazy_index",
+    "_rows",
     "_tree",
     "engine_",
     "n_features_in_",
@@ -110,7 +110,7 @@ def restored(cls: type[IntegerFitMixin], tree: Mapping[str, Any]) -> IntegerFitM
     if attributes.get("effective_metric_params_") != {}:
         raise ValueError("its metric has parameters")
     _check_fitted(estimator, *rows.shape)
-    estimator._fit_X = rows
+    estimator._rows = rows
     estimator._tree = None
     estimator._fit_method = "brute"
     estimator.n_samples_fit_, estimator.n_features_in_ = rows.shape

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sklearn.neighbors
 from numpy.typing import NDArray
 
 from knnc import _compat
@@ -152,7 +151,7 @@ def kneighbors_among(estimator: IntegerNeighborsMixin, X: Any, k: int, mask: Mas
     part = rows[where]
     if estimator.metric == "precomputed":
         part, queries = part[:, where], queries[:, where]
-    among = sklearn.neighbors.NearestNeighbors(
+    among = _compat.StockNearestNeighbors(
         algorithm=estimator._fit_method,
         leaf_size=estimator.leaf_size,
         metric=estimator.metric,
