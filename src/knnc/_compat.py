@@ -17,12 +17,13 @@ from typing import Any, cast
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix, issparse
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.metrics import get_scorer_names
 from sklearn.metrics._pairwise_distances_reduction import (
     ArgKmin,
     RadiusNeighbors,
     RadiusNeighborsClassMode,
+    sqeuclidean_row_norms,
 )
 from sklearn.model_selection._search import GridSearchCV
 from sklearn.model_selection._validation import _score
@@ -65,6 +66,7 @@ except ImportError:  # before 1.9 there are only sparse matrices
 
 
 __all__ = [
+    "PREBUILT",
     "SKLEARN_VERSION",
     "KNeighborsMixin",
     "RadiusNeighborsMixin",
@@ -88,8 +90,7 @@ __all__ = [
     "csr_graph",
     "fitted_rows",
     "format_results",
-    "is_prebuilt",
-    "is_sparse",
+    "know_row_norms",
     "n_threads",
     "neighbor_weights",
     "num_samples",
@@ -109,6 +110,9 @@ __all__ = [
 
 SKLEARN_VERSION: str = sklearn.__version__
 
+# The fitted objects that scikit-learn's neighbours take for data.
+PREBUILT: tuple[type, ...] = (KDTree, BallTree, NeighborsBase)
+
 # Rows of each side of a block in scikit-learn's fused search, unless configured otherwise.
 _BLOCK = 256
 
@@ -126,11 +130,6 @@ def check_arguments(function: Callable[..., Any], **arguments: Any) -> None:
         validate_parameter_constraints(constraints, arguments, caller_name=function.__name__)
 
 
-def is_prebuilt(X: object) -> bool:
-    """Whether `X` is one of the fitted objects that scikit-learn's neighbours take for data."""
-    return isinstance(X, (KDTree, BallTree, NeighborsBase))
-
-
 def fitted_rows(rows: NDArray[Any]) -> Any:
     """What makes scikit-learn's ``_fit`` take `rows` as searched by brute force, unexamined.
 
@@ -145,9 +144,9 @@ def fitted_rows(rows: NDArray[Any]) -> Any:
 
 
 def check_metric(estimator: Any) -> None:
-    """scikit-learn's check of metric and p, for "pruned" as for "brute", which it knows."""
+    """scikit-learn's check of metric and p for "pruned", as for "brute", which it knows."""
     parameters = SimpleNamespace(
-        algorithm="brute" if estimator.algorithm == "pruned" else estimator.algorithm,
+        algorithm="brute",
         metric=estimator.metric,
         metric_params=estimator.metric_params,
         p=estimator.p,
@@ -231,6 +230,17 @@ def argkmin(
         return_distance=True,
     )
     return dist, ind
+
+
+def know_row_norms(view: Any) -> None:
+    """Compute the norms of the view's rows once, for all searches by :func:`argkmin`.
+
+    They are the ones that each search would compute: for 60,000 rows of 50 features a search of 256
+    queries takes a third less time without that.
+    """
+    if not is_by_pairs(view):
+        norms = sqeuclidean_row_norms(view._fit_X, n_threads())
+        view.effective_metric_params_ = {**view.effective_metric_params_, "Y_norm_squared": norms}
 
 
 def radius_neighbors(
@@ -322,11 +332,6 @@ def brute_force(rows: NDArray[Any], metric: str) -> Any:
     view.effective_metric_ = metric
     view.effective_metric_params_ = {}
     return view
-
-
-def is_sparse(X: object) -> bool:
-    """Whether `X` is a sparse matrix or array."""
-    return bool(issparse(X))
 
 
 def neighbor_weights(dist: NDArray[np.float64] | None, weights: Any) -> NDArray[Any] | None:

@@ -22,6 +22,7 @@
 """
 
 from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.cv_estimators import KNeighborsClassifierCV, KNeighborsRegressorCV
 from knnc.neighbors.graph import (
     KNeighborsTransformer,
     RadiusNeighborsTransformer,
@@ -31,7 +32,6 @@ from knnc.neighbors.graph import (
 from knnc.neighbors.lof import LocalOutlierFactor
 from knnc.neighbors.radius import RadiusNeighborsClassifier, RadiusNeighborsRegressor
 from knnc.neighbors.regression import KNeighborsRegressor
-from knnc.neighbors.tuning import KNeighborsClassifierCV, KNeighborsRegressorCV
 from knnc.neighbors.unsupervised import NearestNeighbors
 
 __all__ = [

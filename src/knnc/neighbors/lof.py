@@ -72,7 +72,6 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
     Examples
     --------
     >>> import numpy as np
-from numpy.typing import NDArray
     >>> from knnc import LocalOutlierFactor
     >>> X = np.array([[10], [12], [210], [13]], dtype=np.uint8)
     >>> LocalOutlierFactor(n_neighbors=2).fit_predict(X)

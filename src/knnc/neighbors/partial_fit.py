@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from knnc import _compat
 from knnc._state import unchanged_after_error
 from knnc.engine.encoding import encode_rows, widened
 from knnc.neighbors import fallback
@@ -122,7 +122,7 @@ class PartialFitMixin(_Base):
 
     def _append_bytes(self, X: Any, y: NDArray[Any] | None) -> bool:
         """Append, if bytes stand for all of X; whether they do."""
-        dense = X.toarray() if _compat.is_sparse(X) else X
+        dense = X.toarray() if issparse(X) else X
         rows, representable = encode_rows(dense, self._encoding)
         if not representable.all():
             return False
@@ -177,10 +177,10 @@ class PartialFitMixin(_Base):
         elif y is not None:
             y = np.concatenate([self._y, y])
         before = self._fit_X
-        if _compat.is_sparse(before):
+        if issparse(before):
             together = scipy.sparse.vstack([before, X], format="csr")
         else:
-            dense = X.toarray() if _compat.is_sparse(X) else X
+            dense = X.toarray() if issparse(X) else X
             together = np.concatenate([np.asarray(before), dense])
         feature_names = vars(self).get("feature_names_in_")
         self._fit_somewhere(together, y)

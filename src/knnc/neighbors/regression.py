@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.partial_fit import PartialFitMixin
+from knnc.neighbors.votes import mean_targets
 
 __all__ = ["KNeighborsRegressor"]
 
@@ -129,8 +130,11 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
         ValueError
             As `kneighbors` does.
         """
-        predicted: NDArray[Any] = super().predict(X)
-        return predicted
+        if self.weights in ("uniform", None):
+            dist, ind = None, self.kneighbors(X, return_distance=False)
+        else:
+            dist, ind = self.kneighbors(X)
+        return mean_targets(self._y[ind], dist, self.weights)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination of `predict(X)`.
