@@ -29,10 +29,13 @@ from sklearn.model_selection._search import GridSearchCV
 from sklearn.model_selection._validation import _score
 from sklearn.neighbors._ball_tree import BallTree
 from sklearn.neighbors._base import (
+    VALID_METRICS,
+    VALID_METRICS_SPARSE,
     KNeighborsMixin,
     NeighborsBase,
     RadiusNeighborsMixin,
     _get_weights,
+    sort_graph_by_row_values,
 )
 from sklearn.neighbors._classification import KNeighborsClassifier as StockKNeighborsClassifier
 from sklearn.neighbors._classification import (
@@ -43,7 +46,10 @@ from sklearn.neighbors._graph import RadiusNeighborsTransformer as StockRadiusNe
 from sklearn.neighbors._graph import kneighbors_graph as stock_kneighbors_graph
 from sklearn.neighbors._graph import radius_neighbors_graph as stock_radius_neighbors_graph
 from sklearn.neighbors._kd_tree import KDTree
+from sklearn.neighbors._kde import KernelDensity
 from sklearn.neighbors._lof import LocalOutlierFactor as StockLocalOutlierFactor
+from sklearn.neighbors._nca import NeighborhoodComponentsAnalysis
+from sklearn.neighbors._nearest_centroid import NearestCentroid
 from sklearn.neighbors._regression import KNeighborsRegressor as StockKNeighborsRegressor
 from sklearn.neighbors._regression import RadiusNeighborsRegressor as StockRadiusNeighborsRegressor
 from sklearn.neighbors._unsupervised import NearestNeighbors as StockNearestNeighbors
@@ -68,7 +74,15 @@ except ImportError:  # before 1.9 there are only sparse matrices
 __all__ = [
     "PREBUILT",
     "SKLEARN_VERSION",
+    "STOCK",
+    "VALID_METRICS",
+    "VALID_METRICS_SPARSE",
+    "BallTree",
+    "KDTree",
     "KNeighborsMixin",
+    "KernelDensity",
+    "NearestCentroid",
+    "NeighborhoodComponentsAnalysis",
     "RadiusNeighborsMixin",
     "StockKNeighborsClassifier",
     "StockKNeighborsRegressor",
@@ -90,6 +104,7 @@ __all__ = [
     "csr_graph",
     "fitted_rows",
     "format_results",
+    "is_by_pairs",
     "know_row_norms",
     "n_threads",
     "neighbor_weights",
@@ -102,6 +117,7 @@ __all__ = [
     "scikit_learn_view",
     "score",
     "select_best_index",
+    "sort_graph_by_row_values",
     "stock_kneighbors_graph",
     "stock_radius_neighbors_graph",
     "tuning_constraints",
@@ -109,6 +125,23 @@ __all__ = [
 ]
 
 SKLEARN_VERSION: str = sklearn.__version__
+
+# What stands in `sklearn.neighbors` under the names that knnc has too, unless it is replaced.
+STOCK: Mapping[str, Any] = {
+    stock.__name__: stock
+    for stock in (
+        StockKNeighborsClassifier,
+        StockKNeighborsRegressor,
+        StockKNeighborsTransformer,
+        StockLocalOutlierFactor,
+        StockNearestNeighbors,
+        StockRadiusNeighborsClassifier,
+        StockRadiusNeighborsRegressor,
+        StockRadiusNeighborsTransformer,
+        stock_kneighbors_graph,
+        stock_radius_neighbors_graph,
+    )
+}
 
 # The fitted objects that scikit-learn's neighbours take for data.
 PREBUILT: tuple[type, ...] = (KDTree, BallTree, NeighborsBase)
