@@ -23,7 +23,7 @@ The map of the house; imports point down only::
                 |
                 v
       neighbors/              image/  datasets/ what people import
-        tuning                                    estimators | pixels to features | data sets
+        cv_estimators                             estimators | pixels to features | data sets
           |                     |
         classification, regression,
         unsupervised, radius,
@@ -31,7 +31,8 @@ The map of the house; imports point down only::
                 |                     |
               votes, metrics, fallback
                 |                     |
-              base, within, subset, growth      fit, validation, the searches, more rows
+              base, radius_search, row_mask,    fit, validation, the searches, more rows
+              partial_fit
                 |      the only ones of neighbors/ that call the engine
                 v                     v
       engine/                                   arrays in, (distance, index) out
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
         kneighbors_graph,
         radius_neighbors_graph,
     )
+    from knnc.patching import patch_sklearn, unpatch_sklearn
     from knnc.persistence.estimators import load, save
     from knnc.runtime import show_runtime
 
@@ -110,12 +112,14 @@ __all__ = [
     "kneighbors_graph",
     "load",
     "ocr",
+    "patch_sklearn",
     "plot",
     "progress",
     "radius_neighbors_graph",
     "save",
     "set_config",
     "show_runtime",
+    "unpatch_sklearn",
 ]
 
 # Where a public name lives. Each is imported when first asked for, so that the command line and
@@ -135,11 +139,13 @@ _HOMES = {
     "get_config": "knnc.engine.system.memory",
     "kneighbors_graph": "knnc.neighbors",
     "load": "knnc.persistence.estimators",
+    "patch_sklearn": "knnc.patching",
     "progress": "knnc._progress",
     "radius_neighbors_graph": "knnc.neighbors",
     "save": "knnc.persistence.estimators",
     "set_config": "knnc.engine.system.memory",
     "show_runtime": "knnc.runtime",
+    "unpatch_sklearn": "knnc.patching",
 }
 
 sys.meta_path.append(MovedModules())

@@ -295,7 +295,7 @@ def test_wrong_input(images) -> None:
         clf.predict(images[:, :-1])
     with pytest.raises(ValueError, match="no pixels"):
         clf.predict(images + 0.5)
-    with pytest.raises(ValueError, match="All weights"):
+    with pytest.raises(ValueError, match="zero weights"):
         clf.set_params(weights=np.zeros_like).predict(images)
 
 

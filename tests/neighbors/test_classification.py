@@ -41,7 +41,7 @@ def _vote_of_scikit_learn(fitted: knnc.KNeighborsClassifier) -> Any:
             return fitted.kneighbors(X, n_neighbors, return_distance)
 
     vote = Vote()
-    vars(vote).update(vars(fitted), _fit_method="ours")
+    vars(vote).update(vars(fitted), _fit_X=fitted._fit_X, _fit_method="ours")
     return vote
 
 

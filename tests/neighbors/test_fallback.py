@@ -88,7 +88,7 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
             seen.append(piece)
             yield piece
 
-    def small(n_queries, multiple_of):
+    def small(n_queries, multiple_of, elements):
         return fallback._even_pieces(n_queries, multiple_of * -(-97 // multiple_of))
 
     monkeypatch.setattr(fallback, "_timed_pieces", small)
@@ -216,7 +216,7 @@ def test_the_strategy_is_the_one_scikit_learn_takes_for_all() -> None:
 @pytest.mark.parametrize("metric", ["manhattan", "canberra"])
 def test_pieces_of_a_slow_metric_begin_with_one_query(metric: str) -> None:
     """256 queries of 784 features on 20,000 rows took ten seconds before the first report."""
-    X, Q = _numbers(1, 300, 4, ties=True), _numbers(2, 700, 4, ties=True)
+    X, Q = _numbers(1, 300, 450, ties=True), _numbers(2, 500, 450, ties=True)
     for rows, queries in ((X, Q), (Q, X)):  # divided by queries, and by rows
         ours, theirs = twins(n_neighbors=3, algorithm="brute", metric=metric)
         done: list[int] = []
@@ -439,3 +439,16 @@ def test_pieces_take_about_a_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) 
         assert all(size % multiple_of == 0 for size in sizes[:-1])
         assert sizes[0] == multiple_of, "how long one takes is not known yet"
         assert all(abs(size - expected) <= 1 for size in sizes[4:-1])
+
+
+def test_little_work_is_one_piece() -> None:
+    X = _numbers(1, 150, 4, ties=True)
+    seen: list[tuple[int, int]] = []
+    for algorithm in ("kd_tree", "brute"):
+        for metric in ("euclidean", "manhattan"):
+            nn = knnc.NearestNeighbors(algorithm=algorithm, metric=metric).fit(X)
+            with knnc.progress(lambda done, total: seen.append((done, total))):
+                nn.kneighbors(X)
+                nn.radius_neighbors(X)
+    assert nn.engine_ == "sklearn"
+    assert seen == [(150, 150)] * 8

@@ -238,7 +238,7 @@ def _search_of(fitted: Any) -> Any:
             return fitted.radius_neighbors(X, *arguments, **options)
 
     theirs = Theirs.__new__(Theirs)
-    vars(theirs).update(vars(fitted), _fit_method="ours")
+    vars(theirs).update(vars(fitted), _fit_X=fitted._fit_X, _fit_method="ours")
     return theirs
 
 

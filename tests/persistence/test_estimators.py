@@ -87,7 +87,7 @@ def test_the_same_comes_back(
     assert repr(back.get_params()) == repr(estimator.get_params())
     assert set(vars(back)) == set(vars(estimator))
     assert back._lazy_index._index.nbytes_packed == estimator._lazy_index._index.nbytes_packed
-    assert (mapping_of(back._fit_X) is not None) == mapped
+    assert (mapping_of(back._rows) is not None) == mapped
     _same(back, estimator)
     assert os.listdir(tmp_path) == ["file"]
     if os.name == "nt" and mapped:

@@ -179,7 +179,7 @@ import numpy as np, knnc
 from knnc.neighbors import base
 X = np.arange(40, dtype=np.uint8).reshape(20, 2)
 nn = pickle.loads(pickle.dumps(knnc.NearestNeighbors(n_neighbors=2).fit(X)))
-base._building.acquire()
+base._building.held().acquire()
 if os.fork() == 0:
     warnings.simplefilter("ignore")
     signal.alarm(20)

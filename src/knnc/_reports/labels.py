@@ -134,7 +134,7 @@ def disputed_labels(estimator: Classifier, *, min_share: float = 0.5) -> Dispute
     if classifier.outputs_2d_:
         raise ValueError("disputed_labels takes a classifier of one output.")
     dist, ind = classifier.kneighbors()
-    shares = classifier._shares(*classifier._ballots_of(dist, ind))
+    shares = classifier._ballots_of(dist, ind).shares()
     rows = np.arange(len(ind))
     own = shares[rows, classifier._y]
     others = shares.copy()

@@ -28,7 +28,7 @@ from knnc.dask._found import (
 from knnc.dask._targets import aligned, check_labels, labels_array, numbers_array
 from knnc.dask._tasks import blocks_of, columns_of, joined, rows_array, task
 from knnc.engine.system.threads import effective_n_threads
-from knnc.neighbors.base import _wants_exact
+from knnc.neighbors.base import wants_exact
 from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
 
 __all__ = ["KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"]
@@ -182,7 +182,7 @@ class NearestNeighbors(BaseEstimator):
             not what X says (its length, its dtype) raises when the answer is computed.
         """
         check_is_fitted(self, "n_samples_fit_")
-        exact = _wants_exact(return_distance)
+        exact = wants_exact(return_distance)
         found, lengths, k = self._found(X, n_neighbors)
         metric, d = self.effective_metric_, self.n_features_in_
         parts = [task("knnc-indices", indices, part) for part in found]

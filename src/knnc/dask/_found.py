@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-import knnc.neighbors
 from knnc.neighbors.metrics import ENGINE_METRICS
+from knnc.neighbors.votes import ballots_of, mean_targets
 
 __all__ = [
     "Found",
@@ -68,53 +68,23 @@ def indices(found: Found) -> NDArray[np.intp]:
     return found[1].astype(np.intp, copy=False)
 
 
-class _Known:
-    """Stands before an estimator of knnc whose neighbours, and their targets, are known."""
-
-    _known: tuple[NDArray[np.float64], NDArray[np.intp]]
-
-    def kneighbors(
-        self,
-        X: Any = None,
-        n_neighbors: int | None = None,
-        return_distance: bool | Literal["exact"] = True,
-        *,
-        row_mask: ArrayLike | None = None,
-    ) -> Any:
-        """Those that are known, whatever is asked."""
-        return self._known if return_distance else self._known[1]
-
-
-class _KnownClassifier(_Known, knnc.neighbors.KNeighborsClassifier):
-    pass
-
-
-class _KnownRegressor(_Known, knnc.neighbors.KNeighborsRegressor):
-    pass
-
-
 def predicted(
     found: Found, method: str, weights: Any, classes: Any, metric: str, n_features: int
 ) -> Any:
     """What an estimator of knnc itself makes of these neighbours."""
-    dist, _, targets = found
+    targets = found[2]
     assert targets is not None
-    places = np.arange(dist.size).reshape(dist.shape)
-    several = targets.ndim == 3
+    known = distances(found, metric, n_features)
     if classes is None:
-        estimator: Any = _KnownRegressor(dist.shape[1], weights=weights)
-        estimator._y = targets.reshape(dist.size, *targets.shape[2:])
-    else:
-        estimator = _KnownClassifier(dist.shape[1], weights=weights)
-        outputs = np.moveaxis(targets, 2, 0) if several else [targets]
-        codes = [
-            np.searchsorted(names, labels.ravel())
-            for names, labels in zip(classes, outputs, strict=True)
-        ]
-        estimator._y = np.stack(codes, axis=1) if several else codes[0]
-        estimator.classes_ = list(classes) if several else classes[0]
-        estimator.outputs_2d_ = several
-    estimator._fit_method = "brute"
-    estimator.n_features_in_ = n_features
-    estimator._known = distances(found, metric, n_features), places
-    return getattr(estimator, method)(np.empty((len(dist), n_features), np.uint8))
+        return mean_targets(targets, known, weights)
+    several = targets.ndim == 3
+    outputs = np.moveaxis(targets, 2, 0) if several else [targets]
+    codes = [np.searchsorted(names, labels) for names, labels in zip(classes, outputs, strict=True)]
+    ballots = ballots_of(
+        np.stack(codes, axis=2) if several else codes[0],
+        known,
+        weights,
+        classes if several else classes[0],
+        several=several,
+    )
+    return ballots.labels() if method == "predict" else ballots.shares()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, Self
@@ -14,17 +12,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from knnc import _compat
 from knnc._pickling import MarkedStateMixin
 from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding
 from knnc.engine.index import Index
+from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.progress import current, progress
 from knnc.engine.system.threads import effective_n_threads
 from knnc.image import base
 from knnc.image._distortion import MAX_WARP, TERMS, Gallery, rerank
 from knnc.image.base import Images, Shape
-from knnc.neighbors.votes import most_voted, vote_shares
+from knnc.neighbors.votes import Ballots, ballots_of
 
 __all__ = ["DistortionKNeighborsClassifier"]
 
@@ -32,16 +30,7 @@ __all__ = ["DistortionKNeighborsClassifier"]
 _BLOCK = 512
 _MAX_SHIFT = 64
 
-_building = threading.RLock()
-
-
-def _new_lock() -> None:
-    global _building
-    _building = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+_building = ForkSafeLock()
 
 
 class _Searcher:
@@ -275,7 +264,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     def _searcher(self) -> _Searcher:
         """Built at fit, and again when first asked for after unpickling."""
         if self._lazy_searcher is None:
-            with _building:
+            with _building.held():
                 if self._lazy_searcher is None:
                     n_threads = effective_n_threads(self.n_jobs)
                     rows = self._rows
@@ -405,9 +394,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         ValueError
             As `kneighbors` does, or if all weights of some query's neighbours are zero.
         """
-        codes, weights = self._ballots(X)
-        labels: NDArray[Any] = self.classes_[most_voted(codes, len(self.classes_), weights)]
-        return labels
+        return self._ballots(X).labels()
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Estimate the probability of each class for each query: its share of the votes.
@@ -427,8 +414,8 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         ValueError
             As `kneighbors` does, or if all weights of some query's neighbours are zero.
         """
-        codes, weights = self._ballots(X)
-        return vote_shares(codes, len(self.classes_), weights)
+        shares: NDArray[np.float64] = self._ballots(X).shares()
+        return shares
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of `predict(X)`: the share of queries with the right label.
@@ -450,15 +437,10 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         """
         return float(super().score(X, y, sample_weight))
 
-    def _ballots(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
-        """Class codes of the neighbours and their weights, (n_queries, k) both."""
+    def _ballots(self, X: Any) -> Ballots:
+        """The votes of the neighbours of each query."""
         dist, ind = self.kneighbors(X)
-        weights = _compat.neighbor_weights(dist, self.weights)
-        if weights is not None:
-            if _compat.all_zero_rows(weights):
-                raise ValueError("All weights of the neighbors of some query are zero.")
-            weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), ind.shape)
-        return self._codes[ind], weights
+        return ballots_of(self._codes[ind], dist, self.weights, self.classes_, several=False)
 
     # ---- pickle, joblib, copy: the rows once, nothing that can be built from them
 

@@ -1,5 +1,8 @@
 """Nearest-neighbour estimators: scikit-learn's classes, searching on the integer engine.
 
+All public names of :mod:`sklearn.neighbors` can be imported from here. Those that knnc has nothing
+of its own for (the trees, `KernelDensity`, `NearestCentroid` and so on) are scikit-learn's.
+
 ::
 
     classification   KNeighborsClassifier
@@ -9,19 +12,30 @@
     graph            KNeighborsTransformer, RadiusNeighborsTransformer, kneighbors_graph,
                      radius_neighbors_graph
     lof              LocalOutlierFactor
-    tuning           KNeighborsClassifierCV, KNeighborsRegressorCV
-    candidates       many k, weights and metrics scored from one search a metric and fold
-    remembered       estimators that know the neighbours of a fold beforehand
-    growth           partial_fit
-    subset           a search among the rows of a mask
-    within           radius_neighbors
-    base             fit, validation and kneighbors; with the three above all that calls the engine
+    cv_estimators    KNeighborsClassifierCV, KNeighborsRegressorCV
+    cross_validation many k, weights and metrics scored from one search a metric and fold
+    cached_neighbors estimators with a cache of the neighbours of a fold
+    partial_fit      adds rows to a fitted estimator
+    radius_search    radius_neighbors
+    base             fit, validation and kneighbors
+    row_mask         a search among the rows of a mask
     metrics          which metrics the engine computes, and their integers as floats
-    votes            from the neighbours' labels to a label or to probabilities
+    votes            from the neighbours' targets to a label, to probabilities or to a mean
     fallback         scikit-learn's own search, in pieces, for all else
 """
 
+from knnc._compat import (
+    VALID_METRICS,
+    VALID_METRICS_SPARSE,
+    BallTree,
+    KDTree,
+    KernelDensity,
+    NearestCentroid,
+    NeighborhoodComponentsAnalysis,
+    sort_graph_by_row_values,
+)
 from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.cv_estimators import KNeighborsClassifierCV, KNeighborsRegressorCV
 from knnc.neighbors.graph import (
     KNeighborsTransformer,
     RadiusNeighborsTransformer,
@@ -31,20 +45,27 @@ from knnc.neighbors.graph import (
 from knnc.neighbors.lof import LocalOutlierFactor
 from knnc.neighbors.radius import RadiusNeighborsClassifier, RadiusNeighborsRegressor
 from knnc.neighbors.regression import KNeighborsRegressor
-from knnc.neighbors.tuning import KNeighborsClassifierCV, KNeighborsRegressorCV
 from knnc.neighbors.unsupervised import NearestNeighbors
 
 __all__ = [
+    "VALID_METRICS",
+    "VALID_METRICS_SPARSE",
+    "BallTree",
+    "KDTree",
     "KNeighborsClassifier",
     "KNeighborsClassifierCV",
     "KNeighborsRegressor",
     "KNeighborsRegressorCV",
     "KNeighborsTransformer",
+    "KernelDensity",
     "LocalOutlierFactor",
+    "NearestCentroid",
     "NearestNeighbors",
+    "NeighborhoodComponentsAnalysis",
     "RadiusNeighborsClassifier",
     "RadiusNeighborsRegressor",
     "RadiusNeighborsTransformer",
     "kneighbors_graph",
     "radius_neighbors_graph",
+    "sort_graph_by_row_values",
 ]

@@ -10,14 +10,14 @@ for all rows within a radius.
 
 from __future__ import annotations
 
-import os
-import threading
+import weakref
 from math import trunc
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -27,21 +27,24 @@ from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding, decode, encode_fit, encode_rows
 from knnc.engine.index import Index
 from knnc.engine.scan.streamed import is_to_stream, rows_in_place
+from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.progress import current, progress
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import fallback
-from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
-from knnc.neighbors.subset import Mask, MaskedIndex, checked_mask, kneighbors_among
+from knnc.neighbors.metrics import ENGINE_METRICS, engine_metric
+from knnc.neighbors.row_mask import Mask, MaskedIndex, checked_mask, kneighbors_among
 
 if TYPE_CHECKING:  # the class that stands after the mixin
     from sklearn.neighbors import NearestNeighbors as _ScikitLearn
 else:
     _ScikitLearn = object
 
-__all__ = ["IntegerFitMixin", "IntegerNeighborsMixin"]
+__all__ = ["IntegerFitMixin", "IntegerNeighborsMixin", "wants_exact"]
 
 # Elements of sparse queries made dense at a time.
 _DENSE_CHUNK = 1 << 20
+# Elements decoded at a time.
+_CHUNK = 1 << 16
 
 _INTEGER_ALGORITHMS = ("auto", "brute", "pruned")
 _NOT_BYTES = (
@@ -49,18 +52,7 @@ _NOT_BYTES = (
     "divided by 255"
 )
 
-# A fork copies a lock as it is, and a thread that held it does not live on in the child. A signal's
-# handler runs in the thread that holds it, and may search too: hence one that can be taken again.
-_building = threading.RLock()
-
-
-def _new_lock() -> None:
-    global _building
-    _building = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+_building = ForkSafeLock()
 
 
 class _LazyIndex:
@@ -72,17 +64,29 @@ class _LazyIndex:
         self._arguments = rows, metric, algorithm
         self._index = index
         self._masked: MaskedIndex | None = None
+        self._numbers: weakref.ref[NDArray[Any]] | None = None
 
     def get(self, n_threads: int) -> Index:
         """The index; several threads that ask at once wait for one of them to build it."""
         if self._index is None:
-            with _building:
+            with _building.held():
                 if self._index is None:
                     rows, metric, algorithm = self._arguments
-                    if algorithm == "pruned" or not is_to_stream(rows):  # no longer, it may be
-                        rows = _c_contiguous(rows)
+                    rows = _ready_to_scan(rows, algorithm)  # the settings may have changed
                     self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
         return self._index
+
+    def numbers(self, encoding: Encoding) -> NDArray[Any]:
+        """What was fitted; decoded again when nobody has the array from before."""
+        numbers = None if self._numbers is None else self._numbers()
+        if numbers is None:
+            numbers = _fitted_numbers(self._arguments[0], encoding)
+            self._numbers = weakref.ref(numbers)
+        return numbers
+
+    def holds(self, X: object) -> bool:
+        """Whether this very array was returned by :meth:`numbers`."""
+        return self._numbers is not None and X is self._numbers()
 
     def search(
         self, queries: NDArray[np.uint8] | None, k: int, n_threads: int, mask: Mask | None
@@ -116,11 +120,31 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     engine_: str
     n_features_in_: int
     n_samples_fit_: int
-    # Bytes of the training rows with engine_ "integer": an inherited method that looks for
-    # floats here, to search them by itself, finds none.
-    _fit_X: Any  # noqa: N815
+    # With engine_ "integer" only: the training rows as bytes, and what a byte stands for.
+    _rows: NDArray[np.uint8]
     _encoding: Encoding
     _lazy_index: _LazyIndex
+
+    @property
+    def _fit_X(self) -> Any:  # noqa: N802
+        """The training rows as scikit-learn's attribute has them: numbers in the units of X.
+
+        scikit-learn and converters read this attribute. With `engine_` "integer" the numbers are
+        made from the bytes when they are read, and not kept.
+        """
+        if "_rows" in self.__dict__:
+            return self._numbers()
+        if "_fit_X" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute '_fit_X'")
+        return self.__dict__["_fit_X"]
+
+    @_fit_X.setter
+    def _fit_X(self, rows: Any) -> None:  # noqa: N802
+        self.__dict__.pop("_rows", None)
+        self.__dict__["_fit_X"] = rows
+
+    def _numbers(self) -> NDArray[Any]:
+        return self._lazy_index.numbers(self._encoding)
 
     # ---- fit
 
@@ -132,17 +156,15 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
 
     def _fit_somewhere(self, X: Any, y: Any) -> None:
         if isinstance(X, IntegerFitMixin) and vars(X).get("engine_") == "integer":
-            X = _fitted_numbers(X)
+            X = X._fit_X
         reason = self._why_not_integer(X)
         if self.algorithm == "pruned":
             self._check_can_be_pruned()
         names = None
         if reason is None:
             X, y = self._validated_fit(X, y)
-            sparse = _compat.is_sparse(X)  # as a frame of sparse columns has become
-            narrowed = None
-            if not sparse:
-                narrowed = rows_in_place(X, contiguous=self.algorithm == "pruned") or encode_fit(X)
+            sparse = issparse(X)  # as a frame of sparse columns has become
+            narrowed = None if sparse else _as_bytes(X, self.algorithm)
             if narrowed is not None:
                 self._fit_integer(*narrowed, y)
                 return
@@ -162,24 +184,21 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         """Why the engine cannot serve these parameters and this kind of X, or None if it can."""
         if self.algorithm not in _INTEGER_ALGORITHMS:
             return f"algorithm={self.algorithm!r} is scikit-learn's own"
-        if self._engine_metric() is None:
+        if engine_metric(self.metric, self.p, self.metric_params) is None:
             return (
                 "it computes only distances that are integers, or one rounding away from an "
                 f"integer: {', '.join(ENGINE_METRICS)}, and minkowski with p=1, p=2 or p=inf and "
                 f"without weights; not metric={self.metric!r} with p={self.p!r} and "
                 f"metric_params={self.metric_params!r}"
             )
-        if _compat.is_sparse(X):
+        if issparse(X):
             return "X is sparse"
-        if _compat.is_prebuilt(X):
+        if isinstance(X, _compat.PREBUILT):
             return f"X is a {type(X).__name__} that is already built"
         return None
 
-    def _engine_metric(self) -> EngineMetric | None:
-        return engine_metric(self.metric, self.p, self.metric_params)
-
     def _check_can_be_pruned(self) -> None:
-        metric = self._engine_metric()
+        metric = engine_metric(self.metric, self.p, self.metric_params)
         if metric is not None and not metric.can_be_pruned:
             raise ValueError(
                 "algorithm='pruned' rules rows out by short codes, and there are none whose "
@@ -192,12 +211,12 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
             X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True)
         else:
             X = validate_data(self, X, accept_sparse="csr")
-        return fallback.as_numbers(X), y
+        return (fallback.as_numbers(X) if X.dtype.hasobject else X), y
 
     def _fit_integer(self, rows: NDArray[np.uint8], encoding: Encoding, y: Any) -> None:
         # scikit-learn's fit does the rest: classes, the check of the metric, effective_metric_.
         super()._fit(_compat.fitted_rows(rows), y)
-        self._encoding = encoding
+        self._rows, self._encoding = self.__dict__.pop("_fit_X"), encoding
         self.engine_ = "integer"
         self._attach_index()
         self._lazy_index.get(self._n_threads())
@@ -208,12 +227,14 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         algorithm = self.algorithm if self.algorithm in _INTEGER_ALGORITHMS else "auto"
         if algorithm == "pruned" and not metric.can_be_pruned:
             algorithm = "auto"  # set after the fit
-        if algorithm == "pruned" or not is_to_stream(self._fit_X):
-            self._fit_X = _c_contiguous(self._fit_X)  # as pickles and partial_fit may leave it not
-        self._lazy_index = _LazyIndex(self._fit_X, metric.engine, algorithm, index)
+        self._rows = _ready_to_scan(self._rows, algorithm)  # pickles may hold them in any layout
+        self._lazy_index = _LazyIndex(self._rows, metric.engine, algorithm, index)
 
     def _check_algorithm_metric(self) -> None:
-        _compat.check_metric(self)
+        if self.algorithm == "pruned":
+            _compat.check_metric(self)
+        else:
+            super()._check_algorithm_metric()
 
     def _n_threads(self) -> int:
         return effective_n_threads(self.n_jobs)
@@ -224,7 +245,8 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         self, X: Any
     ) -> tuple[NDArray[np.uint8], tuple[NDArray[np.bool_], NDArray[np.float64]] | None]:
         """Bytes of the queries; and if some have none, which have, and the others as floats."""
-        if X is self._fit_X:  # as scikit-learn's functions for graphs ask for the rows themselves
+        # scikit-learn's functions for graphs ask for the rows themselves.
+        if X is self._rows or self._lazy_index.holds(X):
             return self._lazy_index.get(self._n_threads()).rows, None
         if (
             type(X) in (np.ndarray, np.memmap)
@@ -238,7 +260,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         ):
             return X, None  # all that validate_data, 0.1 ms, would have found out
         X = fallback.validated_queries(self, X)
-        if _compat.is_sparse(X):
+        if issparse(X):
             step = max(1, _DENSE_CHUNK // X.shape[1])
             chunks = [X[start : start + step] for start in range(0, X.shape[0], step)]
             narrowed = [encode_rows(chunk.toarray(), self._encoding) for chunk in chunks]
@@ -249,7 +271,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         if representable.all():
             return rows, None
         others = X[~representable]
-        if _compat.is_sparse(others):
+        if issparse(others):
             others = others.toarray()
         return rows, (representable, np.ascontiguousarray(others, dtype=np.float64))
 
@@ -335,7 +357,7 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         integer = self.__dict__.get("engine_") == "integer"
         if not integer:
             check_is_fitted(self)
-        exact = _wants_exact(return_distance)
+        exact = wants_exact(return_distance)
         k = self._checked_k(n_neighbors)
         mask = None if row_mask is None else checked_mask(row_mask, self.n_samples_fit_)
         if integer:
@@ -372,7 +394,7 @@ class IntegerNeighborsMixin(IntegerFitMixin):
             queries, floats = self._narrowed_queries(X)
             n_queries = len(queries) if floats is None else len(floats[0])
         self._check_enough_rows(k, n_queries, mask, leave_out=X is None)
-        exact = _wants_exact(return_distance)
+        exact = wants_exact(return_distance)
         if floats is not None:
             if exact:
                 raise ValueError(
@@ -417,7 +439,7 @@ class IntegerNeighborsMixin(IntegerFitMixin):
                 )
             dist[representable] = self._to_float(found)
         dist[~representable], nearest = fallback.kneighbors_of_floats(
-            self._fit_X if mask is None else self._fit_X[mask],
+            self._rows if mask is None else self._rows[mask],
             self._encoding,
             others,
             k,
@@ -428,20 +450,41 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         return dist, ind
 
 
-def _c_contiguous(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return rows if rows.flags.c_contiguous else np.ascontiguousarray(rows)
-
-
-def _fitted_numbers(estimator: IntegerFitMixin) -> NDArray[Any]:
-    """What an estimator was fitted to; no copy of its rows where they are just that."""
-    encoding = estimator._encoding
-    if encoding.dtype in (np.uint8, np.bool_):
-        rows: NDArray[Any] = estimator._fit_X.view(encoding.dtype)
+def _ready_to_scan(rows: NDArray[np.uint8], algorithm: str) -> NDArray[np.uint8]:
+    """The rows, copied if they are not contiguous and are not to be streamed as they are."""
+    if rows.flags.c_contiguous or (algorithm != "pruned" and is_to_stream(rows)):
         return rows
-    return decode(estimator._fit_X, encoding)
+    return np.ascontiguousarray(rows)
 
 
-def _wants_exact(return_distance: Any) -> bool:
+def _as_bytes(X: NDArray[Any], algorithm: str) -> tuple[NDArray[np.uint8], Encoding] | None:
+    """Training rows as bytes, if they are some; not copied if they need not be."""
+    if X.dtype == np.uint8 and X.flags.c_contiguous:
+        return np.ascontiguousarray(X), Encoding(X.dtype)
+    return rows_in_place(X, contiguous=algorithm == "pruned") or encode_fit(X)
+
+
+def _fitted_numbers(rows: NDArray[np.uint8], encoding: Encoding) -> NDArray[Any]:
+    """What an estimator was fitted to: its rows where they are just that, else a copy.
+
+    The rows of a copy are not contiguous: scikit-learn's own methods would search contiguous floats
+    themselves, and go round the engine. The copy is read-only, so that it is still these rows when
+    it comes back as queries.
+    """
+    if encoding.dtype in (np.uint8, np.bool_):
+        return rows if encoding.dtype == np.uint8 else rows.view(np.bool_)
+    n_samples, n_features = rows.shape
+    numbers: NDArray[Any] = np.empty((n_samples, n_features + 1), encoding.dtype)[:, :-1]
+    step = max(1, _CHUNK // n_features)
+    for start in range(0, n_samples, step):
+        piece = slice(start, start + step)
+        numbers[piece] = decode(rows[piece], encoding)
+    numbers.flags.writeable = False
+    return numbers
+
+
+def wants_exact(return_distance: Any) -> bool:
+    """Whether `return_distance` asks for integers; a ValueError if it is another string."""
     if not isinstance(return_distance, str):
         return False
     if return_distance != "exact":

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import sklearn.neighbors
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.partial_fit import PartialFitMixin
-from knnc.neighbors.votes import most_voted, vote_shares
+from knnc.neighbors.votes import Ballots, ballots_of
 
 __all__ = ["KNeighborsClassifier"]
 
 
 class KNeighborsClassifier(
-    PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.KNeighborsClassifier
+    PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsClassifier
 ):
     """k-nearest-neighbours classifier, exact and fast on uint8 data.
 
@@ -94,7 +92,7 @@ class KNeighborsClassifier(
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.KNeighborsClassifier._parameter_constraints
+        _compat.StockKNeighborsClassifier._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -142,13 +140,7 @@ class KNeighborsClassifier(
         ValueError
             As `kneighbors` does, or if all weights of some query's neighbours are zero.
         """
-        codes, weights = self._ballots(X)
-        return self._labels(
-            [
-                most_voted(codes[:, :, output], len(names), weights)
-                for output, names in enumerate(self._classes_of_outputs())
-            ]
-        )
+        return self._ballots(X).labels()
 
     def predict_proba(self, X: Any) -> Any:
         """Estimate the probability of each class for each query: its share of the votes.
@@ -168,7 +160,7 @@ class KNeighborsClassifier(
         ValueError
             As `kneighbors` does, or if all weights of some query's neighbours are zero.
         """
-        return self._shares(*self._ballots(X))
+        return self._ballots(X).shares()
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of `predict(X)`: the share of queries with the right label.
@@ -190,43 +182,13 @@ class KNeighborsClassifier(
         """
         return float(super().score(X, y, sample_weight))
 
-    def _classes_of_outputs(self) -> list[NDArray[Any]]:
-        classes: list[NDArray[Any]] = self.classes_ if self.outputs_2d_ else [self.classes_]
-        return classes
-
-    def _labels(self, winners: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
-        """From the class codes of each output to what `predict` returns."""
-        classes = self._classes_of_outputs()
-        labels = np.empty((len(winners[0]), len(winners)), dtype=classes[0].dtype)
-        for output, names in enumerate(classes):
-            labels[:, output] = names.take(winners[output])
-        return labels if self.outputs_2d_ else labels.ravel()
-
-    def _shares(self, codes: NDArray[np.intp], weights: NDArray[np.float64] | None) -> Any:
-        shares = [
-            vote_shares(codes[:, :, output], len(names), weights)
-            for output, names in enumerate(self._classes_of_outputs())
-        ]
-        return shares if self.outputs_2d_ else shares[0]
-
-    def _ballots(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
-        """Class codes of the neighbours, (n_queries, k, n_outputs), and weights (n_queries, k)."""
+    def _ballots(self, X: Any) -> Ballots:
+        """The votes of the neighbours of each query."""
         check_is_fitted(self, "_fit_method")
         if self.weights in ("uniform", None):
             return self._ballots_of(None, self.kneighbors(X, return_distance=False))
         return self._ballots_of(*self.kneighbors(X))
 
-    def _ballots_of(
-        self, dist: NDArray[np.float64] | None, ind: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
-        """The same, of neighbours that are known."""
-        weights = _compat.neighbor_weights(dist, self.weights)
-        if weights is not None:
-            if _compat.all_zero_rows(weights):
-                raise ValueError(
-                    "All neighbors of some sample is getting zero weights. Please modify 'weights' "
-                    "to avoid this case if you are using a user-defined function."
-                )
-            weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), ind.shape)
-        codes = self._y if self._y.ndim == 2 else self._y[:, np.newaxis]
-        return codes[ind], weights
+    def _ballots_of(self, dist: NDArray[np.float64] | None, ind: NDArray[np.intp]) -> Ballots:
+        """The votes of neighbours that are known."""
+        return ballots_of(self._y[ind], dist, self.weights, self.classes_, several=self.outputs_2d_)

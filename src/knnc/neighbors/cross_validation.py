@@ -1,4 +1,4 @@
-"""Scores of many candidates from one search a metric and fold: what the classes of tuning share.
+"""Scores of many candidates from one search a metric and fold: the base of the CV estimators.
 
 `GridSearchCV` fits and searches anew for every candidate. The neighbours of a query at the largest
 k hold those at every smaller one, and weights only count them otherwise, so one search tells all:
@@ -53,12 +53,12 @@ def only_if_refitted(method: Method) -> Method:
 
 
 class NeighborsCV(MarkedStateMixin, BaseEstimator):
-    """What choosing is, whatever is estimated."""
+    """Base class of the estimators that choose n_neighbors, weights and metric."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = _compat.tuning_constraints()
-    # What is chosen, and the same with a memory.
+    # What is chosen, and the same with a cache of neighbours.
     _estimator_class: ClassVar[type]
-    _remembering_class: ClassVar[type]
+    _cached_class: ClassVar[type]
 
     def __init__(
         self,
@@ -206,9 +206,9 @@ class NeighborsCV(MarkedStateMixin, BaseEstimator):
             for metric in metrics:
                 places = [i for i, params in enumerate(grid) if params["metric"] is metric]
                 began = perf_counter()
-                estimator = self._remembering_class(metric=metric, n_jobs=self.n_jobs)
+                estimator = self._cached_class(metric=metric, n_jobs=self.n_jobs)
                 with _share_of_progress(done, total):
-                    estimator.fit(X_train, y_train).remember(
+                    estimator.fit(X_train, y_train).cache_neighbors(
                         X_test, ks, leave_one_out=train is None
                     )
                 done += n_tests[fold]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.validation import validate_data
 
@@ -30,6 +31,7 @@ Answer = tuple[Float64, Indices]
 
 _SECONDS = 0.1  # of work in a piece, where the search is free to choose
 _FIRST = 256  # queries in the first piece, where many are searched together
+_FIRST_ELEMENTS = 1 << 17  # of rows in the first piece: 0.1 s at most, if one takes a microsecond
 
 # Rows decoded at a time, in elements: 4 MB of float64, which stay in a cache between two uses.
 _DECODED = 1 << 19
@@ -44,7 +46,8 @@ def validated_queries(estimator: Any, X: Any) -> Any:
     checked = validate_data(
         estimator, X, ensure_all_finite=finite, accept_sparse="csr", reset=False
     )
-    if finite is True and getattr(X, "dtype", np.dtype(object)).hasobject:
+    dtype = getattr(X, "dtype", None)  # of a tensor no NumPy dtype, of a frame maybe a column
+    if finite is True and (not isinstance(dtype, np.dtype) or dtype.hasobject):
         checked = as_numbers(checked)
         assert_all_finite(checked, input_name="X")
     return checked
@@ -98,7 +101,9 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
             dist, ind = view.kneighbors(queries[piece], k + leave_out)
         return _without_self(dist, ind, piece.start) if leave_out else (dist, ind)
 
-    pieces = _timed_pieces(n_queries, 1 if fused is None else fused[1])
+    if fused is not None and n_queries > fused[1]:
+        _compat.know_row_norms(view)
+    pieces = _timed_pieces(n_queries, 1 if fused is None else fused[1], _elements(view))
     parts = [search(piece) for piece in _reported(pieces, n_queries)]
     if len(parts) == 1:
         return parts[0]
@@ -109,9 +114,9 @@ def kneighbors(estimator: Any, X: Any, k: int) -> Answer:
 def _queries(estimator: Any, view: Any, X: Any) -> Any:
     """The rows that are searched for, C-contiguous or sparse: those of the fit for None."""
     if X is None:
-        return view._fit_X if _compat.is_sparse(view._fit_X) else np.asarray(view._fit_X)
+        return view._fit_X if issparse(view._fit_X) else np.asarray(view._fit_X)
     queries = validated_queries(estimator, X)
-    return queries if _compat.is_sparse(queries) else np.ascontiguousarray(queries)
+    return queries if issparse(queries) else np.ascontiguousarray(queries)
 
 
 def _search_fused(view: Any, queries: Any, k: int, strategy: str) -> Answer:
@@ -195,7 +200,8 @@ def radius_neighbors(
         X = None if leave_out else queries
         return _whole(view, X, lambda: view.radius_neighbors(X, *options))
     found = _ArraysOfArrays(n_queries, return_distance)
-    for piece in _reported(_timed_pieces(n_queries, 1 if fused is None else fused[1]), n_queries):
+    pieces = _timed_pieces(n_queries, 1 if fused is None else fused[1], _elements(view))
+    for piece in _reported(pieces, n_queries):
         within = radius[piece] if each else radius
         answer = view.radius_neighbors(queries[piece], within, return_distance, sort_results)
         found.put(piece, answer, leave_out)
@@ -244,7 +250,7 @@ def shares_within(estimator: Any, X: Any) -> tuple[Float64, NDArray[np.bool_]]:
     queries = validated_queries(estimator, X)
     n_queries = queries.shape[0]
     shares = np.empty((n_queries, len(estimator.classes_) + 1))
-    for piece in _reported(_timed_pieces(n_queries, 1), n_queries):
+    for piece in _reported(_timed_pieces(n_queries, 1, _elements(view)), n_queries):
         shares[piece] = _compat.class_shares(view, queries[piece])
     return shares[:, :-1], shares[:, -1] > 0.0
 
@@ -382,12 +388,23 @@ def _even_pieces(n_queries: int, step: int) -> Iterator[slice]:
     return (slice(start, min(start + step, n_queries)) for start in range(0, n_queries, step))
 
 
-def _timed_pieces(n_queries: int, multiple_of: int) -> Iterator[slice]:
-    """Pieces that take about 0.1 s, by what the one before took, each a multiple of a number.
+def _elements(view: Any) -> int | None:
+    """Elements of the rows that one query meets at most; None where a pair calls Python."""
+    if callable(view.effective_metric_):
+        return None
+    n_samples_fit, n_features = view._fit_X.shape
+    return int(n_samples_fit * n_features)
 
-    The first is the smallest there can be: one pair may take a nanosecond or a microsecond.
+
+def _timed_pieces(n_queries: int, multiple_of: int, elements: int | None = None) -> Iterator[slice]:
+    """Pieces that take about 0.1 s, by the time of the piece before; multiples of a number.
+
+    The first piece has few queries, because an element may take a nanosecond or a microsecond.
+    `elements` is how many of them one query meets, if that is known.
     """
     start, size = 0, multiple_of
+    if elements is not None:
+        size = max(_FIRST_ELEMENTS // (elements * multiple_of), 1) * multiple_of
     while start < n_queries:
         piece = slice(start, min(start + size, n_queries))
         began = perf_counter()

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import sklearn.neighbors
-from sklearn.neighbors import kneighbors_graph as _kneighbors_graph
-from sklearn.neighbors import radius_neighbors_graph as _radius_neighbors_graph
-
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.radius_search import IntegerRadiusMixin
@@ -24,7 +20,7 @@ __all__ = [
 ]
 
 
-class KNeighborsTransformer(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsTransformer):
+class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransformer):
     """Transform X into the sparse graph of its k nearest training rows.
 
     A :class:`sklearn.neighbors.KNeighborsTransformer` that searches with exact integers where X
@@ -89,7 +85,7 @@ class KNeighborsTransformer(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsT
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.KNeighborsTransformer._parameter_constraints
+        _compat.StockKNeighborsTransformer._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -120,7 +116,7 @@ class KNeighborsTransformer(IntegerNeighborsMixin, sklearn.neighbors.KNeighborsT
         return self
 
 
-class RadiusNeighborsTransformer(IntegerRadiusMixin, sklearn.neighbors.RadiusNeighborsTransformer):
+class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighborsTransformer):
     """Transform X into the sparse graph of all training rows within a radius.
 
     A :class:`sklearn.neighbors.RadiusNeighborsTransformer` that searches with exact integers where
@@ -181,7 +177,7 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, sklearn.neighbors.RadiusNei
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.RadiusNeighborsTransformer._parameter_constraints
+        _compat.StockRadiusNeighborsTransformer._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -267,10 +263,11 @@ def kneighbors_graph(
     """
     options = {"metric": metric, "p": p, "metric_params": metric_params, "n_jobs": n_jobs}
     asked = {"n_neighbors": n_neighbors, "mode": mode, "include_self": include_self}
-    _compat.check_arguments(_kneighbors_graph, X=X, **asked, **options)
-    if not hasattr(X, "kneighbors"):
-        X = NearestNeighbors(n_neighbors=n_neighbors, **options).fit(X)
-    return _kneighbors_graph(X, **asked, **options)
+    _compat.check_arguments(_compat.stock_kneighbors_graph, X=X, **asked, **options)
+    if isinstance(X, _compat.KNeighborsMixin):
+        return _compat.stock_kneighbors_graph(X, **asked, **options)
+    nn = NearestNeighbors(n_neighbors=n_neighbors, **options).fit(X)
+    return nn.kneighbors_graph(_queries(nn, include_self, mode), n_neighbors, mode)
 
 
 def radius_neighbors_graph(
@@ -330,7 +327,17 @@ def radius_neighbors_graph(
     """
     options = {"metric": metric, "p": p, "metric_params": metric_params, "n_jobs": n_jobs}
     asked = {"radius": radius, "mode": mode, "include_self": include_self}
-    _compat.check_arguments(_radius_neighbors_graph, X=X, **asked, **options)
-    if not hasattr(X, "radius_neighbors"):
-        X = NearestNeighbors(radius=radius, **options).fit(X)
-    return _radius_neighbors_graph(X, **asked, **options)
+    _compat.check_arguments(_compat.stock_radius_neighbors_graph, X=X, **asked, **options)
+    if isinstance(X, _compat.RadiusNeighborsMixin):
+        return _compat.stock_radius_neighbors_graph(X, **asked, **options)
+    nn = NearestNeighbors(radius=radius, **options).fit(X)
+    return nn.radius_neighbors_graph(_queries(nn, include_self, mode), radius, mode)
+
+
+def _queries(nn: NearestNeighbors, include_self: bool | str, mode: str) -> Any:
+    """The rows where each may be its own neighbour, None where it may not."""
+    if include_self == "auto":
+        include_self = mode == "connectivity"
+    if not include_self:
+        return None
+    return nn._rows if nn.engine_ == "integer" else nn._fit_X

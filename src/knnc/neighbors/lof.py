@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import sklearn.neighbors
+import numpy as np
+from numpy.typing import NDArray
 
 from knnc import _compat
 from knnc._rollback import unchanged_after_error
@@ -13,7 +14,7 @@ from knnc.neighbors.base import IntegerNeighborsMixin
 __all__ = ["LocalOutlierFactor"]
 
 
-class LocalOutlierFactor(IntegerNeighborsMixin, sklearn.neighbors.LocalOutlierFactor):
+class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor):
     """Outliers and novelties by their local density, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.LocalOutlierFactor` that searches with exact integers where X can
@@ -78,8 +79,16 @@ class LocalOutlierFactor(IntegerNeighborsMixin, sklearn.neighbors.LocalOutlierFa
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.LocalOutlierFactor._parameter_constraints
+        _compat.StockLocalOutlierFactor._parameter_constraints
     )
+
+    def _numbers(self) -> NDArray[Any]:
+        """In place of float32 numbers float64 ones.
+
+        scikit-learn's fit rounds the distances to the dtype of the rows; they are exact here.
+        """
+        numbers = super()._numbers()
+        return numbers.astype(np.float64) if numbers.dtype == np.float32 else numbers
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit to training rows, and find their factors.

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from knnc import _compat
 from knnc._rollback import unchanged_after_error
-from knnc.engine.encoding import decode, encode_rows, widened
+from knnc.engine.encoding import encode_rows, widened
 from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerNeighborsMixin
 
@@ -122,15 +122,15 @@ class PartialFitMixin(_Base):
 
     def _append_bytes(self, X: Any, y: NDArray[Any] | None) -> bool:
         """Append, if bytes stand for all of X; whether they do."""
-        dense = X.toarray() if _compat.is_sparse(X) else X
+        dense = X.toarray() if issparse(X) else X
         rows, representable = encode_rows(dense, self._encoding)
         if not representable.all():
             return False
         if y is not None:
             self._append_targets(y)
         self._encoding = widened(self._encoding, X.dtype)
-        self._fit_X = np.concatenate([self._fit_X, rows])
-        self.n_samples_fit_ = len(self._fit_X)
+        self._rows = np.concatenate([self._rows, rows])
+        self.n_samples_fit_ = len(self._rows)
         self._attach_index()
         return True
 
@@ -177,12 +177,10 @@ class PartialFitMixin(_Base):
         elif y is not None:
             y = np.concatenate([self._y, y])
         before = self._fit_X
-        if self.engine_ == "integer":
-            before = decode(before, self._encoding)
-        if _compat.is_sparse(before):
+        if issparse(before):
             together = scipy.sparse.vstack([before, X], format="csr")
         else:
-            dense = X.toarray() if _compat.is_sparse(X) else X
+            dense = X.toarray() if issparse(X) else X
             together = np.concatenate([np.asarray(before), dense])
         feature_names = vars(self).get("feature_names_in_")
         self._fit_somewhere(together, y)

@@ -6,7 +6,6 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-import sklearn.neighbors
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,7 +17,7 @@ from knnc.neighbors.radius_search import IntegerRadiusMixin
 __all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
 
 
-class RadiusNeighborsClassifier(IntegerRadiusMixin, sklearn.neighbors.RadiusNeighborsClassifier):
+class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighborsClassifier):
     """Vote of all neighbours within a radius, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.RadiusNeighborsClassifier` that searches with exact integers where
@@ -86,7 +85,7 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, sklearn.neighbors.RadiusNeig
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.RadiusNeighborsClassifier._parameter_constraints
+        _compat.StockRadiusNeighborsClassifier._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -206,7 +205,7 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, sklearn.neighbors.RadiusNeig
         return float(super().score(X, y, sample_weight))
 
 
-class RadiusNeighborsRegressor(IntegerRadiusMixin, sklearn.neighbors.RadiusNeighborsRegressor):
+class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsRegressor):
     """Mean of all neighbours within a radius, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.RadiusNeighborsRegressor` that searches with exact integers where
@@ -267,7 +266,7 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, sklearn.neighbors.RadiusNeigh
     _y: NDArray[Any]
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.RadiusNeighborsRegressor._parameter_constraints
+        _compat.StockRadiusNeighborsRegressor._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any) -> Self:

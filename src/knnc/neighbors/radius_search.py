@@ -158,7 +158,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
             return found
         representable, others = floats
         odd = fallback.radius_of_floats(
-            self._fit_X,
+            self._rows,
             self._encoding,
             others,
             radius,

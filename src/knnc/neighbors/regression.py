@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import sklearn.neighbors
 from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.partial_fit import PartialFitMixin
+from knnc.neighbors.votes import mean_targets
 
 __all__ = ["KNeighborsRegressor"]
 
 
-class KNeighborsRegressor(
-    PartialFitMixin, IntegerNeighborsMixin, sklearn.neighbors.KNeighborsRegressor
-):
+class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsRegressor):
     """k-nearest-neighbours regression, exact and fast on uint8 data.
 
     A :class:`sklearn.neighbors.KNeighborsRegressor` that searches with exact integers where X can
@@ -84,7 +82,7 @@ class KNeighborsRegressor(
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.KNeighborsRegressor._parameter_constraints
+        _compat.StockKNeighborsRegressor._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -132,8 +130,11 @@ class KNeighborsRegressor(
         ValueError
             As `kneighbors` does.
         """
-        predicted: NDArray[Any] = super().predict(X)
-        return predicted
+        if self.weights in ("uniform", None):
+            dist, ind = None, self.kneighbors(X, return_distance=False)
+        else:
+            dist, ind = self.kneighbors(X)
+        return mean_targets(self._y[ind], dist, self.weights)
 
     def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination of `predict(X)`.

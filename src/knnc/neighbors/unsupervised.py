@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import sklearn.neighbors
-
 from knnc import _compat
 from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.partial_fit import PartialFitMixin
@@ -15,7 +13,7 @@ __all__ = ["NearestNeighbors"]
 
 
 class NearestNeighbors(
-    PartialFitMixin, IntegerNeighborsMixin, IntegerRadiusMixin, sklearn.neighbors.NearestNeighbors
+    PartialFitMixin, IntegerNeighborsMixin, IntegerRadiusMixin, _compat.StockNearestNeighbors
 ):
     """Nearest-neighbour search, exact and fast on uint8 data.
 
@@ -105,7 +103,7 @@ class NearestNeighbors(
     """
 
     _parameter_constraints = _compat.with_pruned(
-        sklearn.neighbors.NearestNeighbors._parameter_constraints
+        _compat.StockNearestNeighbors._parameter_constraints
     )
 
     def fit(self, X: Any, y: Any = None) -> Self:

@@ -1,4 +1,4 @@
-"""From the neighbours' labels to a label or to probabilities, for all queries at once.
+"""From the neighbours' targets to a label, to probabilities or to a mean, for all queries at once.
 
 The answers are scikit-learn's to the last bit: ties go to the smaller class, and the weights of a
 class are added up in the same order.
@@ -7,17 +7,131 @@ class are added up in the same order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["most_voted", "most_voted_of_first", "vote_shares"]
+from knnc import _compat
+
+__all__ = ["Ballots", "ballots_of", "mean_targets", "most_voted", "most_voted_of_first", "named"]
+__all__ += ["vote_shares"]
 
 Codes = NDArray[np.intp]
 Float64 = NDArray[np.float64]
 
 # Counters at a time: they stay in the cache, whatever the numbers of queries and classes.
 _CHUNK = 1 << 17
+
+
+@dataclass(frozen=True)
+class Ballots:
+    """What the neighbours of each query vote for.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n_queries, k, n_outputs), intp
+        Class codes of the neighbours, nearest first.
+    weights : ndarray of shape (n_queries, k), float64, or None
+        None counts each neighbour as one.
+    classes : sequence of ndarray
+        The labels of each output.
+    several : bool
+        Whether answers have an axis, or an entry in a list, for each output.
+    """
+
+    codes: Codes
+    weights: Float64 | None
+    classes: Sequence[NDArray[Any]]
+    several: bool
+
+    def labels(self) -> NDArray[Any]:
+        """What a classifier predicts."""
+        winners = [
+            most_voted(self.codes[:, :, output], len(names), self.weights)
+            for output, names in enumerate(self.classes)
+        ]
+        return named(winners, self.classes, several=self.several)
+
+    def shares(self) -> Any:
+        """The probabilities of the classes: an array, or a list of one for each output."""
+        shares = [
+            vote_shares(self.codes[:, :, output], len(names), self.weights)
+            for output, names in enumerate(self.classes)
+        ]
+        return shares if self.several else shares[0]
+
+
+def ballots_of(
+    codes: Codes, dist: Float64 | None, weights: Any, classes: Any, *, several: bool
+) -> Ballots:
+    """The votes of neighbours whose class codes and distances are known.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_queries, k), or (n_queries, k, n_outputs) if `several`, intp
+    dist : ndarray of shape (n_queries, k), float64, or None
+        None will do with uniform weights.
+    weights : "uniform", "distance", callable or None
+        An estimator's parameter.
+    classes : ndarray, or a list of one for each output
+        An estimator's `classes_`.
+    several : bool
+        An estimator's `outputs_2d_`.
+
+    Raises
+    ------
+    ValueError
+        If all weights of some query's neighbours are zero.
+    """
+    votes = _compat.neighbor_weights(dist, weights)
+    if votes is not None:
+        if _compat.all_zero_rows(votes):
+            raise ValueError(
+                "All neighbors of some sample is getting zero weights. Please modify 'weights' "
+                "to avoid this case if you are using a user-defined function."
+            )
+        votes = np.broadcast_to(np.asarray(votes, dtype=np.float64), codes.shape[:2])
+    by_output = codes[:, :, np.newaxis] if codes.ndim == 2 else codes
+    return Ballots(by_output, votes, classes if several else [classes], several)
+
+
+def named(
+    winners: Sequence[Codes], classes: Sequence[NDArray[Any]], *, several: bool
+) -> NDArray[Any]:
+    """The labels of the winning class codes of each output."""
+    labels = np.empty((len(winners[0]), len(winners)), dtype=classes[0].dtype)
+    for output, names in enumerate(classes):
+        labels[:, output] = names.take(winners[output])
+    return labels if several else labels.ravel()
+
+
+def mean_targets(targets: NDArray[Any], dist: Float64 | None, weights: Any) -> NDArray[Any]:
+    """What a regressor predicts from its neighbours' targets and distances.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_queries, k) or (n_queries, k, n_outputs)
+    dist, weights
+        As for :func:`ballots_of`.
+
+    Returns
+    -------
+    means : ndarray of shape (n_queries,) or (n_queries, n_outputs)
+        NaN where the weights add up to zero.
+    """
+    by_output = targets[:, :, np.newaxis] if targets.ndim == 2 else targets
+    factors = _compat.neighbor_weights(dist, weights)
+    if factors is None:
+        means: NDArray[Any] = np.mean(by_output, axis=1)
+    else:
+        means = np.empty((len(by_output), by_output.shape[2]), dtype=np.float64)
+        total = np.sum(factors, axis=1)
+        for output in range(by_output.shape[2]):
+            column = np.ascontiguousarray(by_output[:, :, output])
+            means[:, output] = np.sum(column * factors, axis=1) / total
+    return means.ravel() if targets.ndim == 2 else means
 
 
 def most_voted(codes: Codes, n_classes: int, weights: Float64 | None = None) -> Codes:

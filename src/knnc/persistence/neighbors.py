@@ -59,9 +59,9 @@ _FITTED = {
 # What is restored from the rest of the tree, and from engine_ being "integer".
 _IMPLIED = {
     "_encoding",
-    "_fit_X",
     "_fit_method",
     "_lazy_index",
+    "_rows",
     "_tree",
     "engine_",
     "n_features_in_",
@@ -136,7 +136,7 @@ def restored(
     if attributes.get("effective_metric_params_") != {}:
         raise ValueError("its metric has parameters")
     _check_fitted(estimator, *rows.shape)
-    estimator._fit_X = rows
+    estimator._rows = rows
     estimator._tree = None
     estimator._fit_method = "brute"
     estimator.n_samples_fit_, estimator.n_features_in_ = rows.shape

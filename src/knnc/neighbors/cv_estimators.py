@@ -6,10 +6,10 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from knnc.neighbors.cached_neighbors import CachedNeighborsClassifier, CachedNeighborsRegressor
 from knnc.neighbors.classification import KNeighborsClassifier
 from knnc.neighbors.cross_validation import NeighborsCV, only_if_refitted
 from knnc.neighbors.regression import KNeighborsRegressor
-from knnc.neighbors.remembered import RememberingClassifier, RememberingRegressor
 
 __all__ = ["KNeighborsClassifierCV", "KNeighborsRegressorCV"]
 
@@ -94,7 +94,7 @@ class KNeighborsClassifierCV(NeighborsCV):
     """
 
     _estimator_class = KNeighborsClassifier
-    _remembering_class = RememberingClassifier
+    _cached_class = CachedNeighborsClassifier
 
     @property
     def classes_(self) -> Any:
@@ -198,4 +198,4 @@ class KNeighborsRegressorCV(NeighborsCV):
     """
 
     _estimator_class = KNeighborsRegressor
-    _remembering_class = RememberingRegressor
+    _cached_class = CachedNeighborsRegressor

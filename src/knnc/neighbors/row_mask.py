@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import sklearn.neighbors
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from knnc import _compat
 from knnc.engine.index import Index
@@ -15,9 +15,6 @@ from knnc.engine.scan.streamed import StreamedRows, search_in_blocks
 from knnc.engine.system.progress import current, progress, shifted
 from knnc.engine.system.threads import safe_n_threads
 from knnc.neighbors import fallback
-
-if TYPE_CHECKING:
-    from knnc.neighbors.base import IntegerNeighborsMixin
 
 __all__ = ["MaskedIndex", "checked_mask", "kneighbors_among"]
 
@@ -128,7 +125,7 @@ class MaskedIndex:
         return made[1]
 
 
-def kneighbors_among(estimator: IntegerNeighborsMixin, X: Any, k: int, mask: Mask) -> Any:
+def kneighbors_among(estimator: Any, X: Any, k: int, mask: Mask) -> Any:
     """Neighbours among the rows of a mask, by scikit-learn, for an estimator that it serves.
 
     Parameters
@@ -147,12 +144,12 @@ def kneighbors_among(estimator: IntegerNeighborsMixin, X: Any, k: int, mask: Mas
     ind : ndarray of shape (n_queries, k), intp
     """
     where = np.flatnonzero(mask)
-    rows = estimator._fit_X if _compat.is_sparse(estimator._fit_X) else np.asarray(estimator._fit_X)
+    rows = estimator._fit_X if issparse(estimator._fit_X) else np.asarray(estimator._fit_X)
     queries = rows if X is None else fallback.validated_queries(estimator, X)
     part = rows[where]
     if estimator.metric == "precomputed":
         part, queries = part[:, where], queries[:, where]
-    among = sklearn.neighbors.NearestNeighbors(
+    among = _compat.StockNearestNeighbors(
         algorithm=estimator._fit_method,
         leaf_size=estimator.leaf_size,
         metric=estimator.metric,

@@ -10,7 +10,7 @@ from scipy import sparse
 
 import knnc
 from knnc.engine.index import Index
-from knnc.neighbors import subset
+from knnc.neighbors import row_mask
 from tests.neighbors.support import METRICS, any_bytes, assert_same, assert_same_error, few_values
 from tests.oracle import oracle_kneighbors
 
@@ -121,7 +121,7 @@ def test_parameters_of_the_metric(algorithm: str) -> None:
 def test_codes_of_the_masked_rows_when_it_is_searched_again() -> None:
     X, queries = few_values(0, 400, 9), few_values(1, 3, 9)
     whole = Index(X, "sqeuclidean", algorithm="pruned")
-    masked = subset.MaskedIndex(whole, X, masks(400)["half"])
+    masked = row_mask.MaskedIndex(whole, X, masks(400)["half"])
     made = []
     for again in (False, False, True, True):
         masked.search(queries, 2, n_threads=1, again=again)
@@ -190,7 +190,7 @@ def test_the_index_of_a_mask_is_kept_until_another_comes(monkeypatch: Any) -> No
             made.append(len(rows))
             super().__init__(rows, *args, **options)
 
-    monkeypatch.setattr(subset, "Index", Counted)
+    monkeypatch.setattr(row_mask, "Index", Counted)
     X = few_values(0, 200, 4)
     nn = knnc.NearestNeighbors(n_neighbors=3).fit(X)
     mask = np.arange(200) < 60
