@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter, thread_time
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 from knnc.engine.codes import learning
 from knnc.engine.codes.coding import MAX_PRUNED_FEATURES, Coding
 from knnc.engine.codes.rows import CodedRows
-from knnc.engine.metrics import ENGINE_METRICS
+from knnc.engine.floats import FloatRows
+from knnc.engine.metrics import ENGINE_METRICS, PRUNED_FLOAT_METRICS
 from knnc.engine.packed import PackedRows
-from knnc.engine.scan import brute, coded
+from knnc.engine.scan import brute, coded, floats
 from knnc.engine.system.blas import one_blas_thread
 from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.memory import MemoryPlan
@@ -117,6 +118,13 @@ class Policy:
         them (``benchmarks/narrow.py``).
     max_share_of_rows : float
         If a query wants a larger share of the rows as neighbours, pruning does not pay.
+    min_float_rows : int
+        The same as `min_rows` for float rows.
+    late_float_queries : int
+        Float rows get codes after so many queries. Brute force of floats takes some thirty times
+        as long as that of bytes, so that codes pay much sooner.
+    sampled_queries : int
+        A radius search tries so many queries, to see whether most rows are within the radius.
     trial_queries : int
         Queries of the trial.
     trial_bytes : int
@@ -135,6 +143,9 @@ class Policy:
     late_features: int = 64
     late_queries: int = 1 << 14
     max_share_of_rows: float = 1 / 64
+    min_float_rows: int = 1 << 12
+    late_float_queries: int = 1 << 8
+    sampled_queries: int = 16
     trial_queries: int = 64
     trial_bytes: int = 1 << 21
     trial_k: int = 5
@@ -158,6 +169,50 @@ class Policy:
     def pays_for(self, k: int, n_rows: int) -> bool:
         """Whether a search for k neighbours may use codes."""
         return k <= max(self.trial_k, int(n_rows * self.max_share_of_rows))
+
+    def pays_within(
+        self, codes: CodedRows, queries: Any, limit: int, first_self: int, n_threads: int
+    ) -> bool:
+        """Whether a radius search may use codes, from a search for some of the queries."""
+        n_queries = len(queries)
+        if n_queries <= self.sampled_queries:
+            return True
+        step = n_queries // self.sampled_queries
+        options = n_threads, brute.NO_SELF, False, False, None
+        some = np.ascontiguousarray(queries[::step])
+        _, _, found = coded.within(codes, some, limit, *options)
+        return len(found) <= len(some) * codes.n_rows * self.max_share_of_rows
+
+    def may_code_floats(self, rows: Any, metric: str) -> bool:
+        """Whether codes of float rows may be tried once there have been many queries."""
+        n_rows, n_features = rows.shape
+        can_be_pruned = metric in PRUNED_FLOAT_METRICS
+        return can_be_pruned and n_rows >= self.min_float_rows and n_features <= MAX_PRUNED_FEATURES
+
+    def float_codes_if_faster(self, rows: FloatRows, n_threads: int) -> CodedRows | None:
+        """Codes of float rows if a search is faster with them, or None.
+
+        Warns
+        -----
+        RuntimeWarning
+            If there is no memory for codes. They are not needed.
+        """
+        try:
+            codes = self.coding.encode_floats(rows, n_threads)
+        except MemoryError as error:
+            _warn_of_memory(error)
+            return None
+        n_rows = rows.n_rows
+        first = (n_rows - self.trial_queries) // 2
+        some = rows.rows[first : first + self.trial_queries]
+        queries = np.ascontiguousarray(some, np.float64)
+        part = FloatRows(rows.rows[: max(1, n_rows // 16)], rows.metric)
+        is_faster = self.trial(
+            lambda: coded.search(codes, queries, self.trial_k, 1, first, None),
+            lambda: floats.search(part, queries, self.trial_k, 1, brute.NO_SELF, None),
+            part.n_rows / n_rows,
+        )
+        return codes if is_faster else None
 
     def codes_if_faster(
         self,
@@ -186,12 +241,7 @@ class Policy:
             codes = self.coding.encode(rows, metric, kernel, n_threads)
             return codes if self._is_faster(codes, rows, metric, kernel, n_threads) else None
         except MemoryError as error:
-            warnings.warn(
-                f"There is no memory for codes ({error}): searches compare whole rows instead, "
-                f"with the same answers.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            _warn_of_memory(error)
             return None
 
     def _is_faster(
@@ -209,6 +259,15 @@ class Policy:
             lambda: brute.search(packed, queries, k, 1, brute.NO_SELF, None),
             len(part) / len(rows),
         )
+
+
+def _warn_of_memory(error: MemoryError) -> None:
+    warnings.warn(
+        f"There is no memory for codes ({error}): searches compare whole rows instead, "
+        f"with the same answers.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 class QueryCount:

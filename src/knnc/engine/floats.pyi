@@ -1,4 +1,4 @@
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ class FloatRows:
     n_rows: int
     n_features: int
     metric: str
+    rows: NDArray[Any]
     def __init__(
         self,
         rows: NDArray[np.float64] | NDArray[np.float32] | NDArray[np.uint8],

@@ -12,14 +12,15 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from knnc.engine import dispatch
 from knnc.engine.auto import Policy
 from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
 from knnc.engine.fields import State
-from knnc.engine.metrics import METRICS, PRUNED_METRICS
+from knnc.engine.metrics import FLOAT_METRICS, METRICS, PRUNED_FLOAT_METRICS, PRUNED_METRICS
 from knnc.engine.prepared import PreparedRows
+from knnc.engine.prepared_floats import PreparedFloats
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.streamed import StreamedRows
 from knnc.engine.system.threads import safe_n_threads
@@ -36,18 +37,23 @@ class Index:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples_fit, n_features), uint8
+    rows : ndarray of shape (n_samples_fit, n_features), uint8, float32 or float64
         Not copied; changing them afterwards makes answers undefined. They must be C-contiguous,
-        unless they are larger than `max_memory` and `algorithm` is not "pruned".
-    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
+        unless they are bytes larger than `max_memory` and `algorithm` is not "pruned". Floats must
+        be finite.
+    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming", "cosine"}
         Squared Euclidean, Manhattan or Chebyshev distance, or the number of features that differ.
-        All are exact integers.
+        Between bytes all are exact integers. Between floats a distance is a float64 rounded in one
+        order everywhere (kernels/floats/floats.h), and its key is the bits of it. Cosine, for
+        floats only, is half the squared Euclidean distance of rows of norm 1; the key is of the
+        whole.
     algorithm : {"auto", "brute", "pruned"}, default="auto"
         It never changes an answer. "auto" times both searches on a sample of large data and takes
         the faster one; for narrow rows it does so after many queries. Only the first two metrics
-        can be pruned.
+        can be pruned, and of float rows "sqeuclidean" and "cosine".
     kernel : str or None, default=None
         The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
+        Float rows are always compared by the best.
     n_threads : int, default=1
         Threads that prepare the rows.
     max_memory : int or None, default=None
@@ -68,7 +74,7 @@ class Index:
 
     def __init__(
         self,
-        rows: NDArray[np.uint8],
+        rows: NDArray[Any],
         metric: str = "sqeuclidean",
         *,
         algorithm: str = "auto",
@@ -77,47 +83,67 @@ class Index:
         max_memory: int | None = None,
         policy: Policy = _DEFAULT_POLICY,
     ) -> None:
-        self._begin(rows, metric, algorithm, kernel, max_memory, policy)
-        self._prepared.build(safe_n_threads(n_threads))
+        n_threads = safe_n_threads(n_threads)
+        self._begin(rows, metric, algorithm, kernel, max_memory, policy, n_threads)
+        self._prepared.build(n_threads)
 
     def _begin(
         self,
-        rows: NDArray[np.uint8],
+        rows: NDArray[Any],
         metric: str,
         algorithm: str,
         kernel: str | None,
         max_memory: int | None,
         policy: Policy,
+        n_threads: int,
     ) -> None:
         """Check the arguments, and set everything but what is made of the rows."""
-        if metric not in METRICS:
+        are_floats = isinstance(rows, np.ndarray) and rows.dtype in (np.float32, np.float64)
+        metrics = FLOAT_METRICS if are_floats else METRICS
+        if metric not in metrics or FLOAT_METRICS[metric].engine != metric:
             raise ValueError(f"Unknown metric {metric!r}; the engine computes {METRICS}.")
         if algorithm not in ALGORITHMS:
             raise ValueError(f"Unknown algorithm {algorithm!r}; there are {ALGORITHMS}.")
-        _check_bytes(rows, "rows", in_any_layout=True)
+        _check_rows(rows, "rows", rows.dtype if are_floats else np.uint8, in_any_layout=True)
         if rows.shape[0] < 1 or rows.shape[1] < 1:
             raise ValueError(f"rows need at least one row and one feature, got {rows.shape}.")
         self.metric = metric
         self.algorithm = algorithm
         self.n_samples_fit, self.n_features = rows.shape
         self._rows = rows
-        self._kernel = dispatch.kernel_for(metric, kernel)
-        self._prepared = PreparedRows(rows, metric, self._kernel, algorithm, max_memory, policy)
-        if algorithm == "pruned" or not self._prepared.plan.is_streamed():
-            _check_bytes(rows, "rows")
-        if algorithm == "pruned" and metric not in PRUNED_METRICS:
+        pruned_metrics = PRUNED_FLOAT_METRICS if are_floats else PRUNED_METRICS
+        if algorithm == "pruned" and metric not in pruned_metrics:
             raise ValueError(
                 f"algorithm='pruned' rules rows out by codes, whose distances bound those of "
-                f"the metrics {PRUNED_METRICS} only; for {metric!r} there is 'brute'."
+                f"the metrics {pruned_metrics} only; for {metric!r} there is 'brute'."
             )
         if algorithm == "pruned" and self.n_features > MAX_PRUNED_FEATURES:
             raise ValueError(
                 f"algorithm='pruned' takes at most {MAX_PRUNED_FEATURES} features, "
                 f"got {self.n_features}."
             )
+        self._prepared: PreparedRows | PreparedFloats
+        if are_floats:
+            _check_rows(rows, "rows", rows.dtype)
+            self._prepared = PreparedFloats(rows, metric, algorithm, policy, n_threads)
+            self._kernel = self._prepared.kernel
+            return
+        self._kernel = dispatch.kernel_for(metric, kernel)
+        prepared = PreparedRows(rows, metric, self._kernel, algorithm, max_memory, policy)
+        if algorithm == "pruned" or not prepared.plan.is_streamed():
+            _check_rows(rows, "rows", np.uint8)
+        self._prepared = prepared
 
     def state(self) -> dict[str, Any]:
-        """Everything that :meth:`restored` needs to make this index again."""
+        """Everything that :meth:`restored` needs to make this index again.
+
+        Raises
+        ------
+        TypeError
+            If the rows are floats: there is no file of these yet.
+        """
+        if not isinstance(self._prepared, PreparedRows):
+            raise TypeError("an index of float rows has no state to save")
         return {
             "metric": self.metric,
             "algorithm": self.algorithm,
@@ -143,9 +169,12 @@ class Index:
         self = cls.__new__(cls)
         rows: Any = state.get("rows")
         metric, algorithm = state.get("metric"), state.get("algorithm")
-        self._begin(rows, str(metric), str(algorithm), None, None, policy)
+        if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8:
+            raise TypeError("the rows of a saved index are bytes")
+        self._begin(rows, str(metric), str(algorithm), None, None, policy, 1)
         is_built = state.get("packed") is not None or state.get("pruned") is not None
         if is_built and state.get("kernel") == self._kernel:
+            assert isinstance(self._prepared, PreparedRows)
             self._prepared.restore(state)
         else:
             self._prepared.build(safe_n_threads(n_threads))
@@ -157,7 +186,7 @@ class Index:
         return self._kernel
 
     @property
-    def rows(self) -> NDArray[np.uint8]:
+    def rows(self) -> NDArray[Any]:
         """The rows, in the memory layout in which they were given."""
         return self._rows
 
@@ -177,14 +206,15 @@ class Index:
         return self._prepared.nbytes
 
     def search(
-        self, queries: NDArray[np.uint8] | None, k: int, *, n_threads: int = 1
+        self, queries: NDArray[Any] | None, k: int, *, n_threads: int = 1
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Find the k nearest rows of each query.
 
         Parameters
         ----------
-        queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous, or None
-            None is leave-one-out: the rows are the queries, and row i is no answer to query i.
+        queries : ndarray of shape (n_queries, n_features), C-contiguous, or None
+            uint8, or float64 where the rows are floats. None is leave-one-out: the rows are the
+            queries, and row i is no answer to query i.
         k : int
             At most n_samples_fit, less one in leave-one-out.
         n_threads : int, default=1
@@ -192,7 +222,8 @@ class Index:
         Returns
         -------
         dist : ndarray of shape (n_queries, k), int64
-            Exact distances, ascending; rows at the same distance by ascending index.
+            Keys, ascending; rows at the same distance by ascending index. Between bytes a key is
+            the exact distance.
         ind : ndarray of shape (n_queries, k), int64
             Indices of the rows.
 
@@ -222,19 +253,20 @@ class Index:
 
     def within(
         self,
-        queries: NDArray[np.uint8] | None,
+        queries: NDArray[Any] | None,
         limit: int,
         *,
         n_threads: int = 1,
         return_distance: bool = True,
         sort: bool = False,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64]]:
-        """Find all rows at a distance of at most `limit` from each query, by brute force.
+        """Find all rows at a distance of at most `limit` from each query.
 
         Parameters
         ----------
-        queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous, or None
-            None is leave-one-out: the rows are the queries, and row i is no answer to query i.
+        queries : ndarray of shape (n_queries, n_features), C-contiguous, or None
+            uint8, or float64 where the rows are floats. None is leave-one-out: the rows are the
+            queries, and row i is no answer to query i.
         limit : int
             The largest key that is within. No row is within a negative limit.
         n_threads : int, default=1
@@ -247,7 +279,7 @@ class Index:
         indptr : ndarray of shape (n_queries + 1,), int64
             The rows of query i are those from indptr[i] to indptr[i + 1].
         dist : ndarray of shape (n_found,), int64, or None
-            Exact distances.
+            Keys.
         ind : ndarray of shape (n_found,), int64
             Indices of the rows.
 
@@ -272,13 +304,16 @@ class Index:
 
     def streamed_among(self, where: NDArray[np.intp]) -> StreamedRows | None:
         """Some of the rows, ascending, to be streamed; None if there is memory for a copy."""
+        if isinstance(self._prepared, PreparedFloats):
+            return None
         return self._prepared.streamed_among(where)
 
-    def _checked_queries(self, queries: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    def _checked_queries(self, queries: NDArray[Any] | None) -> NDArray[Any]:
         """The queries, or for None the rows."""
         if queries is None or queries is self._rows:
             return self._rows
-        _check_bytes(queries, "queries")
+        expected = np.uint8 if self._rows.dtype == np.uint8 else np.float64
+        _check_rows(queries, "queries", expected)
         if queries.shape[1] != self.n_features:
             raise ValueError(
                 f"queries have {queries.shape[1]} features, the rows {self.n_features}."
@@ -292,9 +327,9 @@ def _checked_n_threads(n_threads: int) -> int:
     return safe_n_threads(n_threads)
 
 
-def _check_bytes(array: Any, name: str, in_any_layout: bool = False) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+def _check_rows(array: Any, name: str, dtype: DTypeLike, in_any_layout: bool = False) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
         kind = getattr(array, "dtype", type(array).__name__)
-        raise TypeError(f"{name} must be a uint8 array, got {kind}.")
+        raise TypeError(f"{name} must be a {np.dtype(dtype)} array, got {kind}.")
     if array.ndim != 2 or not (in_any_layout or array.flags.c_contiguous):
         raise ValueError(f"{name} must be two-dimensional and C-contiguous.")

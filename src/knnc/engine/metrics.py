@@ -3,8 +3,8 @@
 The engine compares keys, which are int64. Between byte rows a key is an exact integer: the sum of
 squares, the sum of absolute differences, the largest difference, or the number of features that
 differ. :class:`EngineMetric` says how a key becomes the distance that an estimator returns, and how
-a radius becomes the largest key within it. Only byte rows have keys today. The keys of another row
-type need functions of their own, as further fields of an entry.
+a radius becomes the largest key within it. Between float rows a key is the bits of a non-negative
+float64, which sort as it does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ENGINE_METRICS",
+    "FLOAT_METRICS",
     "METRICS",
+    "PRUNED_FLOAT_METRICS",
     "PRUNED_METRICS",
     "EngineMetric",
     "largest_within",
@@ -32,6 +34,22 @@ Float64 = NDArray[np.float64]
 _MOST = 255
 # Keys converted at once to find the largest within a radius: five rounds for MNIST.
 _ASKED = 64
+
+
+def _itself(values: Float64, _n_features: int) -> Float64:
+    return values
+
+
+def _root_of_float(values: Float64, _n_features: int) -> Float64:
+    return np.sqrt(values)
+
+
+def _share_of_float(values: Float64, n_features: int) -> Float64:
+    return values / n_features
+
+
+def _half(values: Float64, _n_features: int) -> Float64:
+    return values / 2
 
 
 def _linear(keys: Int64, divisor: int, _n_features: int) -> Float64:
@@ -93,6 +111,9 @@ class EngineMetric:
     code_norm : {"l2", "l1"} or None
         The norm in which codes bound the metric. None: no codes bound it, so that it cannot be
         pruned.
+    float_to_float : callable
+        ``float_to_float(values, n_features)`` turns the values that the keys of float rows are the
+        bits of into distances. It never descends.
     p : float or None
         The `p` for which Minkowski distance is this metric.
     aliases : tuple of str
@@ -104,8 +125,22 @@ class EngineMetric:
     to_float: Callable[[Int64, int, int], Float64]
     largest_key: Callable[[int], int]
     code_norm: Literal["l2", "l1"] | None = None
+    float_to_float: Callable[[Float64, int], Float64] = _itself
     p: float | None = None
     aliases: tuple[str, ...] = ()
+
+    def float_distances(self, keys: Int64, n_features: int) -> Float64:
+        """Distances between float rows, from their keys."""
+        return self.float_to_float(keys.view(np.float64), n_features)
+
+    def largest_float_key_within(self, radius: float, n_features: int) -> int:
+        """The largest key between float rows whose distance is at most a radius; -1 if none is."""
+        passes, fails = -1, int(np.float64(np.inf).view(np.int64)) + 1
+        while fails - passes > 1:
+            asked = (passes + fails) // 2
+            is_within = self.float_distances(np.array([asked]), n_features)[0] <= radius
+            passes, fails = (asked, fails) if is_within else (passes, asked)
+        return passes
 
     @property
     def can_be_pruned(self) -> bool:
@@ -130,6 +165,7 @@ _TABLE = (
         "euclidean",
         engine="sqeuclidean",
         to_float=_root,
+        float_to_float=_root_of_float,
         largest_key=lambda n_features: n_features * _MOST**2,
         code_norm="l2",
         p=2.0,
@@ -162,6 +198,7 @@ _TABLE = (
         "hamming",
         engine="hamming",
         to_float=_share,
+        float_to_float=_share_of_float,
         largest_key=lambda n_features: n_features,
     ),
 )
@@ -170,9 +207,22 @@ _TABLE = (
 ENGINE_METRICS: Mapping[str, EngineMetric] = {
     name: entry for entry in _TABLE for name in (entry.name, *entry.aliases)
 }
+# Those of float rows. Byte rows have no keys of cosine distance: they are compared as floats.
+FLOAT_METRICS: Mapping[str, EngineMetric] = {
+    **ENGINE_METRICS,
+    "cosine": EngineMetric(
+        "cosine",
+        engine="cosine",
+        to_float=_linear,
+        largest_key=lambda _n_features: -1,
+        code_norm="l2",
+        float_to_float=_half,
+    ),
+}
 # The metrics of an index, and those of them that can be pruned.
 METRICS = tuple(dict.fromkeys(entry.engine for entry in _TABLE))
 PRUNED_METRICS = tuple(name for name in METRICS if ENGINE_METRICS[name].can_be_pruned)
+PRUNED_FLOAT_METRICS = ("sqeuclidean", "cosine")
 
 
 def minkowski(p: float) -> EngineMetric | None:

@@ -119,8 +119,14 @@ class PreparedRows:
         return_distance: bool,
         sort: bool,
     ) -> tuple[Int64, Int64 | None, Int64]:
-        """All rows whose key is at most `limit`, by brute force."""
+        """All rows whose key is at most `limit`."""
         options = queries, limit, n_threads, first_self, return_distance, sort, current()
+        codes = self._codes
+        if codes is not None and (
+            self._algorithm == "pruned"
+            or self._policy.pays_within(codes, queries, limit, first_self, n_threads)
+        ):
+            return coded.within(codes, *options)
         streamed = self._streamed()
         if streamed is not None:
             return streamed.within(*options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from knnc.engine.codes import learning
 from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.codes.rows import CodedRows
+from knnc.engine.floats import FloatRows
 from knnc.engine.metrics import ENGINE_METRICS
 from knnc.engine.packed import BLOCK_FEATURES
 from knnc.engine.system.blas import one_blas_thread
@@ -30,6 +32,9 @@ class Coding:
     ----------
     stages : tuple of int
         For squared Euclidean distance: coordinates of the code in each stage of a scan.
+    float_stages : tuple of int
+        The same for float rows. Whole rows take longer to compare than those of bytes, so that
+        more coordinates pay: of 60,000 standardised MNIST images 192 leave 118, 256 leave 58.
     narrow_stages : tuple of int
         The same for narrow rows. A fourth stage would read almost as much as a whole narrow row.
     narrow_below : int
@@ -43,6 +48,7 @@ class Coding:
     """
 
     stages: tuple[int, ...] = (24, 32, 56, 80)
+    float_stages: tuple[int, ...] = (24, 40, 64, 128)
     narrow_stages: tuple[int, ...] = (24, 24, 32)
     narrow_below: int = 192
     group_sizes: tuple[int, int] = (8, 4)
@@ -57,7 +63,7 @@ class Coding:
         ends = np.minimum(np.cumsum(stages), n_features + 1)
         return tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
 
-    def sample(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def sample(self, rows: NDArray[Any]) -> NDArray[Any]:
         """The rows that codes are learnt from."""
         size = min(learning.SAMPLE_ROWS, self.sample_bytes // rows.shape[1])
         return learning.sample_rows(rows, max(self.min_sample_rows, size))
@@ -70,6 +76,18 @@ class Coding:
         with one_blas_thread():
             quantizer = learn_quantizer(self.sample(rows), metric, sizes, kernel, n_threads)
         return CodedRows(rows, quantizer, kernel, n_threads)
+
+    def encode_floats(self, rows: FloatRows, n_threads: int) -> CodedRows:
+        """The same for float rows."""
+        n_features = rows.n_features
+        sample = rows.prepare(np.ascontiguousarray(self.sample(rows.rows), np.float64))[0]
+        ends = np.cumsum(self.float_stages)
+        if n_features <= ends[-1]:
+            ends = np.minimum(ends, n_features)
+        sizes = tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
+        with one_blas_thread():
+            quantizer = learn_quantizer(sample, "sqeuclidean", sizes, None, n_threads)
+        return CodedRows(rows, quantizer, None, n_threads)
 
     def peak_nbytes(self, metric: str, n_rows: int, n_features: int) -> int:
         """About the most memory that `encode` takes, in bytes.

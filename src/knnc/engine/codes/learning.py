@@ -6,6 +6,8 @@ how much is pruned, never what is answered. Both come from a sample of the rows 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ GROUPED_TOGETHER = 1024
 MATCHING_ROUNDS = 24
 
 
-def sample_rows(rows: NDArray[np.uint8], size: int = SAMPLE_ROWS) -> NDArray[np.uint8]:
+def sample_rows(rows: NDArray[Any], size: int = SAMPLE_ROWS) -> NDArray[Any]:
     """About `size` rows, evenly spread with a fixed jitter, so that a period does no harm."""
     n = len(rows)
     if n <= size:

@@ -1,0 +1,148 @@
+"""Float rows prepared for searching, and the choice of the scan that serves a search.
+
+Brute force reads the rows as they came (scan/floats.pyx), so nothing is packed. Codes are made once
+queries are many, if a trial says that they save time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.auto import Policy, QueryCount
+from knnc.engine.codes.rows import CodedRows
+from knnc.engine.floats import FloatRows
+from knnc.engine.scan import coded, floats
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.system.progress import current, shifted
+
+__all__ = ["PreparedFloats"]
+
+Int64 = NDArray[np.int64]
+
+# Bytes of the queries that are float64 at a time, where the rows themselves are the queries.
+_QUERY_BYTES = 32 << 20
+
+
+class PreparedFloats:
+    """What is made of float rows, and the scans over it. Arguments are not checked here.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples_fit, n_features), float32 or float64, C-contiguous
+        Kept by reference.
+    metric, algorithm : str
+    policy : Policy
+        As :class:`knnc.engine.index.Index` takes them.
+    n_threads : int
+        Threads that measure the norms of rows, for "cosine".
+    """
+
+    def __init__(
+        self, rows: NDArray[Any], metric: str, algorithm: str, policy: Policy, n_threads: int
+    ) -> None:
+        self._rows = rows
+        self._algorithm = algorithm
+        self._policy = policy
+        self._floats = FloatRows(rows, metric, n_threads=n_threads)
+        self._codes: CodedRows | None = None
+        self._may_code = algorithm == "auto" and policy.may_code_floats(rows, metric)
+        self._query_count = QueryCount(policy.late_float_queries)
+
+    def build(self, n_threads: int) -> None:
+        """Make codes if the algorithm asks for them."""
+        if self._algorithm == "pruned":
+            self._codes = self._policy.coding.encode_floats(self._floats, n_threads)
+
+    @property
+    def kernel(self) -> str:
+        """Name of the kernel that compares rows."""
+        return self._floats.kernel
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether there are codes."""
+        return self._codes is not None
+
+    @property
+    def is_streamed(self) -> bool:
+        """Float rows are read where they are, so they are never streamed."""
+        return False
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the codes."""
+        codes = self._codes
+        return 0 if codes is None else int(codes.nbytes)
+
+    def search(
+        self, queries: NDArray[Any], k: int, n_threads: int, first_self: int
+    ) -> tuple[Int64, Int64]:
+        """The k nearest rows of each query."""
+        codes = None
+        if self._algorithm == "pruned" or self._policy.pays_for(k, len(self._rows)):
+            codes = self._codes_for(len(queries), n_threads)
+        if codes is not None:
+            return coded.search(codes, queries, k, n_threads, first_self, current())
+        keys, ind = np.empty((2, len(queries), k), np.int64)
+        for piece, own_self, told in self._pieces(queries, first_self):
+            some = np.ascontiguousarray(queries[piece], np.float64)
+            keys[piece], ind[piece] = floats.search(
+                self._floats, some, k, n_threads, own_self, told
+            )
+        return keys, ind
+
+    def within(
+        self,
+        queries: NDArray[Any],
+        limit: int,
+        n_threads: int,
+        first_self: int,
+        return_distance: bool,
+        sort: bool,
+    ) -> tuple[Int64, Int64 | None, Int64]:
+        """All rows whose key is at most `limit`."""
+        codes = self._codes_for(len(queries), n_threads)
+        options = return_distance, sort
+        if codes is not None and (
+            self._algorithm == "pruned"
+            or self._policy.pays_within(codes, queries, limit, first_self, n_threads)
+        ):
+            return coded.within(codes, queries, limit, n_threads, first_self, *options, current())
+        parts = []
+        for piece, own_self, told in self._pieces(queries, first_self):
+            some = np.ascontiguousarray(queries[piece], np.float64)
+            parts.append(
+                floats.within(self._floats, some, limit, n_threads, own_self, *options, told)
+            )
+        if len(parts) == 1:
+            return parts[0]
+        counts = np.concatenate([np.diff(indptr) for indptr, _, _ in parts])
+        indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
+        keys = None
+        if return_distance:
+            keys = np.concatenate([part for _, part, _ in parts if part is not None])
+        return indptr, keys, np.concatenate([ind for _, _, ind in parts])
+
+    def _pieces(self, queries: NDArray[Any], first_self: int) -> Any:
+        """Slices of the queries, which become float64 piece by piece; at least one."""
+        n_queries = len(queries)
+        step = n_queries
+        if queries.dtype != np.float64:
+            step = max(1, _QUERY_BYTES // (8 * queries.shape[1]))
+        for start in range(0, max(1, n_queries), max(1, step)):
+            own_self = first_self if first_self == NO_SELF else first_self + start
+            yield slice(start, start + step), own_self, shifted(current(), start, n_queries)
+
+    def _codes_for(self, n_queries: int, n_threads: int) -> CodedRows | None:
+        """The codes, if there are any; made now if the queries have become many.
+
+        One thread decides. Others that search meanwhile use brute force.
+        """
+        if self._may_code and self._codes is None:
+            with self._query_count.decision(n_queries) as is_due:
+                if is_due:
+                    self._codes = self._policy.float_codes_if_faster(self._floats, n_threads)
+        return self._codes
