@@ -43,12 +43,12 @@ IMAGE_KERNEL_DIR = "src/knnc/image/kernels"
 # Each extension module, and the C sources linked into it besides its own .pyx.
 EXTENSIONS = {
     "knnc.engine.dispatch": f"{KERNEL_DIR}/*.c",
-    "knnc.engine.packed": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.scan.brute": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.scan.radius": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.codes.quantizer": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.codes.rows": f"{KERNEL_DIR}/pack.c",
-    "knnc.engine.scan.coded": f"{KERNEL_DIR}/pack.c",
+    "knnc.engine.packed": "",
+    "knnc.engine.scan.brute": "",
+    "knnc.engine.scan.radius": "",
+    "knnc.engine.codes.quantizer": "",
+    "knnc.engine.codes.rows": "",
+    "knnc.engine.scan.coded": "",
     "knnc.engine.floats": f"{FLOAT_KERNEL_DIR}/*.c",
     "knnc.engine.scan.floats": "",
     "knnc.image._distortion": f"{IMAGE_KERNEL_DIR}/*.c",
@@ -64,6 +64,7 @@ SHARED = "knnc._cyutility"
 # below a megabyte.
 SMALLER = {
     SHARED: {"-O3": "-Os", "/O2": "/O1"},
+    "knnc.engine.packed": {"-O3": "-Os"},
     "knnc.engine.codes.quantizer": {"-O3": "-Os"},
     "knnc.engine.codes.rows": {"-O3": "-Os"},
     "knnc.engine.scan.coded": {"-O3": "-O2"},

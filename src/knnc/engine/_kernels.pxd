@@ -80,6 +80,9 @@ cdef extern from "kernels.h" nogil:
         int64_t row_stride, int n_queries, int64_t n_features, void *values,
         knnc_queries *queries,
     ) noexcept
+    void knnc_add_differences(
+        const uint8_t *rows, int64_t n_features, int64_t first, int64_t last, uint8_t *differs
+    ) noexcept
     void knnc_prefetch_row(const uint8_t *row, int64_t n_features) noexcept
     int knnc_n_kernels() noexcept
     const knnc_kernel *knnc_kernel_at(int i) noexcept

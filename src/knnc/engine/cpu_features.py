@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 
-from knnc.engine import dispatch
+from knnc.engine.dispatch import disable_cpu_features, known_cpu_features
 
 __all__ = ["disabled_cpu_features"]
 
@@ -19,7 +19,7 @@ def _listed() -> set[str]:
 
 def disabled_cpu_features() -> list[str]:
     """The CPU features that the environment variable disables."""
-    return sorted(_listed() & set(dispatch.known_cpu_features()))
+    return sorted(_listed() & set(known_cpu_features()))
 
 
 def _apply() -> None:
@@ -30,7 +30,7 @@ def _apply() -> None:
     RuntimeWarning
         If the variable lists an unknown name. The other names are applied all the same.
     """
-    known = dispatch.known_cpu_features()
+    known = known_cpu_features()
     unknown = sorted(_listed() - set(known))
     if unknown:
         warnings.warn(
@@ -38,7 +38,7 @@ def _apply() -> None:
             RuntimeWarning,
             stacklevel=2,
         )
-    dispatch.disable_cpu_features(_listed())
+    disable_cpu_features(_listed())
 
 
 _apply()

@@ -1,18 +1,27 @@
 """Which kernels there are, which of them run here, and which one is chosen."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from knnc.engine._kernels cimport (
     KNNC_CHEBYSHEV,
     KNNC_HAMMING,
     KNNC_MANHATTAN,
     KNNC_SQEUCLIDEAN,
+    knnc_add_differences,
     knnc_best_kernel,
+    knnc_chain_terms,
     knnc_cpu_feature_at,
     knnc_detect_cpu,
     knnc_kernel,
     knnc_kernel_at,
     knnc_n_cpu_features,
     knnc_n_kernels,
+    knnc_pack_queries,
+    knnc_pack_rows,
+    knnc_pack_staged,
+    knnc_pad_term,
+    knnc_queries,
+    knnc_rows,
+    knnc_tile_bytes,
 )
 from knnc.engine.system._openmp cimport knnc_max_threads, knnc_openmp_version
 
@@ -106,3 +115,49 @@ def kernel_for(str metric, name):
         If there is no such kernel, it cannot run here, or it computes another metric.
     """
     return find_kernel(metric, name).name.decode()
+
+
+# ------------------------------------------------------------------------------------------------
+# pack.c, for other modules
+
+cdef void pack_rows(
+    const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride, int64_t n_rows,
+    int64_t n_features, int64_t first_panel, int64_t last_panel, uint8_t *panels, int32_t *terms,
+) noexcept nogil:
+    knnc_pack_rows(kernel, rows, row_stride, n_rows, n_features, first_panel, last_panel, panels,
+                   terms)
+
+
+cdef int32_t pad_term(const knnc_rows *stages) noexcept nogil:
+    return knnc_pad_term(stages)
+
+
+cdef void chain_terms(
+    const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows, int64_t first,
+    int64_t last,
+) noexcept nogil:
+    knnc_chain_terms(kernel, stages, n_rows, first, last)
+
+
+cdef int64_t packed_tile_bytes(const knnc_kernel *kernel, int64_t n_features) noexcept nogil:
+    return knnc_tile_bytes(kernel, n_features)
+
+
+cdef void pack_queries(
+    const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride, int n_queries,
+    int64_t n_features, void *values, knnc_queries *queries,
+) noexcept nogil:
+    knnc_pack_queries(kernel, rows, row_stride, n_queries, n_features, values, queries)
+
+
+cdef void pack_staged(
+    const knnc_kernel *kernel, const knnc_rows *stages, const uint8_t *rows, int64_t row_stride,
+    int n_queries, int64_t n_features, void *values, knnc_queries *queries,
+) noexcept nogil:
+    knnc_pack_staged(kernel, stages, rows, row_stride, n_queries, n_features, values, queries)
+
+
+cdef void add_differences(
+    const uint8_t *rows, int64_t n_features, int64_t first, int64_t last, uint8_t *differs
+) noexcept nogil:
+    knnc_add_differences(rows, n_features, first, last, differs)

@@ -18,14 +18,17 @@ from knnc.engine._kernels cimport (
     KNNC_MAX_STAGES,
     KNNC_PAD_TERM,
     KNNC_SQEUCLIDEAN,
-    knnc_chain_terms,
     knnc_kernel,
-    knnc_pack_rows,
-    knnc_pad_term,
     knnc_pair,
     knnc_rows,
 )
-from knnc.engine.dispatch cimport find_kernel
+from knnc.engine.dispatch cimport (
+    add_differences,
+    chain_terms,
+    find_kernel,
+    pack_rows,
+    pad_term,
+)
 
 import mmap
 from contextlib import suppress
@@ -221,7 +224,7 @@ cdef class PackedRows:
         if not self.is_staged:
             return np.full((self.n_blocks, 1), KNNC_PAD_TERM, np.int32)
         terms = np.zeros((self.n_blocks, 1), np.int32)
-        terms[0] = knnc_pad_term(self.blocks)
+        terms[0] = pad_term(self.blocks)
         return terms
 
     def check_terms(self):
@@ -320,7 +323,7 @@ cdef class PackedRows:
             first = last
             last = min(self.n_panels, first + CHAINED_PANELS)
             for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
-                knnc_chain_terms(self.kernel, self.blocks, self.n_rows, p * height,
+                chain_terms(self.kernel, self.blocks, self.n_rows, p * height,
                                  (p + 1) * height)
             PyErr_CheckSignals()
         return 0
@@ -336,7 +339,7 @@ cdef class PackedRows:
         cdef int32_t *terms = <int32_t *>self.blocks[b].terms
         cdef uint8_t *kept
         if self.columns is None:
-            knnc_pack_rows(kernel, &rows[0, start], rows.shape[1], self.n_rows, width, p, p + 1,
+            pack_rows(kernel, &rows[0, start], rows.shape[1], self.n_rows, width, p, p + 1,
                            panels, terms)
             return 0
         n = min(height, self.n_rows - p * height)
@@ -345,7 +348,7 @@ cdef class PackedRows:
             return -1
         for r in range(n):
             self.columns.keep(&rows[p * height + r, 0], kept + r * width)
-        knnc_pack_rows(kernel, kept, width, n, width, 0, 1, panels + p * self.block_bytes(b),
+        pack_rows(kernel, kept, width, n, width, 0, 1, panels + p * self.block_bytes(b),
                        terms + p * height)
         free(kept)
         return 0
@@ -428,14 +431,3 @@ def varying(const uint8_t[:, ::1] rows, int64_t fewest, int n_threads):
         for part in prange(n_threads, nogil=True, num_threads=n_threads, schedule="static"):
             add_differences(&rows[0, 0], d, first + part * step,
                             min(last, first + (part + 1) * step), &differs[part, 0])
-
-
-cdef void add_differences(
-    const uint8_t *rows, int64_t d, int64_t first, int64_t last, uint8_t *differs
-) noexcept nogil:
-    cdef int64_t r, f
-    cdef const uint8_t *row
-    for r in range(first, last):
-        row = rows + r * d
-        for f in range(d):
-            differs[f] |= row[f] ^ rows[f]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc.engine.system.threads import effective_n_threads
-from knnc.image import _histograms
+from knnc.image._histograms import count as count_votes
 from knnc.image.base import Images, ImageTransformer, Shape, chunks
 
 __all__ = ["HOG"]
@@ -192,7 +192,7 @@ def _count(
     n_rows, n_columns = (-(-side // size) for side in images.shape[1:])
     cells = np.empty((len(images), n_rows, n_columns, n_bins), dtype=np.int64)
     rows, columns = (_places(side, size) for side in images.shape[1:])
-    _histograms.count(images, _table(n_bins, bool(signed)), size, rows, columns, cells, n_threads)
+    count_votes(images, _table(n_bins, bool(signed)), size, rows, columns, cells, n_threads)
     return cells
 
 
@@ -208,7 +208,7 @@ def _places(side: int, size: int) -> NDArray[np.int32]:
 
 @cache
 def _table(n_bins: int, signed: bool) -> NDArray[np.uint32]:
-    """Bin and votes of every gradient; see `_histograms.count`."""
+    """Bin and votes of every gradient; see `_histograms.pyx`."""
     steps = np.arange(-255, 256, dtype=np.float64)
     down, right = steps[:, np.newaxis], steps[np.newaxis, :]
     turns = np.arctan2(down, right) / (2 * np.pi if signed else np.pi)

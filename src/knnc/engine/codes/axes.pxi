@@ -154,7 +154,7 @@ cdef class AxisQuantizer(Quantizer):
         cdef knnc_moments moments
         cdef knnc_found found
         cdef knnc_queries queries
-        cdef void *values = malloc(knnc_tile_bytes(kernel, d))
+        cdef void *values = malloc(packed_tile_bytes(kernel, d))
         cdef const int32_t *dist
         # One more than rows: a list is written before its length is known.
         found.room = 2 * n_axes + 1
@@ -165,7 +165,7 @@ cdef class AxisQuantizer(Quantizer):
             free(values)
             free(found.rows)
             return -1
-        knnc_pack_queries(kernel, rows, d, n, d, values, &queries)
+        pack_queries(kernel, rows, d, n, d, values, &queries)
         for q in range(n):
             found.counts[q] = 0
             queries.limits[q] = KNNC_LIMIT_NONE

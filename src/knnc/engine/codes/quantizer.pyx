@@ -32,10 +32,9 @@ from knnc.engine._kernels cimport (
     KNNC_MAX_SHIFT,
     knnc_found,
     knnc_kernel,
-    knnc_pack_queries,
     knnc_queries,
-    knnc_tile_bytes,
 )
+from knnc.engine.dispatch cimport pack_queries, packed_tile_bytes
 from knnc.engine.floats cimport find_float_kernel
 
 cdef extern from "code.h" nogil:

@@ -13,10 +13,9 @@ from knnc.engine.scan._heap cimport Nearest, heap_clear, heap_sort_part, keep_ne
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
     knnc_kernel,
-    knnc_pack_queries,
     knnc_queries,
-    knnc_tile_bytes,
 )
+from knnc.engine.dispatch cimport pack_queries, packed_tile_bytes
 from knnc.engine._exact cimport key_of_bytes
 from knnc.engine.floats cimport FloatRows, key_of_floats
 from knnc.engine.codes.quantizer cimport Quantizer
@@ -194,7 +193,7 @@ cdef class CodedRows:
         cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, i
         cdef knnc_queries queries
         cdef Nearest nearest
-        cdef void *values = malloc(knnc_tile_bytes(kernel, self.n_first))
+        cdef void *values = malloc(packed_tile_bytes(kernel, self.n_first))
         nearest.dist = <int64_t *>malloc(n_queries * n_near * sizeof(int64_t))
         nearest.ind, nearest.k = near, n_near
         if values == NULL or nearest.dist == NULL:
@@ -202,7 +201,7 @@ cdef class CodedRows:
             free(nearest.dist)
             return -1
         heap_clear(nearest.dist, near, n_queries * n_near)
-        knnc_pack_queries(kernel, codes, m, <int>n_queries, self.n_first, values, &queries)
+        pack_queries(kernel, codes, m, <int>n_queries, self.n_first, values, &queries)
         kernel.tile(
             &self.centres.blocks[0], 0, self.centres.n_panels, &queries, keep_nearest, &nearest)
         for i in range(n_queries):

@@ -154,6 +154,9 @@ void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t r
 void knnc_pack_staged(const knnc_kernel *kernel, const knnc_rows *stages, const uint8_t *rows,
                       int64_t row_stride, int n_queries, int64_t n_features, void *values,
                       knnc_queries *queries);
+/* Of which columns rows from `first` to `last` differ from row 0: bits are set in `differs`. */
+void knnc_add_differences(const uint8_t *rows, int64_t n_features, int64_t first, int64_t last,
+                          uint8_t *differs);
 
 /* Ask for a row some time before it is needed. */
 #if defined(__GNUC__)

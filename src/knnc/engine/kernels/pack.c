@@ -172,3 +172,11 @@ void knnc_pack_staged(const knnc_kernel *kernel, const knnc_rows *stages, const 
         }
     }
 }
+
+void knnc_add_differences(const uint8_t *rows, int64_t n_features, int64_t first, int64_t last,
+                          uint8_t *differs) {
+    for (int64_t r = first; r < last; r++) {
+        const uint8_t *row = rows + r * n_features;
+        for (int64_t f = 0; f < n_features; f++) differs[f] |= (uint8_t)(row[f] ^ rows[f]);
+    }
+}

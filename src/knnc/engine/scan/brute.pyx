@@ -24,10 +24,9 @@ from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
     knnc_push,
     knnc_kernel,
-    knnc_pack_queries,
     knnc_queries,
-    knnc_tile_bytes,
 )
+from knnc.engine.dispatch cimport pack_queries, packed_tile_bytes
 from knnc.engine.packed cimport PackedRows
 
 from time import perf_counter
@@ -152,7 +151,7 @@ cdef int64_t tile_bytes(PackedRows rows) noexcept nogil:
     cdef int64_t total = 0
     cdef int b
     for b in range(rows.n_blocks):
-        total += knnc_tile_bytes(rows.kernel, rows.block_end(b) - rows.block_start(b))
+        total += packed_tile_bytes(rows.kernel, rows.block_end(b) - rows.block_start(b))
     return total
 
 
@@ -184,9 +183,9 @@ cdef int pack_tiles(
                     queries + q * d, kernel.pair, kept + tile_queries * rows.n_kept)
         for b in range(n_blocks):
             width = rows.block_end(b) - rows.block_start(b)
-            knnc_pack_queries(kernel, source + rows.block_start(b), rows.n_kept, n, width, values,
+            pack_queries(kernel, source + rows.block_start(b), rows.n_kept, n, width, values,
                               &tiles[first // tile_queries * n_blocks + b])
-            values += knnc_tile_bytes(kernel, width)
+            values += packed_tile_bytes(kernel, width)
         queries += tile_queries * d
         if not kept:
             source = queries

@@ -25,11 +25,10 @@ from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
     knnc_found,
     knnc_kernel,
-    knnc_pack_staged,
     knnc_prefetch_row,
     knnc_queries,
-    knnc_tile_bytes,
 )
+from knnc.engine.dispatch cimport pack_staged, packed_tile_bytes
 from knnc.engine._exact cimport Exact
 from knnc.engine._floats cimport knnc_float_mode
 from knnc.engine.codes.rows cimport CodedRows
@@ -105,7 +104,7 @@ cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
     cdef knnc_queries query
     cdef Nearest nearest
     cdef int32_t limit = KNNC_LIMIT_NONE
-    cdef void *values = malloc(knnc_tile_bytes(kernel, self.coder.n_coarse))
+    cdef void *values = malloc(packed_tile_bytes(kernel, self.coder.n_coarse))
     cdef int64_t *heaps = <int64_t *>malloc(
         (2 * n_seeds + 2 * k + item.n_near) * sizeof(int64_t))
     cdef int64_t *exact = heaps + 2 * n_seeds
@@ -116,7 +115,7 @@ cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
         return -1
     nearest.dist, nearest.ind, nearest.k = heaps, heaps + n_seeds, n_seeds
     for q in range(item.n_queries):
-        knnc_pack_staged(kernel, self.coarse.blocks, item.codes + q * m, m, 1,
+        pack_staged(kernel, self.coarse.blocks, item.codes + q * m, m, 1,
                          self.coder.n_coarse, values, &query)
         limit = self.find_seeds(item.clusters + q * item.n_near, item.n_near, &query, &nearest,
                                 limit, sorted_near)
@@ -175,7 +174,7 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
     cdef int failed = 0
     cdef int64_t n_tiles = (item.n_queries + tile - 1) // tile
     cdef int64_t n_lists = (item.last_block - item.first_block) * n_tiles
-    cdef int64_t bytes_a_tile = knnc_tile_bytes(kernel, self.coder.n_coarse)
+    cdef int64_t bytes_a_tile = packed_tile_bytes(kernel, self.coder.n_coarse)
     cdef int64_t room = item.block_panels * kernel.layout.panel_rows + 1
     cdef Stage stages[3]
     cdef uint8_t *values = <uint8_t *>malloc(n_tiles * bytes_a_tile)
@@ -192,7 +191,7 @@ cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
         stages[i].found.rows = lists + 2 * i * n_listed
         stages[i].found.dist = lists + (2 * i + 1) * n_listed
     for t in range(n_tiles):
-        knnc_pack_staged(kernel, self.coarse.blocks, item.codes + t * tile * m, m,
+        pack_staged(kernel, self.coarse.blocks, item.codes + t * tile * m, m,
                          <int>min(tile, item.n_queries - t * tile), self.coder.n_coarse,
                          values + t * bytes_a_tile, &tiles[t])
     for s in range(n_lists + 2):
