@@ -62,6 +62,8 @@ SCHEMA := $(BIN)/check-jsonschema --builtin-schema
 lint: $(VENV)/.for-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=src $(BIN)/lint-imports --no-cache
+	$(BIN)/python .ci/check_imports.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src  # which runs pycodestyle by name
 	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
 	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
