@@ -1,4 +1,4 @@
-"""No circle of imports in src/knnc, where Cython's `cimport` and the imports of .pyx files count too.
+"""No circle of imports in src/knnc, with Cython's `cimport` and the imports of .pyx files.
 
 import-linter, which checks the layers, sees Python files only: ``python .ci/check_imports.py``.
 """

@@ -8,7 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import knnc
 from knnc.engine.encoding import Encoding
-from knnc.neighbors import base
+from knnc.neighbors import base, fitted_rows
 
 ESTIMATORS = [
     knnc.KNeighborsClassifier(),
@@ -55,7 +55,7 @@ def _rounded(monkeypatch: pytest.MonkeyPatch) -> None:
         rounded = np.rint(X.astype(float) * 8) + 128
         return np.ascontiguousarray(rounded.clip(0, 255), dtype=np.uint8)
 
-    monkeypatch.setattr(base, "encode_fit", lambda X: (bytes_of(X), Encoding(X.dtype)))
+    monkeypatch.setattr(fitted_rows, "encode_fit", lambda X: (bytes_of(X), Encoding(X.dtype)))
     monkeypatch.setattr(
         base, "encode_rows", lambda X, _: (bytes_of(X), np.ones(len(X), dtype=bool))
     )

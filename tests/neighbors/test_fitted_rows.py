@@ -61,6 +61,15 @@ def test_attributes_are_what_scikit_learn_has(cls: type, fit: str) -> None:
 
 
 @pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("cls", TWINS, ids=lambda cls: cls.__name__)
+def test_a_fit_on_a_fitted_estimator_is_one_on_its_rows(cls: type, fit: str) -> None:
+    rows, queries = FITS[fit](X), FITS[fit](Q)
+    ours = knnc.NearestNeighbors().fit(cls().fit(rows, Y))
+    assert ours.engine_ == "integer"
+    assert_same(ours.kneighbors(queries), knnc.NearestNeighbors().fit(rows).kneighbors(queries))
+
+
+@pytest.mark.parametrize("fit", FITS)
 def test_scikit_learn_takes_the_rows_of_a_fitted_search(fit: str) -> None:
     rows, queries = FITS[fit](X), FITS[fit](Q)
     for parameters in ({}, {"algorithm": "brute"}, {"metric": "manhattan"}):

@@ -80,7 +80,7 @@ def test_each_answer_is_right_whoever_gives_it(fit: str, metric: str) -> None:
         }[metric]
         if metric == "hamming":  # such a row differs in every feature, as numbers
             bytes_, taken = encode_rows(Q, nn._encoding)
-            expected[taken] = (bytes_[:, np.newaxis] != nn._fit_X).mean(axis=2)
+            expected[taken] = (bytes_[:, np.newaxis] != nn._rows).mean(axis=2)
         # A row of another dtype's table is taken for the same pixels: 1e-7 of it apart. The
         # matrix product of scikit-learn cancels: 1e-10 of the squared norms.
         scale = {"euclidean": 1e-3, "hamming": 0}.get(metric, 1e-6)

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import knnc
-from knnc.neighbors import base
+from knnc.neighbors import fitted_rows
 from tests.engine.support import child_environment
 from tests.neighbors.support import TWINS, any_bytes, assert_same, few_values
 
@@ -121,13 +121,13 @@ def test_another_process_reads_it(tmp_path) -> None:
 def test_packed_when_first_needed_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many threads arrive together."""
     built = []
-    Index = base.Index
+    Index = fitted_rows.Index
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         built.append(1)
         return Index(*args, **kwargs)
 
-    monkeypatch.setattr(base, "Index", counted)
+    monkeypatch.setattr(fitted_rows, "Index", counted)
     nn = knnc.NearestNeighbors(n_neighbors=3).fit(X)
     assert len(built) == 1  # fit has packed
     expected = nn.kneighbors(Q)
@@ -176,10 +176,10 @@ def test_a_fork_while_another_thread_packs() -> None:
     code = """
 import os, pickle, signal, sys, warnings
 import numpy as np, knnc
-from knnc.neighbors import base
+from knnc.neighbors import fitted_rows
 X = np.arange(40, dtype=np.uint8).reshape(20, 2)
 nn = pickle.loads(pickle.dumps(knnc.NearestNeighbors(n_neighbors=2).fit(X)))
-base._building.held().acquire()
+fitted_rows._building.held().acquire()
 if os.fork() == 0:
     warnings.simplefilter("ignore")
     signal.alarm(20)

@@ -18,6 +18,7 @@ of its own for (the trees, `KernelDensity`, `NearestCentroid` and so on) are sci
     partial_fit      adds rows to a fitted estimator
     radius_search    radius_neighbors
     base             fit, validation and kneighbors
+    fitted_rows      training rows as bytes, the index over them, and their numbers
     row_mask         a search among the rows of a mask
     metrics          which metrics the engine computes, and their integers as floats
     votes            from the neighbours' targets to a label, to probabilities or to a mean

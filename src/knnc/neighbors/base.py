@@ -10,7 +10,6 @@ for all rows within a radius.
 
 from __future__ import annotations
 
-import weakref
 from math import trunc
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,15 +23,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from knnc import _compat
 from knnc._pickling import MarkedStateMixin
 from knnc._rollback import unchanged_after_error
-from knnc.engine.encoding import Encoding, decode, encode_fit, encode_rows
+from knnc.engine.encoding import Encoding, encode_rows
 from knnc.engine.index import Index
-from knnc.engine.scan.streamed import is_to_stream, rows_in_place
-from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.progress import current, progress
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import fallback
+from knnc.neighbors.fitted_rows import LazyIndex, as_bytes, ready_to_scan
 from knnc.neighbors.metrics import ENGINE_METRICS, engine_metric
-from knnc.neighbors.row_mask import Mask, MaskedIndex, checked_mask, kneighbors_among
+from knnc.neighbors.row_mask import Mask, checked_mask, kneighbors_among
 
 if TYPE_CHECKING:  # the class that stands after the mixin
     from sklearn.neighbors import NearestNeighbors as _ScikitLearn
@@ -43,63 +41,12 @@ __all__ = ["IntegerFitMixin", "IntegerNeighborsMixin", "wants_exact"]
 
 # Elements of sparse queries made dense at a time.
 _DENSE_CHUNK = 1 << 20
-# Elements decoded at a time.
-_CHUNK = 1 << 16
 
 _INTEGER_ALGORITHMS = ("auto", "brute", "pruned")
 _NOT_BYTES = (
     "X holds numbers that are neither all whole numbers from 0 to 255 nor all pixels of that kind "
     "divided by 255"
 )
-
-_building = ForkSafeLock()
-
-
-class _LazyIndex:
-    """The index over an estimator's rows, built when first asked for, once."""
-
-    def __init__(
-        self, rows: NDArray[np.uint8], metric: str, algorithm: str, index: Index | None = None
-    ) -> None:
-        self._arguments = rows, metric, algorithm
-        self._index = index
-        self._masked: MaskedIndex | None = None
-        self._numbers: weakref.ref[NDArray[Any]] | None = None
-
-    def get(self, n_threads: int) -> Index:
-        """The index; several threads that ask at once wait for one of them to build it."""
-        if self._index is None:
-            with _building.held():
-                if self._index is None:
-                    rows, metric, algorithm = self._arguments
-                    rows = _ready_to_scan(rows, algorithm)  # the settings may have changed
-                    self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
-        return self._index
-
-    def numbers(self, encoding: Encoding) -> NDArray[Any]:
-        """What was fitted; decoded again when nobody has the array from before."""
-        numbers = None if self._numbers is None else self._numbers()
-        if numbers is None:
-            numbers = _fitted_numbers(self._arguments[0], encoding)
-            self._numbers = weakref.ref(numbers)
-        return numbers
-
-    def holds(self, X: object) -> bool:
-        """Whether this very array was returned by :meth:`numbers`."""
-        return self._numbers is not None and X is self._numbers()
-
-    def search(
-        self, queries: NDArray[np.uint8] | None, k: int, n_threads: int, mask: Mask | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Search all rows, or those of a mask; what the last mask took to index is kept."""
-        index = self.get(n_threads)
-        if mask is None:
-            return index.search(queries, k, n_threads=n_threads)
-        masked = self._masked
-        again = masked is not None and np.array_equal(masked.mask, mask)
-        if masked is None or not again:
-            masked = self._masked = MaskedIndex(index, self._arguments[0], mask.copy())
-        return masked.search(queries, k, n_threads=n_threads, again=again)
 
 
 class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
@@ -123,7 +70,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     # With engine_ "integer" only: the training rows as bytes, and what a byte stands for.
     _rows: NDArray[np.uint8]
     _encoding: Encoding
-    _lazy_index: _LazyIndex
+    _lazy_index: LazyIndex
 
     @property
     def _fit_X(self) -> Any:  # noqa: N802
@@ -156,7 +103,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
 
     def _fit_somewhere(self, X: Any, y: Any) -> None:
         if isinstance(X, IntegerFitMixin) and vars(X).get("engine_") == "integer":
-            X = X._fit_X
+            X = X._lazy_index.numbers(X._encoding)
         reason = self._why_not_integer(X)
         if self.algorithm == "pruned":
             self._check_can_be_pruned()
@@ -164,7 +111,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         if reason is None:
             X, y = self._validated_fit(X, y)
             sparse = issparse(X)  # as a frame of sparse columns has become
-            narrowed = None if sparse else _as_bytes(X, self.algorithm)
+            narrowed = None if sparse else as_bytes(X, self.algorithm)
             if narrowed is not None:
                 self._fit_integer(*narrowed, y)
                 return
@@ -227,8 +174,8 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         algorithm = self.algorithm if self.algorithm in _INTEGER_ALGORITHMS else "auto"
         if algorithm == "pruned" and not metric.can_be_pruned:
             algorithm = "auto"  # set after the fit
-        self._rows = _ready_to_scan(self._rows, algorithm)  # pickles may hold them in any layout
-        self._lazy_index = _LazyIndex(self._rows, metric.engine, algorithm, index)
+        self._rows = ready_to_scan(self._rows, algorithm)  # pickles may hold them in any layout
+        self._lazy_index = LazyIndex(self._rows, metric.engine, algorithm, index)
 
     def _check_algorithm_metric(self) -> None:
         if self.algorithm == "pruned":
@@ -289,6 +236,8 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if self.__dict__.get("engine_") == "integer":
+            if "_fit_X" in self.__dict__:  # older versions had the bytes there
+                self._rows = self.__dict__.pop("_fit_X")
             self._attach_index()
 
 
@@ -448,39 +397,6 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         )
         ind[~representable] = nearest if mask is None else np.flatnonzero(mask)[nearest]
         return dist, ind
-
-
-def _ready_to_scan(rows: NDArray[np.uint8], algorithm: str) -> NDArray[np.uint8]:
-    """The rows, copied if they are not contiguous and are not to be streamed as they are."""
-    if rows.flags.c_contiguous or (algorithm != "pruned" and is_to_stream(rows)):
-        return rows
-    return np.ascontiguousarray(rows)
-
-
-def _as_bytes(X: NDArray[Any], algorithm: str) -> tuple[NDArray[np.uint8], Encoding] | None:
-    """Training rows as bytes, if they are some; not copied if they need not be."""
-    if X.dtype == np.uint8 and X.flags.c_contiguous:
-        return np.ascontiguousarray(X), Encoding(X.dtype)
-    return rows_in_place(X, contiguous=algorithm == "pruned") or encode_fit(X)
-
-
-def _fitted_numbers(rows: NDArray[np.uint8], encoding: Encoding) -> NDArray[Any]:
-    """What an estimator was fitted to: its rows where they are just that, else a copy.
-
-    The rows of a copy are not contiguous: scikit-learn's own methods would search contiguous floats
-    themselves, and go round the engine. The copy is read-only, so that it is still these rows when
-    it comes back as queries.
-    """
-    if encoding.dtype in (np.uint8, np.bool_):
-        return rows if encoding.dtype == np.uint8 else rows.view(np.bool_)
-    n_samples, n_features = rows.shape
-    numbers: NDArray[Any] = np.empty((n_samples, n_features + 1), encoding.dtype)[:, :-1]
-    step = max(1, _CHUNK // n_features)
-    for start in range(0, n_samples, step):
-        piece = slice(start, start + step)
-        numbers[piece] = decode(rows[piece], encoding)
-    numbers.flags.writeable = False
-    return numbers
 
 
 def wants_exact(return_distance: Any) -> bool:
