@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import knnc
-from knnc.engine.scan import brute as search
+from knnc.engine import packed
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDED_TO_BUILD = (
@@ -76,7 +76,7 @@ def test_the_version_is_the_literal() -> None:
 def test_the_types_are_there_to_be_found() -> None:
     package = resources.files("knnc")
     assert package.joinpath("py.typed").is_file()
-    assert package.joinpath("engine", "search.pyi").is_file()
+    assert package.joinpath("engine", "packed.pyi").is_file()
 
 
 def test_the_command_is_there() -> None:
@@ -91,11 +91,11 @@ def test_every_extra_is_known() -> None:
 
 
 def test_the_extension_module_is_for_every_later_python() -> None:
-    made = Path(search.__file__).name
+    made = Path(packed.__file__).name
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        assert made == "search" + sysconfig.get_config_var("EXT_SUFFIX")
+        assert made == "packed" + sysconfig.get_config_var("EXT_SUFFIX")
     else:
-        assert made in {"search.abi3.so", "search.pyd"}
+        assert made in {"packed.abi3.so", "packed.pyd"}
 
 
 @pytest.mark.skipif(
