@@ -18,7 +18,7 @@ from knnc.engine import dispatch
 from knnc.engine.auto import Policy
 from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
 from knnc.engine.fields import State
-from knnc.engine.metrics import FLOAT_METRICS, METRICS, PRUNED_FLOAT_METRICS, PRUNED_METRICS
+from knnc.engine.metrics import METRICS, PRUNED_FLOAT_METRICS, PRUNED_METRICS
 from knnc.engine.prepared import PreparedRows
 from knnc.engine.prepared_floats import PreparedFloats
 from knnc.engine.scan.brute import NO_SELF
@@ -89,7 +89,7 @@ class Index:
 
     def _begin(
         self,
-        rows: NDArray[Any],
+        rows: Any,
         metric: str,
         algorithm: str,
         kernel: str | None,
@@ -99,9 +99,9 @@ class Index:
     ) -> None:
         """Check the arguments, and set everything but what is made of the rows."""
         are_floats = isinstance(rows, np.ndarray) and rows.dtype in (np.float32, np.float64)
-        metrics = FLOAT_METRICS if are_floats else METRICS
-        if metric not in metrics or FLOAT_METRICS[metric].engine != metric:
-            raise ValueError(f"Unknown metric {metric!r}; the engine computes {METRICS}.")
+        metrics = METRICS + ("cosine",) * are_floats
+        if metric not in metrics:
+            raise ValueError(f"Unknown metric {metric!r}; the engine computes {metrics}.")
         if algorithm not in ALGORITHMS:
             raise ValueError(f"Unknown algorithm {algorithm!r}; there are {ALGORITHMS}.")
         _check_rows(rows, "rows", rows.dtype if are_floats else np.uint8, in_any_layout=True)

@@ -38,7 +38,7 @@ cdef class PackedRows:
     cdef int64_t block_bytes(self, int b) noexcept nogil
     cdef void point_blocks(self)
     cdef int pack(self, const uint8_t[:, ::1] rows, parts, int n_threads) except -1
-    cdef int chain_terms(self, int n_threads) except -1
+    cdef int chain_all_terms(self, int n_threads) except -1
     cdef int pack_panel(
         self, const uint8_t[:, ::1] rows, int64_t start, int b, int64_t p
     ) noexcept nogil

@@ -314,17 +314,17 @@ cdef class PackedRows:
         if failed:
             raise MemoryError("no memory to pack rows.")
         if self.is_staged:
-            self.chain_terms(n_threads)
+            self.chain_all_terms(n_threads)
         return 0
 
-    cdef int chain_terms(self, int n_threads) except -1:
+    cdef int chain_all_terms(self, int n_threads) except -1:
         cdef int64_t first, last = 0, p, height = self.kernel.layout.panel_rows
         while last < self.n_panels:
             first = last
             last = min(self.n_panels, first + CHAINED_PANELS)
             for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
-                chain_terms(self.kernel, self.blocks, self.n_rows, p * height,
-                                 (p + 1) * height)
+                chain_terms(
+                    self.kernel, self.blocks, self.n_rows, p * height, (p + 1) * height)
             PyErr_CheckSignals()
         return 0
 
@@ -340,7 +340,7 @@ cdef class PackedRows:
         cdef uint8_t *kept
         if self.columns is None:
             pack_rows(kernel, &rows[0, start], rows.shape[1], self.n_rows, width, p, p + 1,
-                           panels, terms)
+                      panels, terms)
             return 0
         n = min(height, self.n_rows - p * height)
         kept = <uint8_t *>malloc(n * width)
@@ -349,7 +349,7 @@ cdef class PackedRows:
         for r in range(n):
             self.columns.keep(&rows[p * height + r, 0], kept + r * width)
         pack_rows(kernel, kept, width, n, width, 0, 1, panels + p * self.block_bytes(b),
-                       terms + p * height)
+                  terms + p * height)
         free(kept)
         return 0
 

@@ -10,12 +10,13 @@
 # s |q - x|. Each coordinate is cut off at 127 steps, under which no difference grows either.
 # Clipping weakens the bound but keeps it valid; it is not part of the error e.
 #
-# The coordinates come in stages, the axes along which rows vary most first. A scan leaves a panel of
-# rows as soon as what it has added up is beyond every query's limit, which no further coordinate can
-# mend (kernels.h).
+# The coordinates come in stages, the axes along which rows vary most first. A scan leaves a panel
+# of rows as soon as what it has added up is beyond every query's limit, which no further
+# coordinate can mend (kernels.h).
 #
-# Rounding. A (x - m) is exact: whole numbers below 2^53. Where differences cancel, for t and for what
-# rounding to a code takes away, the error is at most sqrt(1e-13 s^2 |x - m|^2), which is added to e.
+# Rounding. A (x - m) is exact: whole numbers below 2^53. Where differences cancel, for t and for
+# what rounding to a code takes away, the error is at most sqrt(1e-13 s^2 |x - m|^2), which is
+# added to e.
 
 # Rows of a sample that are projected at a time.
 SLAB_ROWS = 512

@@ -1,29 +1,29 @@
 # Codes of float rows for squared Euclidean distance: coordinates along principal axes.
 #
-# Let m be a vector near the mean, c a power of two, and clip(v) each number of v cut off at +-2^40.
-# A row x is first centred, y(x) = clip(c (x - m)), under which no distance grows by more than c. Then
-# it is projected as bytes are (axes.pyx): with A a matrix of float64 numbers, taken as they are, and
-# s^2 at least the square of its largest singular value,
+# Let m be a vector near the mean, c a power of two, and clip(v) each number of v cut off at
+# +-2^40. A row x is first centred, y(x) = clip(c (x - m)), under which no distance grows by more
+# than c. Then it is projected as bytes are (axes.pyx): with A a matrix of float64 numbers, taken
+# as they are, and s^2 at least the square of its largest singular value,
 #
 #     P(x) = (A y, t),   t = sqrt(s^2 |y|^2 - |A y|^2),   |P(q) - P(x)| <= s c |q - x|.
 #
-# The coordinate t is left out where A has an axis for each feature. Each coordinate is cut off at 127
-# steps. Clipping weakens the bound but keeps it valid; it is not part of the error e.
+# The coordinate t is left out where A has an axis for each feature. Each coordinate is cut off at
+# 127 steps. Clipping weakens the bound but keeps it valid; it is not part of the error e.
 #
 # Rounding. Let u = 2^-53.
 #
-# - Centring rounds the difference once; the power of two is exact but for underflow. So the computed
-#   y' has |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
-# - A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with
-#   g = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
+# - Centring rounds the difference once; the power of two is exact but for underflow. So the
+#   computed y' has |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
+# - A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with g
+#   = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
 #   Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
-# - s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t by
-#   at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
+# - s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t
+#   by at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
 # - What rounding to a code takes away errs by at most 2^-44 steps a coordinate: a part of e.
 #
-# A key is the squared distance as the engine rounds it: at least (1 - (d / 8 + 8) u) |q - x|^2 less
-# d 2^-1074. So rows whose key is at most K have s c |q - x| <= s c sqrt(K (1 + (d + 64) u) + d
-# 2^-1073): that is the reach.
+# A key is the squared distance as the engine rounds it: at least (1 - (d / 8 + 8) u) |q - x|^2
+# less d 2^-1074. So rows whose key is at most K have s c |q - x| <= s c sqrt(K (1 + (d + 64) u) +
+# d 2^-1073): that is the reach.
 
 # Half the distance between 1 and the next float64.
 cdef double ROUNDING = 2.0 ** -53

@@ -1,7 +1,8 @@
 # Codes of bytes for Manhattan distance: sums over groups of features, each feature with a sign.
 #
-# The sum of some numbers is at most the sum of their absolute values, so the map grows no distance:
-# s = 1. The fine code has smaller groups than the coarse one, and stands by itself. Sums are exact.
+# The sum of some numbers is at most the sum of their absolute values, so the map grows no
+# distance: s = 1. The fine code has smaller groups than the coarse one, and stands by itself. Sums
+# are exact.
 
 cdef class GroupQuantizer(Quantizer):
     """Sums over groups of features that vary together, learnt from a sample of rows.

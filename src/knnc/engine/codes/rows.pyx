@@ -216,8 +216,8 @@ cdef class CodedRows:
     ) noexcept nogil:
         """The rows with the nearest coarse codes; returns a limit for the next query.
 
-        That one is mostly of the same cluster, so twice the last distance spares it many pushes, and
-        seldom leaves it too few seeds.
+        That one is mostly of the same cluster. So twice the last distance spares it many pushes,
+        and seldom leaves it too few seeds.
         """
         while True:
             query.limits[0] = limit
@@ -232,7 +232,7 @@ cdef class CodedRows:
         self, const int64_t *near, int64_t n_near, knnc_queries *query, Nearest *nearest,
         int64_t *sorted_near,
     ) noexcept nogil:
-        """Push the rows of some clusters, and of the panels they share with others, each one once."""
+        """Push the rows of some clusters, and of panels they share with others, each row once."""
         cdef const knnc_kernel *kernel = self.coarse.kernel
         cdef Panels panels
         cdef int64_t i, j, last = 0

@@ -1,5 +1,5 @@
-/* The loops of quantizer.pyx over the coordinates of one row, for compilers to make vectors of: here
- * the arrays of a loop can be said not to overlap. */
+/* The loops of quantizer.pyx over the coordinates of one row, for compilers to make vectors of:
+ * here the arrays of a loop can be said not to overlap. */
 #ifndef KNNC_CODE_H
 #define KNNC_CODE_H
 

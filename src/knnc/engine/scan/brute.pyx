@@ -184,7 +184,7 @@ cdef int pack_tiles(
         for b in range(n_blocks):
             width = rows.block_end(b) - rows.block_start(b)
             pack_queries(kernel, source + rows.block_start(b), rows.n_kept, n, width, values,
-                              &tiles[first // tile_queries * n_blocks + b])
+                         &tiles[first // tile_queries * n_blocks + b])
             values += packed_tile_bytes(kernel, width)
         queries += tile_queries * d
         if not kept:
