@@ -1,13 +1,11 @@
-"""What tests of float rows run in a process of its own, as children.py does."""
+"""What tests of float rows run in a process of its own, as child.py does."""
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import platform
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +16,7 @@ import numpy as np
 from knnc.engine.floats import FloatRows, available_float_kernels
 from knnc.engine.scan import floats as float_search
 from knnc.engine.scan.brute import NO_SELF
-from tests.engine.children import Report, _clocks, _guarded
+from tests.engine.child import Report, clocks, guarded, run
 from tests.engine.float_support import Rows, draw_floats
 from tests.float_oracle import FLOAT_METRICS, float_kneighbors
 
@@ -37,8 +35,8 @@ def search_at_the_end_of_memory(kernel: str) -> Report:
             for d in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33):
                 values = draw_floats(2, 17, d, "tenths").astype(dtype)
                 queries = draw_floats(3, 5, d, "tenths")
-                rows = _guarded(values.view(np.uint8)).view(dtype)
-                points = _guarded(queries.view(np.uint8)).view(np.float64)
+                rows = guarded(values.view(np.uint8)).view(dtype)
+                points = guarded(queries.view(np.uint8)).view(np.float64)
                 engine = FloatRows(rows, metric, kernel)
                 for some in (points, points[-1:]):
                     got = float_search.search(engine, some, 3, 1, NO_SELF, None)
@@ -153,7 +151,7 @@ def interrupt(form: str) -> Report:
     sent: list[tuple[float, float]] = []
 
     def send() -> None:
-        sent.append(_clocks())
+        sent.append(clocks())
         os.kill(os.getpid(), signal.SIGINT)
 
     timer, raised = threading.Timer(0.4, send), "nothing"
@@ -162,7 +160,7 @@ def interrupt(form: str) -> Report:
         run()
     except KeyboardInterrupt:
         raised = "KeyboardInterrupt"
-    end = _clocks()
+    end = clocks()
     timer.cancel()
     latency = np.subtract(end, sent[0]).tolist() if sent else None
     return {"raised": raised, "latency": latency, "exact_after": is_exact()}
@@ -172,11 +170,11 @@ def listen(form: str) -> Report:
     """A signal every 20 ms, with a handler that returns: the longest time without a hearing."""
     run, is_exact = _long_search(form, 1.0)
     heard: list[tuple[float, float]] = []
-    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(_clocks()))
-    start = _clocks()
+    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(clocks()))
+    start = clocks()
     signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
     run()
-    end = _clocks()
+    end = clocks()
     signal.setitimer(signal.ITIMER_REAL, 0)
     times: Any = [start, *(moment for moment in heard if moment <= end), end]
     silences = np.diff(times, axis=0)
@@ -185,4 +183,4 @@ def listen(form: str) -> Report:
 
 
 if __name__ == "__main__":
-    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))
+    run(globals())

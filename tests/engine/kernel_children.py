@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import sys
 
 import numpy as np
@@ -14,8 +12,7 @@ from knnc.engine.index import Index
 from knnc.engine.metrics import METRICS
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.coded import search as search_pruned
-from tests.engine.child import Report, is_exact, random_rows, run
-from tests.oracle import Bytes
+from tests.engine.child import Report, guarded, is_exact, random_rows, run
 
 
 def dispatch() -> Report:
@@ -37,21 +34,6 @@ def dispatch() -> Report:
     return report
 
 
-def _guarded(values: Bytes) -> Bytes:
-    """A copy whose last byte is followed by a page that may not be touched."""
-    page = mmap.PAGESIZE
-    pages = -(-values.nbytes // page)
-    room = mmap.mmap(-1, (pages + 1) * page)
-    memory = np.frombuffer(room, dtype=np.uint8)
-    libc = ctypes.CDLL(None, use_errno=True)
-    end = memory.ctypes.data + pages * page
-    if libc.mprotect(ctypes.c_void_p(end), ctypes.c_size_t(page), 0) != 0:
-        raise OSError(ctypes.get_errno(), "mprotect")
-    view = memory[pages * page - values.nbytes : pages * page].reshape(values.shape)
-    view[:] = values
-    return view
-
-
 def search_at_the_end_of_memory(kernel: str) -> Report:
     """Search rows and queries with a forbidden page right behind them."""
     if sys.platform == "win32":
@@ -60,7 +42,7 @@ def search_at_the_end_of_memory(kernel: str) -> Report:
     searches = 0
     for d in [*range(1, 35), 47, 48, 49, 63, 64, 65, 127, 128, 129, 257, 784, 33_026]:
         for n, q in ((17, 3), (49, 13)) if d < 1000 else ((17, 3),):
-            rows, queries = _guarded(random_rows(n, n, d)), _guarded(random_rows(q, q, d))
+            rows, queries = guarded(random_rows(n, n, d)), guarded(random_rows(q, q, d))
             index = Index(rows, metric, kernel=kernel)
             if not is_exact(index, rows, queries, 1, metric):
                 raise AssertionError(f"wrong answer with {n=} {d=} {q=}")

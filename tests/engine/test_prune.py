@@ -33,7 +33,7 @@ from tests.engine.support import (
     require,
     run_child,
 )
-from tests.oracle import oracle_kneighbors
+from tests.oracle import oracle_kneighbors, oracle_within
 
 THREADS = (1, 2, 3)
 IMAGES = ("mnist", "fashion_mnist")
@@ -92,6 +92,29 @@ def _check(index: Index, queries: Bytes, known: Answer, ks: tuple[int, ...], eac
             answer = index.search(queries[i : i + 1], ks[1], n_threads=n_threads)
             expected = dist[i : i + 1, : ks[1]], ind[i : i + 1, : ks[1]]
             assert_same(answer, expected, f"query {i} alone, {n_threads=}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_within_a_limit_equal_the_oracle(name: str, metric: str) -> None:
+    """At limits that occur and beside them, in either order, alone and left out of their own."""
+    rows, queries = _case(name)
+    index = pruned(rows, metric)
+    keys = np.sort(_known(name, metric)[0].ravel())
+    for limit in (-1, 0, int(keys[len(keys) // 9]), int(keys[-1]) - 1):
+        for some in (queries, queries[:1]):
+            for sort in (False, True):
+                got = index.within(some, limit, n_threads=2, sort=sort)
+                expected = oracle_within(rows, some, limit, metric, sort=sort)
+                for a, b in zip(got, expected, strict=True):
+                    np.testing.assert_array_equal(a, b, strict=True)
+        _, dist, ind = index.within(queries, limit, return_distance=False)
+        assert dist is None
+        np.testing.assert_array_equal(ind, index.within(queries, limit)[2])
+    brute = Index(rows, metric, algorithm="brute")
+    limit = int(keys[len(keys) // 9])
+    left_out = index.within(None, limit, n_threads=2), brute.within(None, limit, n_threads=2)
+    for a, b in zip(*left_out, strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
 
 
 @pytest.mark.parametrize("name", CASES)

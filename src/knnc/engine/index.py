@@ -89,7 +89,7 @@ class Index:
 
     def _begin(
         self,
-        rows: Any,
+        rows: NDArray[Any],
         metric: str,
         algorithm: str,
         kernel: str | None,
@@ -98,7 +98,7 @@ class Index:
         n_threads: int,
     ) -> None:
         """Check the arguments, and set everything but what is made of the rows."""
-        are_floats = isinstance(rows, np.ndarray) and rows.dtype in (np.float32, np.float64)
+        are_floats = getattr(rows, "dtype", None) in (np.float32, np.float64)
         metrics = METRICS + ("cosine",) * are_floats
         if metric not in metrics:
             raise ValueError(f"Unknown metric {metric!r}; the engine computes {metrics}.")

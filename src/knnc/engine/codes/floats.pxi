@@ -93,6 +93,11 @@ cdef class FloatQuantizer(Quantizer):
         self.choose_steps(np.array(covered), 1e-9)
         self.set_steps()
 
+    def map(self):
+        """The matrix A, ndarray (n_axes, n_features), and the vector m."""
+        blocks = np.asarray(self.axes).transpose(0, 2, 1).reshape(-1, self.n_features)
+        return {"axes": blocks[:self.n_axes], "mean": np.asarray(self.mean)}
+
     # ---- coding
 
     cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
