@@ -11,54 +11,32 @@ are found with exact integers; elsewhere scikit-learn's own search runs, and `en
     the answer is identical for every thread count, batch size, instruction set, `algorithm` in
     {auto, brute, pruned} and k (the first j of k are the j of j).
 
-The map of the house; imports point down only::
+The map of the house. Imports point down only; `make lint` checks it::
 
-      cli/  plot/  dask                         programs, pictures, clusters
-        |     |
-        v     v
-      recipes   inspection/   ocr/              ways to read, reports, pages
-                |
-                v
-      persistence/                              files of fitted estimators, without code
-                |
-                v
-      neighbors/              image/  datasets/ what people import
-        cv_estimators                             estimators | pixels to features | data sets
-          |                     |
-        classification, regression,
-        unsupervised, radius,
-        graph, lof
-                |                     |
-              votes, metrics, fallback
-                |                     |
-              base, radius_search, row_mask,    fit, validation, the searches, more rows
-              partial_fit
-                |      the only ones of neighbors/ that call the engine
-                v                     v
-      engine/                                   arrays in, (distance, index) out
-        index, prepared, auto, metrics            arguments; rows prepared once; which scan
-          |    encoding   system/                 bytes; threads, memory
-          |--> fields                             checks of what an index is restored from
-          |--> stream                           rows that do not fit: packed in each search, a
-          |                                     chunk at a time
-          |--> prune.pyx, coded.pyx, codes.pyx  most rows ruled out by short codes
-          |--> radius.pyx                       all rows within a distance
-          v         |
-        search.pyx  v                           blocks, threads, the k nearest so far
-        packed.pyx                              rows in the layout of a kernel
-        dispatch.pyx                            which kernels this CPU runs; also image/'s own
-          |    one function pointer, chosen once for this CPU
-          v
-        kernels/*.c                             a tile of distances, one file per metric
-                                                and instruction set
+    cli/                        the program; nothing imports it
+    groundtruth  inspection     a job of hours; reports, with their pictures
+    dask/        patching       clusters; knnc in the place of scikit-learn's own
+    persistence/  plot/         files of fitted estimators; pictures
+    recipes  ocr/  runtime      ways to read, pages of handwriting, what runs here
+    image/                      pixels to features, distances of images
+    neighbors/                  estimators: checks, fit, votes      datasets/  data sets
+      base, radius_search         the only ones that search with the engine
+      fallback                    scikit-learn's search, in pieces
+    engine/                     arrays in, (distance key, row index) out; its own map is there
+      index                       checks the arguments
+      prepared, prepared_floats   packed, coded or streamed; which scan serves a search
+      auto, metrics, encoding     thresholds and trials; the table of metrics; numbers to bytes
+      scan/                       brute force, radius, coded, streamed, floats
+      codes/                      quantizers, and rows with their codes
+      system/                     threads, locks, BLAS, memory, progress
+      kernels/                    C: a tile of distances, one file per metric and instruction set
 
-A search for k neighbours, from top to bottom: `base` checks the queries as scikit-learn does and
-asks `narrow`, row by row, for the bytes that stand for them; `index` passes these to `search`, or
-to `prune` on data where that is faster (the answers are the same), which cut queries and rows
-into blocks that fit the caches and spread them over threads; a kernel computes the distances of a
-tile of queries and rows in registers, and those below a query's k-th so far are pushed on its
-heap. No distance matrix is ever written. Rows that no bytes stand for go from `base` to
-`fallback`, which is scikit-learn in pieces.
+A search for the k nearest, from top to bottom. `neighbors.base` checks the queries as scikit-learn
+does, and `encoding` finds the bytes that stand for each query. `index` checks once more, and
+`prepared` takes the scan: brute force, or codes where a trial found them faster. The scan cuts
+queries and rows into blocks that fit the caches, and spreads them over threads. A kernel computes
+the distances of a tile of queries and rows in registers. Rows below a query's k-th distance so far
+go to its heap. No matrix of distances is ever written.
 """
 
 from __future__ import annotations
