@@ -228,7 +228,7 @@ ROWS = draw(9, 20, 8)
     [
         pytest.param(ROWS.astype(np.int64), id="int64"),
         pytest.param(ROWS.astype(np.int8), id="int8"),
-        pytest.param(ROWS.astype(np.float32), id="float32"),
+        pytest.param(ROWS.astype(np.float16), id="float16"),
         pytest.param(ROWS.astype(object), id="object"),
         pytest.param(np.asfortranarray(ROWS), id="Fortran order"),
         pytest.param(ROWS[:, ::2], id="columns with a step"),
@@ -239,7 +239,7 @@ ROWS = draw(9, 20, 8)
         pytest.param(None, id="None"),
     ],
 )
-def test_only_contiguous_uint8_matrices(metric: str, rows: Any) -> None:
+def test_only_contiguous_matrices_of_bytes_or_wider_floats(metric: str, rows: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         Index(rows, metric)
     if rows is not None:
