@@ -25,6 +25,7 @@ MOVED = {
     "knnc.engine.memory": "knnc.engine.system.memory",
     "knnc.engine.narrow": "knnc.engine.encoding",
     "knnc.engine.progress": "knnc.engine.system.progress",
+    "knnc.neighbors.tuning": "knnc.neighbors.cv_estimators",
     "knnc.saved": "knnc.persistence.estimators",
 }
 
