@@ -19,6 +19,7 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 import knnc
 from knnc.engine import dispatch
 from knnc.engine.index import Index
+from knnc.engine.prepared import PreparedRows
 from knnc.engine.system.pages import mapping_of
 from knnc.persistence import archive, neighbors
 from tests.engine.support import child_environment
@@ -79,8 +80,10 @@ def test_the_same_comes_back(
 ) -> None:
     estimator = ESTIMATORS[name]()
     knnc.save(estimator, tmp_path / "file")
-    for build in ("_build", "_pack", "_prune"):
-        monkeypatch.setattr(Index, build, lambda *_: pytest.fail("there is something to make"))
+    for build in ("build", "packed"):
+        monkeypatch.setattr(
+            PreparedRows, build, lambda *_: pytest.fail("there is something to make")
+        )
     back = knnc.load(os.fspath(tmp_path / "file"), mmap=mapped)
     monkeypatch.undo()
     assert type(back) is type(estimator)
