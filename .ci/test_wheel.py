@@ -1,7 +1,8 @@
 """The tests, then those of the search once more for every instruction set of this CPU.
 
     python .ci/test_wheel.py                the whole suite, then each instruction set
-    python .ci/test_wheel.py --sets-only    the second half
+    python .ci/test_wheel.py --installed    in place of the whole suite, what an installation may
+                                            change: for a wheel of sources that passed all of it
 
 Run with the interpreter that has knnc installed; further arguments go to pytest.
 ``test_kernels.py``, a part of the suite, takes every kernel by its name; here the whole search
@@ -23,11 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 SEARCHES = [
     *(
         f"tests/engine/test_{name}.py"
-        for name in ["oracle", "search", "prune", "radius", "codes", "dispatch"]
+        for name in ["oracle", "search", "prune", "radius", "codes", "float_codes", "dispatch"]
     ),
     *(f"tests/neighbors/test_{name}.py" for name in ["kneighbors", "rows", "real_data"]),
     "tests/image/test_distortion.py",
 ]
+# What may differ where the package is installed: its files, its modules, processes beside others.
+INSTALLED = ["tests/test_packaging.py", "tests/test_user_code.py", "tests/process", "tests/cli"]
 
 
 def run_tests(*arguments: str, disabled: str = "") -> None:
@@ -43,9 +46,10 @@ def run_tests(*arguments: str, disabled: str = "") -> None:
 
 
 def main(*arguments: str) -> None:
-    sets_only = "--sets-only" in arguments
-    for_pytest = [argument for argument in arguments if argument != "--sets-only"]
-    if not sets_only:
+    for_pytest = [argument for argument in arguments if argument != "--installed"]
+    if "--installed" in arguments:
+        run_tests(*INSTALLED, *SEARCHES, *for_pytest)
+    else:
         run_tests(*for_pytest)
     found = detected_cpu_features()  # the lowest first
     for first in reversed(range(len(found))):
