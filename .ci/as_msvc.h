@@ -3,6 +3,7 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
+#include <float.h>
 #include <intrin.h>
 #include <math.h>
 #include <stddef.h>
@@ -23,6 +24,9 @@ static inline void as_msvc_cpuidex(int out[4], int leaf, int subleaf) {
 #else
 #include <arm_neon.h>
 #define _M_ARM64 1
+/* Intrinsics of Microsoft's compiler that clang has not. */
+long long _ReadStatusReg(int number);
+void _WriteStatusReg(int number, long long value);
 #undef __aarch64__
 #endif
 
