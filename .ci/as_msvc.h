@@ -24,7 +24,9 @@ static inline void as_msvc_cpuidex(int out[4], int leaf, int subleaf) {
 #else
 #include <arm_neon.h>
 #define _M_ARM64 1
-/* Intrinsics of Microsoft's compiler that clang has not. */
+/* What Microsoft's headers have for the system registers. */
+#define ARM64_SYSREG(op0, op1, crn, crm, op2)                                                      \
+    (((op0) & 1) << 14 | ((op1) & 7) << 11 | ((crn) & 15) << 7 | ((crm) & 15) << 3 | ((op2) & 7))
 long long _ReadStatusReg(int number);
 void _WriteStatusReg(int number, long long value);
 #undef __aarch64__
