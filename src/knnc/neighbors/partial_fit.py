@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import encode_rows, widened
 from knnc.neighbors import fallback
-from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 
 if TYPE_CHECKING:
     _Base = IntegerNeighborsMixin
@@ -176,7 +176,7 @@ class PartialFitMixin(_Base):
             y = np.concatenate([labels if self.outputs_2d_ else labels[:, 0], y])
         elif y is not None:
             y = np.concatenate([self._y, y])
-        before = self._fit_X
+        before = self._rows if self.engine_ == "float" else self._fit_X
         if issparse(before):
             together = scipy.sparse.vstack([before, X], format="csr")
         else:
