@@ -8,8 +8,8 @@ are found with exact integers. Other dense rows of numbers have float64 distance
 bits on every machine. scikit-learn's own search serves the rest, and `engine_` says which.
 
     The neighbours of a query are the k training rows with the smallest (distance, row index)
-    pairs in lexicographic order, where the two rows alone determine the distance, so
-    the answer is identical for every thread count, batch size, instruction set, `algorithm` in
+    pairs in lexicographic order, where the two rows and what fit chose determine the distance.
+    So the answer is identical for every thread count, batch size, instruction set, `algorithm` in
     {auto, brute, pruned} and k (the first j of k are the j of j).
 
 The map of the house. Imports point down only; `make lint` checks it::
@@ -35,12 +35,11 @@ The map of the house. Imports point down only; `make lint` checks it::
       kernels/                    C: a tile of distances, one file per metric and instruction set
 
 A search for the k nearest, from top to bottom. `neighbors.base` checks the queries as scikit-learn
-does, and `encoding` finds the bytes that stand for each query; rows that are no bytes are searched
-as floats. `index` checks once more, and
-`prepared` takes the scan: brute force, or codes where a trial found them faster. The scan cuts
-queries and rows into blocks that fit the caches, and spreads them over threads. A kernel computes
-the distances of a tile of queries and rows in registers. Rows below a query's k-th distance so far
-go to its heap. No matrix of distances is ever written.
+does, and `encoding` finds the bytes that stand for each query. Rows that are no bytes are searched
+as floats. `index` checks once more, and `prepared` takes the scan: brute force, or codes where a
+trial found them faster. The scan cuts queries and rows into blocks that fit the caches, and spreads
+them over threads. A kernel computes the distances of a tile of queries and rows in registers. Rows
+below a query's k-th distance so far go to its heap. No matrix of distances is ever written.
 """
 
 from __future__ import annotations

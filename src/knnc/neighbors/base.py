@@ -189,7 +189,9 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     def _is_for_a_tree(self, shape: tuple[int, ...], metric: EngineMetric) -> bool:
         """Whether scikit-learn's "auto" searches floats like these with a tree.
 
-        A tree is faster than the scan there: 10 of 315,000 flights took half the time.
+        Trees win where rows lie near a line or a plane: of 100,000 rows of 10 features on a plane,
+        2,000 searches took a sixth of the time of the scan. On 60,000 rows of Gaussian noise in 10
+        features the scan took a fifteenth of the time of a tree.
         """
         n_samples, n_features = shape
         n_neighbors = self.n_neighbors

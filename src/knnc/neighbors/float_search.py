@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,8 @@ from sklearn.utils import assert_all_finite
 
 from knnc.engine.index import Index
 from knnc.engine.system.progress import current, progress, shifted
+from knnc.neighbors.fitted_rows import LazyIndex
 from knnc.neighbors.row_mask import Mask
-
-if TYPE_CHECKING:
-    from knnc.neighbors.fitted_rows import LazyIndex
 
 __all__ = ["as_float_rows", "search_in_pieces", "within_in_pieces"]
 

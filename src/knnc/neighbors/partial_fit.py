@@ -64,7 +64,8 @@ class PartialFitMixin(_Base):
         -----
         Without a fit before, this is `fit`. With `engine_` "integer" the new rows are held as
         bytes if, as for queries, the encoding that fit chose holds them all without loss. If not,
-        the whole estimator is fitted anew to all rows as numbers, as a rule by scikit-learn.
+        the whole estimator is fitted anew to all rows as numbers. Another engine may then serve it,
+        so that last bits of distances and the order of ties may change.
 
         The rows are copied each time, and made ready for the search at the next one: add many at
         a time rather than one by one. They are copied into memory, those of a memory map too: to
