@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import sklearn
 import sklearn.neighbors
+from scipy.sparse import csr_array
 from sklearn.exceptions import InconsistentVersionWarning
 
 import knnc
@@ -66,6 +67,29 @@ def test_exact_distances() -> None:
         np.testing.assert_array_equal(dist, [[0, exact], [0, exact]])
     theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=2, algorithm="brute").fit(rows / 255.0)
     assert abs(255 * theirs.kneighbors(rows / 255.0)[0][0, 1] - 1) > 1e-9
+
+
+def test_float_distances() -> None:
+    """Two rows far from the origin, and near each other."""
+    rows = np.full((2, 20), 1e6 + 0.1)
+    rows[1, 0] += 2**-10
+    dist, _ = knnc.NearestNeighbors(n_neighbors=2).fit(rows).kneighbors(rows)
+    np.testing.assert_allclose(dist, [[0.0, 2**-10]] * 2, rtol=1e-6)
+    single = rows.astype(np.float32)
+    assert knnc.NearestNeighbors(n_neighbors=1).fit(single).kneighbors()[0].dtype == np.float64
+    theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=2, algorithm="brute").fit(rows)
+    assert abs(theirs.kneighbors(rows)[0][0, 1] * 2**10 - 1) > 0.1
+    dist, _ = knnc.NearestNeighbors(n_neighbors=2).fit(X).kneighbors(X[:1] + 0.5)
+    assert dist[0, 0] == np.sqrt(5 * 0.25)
+
+
+def test_tiny_cosine() -> None:
+    rows = np.array([[1e-200, 0.0], [0.0, 1e300], [0.0, 0.0]])
+    nn = knnc.NearestNeighbors(n_neighbors=3, metric="cosine").fit(rows)
+    dist, _ = nn.kneighbors([[5.0, 0.0]])
+    np.testing.assert_allclose(dist, [[0.0, 1.0, 1.0]], atol=1e-15)
+    theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=1, metric="cosine").fit(rows[:1])
+    assert theirs.kneighbors([[5.0, 0.0]])[0][0, 0] > 0.9
 
 
 def test_any_threads() -> None:
@@ -123,8 +147,38 @@ def test_pixels() -> None:
 
 def test_engine_attribute() -> None:
     assert knnc.NearestNeighbors().fit(X).engine_ == "integer"
-    assert knnc.NearestNeighbors().fit(X + 0.5).engine_ == "sklearn"
+    many = np.tile(X, 4) + 0.5
+    for metric in ("euclidean", "sqeuclidean", "manhattan", "chebyshev", "hamming", "cosine"):
+        assert knnc.NearestNeighbors(metric=metric).fit(many).engine_ == "float"
+    assert knnc.NearestNeighbors(metric="cosine").fit(X).engine_ == "float"
+    assert knnc.NearestNeighbors(metric="canberra").fit(many).engine_ == "sklearn"
+    assert knnc.NearestNeighbors().fit(csr_array(X)).engine_ == "sklearn"
+    assert knnc.NearestNeighbors(algorithm="kd_tree").fit(many).engine_ == "sklearn"
+    for d, engine in ((15, "sklearn"), (16, "float")):
+        assert knnc.NearestNeighbors().fit(many[:, :d]).engine_ == engine
     assert not hasattr(knnc.NearestNeighbors(), "engine_")
+
+
+def test_float_rows() -> None:
+    for dtype, stored in (
+        *((dtype, np.float32) for dtype in (np.float16, np.uint16, np.int16, np.float32)),
+        *((dtype, np.float64) for dtype in (np.float64, np.int32, np.int64)),
+    ):
+        rows = (np.tile(X, 4) + 1000.5).astype(dtype)
+        nn = knnc.NearestNeighbors().fit(rows)
+        assert nn._tree is None
+        assert nn._fit_X.dtype == stored
+        assert (nn._rows is rows) == (dtype == stored)
+        assert not nn._fit_X.flags.c_contiguous
+
+
+def test_changed_engine() -> None:
+    nn = knnc.NearestNeighbors().fit(np.tile(X, 4) / 255)
+    engines = [nn.engine_]
+    before = nn.kneighbors()[0]
+    engines.append(nn.partial_fit(np.full((1, 20), 9.5)).engine_)
+    assert engines == ["integer", "float"]
+    np.testing.assert_allclose(nn.kneighbors()[0][:60], before, rtol=1e-12)
 
 
 def test_fitted_rows() -> None:
@@ -176,8 +230,11 @@ def test_radius_regression_nan() -> None:
 def test_pruned() -> None:
     nn = knnc.NearestNeighbors(algorithm="pruned")
     assert nn.fit(X).engine_ == "integer"
-    with pytest.raises(ValueError, match="'pruned' needs the integer engine, and X holds"):
-        nn.fit(X + 0.5)
+    assert nn.fit(X + 0.5).engine_ == "float"
+    with pytest.raises(ValueError, match="'pruned' needs knnc's own search, and X is sparse"):
+        nn.fit(csr_array(X))
+    with pytest.raises(ValueError, match="'pruned' rules rows out by short codes"):
+        nn.set_params(metric="hamming").fit(X)
 
 
 def test_names() -> None:

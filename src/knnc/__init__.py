@@ -4,11 +4,12 @@
 
 is a :class:`sklearn.neighbors.KNeighborsClassifier`. Where every value of X stands for a byte
 (uint8, int8, bool, whole numbers 0..255 of any dtype, such pixels divided by 255), its neighbours
-are found with exact integers; elsewhere scikit-learn's own search runs, and `engine_` says which.
+are found with exact integers. Other dense rows of numbers have float64 distances, with the same
+bits on every machine. scikit-learn's own search serves the rest, and `engine_` says which.
 
     The neighbours of a query are the k training rows with the smallest (distance, row index)
-    pairs in lexicographic order, where the distance between uint8 rows is an exact integer, so
-    the answer is identical for every thread count, batch size, instruction set, `algorithm` in
+    pairs in lexicographic order, where the two rows and what fit chose determine the distance.
+    So the answer is identical for every thread count, batch size, instruction set, `algorithm` in
     {auto, brute, pruned} and k (the first j of k are the j of j).
 
 The map of the house. Imports point down only; `make lint` checks it::
@@ -20,7 +21,9 @@ The map of the house. Imports point down only; `make lint` checks it::
     recipes  ocr/  runtime      ways to read, pages of handwriting, what runs here
     image/                      pixels to features, distances of images
     neighbors/                  estimators: checks, fit, votes      datasets/  data sets
-      base, radius_search         the only ones that search with the engine
+      base, kneighbors_search,    the only ones that search with the engine
+      radius_search,
+      float_search, float_queries
       fallback                    scikit-learn's search, in pieces
     engine/                     arrays in, (distance key, row index) out; its own map is there
       index                       checks the arguments
@@ -32,11 +35,11 @@ The map of the house. Imports point down only; `make lint` checks it::
       kernels/                    C: a tile of distances, one file per metric and instruction set
 
 A search for the k nearest, from top to bottom. `neighbors.base` checks the queries as scikit-learn
-does, and `encoding` finds the bytes that stand for each query. `index` checks once more, and
-`prepared` takes the scan: brute force, or codes where a trial found them faster. The scan cuts
-queries and rows into blocks that fit the caches, and spreads them over threads. A kernel computes
-the distances of a tile of queries and rows in registers. Rows below a query's k-th distance so far
-go to its heap. No matrix of distances is ever written.
+does, and `encoding` finds the bytes that stand for each query. Rows that are no bytes are searched
+as floats. `index` checks once more, and `prepared` takes the scan: brute force, or codes where a
+trial found them faster. The scan cuts queries and rows into blocks that fit the caches, and spreads
+them over threads. A kernel computes the distances of a tile of queries and rows in registers. Rows
+below a query's k-th distance so far go to its heap. No matrix of distances is ever written.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn.metrics import get_scorer_names
 from sklearn.metrics._pairwise_distances_reduction import (
     ArgKmin,
-    RadiusNeighbors,
     RadiusNeighborsClassMode,
     sqeuclidean_row_norms,
 )
@@ -95,7 +94,6 @@ __all__ = [
     "all_zero_rows",
     "argkmin",
     "argkmin_block",
-    "brute_force",
     "can_count_classes",
     "check_arguments",
     "check_method_params",
@@ -110,7 +108,6 @@ __all__ = [
     "neighbor_weights",
     "num_samples",
     "passive_aggressive",
-    "radius_neighbors",
     "raise_for_params",
     "report_pieces",
     "safe_indexing",
@@ -245,13 +242,8 @@ def n_threads() -> int:
     return int(_openmp_effective_n_threads())
 
 
-def argkmin(
-    view: Any, X: Any, k: int, strategy: str, block: int | None = None
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """scikit-learn's fused search: the k nearest of the view's rows, (distances, indices).
-
-    `block` is the number of rows of either side in a matrix product, None for the configured one.
-    """
+def argkmin(view: Any, X: Any, k: int, strategy: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """scikit-learn's fused search: the k nearest of the view's rows, (distances, indices)."""
     dist, ind = ArgKmin.compute(
         X=X,
         Y=view._fit_X,
@@ -259,7 +251,6 @@ def argkmin(
         metric=view.effective_metric_,
         metric_kwargs=dict(view.effective_metric_params_),
         strategy=strategy,
-        chunk_size=block,
         return_distance=True,
     )
     return dist, ind
@@ -274,27 +265,6 @@ def know_row_norms(view: Any) -> None:
     if not is_by_pairs(view):
         norms = sqeuclidean_row_norms(view._fit_X, n_threads())
         view.effective_metric_params_ = {**view.effective_metric_params_, "Y_norm_squared": norms}
-
-
-def radius_neighbors(
-    view: Any, X: NDArray[np.float64], radius: float, block: int
-) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """scikit-learn's fused search: the view's rows within a radius, (distances, indices).
-
-    Computed in the very matrix products of :func:`argkmin` with "parallel_on_X".
-    """
-    dist, ind = RadiusNeighbors.compute(
-        X=X,
-        Y=view._fit_X,
-        radius=radius,
-        metric=view.effective_metric_,
-        metric_kwargs=dict(view.effective_metric_params_),
-        strategy="parallel_on_X",
-        chunk_size=block,
-        return_distance=True,
-        sort_results=False,
-    )
-    return dist, ind
 
 
 def csr_graph(
@@ -357,14 +327,6 @@ def class_shares(view: Any, X: Any) -> NDArray[np.float64]:
         strategy="auto",
     )
     return shares
-
-
-def brute_force(rows: NDArray[Any], metric: str) -> Any:
-    """scikit-learn's search by brute force over float64 rows, fitted without a check of them."""
-    view = fitted_rows(rows)
-    view.effective_metric_ = metric
-    view.effective_metric_params_ = {}
-    return view
 
 
 def neighbor_weights(dist: NDArray[np.float64] | None, weights: Any) -> NDArray[Any] | None:

@@ -7,11 +7,14 @@ loaded, so all that they import from :mod:`sklearn.neighbors` by a public name i
 from __future__ import annotations
 
 import os
+from collections import Counter
+from typing import Any
 
 import pytest
 import sklearn.neighbors
 
 import knnc
+from knnc.neighbors.base import IntegerFitMixin
 
 # What the suite would test is something else than knnc. By the name of the test function.
 NOT_KNNCS = {
@@ -26,6 +29,28 @@ def pytest_configure(config: pytest.Config) -> None:
     replaced = [name for name in knnc.__all__ if hasattr(sklearn.neighbors, name)]
     classes = {name: getattr(knnc, name) for name in replaced}  # all, before the first is replaced
     vars(sklearn.neighbors).update(classes)
+
+
+ENGINES: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def engines_of_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count which engine serves each fit."""
+    fit = IntegerFitMixin._fit
+
+    def counted(self: Any, *arguments: Any, **options: Any) -> Any:
+        fitted = fit(self, *arguments, **options)
+        ENGINES[self.engine_] += 1
+        return fitted
+
+    monkeypatch.setattr(IntegerFitMixin, "_fit", counted)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many fits each engine served."""
+    for engine, n_fits in ENGINES.items():
+        terminalreporter.write_line(f"fits served by {engine}: {n_fits}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -141,7 +141,7 @@ FITS = {
 
 @pytest.mark.parametrize("weights", ["uniform", "distance", None, lambda d: 1 / (1 + d)])
 @pytest.mark.parametrize("algorithm", ["auto", "brute", "pruned"])
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("fit", [*FITS, "float"])
 def test_nothing_goes_round_the_engine(
     fit: str, algorithm: str, weights: Any, searches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,11 +152,12 @@ def test_nothing_goes_round_the_engine(
 
     monkeypatch.setattr(ArgKminClassMode, "compute", never)
     monkeypatch.setattr("knnc.neighbors.fallback.kneighbors", never)
-    monkeypatch.setattr("knnc.neighbors.fallback.kneighbors_of_floats", never)
+    monkeypatch.setattr("knnc.neighbors.kneighbors_search.kneighbors_of_floats", never)
     X, Q, y = any_bytes(1, 90, 20), any_bytes(2, 17, 20), np.arange(90) % 4
-    clf = knnc.KNeighborsClassifier(weights=weights, algorithm=algorithm).fit(FITS[fit](X), y)
-    assert clf.engine_ == "integer"
-    queries = FITS[fit](Q)
+    make = FITS.get(fit, lambda A: A + 0.5)
+    clf = knnc.KNeighborsClassifier(weights=weights, algorithm=algorithm).fit(make(X), y)
+    assert clf.engine_ == ("float" if fit == "float" else "integer")
+    queries = make(Q)
     for call, count in [
         (lambda: clf.predict(queries), 17),
         (lambda: clf.predict_proba(queries), 17),
@@ -176,10 +177,12 @@ def test_nothing_goes_round_the_engine(
     ]
 
 
-def test_an_inherited_vote_would_go_through_the_engine_too(searches) -> None:
-    """Even scikit-learn's own predict and predict_proba, called on our estimator, find bytes."""
-    X, Q, y = any_bytes(1, 90, 20) * 1.0, any_bytes(2, 17, 20) * 1.0, np.arange(90) % 4
+@pytest.mark.parametrize("shift", [0.0, 0.5], ids=["integer", "float"])
+def test_an_inherited_vote_would_go_through_the_engine_too(shift: float, searches) -> None:
+    """Even scikit-learn's own predict and predict_proba, called on our estimator, find it."""
+    X, Q, y = any_bytes(1, 90, 20) + shift, any_bytes(2, 17, 20) + shift, np.arange(90) % 4
     clf = knnc.KNeighborsClassifier().fit(X, y)
+    assert clf.engine_ == ("float" if shift else "integer")
     parent = sklearn.neighbors.KNeighborsClassifier
     np.testing.assert_array_equal(parent.predict(clf, Q), clf.predict(Q))
     np.testing.assert_array_equal(parent.predict_proba(clf, Q), clf.predict_proba(Q))
@@ -197,16 +200,17 @@ def test_score_of_none_is_leave_one_out() -> None:
         assert clf.score(X, y, sample_weight=np.arange(60)) <= 1.0
 
 
-@pytest.mark.parametrize("engine", ["integer", "sklearn"])
+@pytest.mark.parametrize("engine", ["integer", "float", "sklearn"])
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
-def test_labels_and_probabilities_of_either_engine(engine: str, weights: str) -> None:
+def test_labels_and_probabilities_of_every_engine(engine: str, weights: str) -> None:
     """Without ties, scikit-learn's answers; multi-output, strings and one column alike."""
     rng = np.random.default_rng(4)
     X, Q = rng.permutation(250)[:120].reshape(60, 2), rng.integers(0, 250, (40, 2)) + 0.0
     X, Q = (X.astype(np.uint8), Q.astype(np.uint8)) if engine == "integer" else (X + 0.5, Q)
     y = np.char.add("label ", (np.arange(60) % 4).astype(str))
     for targets in (y, y[:, np.newaxis], np.c_[y, y[::-1]]):
-        ours = knnc.KNeighborsClassifier(3, weights=weights)
+        algorithm = "brute" if engine == "float" else "auto"
+        ours = knnc.KNeighborsClassifier(3, weights=weights, algorithm=algorithm)
         theirs = sklearn.neighbors.KNeighborsClassifier(3, weights=weights)
         with warnings.catch_warnings(action="ignore"):  # a column of labels
             ours.fit(X, targets)

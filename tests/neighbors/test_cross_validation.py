@@ -183,7 +183,7 @@ def test_leave_one_out_is_grid_search_over_as_many_folds(
     X = X + shift if shift else X
     grid = {"n_neighbors": [1, 2, 5], "weights": ["uniform", "distance"], "metric": ["euclidean"]}
     tuned = knnc.KNeighborsClassifierCV(**grid).fit(X, y)
-    assert (searches.calls, searches.queries) == ((0, 0) if shift else (1, len(X)))
+    assert (searches.calls, searches.queries) == (1, len(X))
     searched = GridSearchCV(knnc.KNeighborsClassifier(), grid, cv=LeaveOneOut()).fit(X, y)
     splits = {name for name in searched.cv_results_ if name.startswith("split")}
     assert set(tuned.cv_results_) == set(searched.cv_results_) - splits

@@ -22,7 +22,7 @@ FLOATS = X + 0.5
 ELSEWHERE: dict[str, tuple[dict[str, Any], Any, str]] = {
     "kd_tree": ({"algorithm": "kd_tree"}, X, ""),
     "ball_tree": ({"algorithm": "ball_tree"}, X, ""),
-    "other metric": ({"metric": "cosine"}, X, "metric='cosine'"),
+    "other metric": ({"metric": "canberra"}, X, "metric='canberra'"),
     "p=3": ({"p": 3}, X, "p=3"),
     "p=1.5": ({"p": 1.5}, X, "p=1.5"),
     "weights": ({"metric_params": {"w": np.ones(5)}}, X, "metric_params="),
@@ -33,9 +33,9 @@ ELSEWHERE: dict[str, tuple[dict[str, Any], Any, str]] = {
         "metric=<sklearn",
     ),
     "precomputed": ({"metric": "precomputed"}, np.ones((6, 6)) - np.eye(6), "metric='precomputed'"),
-    "numbers": ({}, FLOATS, "X holds numbers"),
-    "numbers above 255": ({}, X.astype(int) + 1, "X holds numbers"),
-    "negative": ({}, -X.astype(int), "X holds numbers"),
+    "numbers of few features": ({}, FLOATS, ""),
+    "numbers above 255": ({}, X.astype(int) + 1, ""),
+    "negative": ({}, -X.astype(int), ""),
     "sparse": ({}, csr_array(X), "X is sparse"),
     "KDTree": ({}, sklearn.neighbors.KDTree(FLOATS), "X is a KDTree"),
     "BallTree": ({}, sklearn.neighbors.BallTree(FLOATS), "X is a BallTree"),
@@ -57,7 +57,7 @@ def test_what_scikit_learn_serves(name: str) -> None:
     if name != "precomputed":
         assert_same(ours.kneighbors(FLOATS[:9], 4), theirs.kneighbors(FLOATS[:9], 4))
     if reason:
-        with pytest.raises(ValueError, match="'pruned' needs the integer engine, and") as caught:
+        with pytest.raises(ValueError, match="'pruned' needs knnc's own search, and") as caught:
             ours.set_params(algorithm="pruned").fit(data)
         assert reason in str(caught.value)
     assert ours.engine_ == "sklearn"
@@ -87,6 +87,9 @@ def test_no_tree_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AssertionError, match="a tree was built"):
         theirs.fit(X)
     ours.fit(X).kneighbors(X + 0.5)
+    many = np.tile(FLOATS, 4)
+    assert ours.fit(many).engine_ == "float"
+    assert ours._rows is many
 
 
 def test_refit_changes_the_engine_both_ways() -> None:
@@ -95,7 +98,11 @@ def test_refit_changes_the_engine_both_ways() -> None:
         nn.fit(X)
         assert nn.engine_ == "integer"
         assert_same(nn.kneighbors(X), oracle(X, X, 3, "euclidean"))
-        nn.fit(FLOATS)
+        nn.set_params(algorithm="brute").fit(FLOATS)
+        assert nn.engine_ == "float"
+        assert not hasattr(nn, "_encoding")
+        assert_same(nn.kneighbors(FLOATS), oracle(X, X, 3, "euclidean"))
+        nn.set_params(algorithm="auto").fit(FLOATS)
         assert nn.engine_ == "sklearn"
         assert not hasattr(nn, "_lazy_index")
         assert not hasattr(nn, "_encoding")
@@ -133,15 +140,19 @@ FAILURES: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "continuous labels": ({}, X[:, :2], Y + 0.5),
     "bad parameter": ({"n_neighbors": 0}, X[:, :2], Y),
     "bad metric for the tree": ({"algorithm": "kd_tree", "metric": "cosine"}, X[:, :2], Y),
-    "pruned without the engine": ({"algorithm": "pruned"}, FLOATS[:, :2], Y),
+    "pruned without the engine": ({"algorithm": "pruned", "p": 3}, FLOATS[:, :2], Y),
+    "no codes of floats": ({"algorithm": "pruned", "p": 1}, FLOATS[:, :2], Y),
     "negative p": ({"algorithm": "kd_tree", "p": 0.5}, X[:, :2], Y),
 }
 
 
-@pytest.mark.parametrize("before", ["uint8", "float64"])
+@pytest.mark.parametrize("before", ["uint8", "float64", "few float64"])
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failing_fit_changes_nothing(name: str, before: str) -> None:
-    clf = knnc.KNeighborsClassifier(3).fit(X if before == "uint8" else FLOATS, Y)
+    clf = knnc.KNeighborsClassifier(3, algorithm="brute" if before == "float64" else "auto")
+    clf.fit(X if before == "uint8" else FLOATS, Y)
+    engines = {"uint8": "integer", "float64": "float", "few float64": "sklearn"}
+    assert clf.engine_ == engines[before]
     state, answer = dict(vars(clf)), clf.predict_proba(X)
     parameters, bad_X, bad_y = FAILURES[name]
     good = clf.get_params()

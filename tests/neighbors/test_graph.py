@@ -22,6 +22,7 @@ FITS = {
     "bool": lambda A: A > 100,
     "float64": lambda A: A.astype(np.float64),
     "float32 / 255": lambda A: A.astype(np.float32) / np.float32(255),
+    "float": lambda A: A + 0.5,
     "sklearn": lambda A: A + 0.5,
 }
 
@@ -37,13 +38,14 @@ def _assert_graphs(got: Any, expected: Any, rtol: float = 1e-6) -> None:
 
 
 @pytest.mark.parametrize("mode", ["distance", "connectivity"])
-@pytest.mark.parametrize("fit", ["uint8", "int8", "float64", "float32 / 255", "sklearn"])
+@pytest.mark.parametrize("fit", ["uint8", "int8", "float64", "float32 / 255", "float", "sklearn"])
 def test_the_k_neighbors_transformer(fit: str, mode: str) -> None:
     make = FITS[fit]
-    ours = knnc.KNeighborsTransformer(n_neighbors=4, mode=mode)
+    algorithm = "brute" if fit == "float" else "auto"
+    ours = knnc.KNeighborsTransformer(n_neighbors=4, mode=mode, algorithm=algorithm)
     theirs = sklearn.neighbors.KNeighborsTransformer(n_neighbors=4, mode=mode, algorithm="brute")
     graph = ours.fit_transform(make(X))
-    assert ours.engine_ == ("sklearn" if fit == "sklearn" else "integer")
+    assert ours.engine_ == (fit if fit in ("float", "sklearn") else "integer")
     _assert_graphs(graph, theirs.fit_transform(make(X).astype(float)))
     _assert_graphs(ours.transform(make(Q)), theirs.transform(make(Q).astype(float)))
     assert (np.diff(graph.indptr) == 4 + (mode == "distance")).all()

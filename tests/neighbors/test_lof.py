@@ -17,7 +17,8 @@ FITS = {
     "int8": lambda A: (A.astype(np.int16) - 128).astype(np.int8),
     "float64": lambda A: A.astype(np.float64),
     "float32 / 255": lambda A: A.astype(np.float32) / np.float32(255),
-    "sklearn": lambda A: A + 0.5,
+    "float": lambda A: A + 0.5,
+    "float32": lambda A: (A + 0.5).astype(np.float32),
 }
 
 
@@ -29,7 +30,7 @@ def test_outliers_are_scikit_learns(fit: str, contamination: object) -> None:
         knnc.LocalOutlierFactor, n_neighbors=9, contamination=contamination, algorithm="brute"
     )
     labels = ours.fit_predict(rows)
-    assert ours.engine_ == ("sklearn" if fit == "sklearn" else "integer")
+    assert ours.engine_ == ("float" if fit in ("float", "float32") else "integer")
     np.testing.assert_array_equal(labels, theirs.fit_predict(rows.astype(np.float64)))
     assert (labels == -1).sum() > 2
     np.testing.assert_allclose(

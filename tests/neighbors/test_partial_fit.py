@@ -123,17 +123,19 @@ def test_classes_are_known_before_a_row_has_them() -> None:
     np.testing.assert_array_equal(clf.classes_, [1, 2, 5, 9])
 
 
-def test_rows_that_the_encoding_cannot_hold_move_it_to_scikit_learn() -> None:
-    X, y, queries = any_bytes(0, 60, 4), targets(60), any_bytes(1, 20, 4) + 0.25
+@pytest.mark.parametrize(("n_features", "engine"), [(20, "float"), (4, "sklearn")])
+def test_rows_that_the_encoding_cannot_hold_move_it(n_features: int, engine: str) -> None:
+    X, y = any_bytes(0, 60, n_features), targets(60)
+    queries = any_bytes(1, 20, n_features) + 0.25
     odd = X[40:] + np.where(np.arange(20) == 7, 0.5, 0.0)[:, np.newaxis]
     for cls in CLASSES:
         whole = cls(n_neighbors=4).fit(np.concatenate([X[:40], odd]), y)
         ours = cls(n_neighbors=4).fit(X[:40], y[:40])
         assert ours.engine_ == "integer"
         ours.partial_fit(odd, y[40:])
-        assert ours.engine_ == "sklearn"
+        assert ours.engine_ == engine
         assert_equal_estimators(ours, whole, queries)
-        assert not hasattr(ours, "_lazy_index")
+        assert not hasattr(ours, "_encoding")
         ours.partial_fit(X[:9], y[:9])  # once there, it grows there
         again = cls(n_neighbors=4).fit(np.concatenate([X[:40], odd, X[:9]]), [*y, *y[:9]])
         assert_equal_estimators(ours, again, queries)
@@ -188,10 +190,11 @@ def test_a_copy_does_not_grow_with_it() -> None:
     assert list(first.classes_) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("start", ["integer", "sklearn"])
+@pytest.mark.parametrize("start", ["integer", "float", "sklearn"])
 def test_a_failure_leaves_the_estimator_as_it_was(start: str, monkeypatch: Any) -> None:
-    X, y = few_values(0, 40, 3) + (0.5 if start == "sklearn" else 0), targets(40)
-    clf = knnc.KNeighborsClassifier(3).fit(X, y)
+    X, y = few_values(0, 40, 3) + (0 if start == "integer" else 0.5), targets(40)
+    clf = knnc.KNeighborsClassifier(3, algorithm="brute" if start == "float" else "auto")
+    clf.fit(X, y)
     assert clf.engine_ == start
     before, proba = dict(vars(clf)), clf.predict_proba(X)
     wrong: list[tuple[Any, ...]] = [
@@ -222,8 +225,8 @@ def test_a_failure_leaves_the_estimator_as_it_was(start: str, monkeypatch: Any) 
 
 def test_what_cannot_grow() -> None:
     X = few_values(0, 40, 3)
-    pruned = knnc.NearestNeighbors(algorithm="pruned").fit(X)
-    with pytest.raises(ValueError, match="algorithm='pruned' needs the integer engine"):
+    pruned = knnc.NearestNeighbors(algorithm="pruned", metric="manhattan").fit(X)
+    with pytest.raises(ValueError, match=r"'pruned' .* between rows that are not bytes"):
         pruned.partial_fit(X + 0.5)
     assert pruned.partial_fit(X).n_samples_fit_ == 80
     square = sklearn.metrics.pairwise_distances(X.astype(float))

@@ -18,7 +18,6 @@ from sklearn.metrics._pairwise_distances_reduction import (
 
 import knnc
 from knnc.engine.metrics import ENGINE_METRICS, largest_within
-from knnc.neighbors import fallback
 from tests.engine.test_narrow import ROW_KINDS, draw_rows
 from tests.neighbors.support import any_bytes, assert_same_error, few_values, outcome, twins
 
@@ -166,19 +165,13 @@ def test_a_mixed_batch_equals_each_row_alone(fit: str, metric: str) -> None:
             np.testing.assert_array_equal(graph.data[own], together[0][i])
 
 
-def test_odd_rows_are_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, Q = any_bytes(5, 100, 6), any_bytes(6, 5, 6) + 0.5
-    nn = knnc.NearestNeighbors().fit(X)
-    monkeypatch.setattr(fallback, "_DECODED", 17 * 6)
-    _assert_within(nn, Q, float(nn.kneighbors(Q, 40)[0][2, -1]))
-
-
 @pytest.mark.parametrize("sort_results", [False, True])
 @pytest.mark.parametrize("mode", ["distance", "connectivity"])
-@pytest.mark.parametrize("fit", [*FITS, "sklearn"])
+@pytest.mark.parametrize("fit", [*FITS, "float", "sklearn"])
 def test_graphs_are_what_radius_neighbors_finds(fit: str, mode: str, sort_results: bool) -> None:
     X = FITS.get(fit, lambda A: A + 0.5)(few_values(7, 60, 3, 5))
-    nn = knnc.NearestNeighbors().fit(X)
+    nn = knnc.NearestNeighbors(algorithm="brute" if fit == "float" else "auto").fit(X)
+    assert nn.engine_ == (fit if fit in ("float", "sklearn") else "integer")
     radius = float(nn.kneighbors(X[:1], 20)[0][0, -1])
     for queries in (X[:9], None, X[:0] if fit == "sklearn" else X[:1]):
         if queries is not None and not len(queries):
@@ -272,7 +265,7 @@ def test_votes_and_means_are_scikit_learns(
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "brute", "pruned"])
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("fit", [*FITS, "float"])
 @pytest.mark.parametrize("cls", CLASSES)
 def test_nothing_goes_round_the_engine(
     cls: type, fit: str, algorithm: str, searches, monkeypatch: pytest.MonkeyPatch
@@ -285,12 +278,13 @@ def test_nothing_goes_round_the_engine(
     monkeypatch.setattr(RadiusNeighborsClassMode, "compute", never)
     monkeypatch.setattr(RadiusNeighbors, "compute", never)
     monkeypatch.setattr("knnc.neighbors.fallback.radius_neighbors", never)
-    monkeypatch.setattr("knnc.neighbors.fallback.radius_of_floats", never)
+    monkeypatch.setattr("knnc.neighbors.radius_search.within_of_floats", never)
     X, Q, y = any_bytes(10, 90, 20), any_bytes(11, 17, 20), np.arange(90) % 4
     scale = 255 if "255" in fit else 1
-    estimator = cls(410 / scale, algorithm=algorithm).fit(FITS[fit](X), y)
-    assert estimator.engine_ == "integer"
-    queries = FITS[fit](Q)
+    make = FITS.get(fit, lambda A: A + 0.5)
+    estimator = cls(410 / scale, algorithm=algorithm).fit(make(X), y)
+    assert estimator.engine_ == ("float" if fit == "float" else "integer")
+    queries = make(Q)
     inside = ((Q[:, np.newaxis] - X.astype(float)) ** 2).sum(axis=2) <= 410**2
     assert inside.any(axis=1).all()
     counts = np.array([np.bincount(y[row], minlength=4) for row in inside])
@@ -314,14 +308,15 @@ def test_nothing_goes_round_the_engine(
         np.testing.assert_array_equal(estimator.predict(queries), [y[row].mean() for row in inside])
 
 
-@pytest.mark.parametrize("engine", ["integer", "sklearn"])
+@pytest.mark.parametrize("engine", ["integer", "float", "sklearn"])
 @pytest.mark.parametrize("cls", CLASSES)
-def test_scikit_learns_numbers_on_either_engine(cls: type, engine: str) -> None:
+def test_scikit_learns_numbers_on_every_engine(cls: type, engine: str) -> None:
     """At a radius that no distance comes near, and with rows that no bytes stand for."""
     X, Q, y = any_bytes(12, 80, 4), any_bytes(13, 30, 4) * 1.0, np.arange(80) % 3
     Q[::3] += 0.25
-    X = X + (0.5 if engine == "sklearn" else 0.0)
-    ours, theirs = twins(cls, radius=150.0625, weights="uniform", algorithm="brute")
+    X = X + (0.0 if engine == "integer" else 0.5)
+    algorithm = "kd_tree" if engine == "sklearn" else "brute"
+    ours, theirs = twins(cls, radius=150.0625, weights="uniform", algorithm=algorithm)
     assert ours.fit(X, y).engine_ == engine
     theirs.fit(X, y * 1.0 if cls is knnc.RadiusNeighborsRegressor else y)
     np.testing.assert_allclose(ours.predict(Q), theirs.predict(Q))

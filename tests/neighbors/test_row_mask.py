@@ -92,7 +92,11 @@ def test_scikit_learns_search(algorithm: str, make: Any) -> None:
         algorithm = "auto"
     rng = np.random.default_rng(0)
     X, queries = make(rng.normal(size=(150, 4))), make(rng.normal(size=(20, 4)))
-    parameters = {"algorithm": algorithm, "metric": "minkowski", "p": 1}
+    parameters = {
+        "algorithm": algorithm,
+        "metric": "minkowski",
+        "p": 3 if make is np.asarray else 1,
+    }
     mask = masks(150)["half"]
     nn = knnc.NearestNeighbors(**parameters).fit(X)
     assert nn.engine_ == "sklearn"
@@ -155,12 +159,16 @@ def test_precomputed_distances() -> None:
         np.testing.assert_allclose(dist, expected[0], atol=1e-7)  # of sums of squares
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.25], ids=["integer", "sklearn"])
-def test_a_mask_of_too_few_rows_is_said_in_scikit_learns_words(shift: float) -> None:
-    X = few_values(0, 50, 3) + shift
+@pytest.mark.parametrize(
+    ("shift", "d", "engine"), [(0.0, 3, "integer"), (0.25, 20, "float"), (0.25, 3, "sklearn")]
+)
+def test_a_mask_of_too_few_rows_is_said_in_scikit_learns_words(
+    shift: float, d: int, engine: str
+) -> None:
+    X = few_values(0, 50, d) + shift
     mask = np.arange(50) % 10 == 0
     nn, alone = knnc.NearestNeighbors().fit(X), knnc.NearestNeighbors().fit(X[mask])
-    assert (nn.engine_ == "integer") == (shift == 0)
+    assert nn.engine_ == engine
     nn.kneighbors(X, 5, row_mask=mask)
     nn.kneighbors(None, 4, row_mask=mask)
     assert_same_error(
@@ -229,9 +237,10 @@ def test_exact_distances_are_the_integers(metric: str, encoded: Any) -> None:
 
 def test_exact_distances_of_other_numbers_there_are_none() -> None:
     X = any_bytes(0, 20, 3)
-    floats = knnc.NearestNeighbors(n_neighbors=2).fit(X + 0.5)
-    with pytest.raises(ValueError, match="engine_ is 'sklearn'"):
-        floats.kneighbors(X, return_distance="exact")
+    for algorithm, engine in (("brute", "float"), ("kd_tree", "sklearn")):
+        floats = knnc.NearestNeighbors(n_neighbors=2, algorithm=algorithm).fit(X + 0.5)
+        with pytest.raises(ValueError, match=f"engine_ is '{engine}'"):
+            floats.kneighbors(X, return_distance="exact")
     queries = X.astype(np.float64)
     queries[:3] += 0.25
     with pytest.raises(ValueError, match="3 of 20 are not"):

@@ -63,6 +63,8 @@ def test_scikit_learns_tests_pass() -> None:
     print(said)
     assert not {"failed", "error", "errors"} & counts.keys()
     assert counts["passed"] > 900
+    served = {engine: int(n) for engine, n in re.findall(r"fits served by (\w+): (\d+)", said)}
+    assert min(served["integer"], served["float"]) > 50, "scikit-learn would be testing itself"
 
 
 def test_only_there() -> None:

@@ -178,7 +178,8 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
     ("make", "why"),
     [
         (lambda: knnc.KNeighborsClassifier(weights=lambda d: d).fit(X, Y), "weights is a function"),
-        (lambda: knnc.NearestNeighbors().fit(X / 7), "scikit-learn's search"),
+        (lambda: knnc.NearestNeighbors(algorithm="brute").fit(X / 7), "is 'float'"),
+        (lambda: knnc.NearestNeighbors(algorithm="kd_tree").fit(X / 7), "is 'sklearn'"),
         (lambda: knnc.LocalOutlierFactor().fit(X[:50]), "not LocalOutlierFactor"),
         (lambda: {"a": 1}, "not dict"),
         (lambda: knnc.NearestNeighbors, "not ABCMeta"),

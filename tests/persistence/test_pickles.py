@@ -65,10 +65,12 @@ def test_a_pickle_holds_the_rows_once(fit: str, way: str) -> None:
     assert len(dump(back)) == len(state)  # also after it was packed anew
 
 
-@pytest.mark.parametrize("fit", ["integer", "sklearn"])
+@pytest.mark.parametrize("fit", ["integer", "float", "sklearn"])
 def test_copies(fit: str) -> None:
-    data = X[:200] + (0.5 if fit == "sklearn" else 0)
-    clf = knnc.KNeighborsClassifier(3, weights="distance").fit(data, Y[:200])
+    data = X[:200] + (0 if fit == "integer" else 0.5)
+    algorithm = "kd_tree" if fit == "sklearn" else "auto"
+    clf = knnc.KNeighborsClassifier(3, weights="distance", algorithm=algorithm)
+    clf.fit(data, Y[:200])
     assert clf.engine_ == fit
     answer = clf.predict_proba(Q)
     for other in (copy.deepcopy(clf), copy.copy(clf), pickle.loads(pickle.dumps(clf))):

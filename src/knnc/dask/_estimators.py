@@ -28,7 +28,7 @@ from knnc.dask._found import (
 from knnc.dask._targets import aligned, check_labels, labels_array, numbers_array
 from knnc.dask._tasks import blocks_of, columns_of, joined, rows_array, task
 from knnc.engine.system.threads import effective_n_threads
-from knnc.neighbors.base import wants_exact
+from knnc.neighbors.kneighbors_search import wants_exact
 from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
 
 __all__ = ["KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"]

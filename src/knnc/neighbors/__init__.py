@@ -1,4 +1,4 @@
-"""Nearest-neighbour estimators: scikit-learn's classes, searching on the integer engine.
+"""Nearest-neighbour estimators: scikit-learn's classes, searching on knnc's engine.
 
 All public names of :mod:`sklearn.neighbors` can be imported from here. Those that knnc has nothing
 of its own for (the trees, `KernelDensity`, `NearestCentroid` and so on) are scikit-learn's.
@@ -16,11 +16,14 @@ of its own for (the trees, `KernelDensity`, `NearestCentroid` and so on) are sci
     cross_validation many k, weights and metrics scored from one search a metric and fold
     cached_neighbors estimators with a cache of the neighbours of a fold
     partial_fit      adds rows to a fitted estimator
-    radius_search    radius_neighbors
-    base             fit, validation and kneighbors
-    fitted_rows      training rows as bytes, the index over them, and their numbers
+    kneighbors_search, radius_search
+                     kneighbors, radius_neighbors
+    base             fit and validation
+    fitted_rows      training rows, the index over them, and the numbers that bytes stand for
+    float_search     rows of floats, searched for queries that become float64 piece by piece
+    float_queries    queries that no bytes stand for, against rows that are bytes
     row_mask         a search among the rows of a mask
-    metrics          which metrics the engine computes, and their integers as floats
+    metrics          which metrics the engine computes, and their keys as distances
     votes            from the neighbours' targets to a label, to probabilities or to a mean
     fallback         scikit-learn's own search, in pieces, for all else
 """

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
-from knnc.neighbors.base import IntegerNeighborsMixin
 from knnc.neighbors.classification import KNeighborsClassifier
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 from knnc.neighbors.regression import KNeighborsRegressor
 from knnc.neighbors.votes import most_voted_of_first, named
 

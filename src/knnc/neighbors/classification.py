@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from knnc import _compat
-from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 from knnc.neighbors.partial_fit import PartialFitMixin
 from knnc.neighbors.votes import Ballots, ballots_of
 
@@ -21,8 +21,9 @@ class KNeighborsClassifier(
 ):
     """k-nearest-neighbours classifier, exact and fast on uint8 data.
 
-    A :class:`sklearn.neighbors.KNeighborsClassifier` that searches with exact integers where X
-    can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+    A :class:`sklearn.neighbors.KNeighborsClassifier` that compares exact integers where X can be
+    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest.
 
     Parameters
     ----------
@@ -33,17 +34,16 @@ class KNeighborsClassifier(
         distance; if some are at distance 0, only these vote. A callable takes an array of
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
-        scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
+        that, and takes Euclidean and cosine distance, and of bytes Manhattan distance. "kd_tree"
+        and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric : str or callable, default="minkowski"
-        The integer engine computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
-        "cityblock", "chebyshev", "hamming" and "minkowski" with p=1, p=2 or p=inf; scikit-learn
-        all its others, "cosine" among them, whose distances are no integers.
+        knnc computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1", "cityblock", "chebyshev",
+        "hamming", "cosine" and "minkowski" with p=1, p=2 or p=inf; scikit-learn all its others.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
@@ -52,7 +52,7 @@ class KNeighborsClassifier(
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     classes_ : ndarray of shape (n_classes,), or a list of one for each output
         Class labels, sorted.
@@ -75,10 +75,10 @@ class KNeighborsClassifier(
 
     Notes
     -----
-    The neighbours of a query are the training rows with the smallest (distance, row index) pairs
-    in lexicographic order, so ties are decided, and an answer is the same for every thread count,
-    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
-    changing it afterwards is undefined.
+    The neighbours of a query are the training rows with the smallest (distance, row index)
+    pairs in lexicographic order, so ties are decided, and an answer is the same for every thread
+    count, batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous X of
+    uint8, float32 or float64: changing it afterwards is undefined.
 
     Examples
     --------
@@ -102,7 +102,8 @@ class KNeighborsClassifier(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their labels, numbers or strings.
 
@@ -114,8 +115,8 @@ class KNeighborsClassifier(
         Raises
         ------
         ValueError
-            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
-            engine does not apply.
+            If X or y or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
+            scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows do not fit into memory.
         """

@@ -76,9 +76,9 @@ class KNeighborsClassifierCV(NeighborsCV):
 
     Notes
     -----
-    On the integer engine scores equal GridSearchCV's over :class:`KNeighborsClassifier` to the
-    last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_`
-    of the estimator is "sklearn"), which of several rows at the same distance are neighbours may
+    Where knnc searches, scores equal GridSearchCV's over :class:`KNeighborsClassifier` to the
+    last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_` of
+    the estimator is "sklearn"), which of several rows at the same distance are neighbours may
     depend on k. A scorer gets an estimator that answers for the rows of the fold from what was
     found before, and for any others by a search.
 
@@ -181,9 +181,9 @@ class KNeighborsRegressorCV(NeighborsCV):
 
     Notes
     -----
-    On the integer engine scores equal GridSearchCV's over :class:`KNeighborsRegressor` to the
-    last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_`
-    of the estimator is "sklearn"), which of several rows at the same distance are neighbours may
+    Where knnc searches, scores equal GridSearchCV's over :class:`KNeighborsRegressor` to the
+    last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_` of
+    the estimator is "sklearn"), which of several rows at the same distance are neighbours may
     depend on k. A scorer gets an estimator that answers for the rows of the fold from what was
     found before, and for any others by a search.
 

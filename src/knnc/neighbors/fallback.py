@@ -1,9 +1,7 @@
-"""scikit-learn's own search, in pieces: for what the integer engine does not take.
+"""scikit-learn's own search, in pieces: for estimators whose `engine_` is "sklearn".
 
-Two callers: an estimator whose `engine_` is "sklearn" (:func:`kneighbors`,
-:func:`radius_neighbors`: the very answers that scikit-learn gives to all queries at once), and
-single rows that the encoding of an integer estimator cannot hold (:func:`kneighbors_of_floats`,
-:func:`radius_of_floats`). Between pieces Ctrl-C is answered and progress is reported.
+The answers are the very ones that scikit-learn gives to all queries at once. Between pieces Ctrl-C
+is answered and progress is reported.
 """
 
 from __future__ import annotations
@@ -20,11 +18,9 @@ from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.validation import validate_data
 
 from knnc import _compat
-from knnc.engine.encoding import Encoding, decode
 from knnc.engine.system.progress import current
 from knnc.engine.system.threads import safe_openmp
 
-Bytes = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Answer = tuple[Float64, Indices]
@@ -32,12 +28,6 @@ Answer = tuple[Float64, Indices]
 _SECONDS = 0.1  # of work in a piece, where the search is free to choose
 _FIRST = 256  # queries in the first piece, where many are searched together
 _FIRST_ELEMENTS = 1 << 17  # of rows in the first piece: 0.1 s at most, if one takes a microsecond
-
-# Rows decoded at a time, in elements: 4 MB of float64, which stay in a cache between two uses.
-_DECODED = 1 << 19
-# Queries in a matrix product with them: 85 % of the speed of twice as many, and a lone query,
-# filled up, takes as long as scikit-learn does for it over the bytes.
-_TOGETHER = 32
 
 
 def validated_queries(estimator: Any, X: Any) -> Any:
@@ -253,135 +243,6 @@ def shares_within(estimator: Any, X: Any) -> tuple[Float64, NDArray[np.bool_]]:
     for piece in _reported(_timed_pieces(n_queries, 1, _elements(view)), n_queries):
         shares[piece] = _compat.class_shares(view, queries[piece])
     return shares[:, :-1], shares[:, -1] > 0.0
-
-
-@safe_openmp()
-def kneighbors_of_floats(
-    rows: Bytes,
-    encoding: Encoding,
-    queries: Float64,
-    k: int,
-    metric: str,
-    report: Callable[[int], object] | None = None,
-) -> Answer:
-    """The k nearest training rows of queries that no bytes stand for, by scikit-learn.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_samples_fit, n_features), uint8
-    encoding : Encoding
-        What the rows stand for.
-    queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
-    k : int
-        At most n_samples_fit.
-    metric : str
-        "euclidean", "sqeuclidean", "manhattan", "chebyshev" or "hamming".
-    report : callable or None
-        Called with the share of the work that is done, counted in queries.
-
-    Returns
-    -------
-    dist : ndarray of shape (n_queries, k), float64
-    ind : ndarray of shape (n_queries, k), intp
-
-    Notes
-    -----
-    No answer depends on the other queries, nor on the number of threads: a matrix product may
-    round a row differently in another shape, so every product has as many queries as any other,
-    the last one filled up with repetitions. (The other metrics are computed pair by pair.) The
-    rows are decoded some at a time, 4 MB or one row, and anew in each call: a float64 copy kept
-    for the next one would be eight times the rows.
-    """
-    n_samples_fit, n_features = rows.shape
-    n_queries = len(queries)
-    queries = _filled(queries, metric)
-    best: Answer = np.empty((len(queries), 0)), np.empty((len(queries), 0), dtype=np.intp)
-    done, work = 0, n_samples_fit * len(queries)
-    step = max(1, _DECODED // n_features)
-    # Fewer would spend their time on the norms of the rows, which each call computes.
-    together = _TOGETHER * max(4, _compat.n_threads())
-    for start in range(0, n_samples_fit, step):
-        decoded = decode(rows[start : start + step], encoding).astype(np.float64, copy=False)
-        view = _compat.brute_force(decoded, metric)
-        shape = len(queries), min(best[0].shape[1] + len(decoded), k)
-        nearest: Answer = np.empty(shape), np.empty(shape, dtype=np.intp)
-        for piece in _timed_pieces(len(queries), together):
-            dist, ind = _compat.argkmin(
-                view, queries[piece], min(k, len(decoded)), "parallel_on_X", _TOGETHER
-            )
-            dist, ind = np.hstack((best[0][piece], dist)), np.hstack((best[1][piece], ind + start))
-            order = dist.argsort(axis=1, kind="stable")[:, : shape[1]]
-            nearest[0][piece] = np.take_along_axis(dist, order, axis=1)
-            nearest[1][piece] = np.take_along_axis(ind, order, axis=1)
-            done += len(decoded) * len(ind)
-            if report is not None:
-                report(n_queries * done // work)
-        best = nearest
-    return best[0][:n_queries], best[1][:n_queries]
-
-
-@safe_openmp()
-def radius_of_floats(
-    rows: Bytes,
-    encoding: Encoding,
-    queries: Float64,
-    radius: float,
-    metric: str,
-    sort: bool,
-    report: Callable[[int], object] | None = None,
-) -> list[Answer]:
-    """All training rows within a radius of queries that no bytes stand for, by scikit-learn.
-
-    Parameters
-    ----------
-    rows, encoding, queries, metric, report
-        As for :func:`kneighbors_of_floats`.
-    radius : float
-    sort : bool
-        Sort by (distance, row index) rather than by row index.
-
-    Returns
-    -------
-    answers : list of (dist, ind), one for each query
-        The distances are those that :func:`kneighbors_of_floats` finds, to the last bit, and a
-        row is in if its own is at most `radius`: scikit-learn, which compares squares, is asked
-        for a little more than that.
-    """
-    n_queries, n_features = queries.shape
-    queries = _filled(queries, metric)
-    wider = radius * (1 + 1e-9) + 1e-150  # whose square does not vanish
-    found: list[list[Answer]] = [[] for _ in range(n_queries)]
-    done, work = 0, len(rows) * len(queries)
-    step = max(1, _DECODED // n_features)
-    together = _TOGETHER * max(4, _compat.n_threads())
-    for start in range(0, len(rows), step):
-        decoded = decode(rows[start : start + step], encoding).astype(np.float64, copy=False)
-        view = _compat.brute_force(decoded, metric)
-        for piece in _timed_pieces(len(queries), together):
-            answers = _compat.radius_neighbors(view, queries[piece], wider, _TOGETHER)
-            for own, dist, ind in zip(found[piece], *answers, strict=False):
-                inside = dist <= radius
-                own.append((dist[inside], ind[inside] + start))
-            done += len(decoded) * (piece.stop - piece.start)
-            if report is not None:
-                report(n_queries * done // work)
-    return [_in_order(own, sort) for own in found]
-
-
-def _in_order(parts: list[Answer], sort: bool) -> Answer:
-    dist = np.concatenate([dist for dist, _ in parts])
-    ind = np.concatenate([ind for _, ind in parts])
-    order = np.lexsort((ind, dist)) if sort else ind.argsort()
-    return dist[order], ind[order]
-
-
-def _filled(queries: Float64, metric: str) -> Float64:
-    """The queries, and repetitions of the last one so that no matrix product has fewer."""
-    if metric not in ("euclidean", "sqeuclidean"):  # computed pair by pair
-        return queries
-    filled = -(-len(queries) // _TOGETHER) * _TOGETHER
-    every: Float64 = queries[np.arange(filled).clip(max=len(queries) - 1)]
-    return every
 
 
 def _even_pieces(n_queries: int, step: int) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""Training rows as bytes, the index over them, and the numbers that they stand for."""
+"""Training rows as bytes or floats, the index over them, and the numbers that bytes stand for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LazyIndex:
     """The index over an estimator's rows, built when first asked for, once."""
 
     def __init__(
-        self, rows: NDArray[np.uint8], metric: str, algorithm: str, index: Index | None = None
+        self, rows: NDArray[Any], metric: str, algorithm: str, index: Index | None = None
     ) -> None:
         self._arguments = rows, metric, algorithm
         self._index = index
@@ -43,8 +43,11 @@ class LazyIndex:
                     self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
         return self._index
 
-    def numbers(self, encoding: Encoding) -> NDArray[Any]:
-        """What was fitted; decoded again when nobody has the array from before."""
+    def numbers(self, encoding: Encoding | None) -> NDArray[Any]:
+        """What was fitted; made again when nobody has the array from before.
+
+        `encoding` is None where the rows are floats.
+        """
         numbers = None if self._numbers is None else self._numbers()
         if numbers is None:
             numbers = _fitted_numbers(self._arguments[0], encoding)
@@ -56,7 +59,7 @@ class LazyIndex:
         return self._numbers is not None and X is self._numbers()
 
     def search(
-        self, queries: NDArray[np.uint8] | None, k: int, n_threads: int, mask: Mask | None
+        self, queries: NDArray[Any] | None, k: int, n_threads: int, mask: Mask | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Search all rows, or those of a mask; what the last mask took to index is kept."""
         index = self.get(n_threads)
@@ -69,9 +72,10 @@ class LazyIndex:
         return masked.search(queries, k, n_threads=n_threads, again=again)
 
 
-def ready_to_scan(rows: NDArray[np.uint8], algorithm: str) -> NDArray[np.uint8]:
+def ready_to_scan(rows: NDArray[Any], algorithm: str) -> NDArray[Any]:
     """The rows, copied if they are not contiguous and are not to be streamed as they are."""
-    if rows.flags.c_contiguous or (algorithm != "pruned" and is_to_stream(rows)):
+    may_be_streamed = rows.dtype == np.uint8 and algorithm != "pruned"
+    if rows.flags.c_contiguous or (may_be_streamed and is_to_stream(rows)):
         return rows
     return np.ascontiguousarray(rows)
 
@@ -83,20 +87,21 @@ def as_bytes(X: NDArray[Any], algorithm: str) -> tuple[NDArray[np.uint8], Encodi
     return rows_in_place(X, contiguous=algorithm == "pruned") or encode_fit(X)
 
 
-def _fitted_numbers(rows: NDArray[np.uint8], encoding: Encoding) -> NDArray[Any]:
+def _fitted_numbers(rows: NDArray[Any], encoding: Encoding | None) -> NDArray[Any]:
     """What an estimator was fitted to: its rows where they are just that, else a copy.
 
     The rows of a copy are not contiguous: scikit-learn's own methods would search contiguous floats
     themselves, and go round the engine. The copy is read-only, so that it is still these rows when
     it comes back as queries.
     """
-    if encoding.dtype in (np.uint8, np.bool_):
+    if encoding is not None and encoding.dtype in (np.uint8, np.bool_):
         return rows if encoding.dtype == np.uint8 else rows.view(np.bool_)
     n_samples, n_features = rows.shape
-    numbers: NDArray[Any] = np.empty((n_samples, n_features + 1), encoding.dtype)[:, :-1]
+    dtype = rows.dtype if encoding is None else encoding.dtype
+    numbers: NDArray[Any] = np.empty((n_samples, n_features + 1), dtype)[:, :-1]
     step = max(1, _CHUNK // n_features)
     for start in range(0, n_samples, step):
         piece = slice(start, start + step)
-        numbers[piece] = decode(rows[piece], encoding)
+        numbers[piece] = rows[piece] if encoding is None else decode(rows[piece], encoding)
     numbers.flags.writeable = False
     return numbers

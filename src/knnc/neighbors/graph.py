@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from knnc import _compat
-from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 from knnc.neighbors.radius_search import IntegerRadiusMixin
 from knnc.neighbors.unsupervised import NearestNeighbors
 
@@ -23,9 +23,10 @@ __all__ = [
 class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransformer):
     """Transform X into the sparse graph of its k nearest training rows.
 
-    A :class:`sklearn.neighbors.KNeighborsTransformer` that searches with exact integers where X
-    can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere. In a
-    pipeline it finds the neighbours once for an estimator that takes ``metric="precomputed"``.
+    A :class:`sklearn.neighbors.KNeighborsTransformer` that compares exact integers where X can be
+    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest. In a pipeline it finds the neighbours once for an estimator that
+    takes ``metric="precomputed"``.
 
     Parameters
     ----------
@@ -35,13 +36,13 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
     n_neighbors : int, default=5
         Neighbours of each row.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
-        scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
+        that, and takes Euclidean and cosine distance, and of bytes Manhattan distance. "kd_tree"
+        and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric_params : dict or None, default=None
@@ -52,7 +53,7 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
@@ -95,7 +96,8 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -107,8 +109,8 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
         Raises
         ------
         ValueError
-            If X or a parameter is not as stated, or `algorithm="pruned"` where the integer engine
-            does not apply.
+            If X or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
+            scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows do not fit into memory.
         """
@@ -119,9 +121,10 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
 class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighborsTransformer):
     """Transform X into the sparse graph of all training rows within a radius.
 
-    A :class:`sklearn.neighbors.RadiusNeighborsTransformer` that searches with exact integers where
-    X can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere. In a
-    pipeline it finds the neighbours once for an estimator that takes ``metric="precomputed"``.
+    A :class:`sklearn.neighbors.RadiusNeighborsTransformer` that compares exact integers where X can
+    be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest. In a pipeline it finds the neighbours once for an estimator that
+    takes ``metric="precomputed"``.
 
     Parameters
     ----------
@@ -130,12 +133,12 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
     radius : float, default=1.0
         The largest distance of a neighbour, in the units of X.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
+        that. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
     metric_params : dict or None, default=None
@@ -146,7 +149,7 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
@@ -187,7 +190,8 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -199,8 +203,8 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
         Raises
         ------
         ValueError
-            If X or a parameter is not as stated, or `algorithm="pruned"` where the integer engine
-            does not apply.
+            If X or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
+            scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows do not fit into memory.
         """
@@ -231,7 +235,7 @@ def kneighbors_graph(
     mode : {"connectivity", "distance"}, default="connectivity"
         Whether an edge weighs 1 or the distance.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float or None, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric_params : dict or None, default=None
@@ -293,7 +297,7 @@ def radius_neighbors_graph(
     mode : {"connectivity", "distance"}, default="connectivity"
         Whether an edge weighs 1 or the distance.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float or None, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
     metric_params : dict or None, default=None
@@ -340,4 +344,4 @@ def _queries(nn: NearestNeighbors, include_self: bool | str, mode: str) -> Any:
         include_self = mode == "connectivity"
     if not include_self:
         return None
-    return nn._rows if nn.engine_ == "integer" else nn._fit_X
+    return nn._fit_X if nn.engine_ == "sklearn" else nn._rows

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from knnc import _compat
 from knnc._rollback import unchanged_after_error
-from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 
 __all__ = ["LocalOutlierFactor"]
 
@@ -17,22 +17,22 @@ __all__ = ["LocalOutlierFactor"]
 class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor):
     """Outliers and novelties by their local density, exact and fast on uint8 data.
 
-    A :class:`sklearn.neighbors.LocalOutlierFactor` that searches with exact integers where X can
-    be narrowed to bytes without loss, and with scikit-learn's own search elsewhere. The factor of
-    a row compares the density around it with that around its neighbours: about 1 for an inlier,
-    and larger the further out it lies.
+    A :class:`sklearn.neighbors.LocalOutlierFactor` that compares exact integers where X can be
+    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest. The factor of a row compares the density around it with that around
+    its neighbours: about 1 for an inlier, and larger the further out it lies.
 
     Parameters
     ----------
     n_neighbors : int, default=20
         Neighbours that say how dense it is around a row; all others if there are fewer.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
+        that. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
     metric_params : dict or None, default=None
@@ -49,11 +49,11 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     negative_outlier_factor_ : ndarray of shape (n_samples,)
-        The factor of each training row, negative: the larger, the more normal. float64 on the
-        integer engine, whatever the dtype of X.
+        The factor of each training row, negative: the larger, the more normal. float64 where knnc
+        searches, whatever the dtype of X.
     n_neighbors_ : int
         Neighbours in use.
     offset_ : float
@@ -97,7 +97,8 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -109,8 +110,8 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
         Raises
         ------
         ValueError
-            If X or a parameter is not as stated, there is only one row, or `algorithm="pruned"`
-            where the integer engine does not apply.
+            If X or a parameter is not as stated, there is only one row, or if `algorithm="pruned"`
+            is impossible: scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows or the neighbours do not fit into memory.
         """

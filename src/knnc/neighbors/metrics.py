@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from knnc.engine.metrics import ENGINE_METRICS, EngineMetric, minkowski
+from knnc.engine.metrics import ENGINE_METRICS, FLOAT_METRICS, EngineMetric, minkowski
 
-__all__ = ["ENGINE_METRICS", "EngineMetric", "engine_metric"]
+__all__ = ["ENGINE_METRICS", "FLOAT_METRICS", "EngineMetric", "engine_metric"]
 
 
 def engine_metric(
-    metric: object, p: float | None = 2, metric_params: Mapping[str, Any] | None = None
+    metric: object,
+    p: float | None = 2,
+    metric_params: Mapping[str, Any] | None = None,
+    table: Mapping[str, EngineMetric] = ENGINE_METRICS,
 ) -> EngineMetric | None:
     """The engine's metric for an estimator's three parameters, or None if it has none.
 
@@ -24,11 +27,13 @@ def engine_metric(
         Used by "minkowski" only. A p in `metric_params` takes precedence, as in scikit-learn.
     metric_params : dict or None
         The engine takes no other parameter, such as weights: scikit-learn computes these.
+    table : dict
+        The metrics to choose from: those of byte rows, or `FLOAT_METRICS`.
     """
     if not isinstance(metric, str):
         return None
     params = dict(metric_params or {})
-    found = ENGINE_METRICS.get(metric)
+    found = table.get(metric)
     if metric == "minkowski":
         p = params.pop("p", p)
         if params.pop("w", None) is not None or not isinstance(p, Real):

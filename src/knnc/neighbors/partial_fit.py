@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import encode_rows, widened
 from knnc.neighbors import fallback
-from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 
 if TYPE_CHECKING:
     _Base = IntegerNeighborsMixin
@@ -64,7 +64,8 @@ class PartialFitMixin(_Base):
         -----
         Without a fit before, this is `fit`. With `engine_` "integer" the new rows are held as
         bytes if, as for queries, the encoding that fit chose holds them all without loss. If not,
-        the whole estimator is fitted anew to all rows as numbers, as a rule by scikit-learn.
+        the whole estimator is fitted anew to all rows as numbers. Another engine may then serve it,
+        so that last bits of distances and the order of ties may change.
 
         The rows are copied each time, and made ready for the search at the next one: add many at
         a time rather than one by one. They are copied into memory, those of a memory map too: to
@@ -176,7 +177,7 @@ class PartialFitMixin(_Base):
             y = np.concatenate([labels if self.outputs_2d_ else labels[:, 0], y])
         elif y is not None:
             y = np.concatenate([self._y, y])
-        before = self._fit_X
+        before = self._rows if self.engine_ == "float" else self._fit_X
         if issparse(before):
             together = scipy.sparse.vstack([before, X], format="csr")
         else:

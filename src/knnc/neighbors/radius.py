@@ -20,8 +20,9 @@ __all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
 class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighborsClassifier):
     """Vote of all neighbours within a radius, exact and fast on uint8 data.
 
-    A :class:`sklearn.neighbors.RadiusNeighborsClassifier` that searches with exact integers where
-    X can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+    A :class:`sklearn.neighbors.RadiusNeighborsClassifier` that compares exact integers where X can
+    be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest.
 
     Parameters
     ----------
@@ -32,14 +33,14 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         distance; if some are at distance 0, only these vote. A callable takes an array of arrays
         of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
+        that. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     outlier_label : label, list of labels, "most_frequent" or None, default=None
         What a query without neighbours is predicted to be; with several outputs a list. None: it
         is an error.
@@ -51,7 +52,7 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     classes_ : ndarray of shape (n_classes,), or a list of one for each output
         Class labels, sorted.
@@ -95,7 +96,8 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their labels, numbers or strings.
 
@@ -107,8 +109,8 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         Raises
         ------
         ValueError, TypeError
-            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
-            engine does not apply.
+            If X or y or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
+            scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows do not fit into memory.
         """
@@ -159,7 +161,12 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
             As `predict` does.
         """
         check_is_fitted(self, "_fit_method")
-        if self.engine_ == "integer" or not _compat.can_count_classes(self, X):
+        if self.engine_ != "sklearn" and self.weights == "uniform":
+            # None is the same, and does not have scikit-learn read _fit_X, which would be made.
+            other = object.__new__(type(self))
+            other.__dict__.update(self.__dict__, weights=None)
+            return super(RadiusNeighborsClassifier, other).predict_proba(X)
+        if self.engine_ != "sklearn" or not _compat.can_count_classes(self, X):
             return super().predict_proba(X)
         shares, alone = fallback.shares_within(self, X)
         if alone.any():
@@ -208,8 +215,9 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
 class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsRegressor):
     """Mean of all neighbours within a radius, exact and fast on uint8 data.
 
-    A :class:`sklearn.neighbors.RadiusNeighborsRegressor` that searches with exact integers where
-    X can be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+    A :class:`sklearn.neighbors.RadiusNeighborsRegressor` that compares exact integers where X can
+    be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest.
 
     Parameters
     ----------
@@ -220,14 +228,14 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         distance; if some are at distance 0, only these count. A callable takes an array of arrays
         of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
+        that. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
@@ -236,7 +244,7 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
@@ -276,7 +284,8 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
 
@@ -288,8 +297,8 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         Raises
         ------
         ValueError
-            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
-            engine does not apply.
+            If X or y or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
+            scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows do not fit into memory.
         """

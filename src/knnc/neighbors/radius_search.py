@@ -1,6 +1,6 @@
-"""All training rows within a radius of each query, on the integer engine where it applies.
+"""All training rows within a radius of each query, by the engine that serves the fit.
 
-The engine compares integer keys. `EngineMetric.largest_key_within` turns the radius into the
+The engine compares integer keys. :class:`EngineMetric` turns the radius into the
 largest key once, so that a row is in if and only if the distance that ``kneighbors`` returns for
 it is at most the radius.
 """
@@ -21,7 +21,9 @@ from knnc import _compat
 from knnc.engine.system.progress import current, progress
 from knnc.neighbors import fallback
 from knnc.neighbors.base import IntegerFitMixin
-from knnc.neighbors.metrics import ENGINE_METRICS
+from knnc.neighbors.float_queries import within_of_floats
+from knnc.neighbors.float_search import within_in_pieces
+from knnc.neighbors.metrics import FLOAT_METRICS
 
 __all__ = ["IntegerRadiusMixin"]
 
@@ -76,10 +78,9 @@ class IntegerRadiusMixin(IntegerFitMixin):
 
         Notes
         -----
-        With `engine_` "integer" a row is in if and only if the distance that `kneighbors` returns
-        for it is at most `radius`. Queries that the encoding of the fit cannot hold are answered
-        by scikit-learn over the training rows as floats, each by itself. With `engine_` "sklearn"
-        the answers are scikit-learn's, their order included.
+        With `engine_` "integer" or "float" a row is in if and only if the distance that
+        `kneighbors` returns for it is at most `radius`. With "sklearn" the answers are
+        scikit-learn's, their order included.
 
         Examples
         --------
@@ -91,7 +92,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
         (array([0., 3., 4.]), array([0, 1, 2]))
         """
         check_is_fitted(self)
-        if self.engine_ != "integer":
+        if self.engine_ == "sklearn":
             return fallback.radius_neighbors(self, X, radius, return_distance, sort_results)
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
@@ -132,7 +133,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
             As `radius_neighbors` does, or if `mode` is not as stated.
         """
         check_is_fitted(self)
-        if self.engine_ != "integer" or mode not in ("connectivity", "distance"):
+        if self.engine_ == "sklearn" or mode not in ("connectivity", "distance"):
             return super().radius_neighbors_graph(X, radius, mode, sort_results)
         weighted = mode == "distance"
         indptr, dist, ind = self._within(X, radius, weighted, weighted and sort_results)
@@ -141,10 +142,11 @@ class IntegerRadiusMixin(IntegerFitMixin):
 
     def _within(self, X: Any, radius: Any, return_distance: bool, sort: bool) -> Found:
         """All that is found, one query after another: query i from indptr[i] to indptr[i + 1]."""
+        if self.engine_ == "float":
+            return self._float_within(X, radius, return_distance, sort)
         queries, floats = (None, None) if X is None else self._narrowed_queries(X)
         radius = _checked_radius(self.radius if radius is None else radius)
-        metric = ENGINE_METRICS[self.effective_metric_]
-        limit = metric.largest_key_within(radius, self._encoding.divisor, self.n_features_in_)
+        limit = self._largest_key_within(radius)
         report = current()
         total = 0 if floats is None else len(floats[0])
         n_threads = self._n_threads()
@@ -157,16 +159,34 @@ class IntegerRadiusMixin(IntegerFitMixin):
         if floats is None:
             return found
         representable, others = floats
-        odd = fallback.radius_of_floats(
+        metric = FLOAT_METRICS[self.effective_metric_]
+        starts, keys, odd = within_of_floats(
             self._rows,
             self._encoding,
             others,
-            radius,
-            ENGINE_METRICS[self.effective_metric_].name,
+            metric.largest_float_key_within(radius, self.n_features_in_),
+            metric.engine,
+            n_threads,
+            return_distance,
             sort,
             report and (lambda done: report(total - len(others) + done, total)),
         )
-        return _merged(found, odd, representable)
+        odd_dist = None
+        if keys is not None:
+            odd_dist = metric.float_distances(keys, self.n_features_in_)
+        odd_found = starts, odd_dist, odd.astype(np.intp, copy=False)
+        return _merged(found, odd_found, representable)
+
+    def _float_within(self, X: Any, radius: Any, return_distance: bool, sort: bool) -> Found:
+        queries = None if X is None else self._float_queries(X)
+        limit = self._largest_key_within(_checked_radius(self.radius if radius is None else radius))
+        n_threads = self._n_threads()
+        index = self._lazy_index.get(n_threads)
+        indptr, keys, ind = within_in_pieces(
+            index, queries, limit, n_threads, return_distance, sort
+        )
+        dist = None if keys is None else self._to_float_in_place(keys)
+        return indptr, dist, ind.astype(np.intp, copy=False)
 
     def _to_float_in_place(self, dist: Int64) -> Float64:
         """The distances as floats where the integers were: there may be billions."""
@@ -193,27 +213,17 @@ def _split(values: NDArray[Any], indptr: Int64) -> NDArray[np.object_]:
     return parts
 
 
-def _merged(found: Found, odd: list[fallback.Answer], representable: NDArray[np.bool_]) -> Found:
+def _merged(found: Found, odd: Found, representable: NDArray[np.bool_]) -> Found:
     """The answers of both searches, in the order that the queries came in."""
-    starts, found_dist, found_ind = found
     counts = np.empty(len(representable), dtype=np.int64)
-    counts[representable] = np.diff(starts)
-    counts[~representable] = [len(ind) for _, ind in odd]
+    counts[representable] = np.diff(found[0])
+    counts[~representable] = np.diff(odd[0])
     indptr = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+    is_found = np.repeat(representable, counts)
     ind = np.empty(indptr[-1], dtype=np.intp)
-    dist = None if found_dist is None else np.empty(indptr[-1])
-    n_found = n_odd = 0
-    for i, is_found in enumerate(representable):
-        place = slice(indptr[i], indptr[i + 1])
-        if is_found:
-            source = slice(starts[n_found], starts[n_found + 1])
-            ind[place] = found_ind[source]
-            if dist is not None and found_dist is not None:
-                dist[place] = found_dist[source]
-            n_found += 1
-        else:
-            own_dist, ind[place] = odd[n_odd]
-            if dist is not None:
-                dist[place] = own_dist
-            n_odd += 1
+    ind[is_found], ind[~is_found] = found[2], odd[2]
+    if found[1] is None or odd[1] is None:
+        return indptr, None, ind
+    dist = np.empty(indptr[-1])
+    dist[is_found], dist[~is_found] = found[1], odd[1]
     return indptr, dist, ind

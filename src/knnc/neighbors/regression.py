@@ -7,7 +7,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike, NDArray
 
 from knnc import _compat
-from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 from knnc.neighbors.partial_fit import PartialFitMixin
 from knnc.neighbors.votes import mean_targets
 
@@ -17,8 +17,9 @@ __all__ = ["KNeighborsRegressor"]
 class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsRegressor):
     """k-nearest-neighbours regression, exact and fast on uint8 data.
 
-    A :class:`sklearn.neighbors.KNeighborsRegressor` that searches with exact integers where X can
-    be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+    A :class:`sklearn.neighbors.KNeighborsRegressor` that compares exact integers where X can be
+    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest.
 
     Parameters
     ----------
@@ -29,15 +30,15 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
         distance; if some are at distance 0, only these count. A callable takes an array of
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
-        scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
+        that, and takes Euclidean and cosine distance, and of bytes Manhattan distance. "kd_tree"
+        and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric : str or callable, default="minkowski"
-        The metric; :class:`NearestNeighbors` says which ones the integer engine computes.
+        The metric; :class:`NearestNeighbors` says which ones knnc computes.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
@@ -46,7 +47,7 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
@@ -66,10 +67,10 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
 
     Notes
     -----
-    The neighbours of a query are the training rows with the smallest (distance, row index) pairs
-    in lexicographic order, so ties are decided, and an answer is the same for every thread count,
-    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
-    changing it afterwards is undefined.
+    The neighbours of a query are the training rows with the smallest (distance, row index)
+    pairs in lexicographic order, so ties are decided, and an answer is the same for every thread
+    count, batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous X of
+    uint8, float32 or float64: changing it afterwards is undefined.
 
     Examples
     --------
@@ -92,7 +93,8 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
 
@@ -104,8 +106,8 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
         Raises
         ------
         ValueError
-            If X or y or a parameter is not as stated, or `algorithm="pruned"` where the integer
-            engine does not apply.
+            If X or y or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
+            scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows do not fit into memory.
         """

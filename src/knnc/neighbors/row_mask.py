@@ -54,13 +54,13 @@ class MaskedIndex:
     Parameters
     ----------
     whole : Index
-    rows : ndarray of shape (n_samples_fit, n_features), uint8
+    rows : ndarray of shape (n_samples_fit, n_features), uint8, float32 or float64
         The rows of `whole`.
     mask : ndarray of shape (n_samples_fit,), bool
         Kept; it is a copy that nobody changes.
     """
 
-    def __init__(self, whole: Index, rows: NDArray[np.uint8], mask: Mask) -> None:
+    def __init__(self, whole: Index, rows: NDArray[Any], mask: Mask) -> None:
         self.mask = mask
         self._whole = whole
         self._rows = rows
@@ -69,7 +69,7 @@ class MaskedIndex:
         self._made: tuple[str, Index] | None = None
 
     def search(
-        self, queries: NDArray[np.uint8] | None, k: int, *, n_threads: int, again: bool = False
+        self, queries: NDArray[Any] | None, k: int, *, n_threads: int, again: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """As :meth:`Index.search`; `queries` None is every row, of the mask or not.
 
@@ -94,6 +94,8 @@ class MaskedIndex:
         n_done = len(self._where)
         with progress(report and (lambda done, _: report(n_done + done, n_queries))):
             others = self._rows[~self.mask]
+            if others.dtype != np.uint8:
+                others = others.astype(np.float64, copy=False)
             dist[~self.mask], ind[~self.mask] = part.search(others, k, n_threads=n_threads)
         return dist, self._where[ind]
 

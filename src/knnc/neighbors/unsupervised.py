@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from knnc import _compat
-from knnc.neighbors.base import IntegerNeighborsMixin
+from knnc.neighbors.kneighbors_search import IntegerNeighborsMixin
 from knnc.neighbors.partial_fit import PartialFitMixin
 from knnc.neighbors.radius_search import IntegerRadiusMixin
 
@@ -17,8 +17,9 @@ class NearestNeighbors(
 ):
     """Nearest-neighbour search, exact and fast on uint8 data.
 
-    A :class:`sklearn.neighbors.NearestNeighbors` that searches with exact integers where X can
-    be narrowed to bytes without loss, and with scikit-learn's own search elsewhere.
+    A :class:`sklearn.neighbors.NearestNeighbors` that compares exact integers where X can be
+    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
+    own search serves the rest.
 
     Parameters
     ----------
@@ -27,15 +28,14 @@ class NearestNeighbors(
     radius : float, default=1.0
         Distance within which `radius_neighbors` finds all rows unless told otherwise.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers on the integer engine; "pruned" insists
-        on it, and takes no other metric than Euclidean and Manhattan. "kd_tree" and "ball_tree" are
-        scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
+        that, and takes Euclidean and cosine distance, and of bytes Manhattan distance. "kd_tree"
+        and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
-        The integer engine computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1",
-        "cityblock", "chebyshev", "hamming" and "minkowski" with p=1, p=2 or p=inf; scikit-learn
-        all its others, "cosine" among them, whose distances are no integers.
+        knnc computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1", "cityblock", "chebyshev",
+        "hamming", "cosine" and "minkowski" with p=1, p=2 or p=inf; scikit-learn all its others.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric_params : dict or None, default=None
@@ -46,7 +46,7 @@ class NearestNeighbors(
 
     Attributes
     ----------
-    engine_ : {"integer", "sklearn"}
+    engine_ : {"integer", "float", "sklearn"}
         Which search serves this fit.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
@@ -81,10 +81,10 @@ class NearestNeighbors(
     is a share of the features and the same for bytes and pixels. (Pixels are the bytes they stand
     for: a float32 and a float64 query of one image are equally far.)
 
-    The neighbours of a query are the training rows with the smallest (distance, row index) pairs
-    in lexicographic order, so ties are decided, and an answer is the same for every thread count,
-    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous uint8 X:
-    changing it afterwards is undefined.
+    The neighbours of a query are the training rows with the smallest (distance, row index) pairs in
+    lexicographic order, so ties are decided, and an answer is the same for every thread count,
+    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous X of uint8,
+    float32 or float64: changing it afterwards is undefined.
 
     Examples
     --------
@@ -113,7 +113,8 @@ class NearestNeighbors(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous uint8 array is referred to, anything else copied.
+            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
+            stand for, is referred to; anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -125,8 +126,8 @@ class NearestNeighbors(
         Raises
         ------
         ValueError
-            If X or a parameter is not as stated, or `algorithm="pruned"` where the integer engine
-            does not apply.
+            If X or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
+            scikit-learn has to search, or no codes bound the metric.
         MemoryError
             If the packed rows do not fit into memory.
         """

@@ -88,8 +88,8 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
     check_is_fitted(estimator)
     if estimator.engine_ != "integer":
         raise TypeError(
-            f"This {type(estimator).__name__} is served by scikit-learn's search (engine_ is "
-            "'sklearn'), which has nothing to save but the rows; pickle and joblib do that."
+            f"knnc.save writes an estimator whose rows are bytes (engine_ is 'integer'); that of "
+            f"this {type(estimator).__name__} is {estimator.engine_!r}. Use pickle or joblib."
         )
     attributes = {key: value for key, value in vars(estimator).items() if key not in _IMPLIED}
     unknown = set(attributes) - _FITTED - set(vars(type(estimator)()))
