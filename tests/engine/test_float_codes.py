@@ -182,6 +182,17 @@ def test_codes_come_after_many_queries() -> None:
     assert not slower.is_pruned
 
 
+def test_wide_rows_get_codes_only_where_these_tell_them_apart() -> None:
+    """Not of noise, whatever a trial would say; and rows that overflow float32 are no warning."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(1_500, 300))
+    low_rank = noise[:, :8] @ rng.normal(size=(8, 300))
+    for rows, has_codes in ((noise, False), (low_rank, True), (low_rank * 1e300, True)):
+        index = Index(rows, policy=AT_ONCE)
+        index.search(rows[:2], 3)
+        assert index.is_pruned == has_codes
+
+
 def _wins(*searches: object) -> bool:
     return True
 

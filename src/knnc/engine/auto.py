@@ -47,7 +47,7 @@ _clock = perf_counter if sys.platform == "win32" else thread_time
 _counting = ForkSafeLock()
 
 
-def is_concentrated(rows: Bytes) -> bool:
+def is_concentrated(rows: Any) -> bool:
     """Whether codes are worth a trial, by a look at about 1,000 rows that takes some 10 ms."""
     with one_blas_thread():
         return learning.is_concentrated(rows)
@@ -149,7 +149,7 @@ class Policy:
     trial_queries: int = 64
     trial_bytes: int = 1 << 21
     trial_k: int = 5
-    screen: Callable[[Bytes], bool] = is_concentrated
+    screen: Callable[[Any], bool] = is_concentrated
     trial: Callable[[Search, Search, float], bool] = field(default_factory=Trial)
 
     def moment(self, rows: Bytes, metric: str, plan: MemoryPlan) -> Literal["now", "late", "never"]:
@@ -197,6 +197,11 @@ class Policy:
         RuntimeWarning
             If there is no memory for codes. They are not needed.
         """
+        # Codes of all axes rule rows out whatever the data; few of many axes may not.
+        if rows.n_features > sum(self.coding.float_stages):
+            sample = learning.sample_rows(rows.rows, learning.SCREEN_ROWS).astype(np.float64)
+            if not self.screen(learning.scaled(sample)[0]):
+                return None
         try:
             codes = self.coding.encode_floats(rows, n_threads)
         except MemoryError as error:

@@ -28,7 +28,7 @@
 # Half the distance between 1 and the next float64.
 cdef double ROUNDING = 2.0 ** -53
 # Centred and scaled numbers are cut off here. Those of the sample are about 1.
-cdef double CLIP = 2.0 ** 40
+cdef double CLIP = learning.CLIP
 # A code covers the coordinates of all but this part of the sample, at each stage.
 SHARE_CUT_OFF = 1e-2
 # Values of rows coded between two looks at signals at first.
@@ -57,10 +57,8 @@ cdef class FloatQuantizer(Quantizer):
         self.tail_at = sum(sizes[:2]) - 1 if has_tail else -1
         axes_a_stage = list(sizes)
         axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
-        mean, exponent = learning.centre_and_scale(sample)
+        centred, mean, exponent = learning.scaled(sample)
         self.mean, self.scale = mean, 2.0 ** exponent
-        with np.errstate(over="ignore"):
-            centred = np.clip(np.ldexp(sample - mean, exponent), -CLIP, CLIP)
         self.kernel = find_float_kernel(None)
         axes = learning.principal_directions(centred, tuple(axes_a_stage))
         self.set_axes(axes)

@@ -20,6 +20,8 @@ SCREEN_STEP = 16
 SCREEN_QUERIES = SCREEN_ROWS // SCREEN_STEP
 SCREEN_AXES = 48
 SCREEN_SHARE = 0.25
+# Scaled numbers are cut off here. Those of the sample are about 1.
+CLIP = 2.0**40
 # An axis is HIGH * high + low, with high a signed byte and low within half of HIGH.
 HIGH = 64
 LARGEST = HIGH * 127
@@ -37,7 +39,7 @@ def sample_rows(rows: NDArray[Any], size: int = SAMPLE_ROWS) -> NDArray[Any]:
     return rows[((np.arange(size) + jitter) * (n / size)).astype(np.int64)]
 
 
-def is_concentrated(rows: NDArray[np.uint8]) -> bool:
+def is_concentrated(rows: NDArray[Any]) -> bool:
     """Whether a few dozen directions tell most rows apart: whether codes are worth a trial.
 
     A look at about 1,000 rows, some 10 ms: axes from most of them, and for the others the share
@@ -146,6 +148,23 @@ def centre_and_scale(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
     spread = float(np.sqrt(np.square(small - mean).mean()))
     exponent = -int(np.frexp(spread)[1]) - down if spread > 0 else 0
     return np.ldexp(mean, down), max(-1000, min(1000, exponent))
+
+
+def scaled(
+    sample: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Rows less their mean, times a power of two, each number cut off at +-CLIP.
+
+    Returns
+    -------
+    centred : ndarray of shape (n_rows, n_features), float64
+    mean, exponent
+        As :func:`centre_and_scale` returns them.
+    """
+    mean, exponent = centre_and_scale(sample)
+    with np.errstate(over="ignore"):
+        centred = np.clip(np.ldexp(sample - mean, exponent), -CLIP, CLIP)
+    return centred, mean, exponent
 
 
 def _principal_vectors(centred: NDArray[np.float32], sizes: tuple[int, ...]) -> NDArray[np.float64]:
