@@ -65,9 +65,8 @@ SHARED = "knnc._cyutility"
 SMALLER = {
     SHARED: {"-O3": "-Os", "/O2": "/O1"},
     "knnc.engine.packed": {"-O3": "-Os"},
-    "knnc.engine.codes.quantizer": {"-O3": "-Os"},
+    "knnc.engine.codes.quantizer": {"-O3": "-O2"},
     "knnc.engine.codes.rows": {"-O3": "-Os"},
-    "knnc.engine.scan.coded": {"-O3": "-O2"},
     "knnc.engine.scan.floats": {"-O3": "-Os"},
     "knnc.engine.scan.radius": {"-O3": "-Os"},
     "knnc.engine.floats": {"-O3": "-O2"},
