@@ -59,13 +59,12 @@ EXTENSIONS = {
 # the modules of one wheel 0.95 MB, compressed, in place of 0.52. (Sections for the linker to drop
 # bring 2 per cent of that, -O2 in place of -O3 8.)
 SHARED = "knnc._cyutility"
-# What each module has in place of -O3 and of /O2. Nothing shared runs in a loop over rows; those of
-# the others are as fast so (packing takes twice the time), and a wheel without the stable ABI is
-# below a megabyte.
+# What each module has in place of -O3 and of /O2, so that a repaired wheel is below a megabyte. Their
+# loops over rows and coordinates are in C files or headers that keep -O3 (kernels/, code.h).
 SMALLER = {
     SHARED: {"-O3": "-Os", "/O2": "/O1"},
     "knnc.engine.packed": {"-O3": "-Os"},
-    "knnc.engine.codes.quantizer": {"-O3": "-O2"},
+    "knnc.engine.codes.quantizer": {"-O3": "-Os"},
     "knnc.engine.codes.rows": {"-O3": "-Os"},
     "knnc.engine.scan.floats": {"-O3": "-Os"},
     "knnc.engine.scan.radius": {"-O3": "-Os"},
