@@ -59,8 +59,8 @@ EXTENSIONS = {
 # the modules of one wheel 0.95 MB, compressed, in place of 0.52. (Sections for the linker to drop
 # bring 2 per cent of that, -O2 in place of -O3 8.)
 SHARED = "knnc._cyutility"
-# What each module has in place of -O3 and of /O2, so that a repaired wheel is below a megabyte. Their
-# loops over rows and coordinates are in C files or headers that keep -O3 (kernels/, code.h).
+# What each module has in place of -O3 and of /O2, so that a repaired wheel is below a megabyte.
+# Their loops over rows and coordinates are in C files or headers that keep -O3 (kernels/, code.h).
 SMALLER = {
     SHARED: {"-O3": "-Os", "/O2": "/O1"},
     "knnc.engine.packed": {"-O3": "-Os"},
