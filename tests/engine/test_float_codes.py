@@ -182,6 +182,18 @@ def test_codes_come_after_many_queries() -> None:
     assert not slower.is_pruned
 
 
+def test_how_many_queries_are_many() -> None:
+    """The number that docs/engine.md gives, for the fewest rows that get codes."""
+    rows = draw_floats(17, 4_096, 8)
+    index, fewer = (Index(some, policy=Policy(trial=_wins)) for some in (rows, rows[:-1]))
+    for made in (index, fewer):
+        made.search(rows[:255], 1)
+        assert not made.is_pruned
+        made.search(rows[:1], 1)
+    assert index.is_pruned
+    assert not fewer.is_pruned
+
+
 def test_wide_rows_get_codes_only_where_these_tell_them_apart() -> None:
     """Not of noise, whatever a trial would say; and rows that overflow float32 are no warning."""
     rng = np.random.default_rng(0)

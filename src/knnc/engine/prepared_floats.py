@@ -18,12 +18,24 @@ from knnc.engine.scan import coded, floats
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.system.progress import current, shifted
 
-__all__ = ["PreparedFloats"]
+__all__ = ["PreparedFloats", "joined_within"]
 
 Int64 = NDArray[np.int64]
+Within = tuple[Int64, Int64 | None, Int64]  # as radius.search returns it
 
 # Bytes of the queries that are float64 at a time, where the rows themselves are the queries.
 _QUERY_BYTES = 32 << 20
+
+
+def joined_within(parts: list[Within]) -> Within:
+    """The answers of a radius search in pieces of the queries, at least one, as one answer."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = np.concatenate([np.diff(indptr) for indptr, _, _ in parts])
+    indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
+    keys = [part for _, part, _ in parts if part is not None]
+    ind = np.concatenate([found for _, _, found in parts])
+    return indptr, np.concatenate(keys) if keys else None, ind
 
 
 class PreparedFloats:
@@ -117,14 +129,7 @@ class PreparedFloats:
             parts.append(
                 floats.within(self._floats, some, limit, n_threads, own_self, *options, told)
             )
-        if len(parts) == 1:
-            return parts[0]
-        counts = np.concatenate([np.diff(indptr) for indptr, _, _ in parts])
-        indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
-        keys = None
-        if return_distance:
-            keys = np.concatenate([part for _, part, _ in parts if part is not None])
-        return indptr, keys, np.concatenate([ind for _, _, ind in parts])
+        return joined_within(parts)
 
     def _pieces(self, queries: NDArray[Any], first_self: int) -> Any:
         """Slices of the queries, which become float64 piece by piece; at least one."""

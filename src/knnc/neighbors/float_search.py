@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite
 
 from knnc.engine.index import Index
+from knnc.engine.prepared_floats import joined_within
 from knnc.engine.system.progress import current, progress, shifted
 from knnc.neighbors.fitted_rows import LazyIndex
 from knnc.neighbors.row_mask import Mask
@@ -84,15 +85,7 @@ def within_in_pieces(
 
     if queries is None:
         return search(None)
-    parts = _each_piece(queries, search)
-    if len(parts) == 1:
-        return parts[0]
-    counts = np.concatenate([np.diff(indptr) for indptr, _, _ in parts])
-    indptr = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
-    keys = None
-    if return_distance:
-        keys = np.concatenate([part for _, part, _ in parts if part is not None])
-    return indptr, keys, np.concatenate([ind for _, _, ind in parts])
+    return joined_within(_each_piece(queries, search))
 
 
 def _each_piece(queries: Any, search: Callable[[Float64], Answer]) -> list[Answer]:
