@@ -2,9 +2,9 @@
 
     python benchmarks/float_codes.py
 
-For each choice of stages, the last of them codes of turned whole rows, it counts, over some test images, the training images that the codes do
-not rule out when the k-th distance is known. Then it checks that searches with codes and by brute
-force agree, and times both.
+For each choice of stages, the last of them codes of turned whole rows, it counts, over some test
+images, the training images that the codes do not rule out when the k-th distance is known. Then it
+checks that searches with codes and by brute force agree, and times both.
 """
 
 from __future__ import annotations
