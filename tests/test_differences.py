@@ -230,6 +230,11 @@ def test_lof_dtype() -> None:
         for module, dtype in ((knnc, np.float64), (sklearn.neighbors, np.float32)):
             lof = module.LocalOutlierFactor(n_neighbors=5).fit(rows.astype(np.float32))
             assert lof.negative_outlier_factor_.dtype == dtype
+    lof = knnc.LocalOutlierFactor(n_neighbors=5, novelty=True).fit(FLOATS)
+    single = FLOAT_QUERIES.astype(np.float32)
+    rounded, whole = lof.score_samples(single), lof.score_samples(single.astype(np.float64))
+    assert (rounded != whole).any()
+    np.testing.assert_allclose(rounded, whole, rtol=1e-6)
 
 
 def test_radius_regression_nan() -> None:
