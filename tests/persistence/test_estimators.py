@@ -129,13 +129,15 @@ def test_an_index(tmp_path: Path) -> None:
             Index(X, algorithm="pruned"),
             Index(FLOATS, "manhattan"),
             Index(FLOATS, "cosine", algorithm="pruned"),
+            Index(FLOATS[:, :3].copy()),
         )
     ):
         path = tmp_path / str(i)  # Windows lets no file be replaced that is mapped
         knnc.save(index, path)
         back = knnc.load(path)
         assert type(back) is Index
-        queries = Q if i < 2 else Q / 7
+        queries = np.ascontiguousarray((Q if i < 2 else Q / 7)[:, : index.n_features])
+        assert back.nbytes_packed == index.nbytes_packed
         for got, want in zip(back.search(queries, 4), index.search(queries, 4), strict=True):
             np.testing.assert_array_equal(got, want)
 

@@ -109,7 +109,7 @@ class PreparedFloats:
         return {"packed": None, "pruned": self._codes and self._codes.state()}
 
     def restore(self, state: State) -> None:
-        """Take codes from a state.
+        """Take codes from a state; a tree is made anew.
 
         Raises
         ------
@@ -123,6 +123,8 @@ class PreparedFloats:
         self._codes = CodedRows.restored(
             part_of(state, "pruned"), self._floats, "sqeuclidean", self.code_kernel
         )
+        if self._has_tree:
+            self._tree = floats.KDTree(self._floats, 1)
 
     def search(
         self, queries: NDArray[Any], k: int, n_threads: int, first_self: int

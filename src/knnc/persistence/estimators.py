@@ -54,7 +54,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     -----
     The file has the rows as they are, and as they are packed or coded for the CPU of this machine:
     about twice the bytes of rows that are bytes. Codes of floats are in it once searches have made
-    them. It lacks what
+    them. The tree over floats of few features is made again when the file is opened. It lacks what
     :class:`knnc.image.DistortionKNeighborsClassifier` makes of its images: the first search makes
     that again. :mod:`knnc.persistence.archive` documents the format, which has a version number.
     All later versions of knnc read files of this version.
