@@ -28,6 +28,8 @@ from knnc.engine.system.threads import safe_n_threads
 __all__ = ["ALGORITHMS", "Index"]
 
 ALGORITHMS = ("auto", "brute", "pruned")
+# Rows of fewer values are made ready by one thread: to wake others takes longer.
+SERIAL_VALUES = 1 << 19
 
 _DEFAULT_POLICY = Policy()
 
@@ -84,6 +86,8 @@ class Index:
         policy: Policy = _DEFAULT_POLICY,
     ) -> None:
         n_threads = safe_n_threads(n_threads)
+        if np.size(rows) < SERIAL_VALUES:
+            n_threads = 1
         self._begin(rows, metric, algorithm, kernel, max_memory, policy, n_threads)
         self._prepared.build(n_threads)
 
