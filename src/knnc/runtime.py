@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from typing import Any
 
 from knnc._version import __version__
@@ -89,4 +88,4 @@ def show_runtime() -> None:
         ("threads", str(info["n_threads"])),
     ]
     width = max(len(name) for name, _ in lines)
-    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in lines))
+    print("\n".join(f"{name:<{width}}  {value}" for name, value in lines))
