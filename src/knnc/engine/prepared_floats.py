@@ -89,6 +89,18 @@ class PreparedFloats:
         codes = self._codes
         return 0 if codes is None else int(codes.nbytes)
 
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why."""
+        if self._algorithm != "auto":
+            why = f"algorithm={self._algorithm!r}"
+        elif self.is_pruned:
+            why = "a trial found that codes save time"
+        elif not self._may_code:
+            why = self._policy.why_no_float_codes()
+        else:
+            why = self._query_count.what_is_due(is_late=True)
+        return "pruned" if self.is_pruned else "brute", why
+
     def search(
         self, queries: NDArray[Any], k: int, n_threads: int, first_self: int
     ) -> tuple[Int64, Int64]:
