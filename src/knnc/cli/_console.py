@@ -108,9 +108,12 @@ def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
 
 def check_name(dataset: str, *, hint: str = "DATASET") -> None:
     """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
+    from knnc.datasets._folder import is_set_in_folder
     from knnc.datasets._load import DATASETS
 
-    if dataset not in DATASETS and Path(dataset).name == dataset and not Path(dataset).exists():
+    if dataset in DATASETS or Path(dataset).exists() or is_set_in_folder(dataset):
+        return
+    if Path(dataset).name == dataset:
         raise typer.BadParameter(
             f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
             param_hint=hint,

@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 
 from knnc.datasets._digits import split_digits
 from knnc.datasets._fetch import Home, fetch
-from knnc.datasets._folder import load_idx_folder
+from knnc.datasets._folder import is_set_in_folder, load_idx_folder
 from knnc.datasets._registry import COLLECTIONS
 
 DATASETS = ("digits", *COLLECTIONS)
@@ -64,7 +64,7 @@ def load_dataset(
                 for subset in ("train", "test")
             )
             return train, test
-        if not os.path.exists(dataset):
+        if not os.path.exists(dataset) and not is_set_in_folder(dataset):
             raise ValueError(
                 f"unknown data set {dataset!r}: neither one of {', '.join(DATASETS)} "
                 "nor a folder with IDX files"
