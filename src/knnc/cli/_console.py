@@ -37,7 +37,7 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="digits, mnist, fashion-mnist, or a folder with four IDX files.",
+        help="digits, mnist, fashion-mnist, kmnist, qmnist, or a folder with four IDX files.",
         show_default=False,
     ),
 ]
@@ -45,7 +45,7 @@ Datasets = Annotated[
     list[str],
     typer.Argument(
         metavar="DATASET",
-        help="digits, mnist, fashion-mnist, or folders with four IDX files.",
+        help="digits, mnist, fashion-mnist, kmnist, qmnist, or folders with four IDX files.",
         show_default=False,
     ),
 ]

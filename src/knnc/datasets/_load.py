@@ -25,11 +25,11 @@ def load_dataset(
     Parameters
     ----------
     dataset : str or os.PathLike
-        "digits", "mnist", "fashion-mnist", or a folder as for :func:`load_idx_folder`. A string
-        that is one of the names is the name; a folder called so is ``./mnist`` or a
-        :class:`pathlib.Path`.
+        "digits", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
+        :func:`load_idx_folder`. A string that is one of the names is the name; a folder called so
+        is ``./mnist`` or a :class:`pathlib.Path`.
     data_home : str or os.PathLike, default=None
-        Where MNIST and Fashion-MNIST are kept, as for :func:`fetch_mnist`.
+        Where what is downloaded is kept, as for :func:`fetch_mnist`.
     download_if_missing : bool, default=True
         If False, raise an OSError when their files are missing.
 
@@ -37,7 +37,7 @@ def load_dataset(
     -------
     train, test : tuple of sklearn.utils.Bunch
         With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
-        ``DESCR``; always the same rows. MNIST and Fashion-MNIST are published in these parts. The
+        ``DESCR``; always the same rows. Those with MNIST's files are published in these parts. The
         digits are split between two writers' runs, the first 1,029 rows and the last 768, and the
         parts' ``DESCR`` says why.
 
