@@ -22,8 +22,8 @@ Each data set is a :class:`sklearn.utils.Bunch` with the same keys: ``data`` (ro
 
 Inside: ``_idx`` reads the format, ``_files`` knows what the files are called, ``_mapping`` what
 labels mean, ``_registry`` what they must hold, ``_download`` brings them, ``_archives`` reads what
-does not come as four IDX files, ``_bunch`` wraps arrays; the other modules hold the functions above.
-This package imports neither the engine nor the estimators.
+does not come as four IDX files, ``_bunch`` wraps arrays; the other modules hold the functions
+above. This package imports neither the engine nor the estimators.
 """
 
 from knnc.datasets._archives import fetch_emnist, fetch_usps
