@@ -121,6 +121,16 @@ def test_codes_that_wait_for_queries(rows: Any, pays: bool, search: str) -> None
     assert index.scan() == (search, said)
 
 
+def test_codes_of_all_features_are_brute_force() -> None:
+    policy = Policy(min_float_rows=1, late_float_queries=1, trial=lambda *_: True)
+    index = Index(FLOATS, algorithm="brute", policy=policy)
+    assert index.scan() == ("brute", "algorithm='brute'")
+    index.search(FLOATS[:2].copy(), 2)
+    search, why = index.scan()
+    assert search == "brute"
+    assert why.startswith("algorithm='brute', by codes of all features")
+
+
 def test_rows_that_are_streamed() -> None:
     index = Index(BYTES, max_memory=0)
     assert index.is_streamed

@@ -92,8 +92,11 @@ class PreparedFloats:
 
     def scan(self) -> tuple[str, str]:
         """How a search for few neighbours reads the rows now, and why."""
-        if self._algorithm != "auto":
-            why = f"algorithm={self._algorithm!r}"
+        if self._algorithm == "brute":
+            by = ", by codes of all features, which a trial found faster" if self.is_pruned else ""
+            return "brute", f"algorithm='brute'{by}"
+        if self._algorithm == "pruned":
+            why = "algorithm='pruned'"
         elif self.is_pruned:
             why = "a trial found that codes save time"
         elif not self._may_code:
