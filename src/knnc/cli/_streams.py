@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from knnc._guarded import Guarded
+
 __all__ = ["OutputError", "ReaderGone", "guarded_streams"]
 
 _ON_WINDOWS = os.name == "nt"
@@ -45,8 +47,8 @@ def guarded_streams() -> Iterator[None]:
         # A label or the name of a file that the encoding lacks, as those of Windows do, is no
         # reason to end after the work is done.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stdout = _Guarded(sys.stdout, _end)
-    sys.stderr = _Guarded(sys.stderr, lambda error: None)
+    sys.stdout = _guarded(sys.stdout, _end)
+    sys.stderr = _guarded(sys.stderr, lambda error: None)
     try:
         yield
     finally:
@@ -58,31 +60,17 @@ def _nowhere(mode: str, flags: int) -> Any:
     return open(os.open(os.devnull, flags), mode, encoding="utf-8", closefd=False)
 
 
-class _Guarded:
-    """A stream for text; `failed` is called once a write has failed, and later ones go nowhere."""
+def _guarded(stream: Any, then: Callable[[OSError], object]) -> Any:
+    """A stream that goes nowhere once a write has failed; `then` is called as well."""
 
-    def __init__(self, stream: Any, failed: Callable[[OSError], None]) -> None:
-        self._stream = stream
-        self._failed = failed
+    def failed(error: OSError) -> None:
+        # The interpreter writes at its end what is still in the buffer.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+        then(error)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        return self._guard(self._stream.write, text) or 0
-
-    def flush(self) -> None:
-        self._guard(self._stream.flush)
-
-    def _guard(self, call: Callable[..., Any], *args: str) -> Any:
-        try:
-            return call(*args)
-        except OSError as error:
-            # The interpreter writes at its end what is still in the buffer.
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, self._stream.fileno())
-            os.close(null)
-            self._failed(error)
+    return Guarded(stream, failed)
 
 
 def _end(error: OSError) -> None:
