@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 
 import knnc
 
@@ -199,6 +200,10 @@ def test_what_is_refused() -> None:
     other = _cut(FLOATS).map_blocks(lambda rows: rows.astype(np.float32), dtype=np.float64)
     with pytest.raises(TypeError, match="of X holds float32, and X said float64"):
         knnc_dask.NearestNeighbors().fit(other)
+    for rows in (FLOATS, BYTES):
+        sparse = _cut(rows).map_blocks(csr_array, dtype=rows.dtype, meta=rows[:0])
+        with pytest.raises(TypeError, match="of X is a csr_array, not an array of NumPy"):
+            knnc_dask.NearestNeighbors().fit(sparse)
 
 
 # --- a cluster of processes ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -103,7 +103,8 @@ def _progress_lines() -> Iterator[None]:
             seconds = (now - began) * (total - done) / (done - first)
             left = f", about {timedelta(seconds=round(seconds))} left"
         said = f"Searching: {done:,} of {total:,} queries ({done / total:.1%}){left}"
-        print(said, file=sys.stderr, flush=True)
+        with suppress(OSError):  # that nobody reads them any more is no reason to end
+            print(said, file=sys.stderr, flush=True)
 
     with progress(tell):
         yield

@@ -71,13 +71,14 @@ def columns_of(X: Any) -> Any:
 
 def checked_block(block: Any, shape: tuple[int, ...], dtype: Any, name: str) -> NDArray[Any]:
     """A block of an array, of finite numbers, if it is what the array said it is."""
+    if not isinstance(block, np.ndarray):
+        raise TypeError(f"A chunk of {name} is a {type(block).__name__}, not an array of NumPy.")
     if block.dtype != dtype:
         raise TypeError(f"A chunk of {name} holds {block.dtype}, and {name} said {dtype}.")
     if block.shape != shape:
         raise ValueError(f"A chunk of {name} has shape {block.shape}, and {name} said {shape}.")
-    numbers = np.asarray(block)
-    assert_all_finite(numbers, input_name="X")
-    return numbers
+    assert_all_finite(block, input_name="X")
+    return block
 
 
 def blocks_of(X: Any) -> list[Any]:
