@@ -50,7 +50,14 @@ CASES: dict[str, tuple[Any, dict[str, Any], str, str, str, str]] = {
         "",
     ),
     "tree": (FLOATS, {"algorithm": "kd_tree"}, "sklearn", "='kd_tree'", "kd_tree", "='kd_tree'$"),
-    "narrow": (FLOATS[:, :3], {}, "sklearn", "15 features or fewer", "kd_tree", "choice"),
+    "narrow": (
+        FLOATS.repeat(5, 0)[:, :3],
+        {},
+        "float",
+        "neither whole",
+        "tree",
+        "15 features; codes",
+    ),
 }
 
 

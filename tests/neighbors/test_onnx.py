@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 import knnc
 from knnc.onnx import register_converters
+from tests.pages import ROOT
 
 RNG = np.random.default_rng(0)
 BYTES, QUERIES = RNG.integers(0, 256, (2, 200, 20), np.uint8)
@@ -90,6 +92,17 @@ def test_regression(rows: tuple[Any, Any, str], dtype: str, n_outputs: int) -> N
     queries = _far_apart(regressor, X, queries)
     (predicted,) = _answers(regressor, queries, dtype)
     np.testing.assert_allclose(predicted, regressor.predict(queries), rtol=1e-3, atol=1e-5)
+
+
+def test_what_the_documentation_shows() -> None:
+    pytest.importorskip("skl2onnx", reason="needs the extra 'onnx'")
+    page = ROOT / "docs" / "sklearn.md"
+    if not page.exists():
+        pytest.skip("this test is not beside the documents")
+    (block,) = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    names = {"KNeighborsClassifier": knnc.KNeighborsClassifier, "X": BYTES * 1.0, "y": LABELS}
+    exec(compile(block, str(page), "exec"), names)
+    assert names["model"].graph.node  # type: ignore[attr-defined]
 
 
 def test_in_a_pipeline() -> None:

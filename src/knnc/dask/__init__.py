@@ -16,8 +16,7 @@ with it; Dask makes them again elsewhere from what X is computed from.
 
 Rows are compared as bytes if bytes stand for the values of all chunks (uint8, whole numbers from 0
 to 255 of any dtype, pixels divided by 255), and as floats otherwise; `engine_` is "integer" or
-"float". scikit-learn's search never serves: with few features that are not bytes, answers are those
-of ``knnc.NearestNeighbors(algorithm="brute")``. `fit` computes all of X that is not uint8 before it
+"float". scikit-learn's search never serves. `fit` computes all of X that is not uint8 before it
 returns, once.
 
 `fit` computes (it makes the indexes, and looks at the targets); `kneighbors`, `predict` and

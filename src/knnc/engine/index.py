@@ -203,7 +203,7 @@ class Index:
     def scan(self) -> tuple[str, str]:
         """How a search for few neighbours reads the rows now, and why.
 
-        It is "brute", "streamed" (brute force, a chunk at a time) or "pruned" (by codes).
+        It is "brute", "streamed" (brute force, a chunk at a time), "pruned" (by codes) or "tree".
         """
         return self._prepared.scan()
 
