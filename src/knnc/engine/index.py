@@ -201,6 +201,13 @@ class Index:
         """Whether brute force streams the rows, because there is no memory to pack them."""
         return self._prepared.is_streamed
 
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why.
+
+        It is "brute", "streamed" (brute force, a chunk at a time), "pruned" (by codes) or "tree".
+        """
+        return self._prepared.scan()
+
     @property
     def nbytes_packed(self) -> int:
         """Bytes of the packed rows and of the codes."""
