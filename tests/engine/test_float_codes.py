@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from knnc.engine.auto import Policy
 from knnc.engine.codes.coding import Coding
 from knnc.engine.codes.kinds import learn_quantizer
-from knnc.engine.codes.quantizer import FloatQuantizer
+from knnc.engine.codes.quantizer import FloatGroupQuantizer, FloatQuantizer
 from knnc.engine.index import Index
 from knnc.engine.metrics import FLOAT_METRICS
 from tests.engine.float_support import PALETTES, draw_floats
@@ -22,10 +22,14 @@ from tests.engine.support import THREADS, Answer
 from tests.float_oracle import FLOAT_METRICS as ORACLE_METRICS
 from tests.float_oracle import Float64, Int64, float_keys, float_table, nearest, within
 
-PRUNED = ("sqeuclidean", "cosine")
+PRUNED = ("sqeuclidean", "manhattan", "cosine")
 # Codes after the first query, whatever a trial would say, of rows of few features too.
 AT_ONCE = Policy(
-    min_float_rows=1, late_float_queries=1, tree_features=0, trial=lambda *searches: True
+    min_float_rows=1,
+    late_float_queries=1,
+    late_features=1,
+    tree_features=0,
+    trial=lambda *searches: True,
 )
 
 
@@ -68,6 +72,22 @@ def test_no_pair_is_ruled_out_at_its_own_key(palette: str, d: int) -> None:
         for more in (0, 1, 2**20):
             limits = quantizer.coarse_limits(both, keys.ravel() + more)
             assert np.all(dist.ravel() < limits), (sizes, more)
+
+
+@pytest.mark.parametrize("palette", list(PALETTES))
+@pytest.mark.parametrize("d", [1, 9, 70])
+def test_sums_of_groups_rule_no_pair_out_at_its_own_key(palette: str, d: int) -> None:
+    sample, rows = draw_floats(1, 60, d, palette), draw_floats(2, 40, d, palette)
+    keys = float_table(rows, sample, "manhattan")
+    quantizer = learn_quantizer(sample, "manhattan", (8, 4), None, 1)
+    assert isinstance(quantizer, FloatGroupQuantizer)
+    codes, errors = quantizer.encode(rows, 1)
+    own_codes, own_errors = quantizer.encode(sample, 1)
+    differ = np.abs(own_codes[:, np.newaxis].astype(np.int64) - codes)[..., : quantizer.n_coarse]
+    both = (own_errors[:, np.newaxis, 0] + errors[:, 0]).ravel()
+    for more in (0, 1, 2**20):
+        limits = quantizer.coarse_limits(both, keys.ravel() + more)
+        assert np.all(differ.sum(axis=2).ravel() < limits)
 
 
 @pytest.mark.parametrize("palette", ["normal", "ties", "offset", "tiny", "last bits", "tenths"])
@@ -351,7 +371,7 @@ def test_float_indexes_check_their_arguments() -> None:
     with pytest.raises(ValueError, match="C-contiguous"):
         Index(rows[:, ::2])
     with pytest.raises(ValueError, match="there is 'brute'"):
-        Index(rows, "manhattan", algorithm="pruned")
+        Index(rows, "chebyshev", algorithm="pruned")
     index = Index(rows)
     with pytest.raises(TypeError, match="float64"):
         index.search(rows.astype(np.float32), 1)

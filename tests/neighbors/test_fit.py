@@ -142,7 +142,7 @@ FAILURES: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "bad parameter": ({"n_neighbors": 0}, X[:, :2], Y),
     "bad metric for the tree": ({"algorithm": "kd_tree", "metric": "cosine"}, X[:, :2], Y),
     "pruned without the engine": ({"algorithm": "pruned", "p": 3}, FLOATS[:, :2], Y),
-    "no codes of floats": ({"algorithm": "pruned", "p": 1}, FLOATS[:, :2], Y),
+    "no codes of floats": ({"algorithm": "pruned", "p": np.inf}, FLOATS[:, :2], Y),
     "negative p": ({"algorithm": "kd_tree", "p": 0.5}, X[:, :2], Y),
 }
 

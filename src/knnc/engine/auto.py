@@ -201,9 +201,10 @@ class Policy:
     def why_no_float_codes(self) -> str:
         """Why :meth:`float_queries_to_code` is None, in words."""
         return (
-            "codes of rows that are not bytes pay for Euclidean and cosine distance, from "
-            f"{self.min_float_rows:,} rows on (for Euclidean distance from "
-            f"{self.min_tree_features_coded} features on)"
+            "codes of rows that are not bytes pay for Euclidean, Manhattan and cosine distance, "
+            f"from {self.min_float_rows:,} rows on (for Euclidean distance from "
+            f"{self.min_tree_features_coded} features on, for Manhattan distance from "
+            f"{self.late_features})"
         )
 
     def pays_for(self, k: int, n_rows: int) -> bool:
@@ -242,6 +243,8 @@ class Policy:
         n_rows, n_features = rows.shape
         if metric not in PRUNED_FLOAT_METRICS or n_rows < self.min_float_rows:
             return None
+        if metric == "manhattan" and n_features < self.late_features:
+            return None  # few sums of features tell few rows apart
         if not has_tree:
             return self.late_float_queries if n_features <= MAX_PRUNED_FEATURES else None
         return self.late_tree_queries if n_features >= self.min_tree_features_coded else None

@@ -87,7 +87,12 @@ class PreparedFloats:
     @property
     def code_kernel(self) -> str:
         """Name of the kernel that codes are packed for."""
-        return str(dispatch.kernel_for("sqeuclidean", None))
+        return str(dispatch.kernel_for(self._code_metric, None))
+
+    @property
+    def _code_metric(self) -> str:
+        """The metric of the codes."""
+        return "manhattan" if self._floats.metric == "manhattan" else "sqeuclidean"
 
     @property
     def is_pruned(self) -> bool:
@@ -138,7 +143,7 @@ class PreparedFloats:
         if state.get("packed") is not None or not may_have or n_features > MAX_PRUNED_FEATURES:
             raise ValueError("there are codes of rows that have none")
         self._codes = CodedRows.restored(
-            part_of(state, "pruned"), self._floats, "sqeuclidean", self.code_kernel
+            part_of(state, "pruned"), self._floats, self._code_metric, self.code_kernel
         )
         if self._has_tree:
             self._tree = floats.KDTree(self._floats, 1)

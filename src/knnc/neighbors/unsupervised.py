@@ -29,7 +29,7 @@ class NearestNeighbors(
         Distance within which `radius_neighbors` finds all rows unless told otherwise.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
-        that, and takes Euclidean and cosine distance, and of bytes Manhattan distance. "kd_tree"
+        that, and takes Euclidean, Manhattan and cosine distance. "kd_tree"
         and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
