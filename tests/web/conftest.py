@@ -19,6 +19,8 @@ pytest.importorskip("skimage", reason="the page needs the extra 'ocr'")
 httpx = pytest.importorskip("httpx")
 
 TAB = "0123456789abcdef" * 2
+# Images on the map: t-SNE of all would take the longest of these tests.
+N_SHOWN = 400
 
 
 @contextmanager
@@ -47,7 +49,8 @@ def server() -> Iterator[str]:
     from knnc.web._app import make_app
     from knnc.web._guard import Guard
 
-    with running(Guard(make_app("digits", "plain"), {"127.0.0.1"})) as address:
+    app = make_app("digits", "plain", n_shown=N_SHOWN)
+    with running(Guard(app, {"127.0.0.1"})) as address:
         while not httpx.get(f"{address}/api/status").json()["ready"]:
             time.sleep(0.05)
         yield address

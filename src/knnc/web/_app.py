@@ -23,7 +23,9 @@ __all__ = ["make_app"]
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
-def make_app(train: str, recipe: str, data_home: Path | None = None) -> FastAPI:
+def make_app(
+    train: str, recipe: str, data_home: Path | None = None, *, n_shown: int = 3_000
+) -> FastAPI:
     """The server, without the guard in front of it.
 
     Parameters
@@ -34,12 +36,14 @@ def make_app(train: str, recipe: str, data_home: Path | None = None) -> FastAPI:
         The recipe that reads unless another is chosen.
     data_home : Path, default=None
         Where data sets are kept.
+    n_shown : int, default=3000
+        Images on the map at most.
 
     Returns
     -------
     app : FastAPI
     """
-    state = State(Readers(train, recipe, data_home))
+    state = State(Readers(train, recipe, data_home, n_shown))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

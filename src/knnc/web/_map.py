@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Map"]
 
-_MOST_SHOWN = 3_000
 # Two images are duplicates if they are nearer than this part of the usual distance of an image
 # from the one nearest it.
 _NEAR = 0.25
@@ -35,10 +34,12 @@ class Map:
     data : Data
     classifier : KNeighborsClassifier
         Fitted to all of its rows.
+    n_shown : int
+        How many rows at most.
     """
 
-    def __init__(self, data: Data, classifier: KNeighborsClassifier) -> None:
-        n = min(_MOST_SHOWN, len(data.rows))
+    def __init__(self, data: Data, classifier: KNeighborsClassifier, n_shown: int) -> None:
+        n = min(n_shown, len(data.rows))
         # The rows that EmbeddingDisplay.from_rows draws.
         self.rows = np.sort(np.random.default_rng(0).choice(len(data.rows), n, replace=False))
         self.labels = data.labels[self.rows]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc import progress
 from knnc.datasets import load_dataset
 from knnc.ocr import training_rows
 from knnc.persistence.cache import CacheFile
@@ -58,18 +59,21 @@ class Readers:
         A name or a folder, as :func:`knnc.datasets.load_dataset` takes it.
     recipe : str
         The one to learn at once.
-    data_home : Path, default=None
+    data_home : Path or None
+    n_shown : int
+        Rows on the map.
     """
 
-    def __init__(self, train: str, recipe: str, data_home: Path | None = None) -> None:
+    def __init__(self, train: str, recipe: str, data_home: Path | None, n_shown: int) -> None:
         self.recipe = recipe
         self.name = Path(train).name
-        self._train, self._data_home = train, data_home
+        self._train, self._data_home, self._n_shown = train, data_home, n_shown
         # One thread: a fit takes all cores by itself.
         self._learner = ThreadPoolExecutor(1, thread_name_prefix="knnc-learn")
         self._lock = threading.Lock()
         self._made: dict[Any, Future[Any]] = {}
         self._doing: tuple[str, float] | None = None
+        self._progress = ""
         self.get_later("data")
         self.get_later(("recipe", recipe, "euclidean"))
 
@@ -93,7 +97,10 @@ class Readers:
         if any(future.done() and future.exception() is not None for future in first):
             said["error"] = self._failure
         if doing is not None:
-            said |= {"doing": doing[0], "seconds": round(monotonic() - doing[1], 1)}
+            said |= {
+                "doing": doing[0] + self._progress,
+                "seconds": round(monotonic() - doing[1], 1),
+            }
         return said
 
     def get(self, key: Any) -> Any:
@@ -105,7 +112,7 @@ class Readers:
         if not future.done():
             doing = self._doing
             what = doing[0] if doing else "The reader is being made ready"
-            raise Refused(202, f"{what}: this will take a moment.", retry_after=1)
+            raise Refused(202, f"{what}{self._progress}: this takes a moment.", retry_after=1)
         if future.exception() is not None:
             raise Refused(500, self._failure)
         return future.result()
@@ -128,8 +135,13 @@ class Readers:
     def run(self, what: str, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do `work`, in the learner's thread, while the status says what."""
         self._doing = what, monotonic()
+
+        def tell(done: int, total: int) -> None:
+            self._progress = f", {100 * done // max(total, 1)} %"
+
         try:
-            return work(*arguments)
+            with progress(tell):
+                return work(*arguments)
         except (OSError, ValueError, ImportError, MemoryError) as error:
             _logger.error("%s failed: %s", what, error)
             raise
@@ -137,7 +149,7 @@ class Readers:
             _logger.exception("%s failed", what)
             raise
         finally:
-            self._doing = None
+            self._doing, self._progress = None, ""
 
     def _make(self, key: Any) -> Any:
         if key == "data":
@@ -147,7 +159,7 @@ class Readers:
             return self.run("Counting rows", RuledOut, data.rows)
         if key == "map":
             euclidean = self._make(("recipe", "plain", "euclidean"))
-            return self.run("Laying out the map", Map, data, euclidean)
+            return self.run("Laying out the map", Map, data, euclidean, self._n_shown)
         _, recipe, metric = key
         return self.run(f"Learning {recipe}, {len(data.rows):,} images", self._fit, recipe, metric)
 
@@ -160,9 +172,11 @@ class Readers:
 
     def _fit(self, recipe: str, metric: str) -> Any:
         data = self._made["data"].result()
-        if recipe == "plain" and metric != "euclidean":
-            return make_recipe(recipe, metric=metric, n_jobs=1).fit(data.rows, data.labels)
-        if self._train in _NOT_CACHED or recipe == "plain":
+        if recipe == "plain":
+            plain = make_recipe(recipe, metric=metric).fit(data.rows, data.labels)
+            # Of one drawing each; several are searched side by side.
+            return plain.set_params(n_jobs=1)
+        if self._train in _NOT_CACHED:
             return make_recipe(recipe).fit(data.rows, data.labels)
         cached = CacheFile(recipe, self._train, self._data_home, transposed=False)
         estimator = cached.load()
