@@ -35,11 +35,7 @@ def _add_draw(app: FastAPI, state: State) -> None:
         said = state.readers.status()
         if said["ready"]:
             data = state.readers.data
-            said |= {
-                "rows": len(data.rows),
-                "test_images": len(data.test_rows),
-                "labels": np.unique(data.labels).tolist(),
-            }
+            said |= {"rows": len(data.rows), "test_images": len(data.test_rows)}
         return said
 
     @app.post("/api/draw")
@@ -145,8 +141,7 @@ def _read_row(state: State, name: str, row: NDArray[np.uint8], chosen: Choices) 
     image = encoded(row)
     if not row.any():
         return {"image": image, "answer": None, "classes": [], "neighbors": [], "ms": 0.0}
-    tab, data = state.tabs.get(name), state.readers.data
-    reader = state.reader(tab, chosen)
+    data, reader = state.readers.data, state.reader(state.tabs.get(name), chosen)
     began = perf_counter()
     found = reader.find(row.reshape(1, -1))
     ms = 1e3 * (perf_counter() - began)
@@ -159,7 +154,7 @@ def _read_row(state: State, name: str, row: NDArray[np.uint8], chosen: Choices) 
             for label, share in zip(reader.classes_, shares, strict=True)
         ],
         "neighbors": [
-            neighbor(data, tab, int(index), float(distance))
+            neighbor(data, reader, int(index), float(distance))
             for index, distance in zip(rows, found.distances[0], strict=True)
         ],
         "ms": round(ms, 3),

@@ -106,6 +106,7 @@ class Layer(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Bytes, y: Any) -> Self:
         """Take the rows to teach, of which there may be none, and their labels."""
+        self.taught_rows, self.taught_labels = X, y
         several = isinstance(self.base, VotingClassifier)
         self._leaves = [_Leaf(each) for each in (self.base.estimators_ if several else [self.base])]
         if len(X):

@@ -38,24 +38,24 @@ class ReadPage:
         The page as a PNG.
     page : Page
         As :func:`knnc.ocr.read_page` read it: its boxes stay.
+    reader : Layer
+        What read it last.
     found : Found
-        What the reader says of each character now.
-    classes : ndarray
-        Of the columns of ``found.shares``.
+        What that says of each character.
     corrections : dict of int to str
         What characters are, by their number.
     """
 
     picture: bytes
     page: Page
+    reader: Layer
     found: Found
-    classes: NDArray[Any]
     corrections: dict[int, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def labels(self) -> list[str]:
         """What each character is read as, or was corrected to."""
-        best = self.classes[self.found.shares.argmax(axis=1)]
+        best = self.reader.classes_[self.found.shares.argmax(axis=1)]
         return [self.corrections.get(i, str(label)) for i, label in enumerate(best)]
 
     def probabilities(self) -> list[float]:
@@ -94,8 +94,7 @@ class ReadPage:
     def again(self, reader: Layer) -> None:
         """Read all characters again, by a reader that has learnt something."""
         if self.page.glyphs:
-            self.found = reader.find(_rows(self.page))
-            self.classes = reader.classes_
+            self.reader, self.found = reader, reader.find(_rows(self.page))
 
     def exported(self, form: str) -> tuple[str, str, str]:
         """Content, name and media type of a download."""
@@ -142,7 +141,7 @@ def read(pixels: NDArray[np.uint8], reader: Layer) -> ReadPage:
     except ValueError as error:
         raise Refused(422, f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
     found = Found(np.empty((0, 1)), np.empty((0, 0)), np.empty((0, 0), np.intp))
-    made = ReadPage(_png(pixels), page, found, reader.classes_)
+    made = ReadPage(_png(pixels), page, reader, found)
     made.again(reader)
     return made
 

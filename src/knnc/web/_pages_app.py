@@ -23,17 +23,18 @@ def add(app: FastAPI, state: State) -> None:
         request: Request,
         chosen: Chosen,
         x_tab: TabName,
-        page: Annotated[int, Query(ge=1, le=9999)] = 1,
+        number: Annotated[int, Query(alias="page", ge=1, le=9999)] = 1,
     ) -> Any:
         """Read a page: an image or a PDF."""
         content = await request.body()
         state.reader(state.tabs.get(x_tab), chosen)  # refused at once if it is not ready
 
         def work() -> dict[str, Any]:
-            decoded = state.decoder.decode(content, page)
+            decoded = state.decoder.decode(content, number)
             tab = state.tabs.get(x_tab)
-            tab.page = _pages.read(decoded.pixels, state.reader(tab, chosen))
-            return tab.page.described()
+            page = _pages.read(decoded.pixels, state.reader(tab, chosen))
+            state.tabs.keep_page(tab, page)
+            return page.described()
 
         return await state.pages.run(work, client=x_tab)
 
@@ -45,22 +46,19 @@ def add(app: FastAPI, state: State) -> None:
     @app.get("/api/page/characters/{number}")
     async def character(number: int, x_tab: TabName) -> Any:
         """Why a character is read so."""
-        page, tab = _page_of(state, x_tab), state.tabs.get(x_tab)
+        page, data = _page_of(state, x_tab), state.readers.data
         _check(page, number)
-        found = page.found
+        with page.lock:
+            reader, found = page.reader, page.found
         near = zip(found.neighbors[number], found.distances[number], strict=True)
-        data = state.readers.data
-        n_known = len(data.rows) + len(tab.taught)
-        shares = zip(page.classes, found.shares[number], strict=True)
+        shares = zip(reader.classes_, found.shares[number], strict=True)
         return {
             "image": encoded(page.page.glyphs[number].image),
             "classes": [
                 {"label": str(label), "share": round(float(share), 4)} for label, share in shares
             ],
             "neighbors": [
-                neighbor(data, tab, int(index), float(distance))
-                for index, distance in near
-                if index < n_known  # what was taught may have been undone since
+                neighbor(data, reader, int(index), float(distance)) for index, distance in near
             ],
         }
 

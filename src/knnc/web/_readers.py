@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any, Literal
 
@@ -68,8 +69,9 @@ class Readers:
         self.recipe = recipe
         self.name = Path(train).name
         self._train, self._data_home, self._n_shown = train, data_home, n_shown
-        # One thread: a fit takes all cores by itself.
-        self._learner = ThreadPoolExecutor(1, thread_name_prefix="knnc-learn")
+        # One thread: a fit takes all cores by itself. A daemon: Ctrl-C waits for no fit.
+        self._asked: SimpleQueue[tuple[Any, Future[Any]] | None] = SimpleQueue()
+        threading.Thread(target=self._learn, name="knnc-learn", daemon=True).start()
         self._lock = threading.Lock()
         self._made: dict[Any, Future[Any]] = {}
         self._doing: tuple[str, float] | None = None
@@ -81,8 +83,18 @@ class Readers:
         """What will be made, begun if it has not been."""
         with self._lock:
             if key not in self._made:
-                self._made[key] = self._learner.submit(self._make, key)
+                self._made[key] = Future()
+                self._asked.put((key, self._made[key]))
             return self._made[key]
+
+    def _learn(self) -> None:
+        """Make what is asked for, one thing after the other."""
+        while (item := self._asked.get()) is not None:
+            key, future = item
+            try:
+                future.set_result(self._make(key))
+            except Exception as error:
+                future.set_exception(error)
 
     def status(self) -> dict[str, Any]:
         """What is being done, for how long, and whether the first recipe is ready."""
@@ -189,5 +201,5 @@ class Readers:
         return estimator
 
     def close(self) -> None:
-        """Learn no more."""
-        self._learner.shutdown(wait=False, cancel_futures=True)
+        """Learn nothing more than what is being learnt."""
+        self._asked.put(None)

@@ -11,8 +11,9 @@ from fastapi import Depends, Header, Query
 from numpy.typing import NDArray
 
 from knnc.web._decode import Decoder
+from knnc.web._layer import Layer
 from knnc.web._queue import Queue
-from knnc.web._readers import Metric, Readers, Recipe
+from knnc.web._readers import Data, Metric, Readers, Recipe
 from knnc.web._tabs import Tab, Tabs
 
 __all__ = ["Choices", "Chosen", "State", "TabName", "encoded", "neighbor"]
@@ -54,11 +55,11 @@ class State:
         self.pages = Queue(1, 8)
         self.decoder = Decoder()
 
-    def reader(self, tab: Tab, chosen: Choices) -> Any:
+    def reader(self, tab: Tab, chosen: Choices) -> Layer:
         """The reader that was chosen, with what the tab taught."""
         recipe = chosen.recipe or self.readers.recipe
         base = self.readers.estimator(recipe, chosen.metric)
-        return tab.layer(base, self.readers.data.labels, chosen.k, chosen.weights)
+        return self.tabs.layer(tab, base, self.readers.data.labels, chosen.k, chosen.weights)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -73,16 +74,16 @@ def encoded(row: NDArray[np.uint8]) -> str:
     return base64.b64encode(row.tobytes()).decode()
 
 
-def neighbor(data: Any, tab: Tab, index: int, distance: float) -> dict[str, Any]:
-    """A training row, or one that the tab taught, as the page shows it."""
-    n_rows = len(data.rows)
-    if index < n_rows:
+def neighbor(data: Data, reader: Layer, index: int, distance: float) -> dict[str, Any]:
+    """A training row, or one that was taught, as the page shows it."""
+    at = index - len(data.rows)
+    if at < 0:
         row, label = data.rows[index], data.labels[index]
     else:
-        row, label = tab.taught[index - n_rows]
+        row, label = reader.taught_rows[at], reader.taught_labels[at]
     return {
-        "row": index if index < n_rows else index - n_rows,
-        "taught": index >= n_rows,
+        "row": at if at >= 0 else index,
+        "taught": at >= 0,
         "label": str(label),
         "distance": round(distance, 4),
         "image": encoded(row),

@@ -20,7 +20,10 @@ __all__ = ["Tab", "Tabs"]
 
 # The tab that was not used for longest goes when there is one more.
 _MOST_TABS = 256
+# Pages take megabytes each: those of the tabs that were used last stay.
+_MOST_PAGES = 16
 _MOST_TAUGHT = 1_000
+_MOST_LAYERS = 8
 _LONGEST_LABEL = 16
 
 
@@ -63,7 +66,7 @@ class Tab:
         key = id(base), n_neighbors, weights
         with self.lock:
             if key not in self._layers:
-                if len(self._layers) >= 4:
+                if len(self._layers) >= _MOST_LAYERS:
                     self._layers.clear()
                 layer = Layer(base, labels, n_neighbors, weights)
                 self._layers[key] = layer.fit(*self.rows_and_labels())
@@ -75,7 +78,12 @@ class Tabs:
 
     def __init__(self) -> None:
         self._tabs: OrderedDict[str, Tab] = OrderedDict()
+        self._untaught = Tab()
         self._lock = threading.Lock()
+
+    def layer(self, tab: Tab, *given: Any) -> Layer:
+        """As :meth:`Tab.layer`. Tabs that were taught nothing share theirs."""
+        return (tab if tab.taught else self._untaught).layer(*given)
 
     def get(self, name: str) -> Tab:
         """The tab of that name, new or not."""
@@ -85,6 +93,14 @@ class Tabs:
             if len(self._tabs) > _MOST_TABS:
                 self._tabs.popitem(last=False)
             return tab
+
+    def keep_page(self, tab: Tab, page: ReadPage) -> None:
+        """Let a tab look at a page, and drop the oldest of other tabs if there are too many."""
+        with self._lock:
+            tab.page = page
+            with_page = [each for each in self._tabs.values() if each.page is not None]
+            for each in with_page[:-_MOST_PAGES]:
+                each.page = None
 
 
 def checked_label(label: str) -> str:

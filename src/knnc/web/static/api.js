@@ -1,6 +1,7 @@
 // How does the page ask the server?
 
-const name = sessionStorage.tab ??= Array.from(
+// The name of this tab, under which the server keeps what it teaches.
+sessionStorage.tab ??= Array.from(
   crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 
 const alert = document.getElementById("error");
@@ -16,13 +17,14 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export async function ask(path, { method = "GET", params = {}, body, json, quietly } = {}) {
   const given = Object.entries(params).filter(([, value]) => value !== "" && value != null);
   const query = new URLSearchParams(given).toString();
-  const headers = { "X-Tab": name };
+  const headers = { "X-Tab": sessionStorage.tab };
   if (json) headers["Content-Type"] = "application/json";
   for (;;) {
-    const answer = await fetch(`/api/${path}${query && "?" + query}`,
-      { method, headers, body: json ? JSON.stringify(json) : body });
+    const answer = await fetch(`/api/${path}?${query}`,
+      { method, headers, body: json ? JSON.stringify(json) : body })
+      .catch(() => { throw new Error("The server does not answer."); });
     if (answer.ok && answer.status !== 202) return answer;
-    const said = await answer.json();
+    const said = await answer.json().catch(() => ({ error: `The server answers ${answer.status}.` }));
     if (!answer.ok) throw new Error(said.error);
     if (!quietly) say(said.error);
     await pause(700);

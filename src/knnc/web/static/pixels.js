@@ -6,7 +6,7 @@ export const decoded = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt
 
 export function paint(canvas, bytes) {
   const image = new ImageData(SIDE, SIDE);
-  bytes.forEach((value, i) => image.data.set([value, value, value, 255], 4 * i));
+  bytes.forEach((value, i) => { image.data.set([value, value, value, 255], 4 * i); });
   canvas.width = canvas.height = SIDE;
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
