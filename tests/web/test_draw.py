@@ -17,8 +17,10 @@ from knnc.datasets import load_dataset
 from knnc.datasets._idx import read_idx
 from knnc.ocr import training_rows
 from knnc.recipes import make_recipe
+from knnc.web._guard import Refused
 from knnc.web._layer import Layer
 from knnc.web._ruled import RuledOut
+from knnc.web._tabs import Tabs
 from tests.web.conftest import Asked, as_file, drawing
 from tests.web.strokes import DIGITS
 
@@ -84,7 +86,7 @@ def test_a_layer_answers_as_a_fit_on_all_rows_would(rows: Any, recipe: str) -> N
     """To the last bit where the recipe learns no map; one that does keeps the map it has."""
     X, y, asked = rows
     taught, labels = asked[:3], np.array(["a", "8", "a"])
-    base = make_recipe(recipe).fit(X, y)
+    base = make_recipe(recipe, n_jobs=1).fit(X, y)
     layer = Layer(base, y).fit(taught, labels)
     assert layer.classes_.tolist() == [*sorted(set(y)), "a"]
     found = layer.find(asked[:40])
@@ -144,6 +146,22 @@ def test_what_was_taught_can_be_downloaded(ask: Ask, labels: list[str], tmp_path
     (tmp_path / "taught.knnc").write_bytes(ask("GET", "/api/taught/knnc").content)
     clf = knnc.load(tmp_path / "taught.knnc", mmap=False)
     assert clf.set_params(n_neighbors=1).predict(images).tolist() == labels
+
+
+def test_what_is_kept_of_tabs_is_bounded() -> None:
+    tabs = Tabs()
+    row = np.ones(784, np.uint8)
+    tabs.get("first").teach(row, "1")
+    for i in range(300):
+        tab = tabs.get(f"other {i}")
+        tabs.keep_page(tab, f"page {i}")  # type: ignore[arg-type]
+    assert not tabs.get("first").taught  # it went, as the one not used for longest
+    pages = [tabs.get(f"other {i}").page for i in range(280, 300)]
+    assert [page is None for page in pages] == [True] * 4 + [False] * 16
+    for _ in range(1000):
+        tab.teach(row, "1")
+    with pytest.raises(Refused, match="1,000 images at most"):
+        tab.teach(row, "1")
 
 
 def test_rows_ruled_out_are_counted() -> None:

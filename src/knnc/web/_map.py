@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from knnc import KNeighborsClassifier, NearestNeighbors
 from knnc._extras import require
@@ -45,9 +46,10 @@ class Map:
         self.labels = data.labels[self.rows]
         self.images: NDArray[np.uint8] = data.rows[self.rows]
         perplexity = min(30.0, n / 4)
-        self.points, _ = embed(
-            self.images, metric="euclidean", perplexity=perplexity, max_iter=750, random_state=0
-        )
+        with threadpool_limits(1, user_api="openmp"):  # the other cores answer strokes meanwhile
+            self.points, _ = embed(
+                self.images, metric="euclidean", perplexity=perplexity, max_iter=750, random_state=0
+            )
         self._nearest = NearestNeighbors(n_jobs=1).fit(self.images)
         self.flags = self._flags(data, classifier)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from knnc.engine.auto import Policy
 from knnc.engine.codes.kinds import learn_quantizer
+from knnc.engine.system.blas import one_blas_thread
 
 __all__ = ["RuledOut"]
 
@@ -25,7 +26,8 @@ class RuledOut:
     def __init__(self, rows: NDArray[np.uint8]) -> None:
         coding = Policy().coding
         sizes = coding.sizes("sqeuclidean", rows.shape[1])
-        self._coder: Any = learn_quantizer(coding.sample(rows), "sqeuclidean", sizes, None, 1)
+        with one_blas_thread():
+            self._coder: Any = learn_quantizer(coding.sample(rows), "sqeuclidean", sizes, None, 1)
         codes, self._errors = self._coder.encode(rows, 1)
         self._codes = np.ascontiguousarray(codes.T)  # one coordinate of all rows at a time
         shifts = np.cumsum(self._coder.shifts)

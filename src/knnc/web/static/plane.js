@@ -1,10 +1,7 @@
 // Where in the plane is each image? Pan, zoom, boxes, and what is under the pointer.
 
 import { SIDE } from "./pixels.js";
-
-// Each has a contrast of 3 or more with the paper of either theme.
-const COLOURS = ["#4e79d0", "#c96f00", "#d9444a", "#008f8c", "#3f963b",
-  "#9c7f00", "#a765b5", "#db5c94", "#9c6b4f", "#7d8288"];
+import { place, sheetOf } from "./sprites.js";
 
 export class Plane {
   constructor(canvas, { onPick, onSelect }) {
@@ -28,29 +25,10 @@ export class Plane {
     new ResizeObserver(() => this.fit()).observe(canvas);
   }
 
-  // One sheet with all images, tinted by class and clear where there is no ink.
   set({ points, labels, rows }, images) {
     this.titles = labels.map((label, i) => `${label}, row ${rows[i]}`);
     this.points = Array.from({ length: labels.length }, (_, i) => [points[2 * i], points[2 * i + 1]]);
-    this.columns = Math.ceil(Math.sqrt(labels.length));
-    const sheet = new ImageData(this.columns * SIDE, this.columns * SIDE);
-    const classes = [...new Set(labels)].sort();
-    labels.forEach((label, i) => {
-      const rgb = COLOURS[classes.indexOf(label) % COLOURS.length];
-      const colour = [1, 3, 5].map((at) => parseInt(rgb.slice(at, at + 2), 16));
-      const [left, top] = this.place(i);
-      for (let pixel = 0; pixel < SIDE * SIDE; pixel++) {
-        const to = (top + Math.floor(pixel / SIDE)) * sheet.width + left + (pixel % SIDE);
-        sheet.data.set([...colour, images[i * SIDE * SIDE + pixel]], 4 * to);
-      }
-    });
-    this.sheet = document.createElement("canvas");
-    this.sheet.width = this.sheet.height = sheet.width;
-    this.sheet.getContext("2d").putImageData(sheet, 0, 0);
-  }
-
-  place(i) {
-    return [SIDE * (i % this.columns), SIDE * Math.floor(i / this.columns)];
+    this.sheet = sheetOf(labels, images);
   }
 
   fit() {
@@ -183,7 +161,7 @@ export class Plane {
     const put = (i, side) => {
       const [x, y] = this.onto(this.points[i]);
       if (x < -side || y < -side || x > width + side || y > height + side) return;
-      const [left, top] = this.place(i);
+      const [left, top] = place(i, this.points.length);
       context.drawImage(this.sheet, left, top, SIDE, SIDE, x - side / 2, y - side / 2, side, side);
     };
     const mark = (i, side, colour, line) => {
