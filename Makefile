@@ -35,7 +35,7 @@ help:
 	@echo "make test    the tests"
 	@echo "make soak    random calls for ten minutes; ARGS=\"--seconds 60\" for one"
 	@echo "make docs    the documentation, in docs/_build/html"
-	@echo "make lint    ruff, cython-lint, clang-format; make format mends what can be mended"
+	@echo "make lint    ruff, cython-lint, clang-format, biome; make format mends what can be mended"
 	@echo "make types   mypy"
 	@echo "make wheel   an sdist and a wheel in dist/"
 	@echo "make lock    the versions of requirements/ anew"
@@ -66,6 +66,7 @@ lint: $(VENV)/.for-lint
 	$(BIN)/python .ci/check_imports.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src  # which runs pycodestyle by name
 	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
+	$(BIN)/biome lint --error-on-warnings src/knnc/web/static
 	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
 	$(SCHEMA) vendor.dependabot .github/dependabot.yml
 	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml

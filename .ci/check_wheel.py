@@ -14,6 +14,7 @@ from zipfile import ZipFile
 LARGEST = 1_000_000  # bytes
 # ".1" and so on end the names of shared libraries that auditwheel put in.
 WANTED = {".py", ".pyi", ".typed", ".so", ".pyd", ".dll", ".dylib", ".txt", ""}
+PAGE = {".html", ".css", ".js"}  # in knnc/web/static alone
 RUNTIMES = ("libgomp", "libomp", "vcomp")
 HERE_ONLY = re.compile(rb"\]\((?!https?:)(.*?)\)")
 
@@ -33,6 +34,8 @@ def check(wheel: Path, is_repaired: bool) -> str:
             elif top.endswith(".libs") or (top == "knnc" and ".dylibs" in name.parts):
                 suffix = "libraries"
                 has_runtime |= name.name.lower().startswith(RUNTIMES)
+            elif name.parts[:3] == ("knnc", "web", "static") and suffix in PAGE:
+                suffix = "page"
             elif top != "knnc" or suffix not in WANTED:
                 return f"{name} has no place in a wheel"
             sizes[suffix] += member.compress_size

@@ -27,6 +27,9 @@ def test_examples(name: str) -> None:
         pytest.importorskip("PIL")
     if name.startswith("knnc.dask"):
         pytest.importorskip("dask")
+    if name.startswith("knnc.web."):
+        pytest.importorskip("fastapi")
+        pytest.importorskip("PIL")
     failed, _ = doctest.testmod(import_module(name))
     assert not failed
 

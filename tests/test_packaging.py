@@ -79,6 +79,17 @@ def test_the_types_are_there_to_be_found() -> None:
     assert package.joinpath("engine", "packed.pyi").is_file()
 
 
+def test_the_page_is_there() -> None:
+    page = resources.files("knnc").joinpath("web", "static")
+    names = {entry.name for entry in page.iterdir()}
+    assert {"index.html", "style.css", "main.js"} <= names
+    linked = set()
+    for name in names:
+        text = page.joinpath(name).read_text(encoding="utf-8")
+        linked |= set(re.findall(r'(?:from "\./|src="|href=")([\w.]+)"', text))
+    assert linked == names - {"index.html"}
+
+
 def test_the_command_is_there() -> None:
     (command,) = metadata.entry_points(group="console_scripts", name="knnc")
     assert command.value == "knnc.cli:main"
@@ -87,7 +98,7 @@ def test_the_command_is_there() -> None:
 
 def test_every_extra_is_known() -> None:
     extras = set(metadata.metadata("knnc").get_all("Provides-Extra"))
-    assert {"all", "cli", "dask", "datasets", "ocr", "pdf", "plot", "progress"} <= extras
+    assert {"all", "cli", "dask", "datasets", "ocr", "pdf", "plot", "progress", "web"} <= extras
 
 
 def test_the_extension_module_is_for_every_later_python() -> None:

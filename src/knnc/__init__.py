@@ -15,6 +15,7 @@ bits on every machine. scikit-learn's own search serves the rest, and `engine_` 
 The map of the house. Imports point down only; `make lint` checks it::
 
     cli/                        the program; nothing imports it
+    web/                        the page of knnc serve
     groundtruth  inspection     a job of hours; reports, with their pictures
     dask/        patching       clusters; knnc in the place of scikit-learn's own
     persistence/  plot/         files of fitted estimators; pictures

@@ -1,5 +1,5 @@
 """The command line: ``knnc demo``, ``knnc evaluate``, ``knnc compare``, ``knnc view``,
-``knnc read``, ``knnc groundtruth``, ``knnc info``.
+``knnc read``, ``knnc serve``, ``knnc groundtruth``, ``knnc info``.
 
 ``_app`` is the program and its policy for errors; each command is in a module of its own, and
 ``_console`` has what they share. A command imports what is heavy when it runs, so that

@@ -12,6 +12,7 @@ from knnc.cli._console import message_of, option, print_json, say_error
 from knnc.cli._evaluate import evaluate
 from knnc.cli._groundtruth import groundtruth
 from knnc.cli._read import read
+from knnc.cli._serve import serve
 from knnc.cli._view import view
 
 # What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
@@ -86,7 +87,7 @@ def demo(
     run(output)
 
 
-for command in (evaluate, compare, read, groundtruth):
+for command in (evaluate, compare, read, serve, groundtruth):
     app.command()(command)
 
 

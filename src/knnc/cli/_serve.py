@@ -1,0 +1,53 @@
+"""``knnc serve``: a page in the browser to draw on, drop scans on and look around in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from knnc.cli._console import DataHome, check_name, check_recipe, messages, option
+
+
+def serve(
+    train: Annotated[
+        str,
+        option(
+            "What to learn from: digits, mnist, fashion-mnist, or a folder with four IDX files.",
+            metavar="DATASET",
+        ),
+    ] = "digits",
+    recipe: Annotated[str, option("The way to read.", metavar="NAME")] = "plain",
+    host: Annotated[str, option("The address to listen at.", metavar="HOST")] = "127.0.0.1",
+    port: Annotated[
+        int, option("The port; 0 takes any that is free.", metavar="PORT", min=0, max=65535)
+    ] = 8000,
+    allow_remote: Annotated[
+        bool, option("Let other machines connect, with the token in the address.", "--allow-remote")
+    ] = False,
+    open_browser: Annotated[bool, option("Open the page in a browser.", "--open")] = False,
+    data_home: DataHome = None,
+) -> None:
+    """Serve a page to draw on, drop scans on and look around in.
+
+    Ctrl-C stops it.
+    """
+    from knnc.web import _serve
+
+    check_name(train, hint="--train")
+    check_recipe(recipe)
+    try:
+        with messages():
+            _serve.serve(
+                train=train,
+                recipe=recipe,
+                host=host,
+                port=port,
+                allow_remote=allow_remote,
+                open_browser=open_browser,
+                data_home=data_home,
+            )
+    except ValueError as error:
+        if not str(error).startswith("--host"):
+            raise
+        raise typer.BadParameter(str(error), param_hint="--host") from error

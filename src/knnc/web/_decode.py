@@ -1,0 +1,181 @@
+"""Uploads decoded in a child process, which is killed if it takes too long.
+
+``python -m knnc.web._decode`` is that child: JSON with the path of a file and the number of a page
+comes in, a line of JSON and grey pixels go out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.web._guard import Refused
+
+__all__ = ["Decoded", "Decoder"]
+
+MAX_SECONDS = 20
+MAX_PIXELS = 100_000_000  # before they are reduced
+_MAX_MEMORY = 3 << 30
+
+# What each format begins with. Others are refused before anything looks at them.
+_PDF_WITHIN = 1024
+_SIGNATURES: tuple[tuple[int, bytes], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n"),
+    (0, b"\xff\xd8\xff"),
+    (0, b"II*\0"),
+    (0, b"MM\0*"),
+    (0, b"BM"),
+    (8, b"WEBP"),
+)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An upload in grey, upright and of bounded size."""
+
+    pixels: NDArray[np.uint8]
+
+
+class Decoder:
+    """Child processes, of which one is always ready."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spare: subprocess.Popen[bytes] | None = None
+
+    def decode(self, content: bytes, page_number: int) -> Decoded:
+        """Decode a file.
+
+        Raises
+        ------
+        Refused
+            If it is no image or PDF, is damaged or too large, or takes too long.
+        """
+        if not content:
+            raise Refused(422, "The file is empty.")
+        if not (
+            any(content.startswith(mark, at) for at, mark in _SIGNATURES)
+            or b"%PDF-" in content[:_PDF_WITHIN]
+        ):
+            raise Refused(415, "This is no PNG, JPEG, TIFF, WEBP, BMP or PDF file.")
+        child = self._take()
+        # This process removes the file, whatever becomes of the child.
+        with tempfile.TemporaryDirectory(prefix="knnc-") as folder:
+            path = os.path.join(folder, "upload")
+            with open(path, "wb") as file:
+                file.write(content)
+            try:
+                asked = json.dumps({"path": path, "page": page_number}).encode()
+                out, _ = child.communicate(asked, timeout=MAX_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise Refused(422, f"The file was not decoded within {MAX_SECONDS} s.") from None
+            finally:
+                child.kill()
+                child.communicate()
+        return _result(out)
+
+    def _take(self) -> subprocess.Popen[bytes]:
+        """The child that is ready, or a new one; the next one starts."""
+        with self._lock:
+            ready, self._spare = self._spare, None
+            if ready is None or ready.poll() is not None:
+                ready = _start()
+            self._spare = _start()
+            return ready
+
+    def close(self) -> None:
+        """End the child that waits."""
+        with self._lock:
+            if self._spare is not None:
+                self._spare.kill()
+                self._spare.communicate()
+                self._spare = None
+
+
+def _start() -> subprocess.Popen[bytes]:
+    # What it imports is what this process does, wherever that is from.
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return subprocess.Popen(
+        [sys.executable, "-m", "knnc.web._decode"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+
+
+def _result(out: bytes) -> Decoded:
+    line, found, pixels = out.partition(b"\n")
+    if not found:  # it was killed, by the system or by its own limits
+        raise Refused(422, "The file could not be decoded: it is damaged or too large.")
+    said: dict[str, Any] = json.loads(line)
+    if "error" in said:
+        raise Refused(422, str(said["error"]))
+    shape = int(said["height"]), int(said["width"])
+    return Decoded(np.frombuffer(pixels, np.uint8).reshape(shape))
+
+
+def main() -> None:
+    """Decode what comes in. Everything is imported before it is read."""
+    _limit()
+    from knnc.ocr._extra import require
+    from knnc.ocr._load import load_grey
+
+    image_module = require("PIL.Image")
+    for plugin in ("Bmp", "Jpeg", "Png", "Tiff", "WebP"):
+        require(f"PIL.{plugin}ImagePlugin")
+    asked = sys.stdin.buffer.read()
+    if not asked:  # the server has ended
+        return
+    name = json.loads(asked)["path"]
+    try:
+        _check_pixels(image_module, name)
+        grey = load_grey(name, json.loads(asked)["page"])
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        sentence = str(error).removeprefix(f"{name}: ") or "The file needs too much memory"
+        print(json.dumps({"error": sentence[:1].upper() + sentence[1:] + "."}))
+        return
+    height, width = grey.pixels.shape
+    sys.stdout.buffer.write(json.dumps({"height": height, "width": width}).encode() + b"\n")
+    sys.stdout.buffer.write(grey.pixels.tobytes())
+
+
+def _check_pixels(image_module: Any, name: str) -> None:
+    """Refuse an image of too many pixels before it is decoded; a PDF is drawn small enough."""
+    image_module.MAX_IMAGE_PIXELS = None
+    try:
+        with image_module.open(name, formats=("PNG", "JPEG", "TIFF", "WEBP", "BMP")) as image:
+            width, height = image.size
+    except image_module.UnidentifiedImageError:
+        return
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f"an image of {width:,} x {height:,} pixels is too large: {MAX_PIXELS:,} pixels are "
+            "allowed"
+        )
+
+
+def _limit() -> None:
+    """Bound this process, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

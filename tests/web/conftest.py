@@ -1,0 +1,120 @@
+"""A server that has learnt scikit-learn's digits, in a thread of this process."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+pytest.importorskip("fastapi", reason="the page needs the extra 'web'")
+pytest.importorskip("uvicorn", reason="the page needs the extra 'web'")
+pytest.importorskip("skimage", reason="the page needs the extra 'ocr'")
+httpx = pytest.importorskip("httpx")
+
+TAB = "0123456789abcdef" * 2
+# Images on the map: t-SNE of all would take the longest of these tests.
+N_SHOWN = 400
+
+
+@contextmanager
+def running(app: Any) -> Iterator[str]:
+    """The address of an application that is served meanwhile."""
+    import uvicorn
+
+    config = uvicorn.Config(app, port=0, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    (socket,) = server.servers[0].sockets
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a server that is ready."""
+    from knnc.web._app import make_app
+    from knnc.web._guard import Guard
+
+    app = make_app("digits", "plain", n_shown=N_SHOWN)
+    with running(Guard(app, {"127.0.0.1"})) as address:
+        while not httpx.get(f"{address}/api/status").json()["ready"]:
+            time.sleep(0.05)
+        yield address
+
+
+class Asked:
+    """A client that has a tab, and comes again while the server learns."""
+
+    def __init__(self, address: str, tab: str = TAB) -> None:
+        self._client = httpx.Client(base_url=address, headers={"x-tab": tab}, timeout=60)
+
+    def __call__(self, method: str, path: str, **options: Any) -> Any:
+        while True:
+            response = self._client.request(method, path, **options)
+            if response.status_code != 202:
+                return response
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@pytest.fixture
+def ask(server: str) -> Iterator[Callable[..., Any]]:
+    """``ask("GET", "/api/status")`` in a tab that has taught nothing."""
+    asked = Asked(server, np.random.default_rng().bytes(16).hex())
+    yield asked
+    asked.close()
+
+
+def drawing(number: str) -> bytes:
+    """A drawing of a digit as the page sends it."""
+    from PIL import Image, ImageDraw
+
+    from tests.web.strokes import DIGITS
+
+    image = Image.new("L", (280, 280))
+    draw = ImageDraw.Draw(image)
+    for points in DIGITS[number]:
+        draw.line(points, fill=255, width=22)
+        for x, y in points:
+            draw.ellipse((x - 11, y - 11, x + 11, y + 11), fill=255)
+    return image.resize((112, 112)).tobytes()
+
+
+def scan() -> tuple[npt.NDArray[np.uint8], str]:
+    """A page of digits, and its text."""
+    from knnc.datasets import load_dataset
+
+    _, test = load_dataset("digits")
+    lines, texts = [], []
+    for first in (0, 10):
+        chosen = slice(first, first + 6)
+        ink = [np.kron(image, np.ones((6, 6))) * 15 for image in test.images[chosen]]
+        lines.append(np.pad(np.hstack([np.pad(each, ((0, 0), (0, 12))) for each in ink]), 20))
+        texts.append("".join(map(str, test.target[chosen])))
+    paper = 255 - np.vstack(lines)
+    return np.pad(paper, 30, constant_values=255).astype(np.uint8), "\n".join(texts)
+
+
+def as_file(pixels: npt.NDArray[np.uint8], form: str = "PNG") -> bytes:
+    """An image file."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, form)
+    return out.getvalue()

@@ -1,0 +1,293 @@
+"""The page in a real browser: Chromium as Debian has it, or Chrome, driven by Playwright."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.conftest import as_file, scan
+from tests.web.strokes import DIGITS
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
+expect = sync_api.expect
+expect.set_options(timeout=20_000)  # on a machine that does other things too
+
+REFUSED = "Failed to load resource: the server responded with a status of 415"
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+pytestmark = pytest.mark.skipif(
+    not BROWSER, reason="no Chromium is here: apt-get install chromium, as .ci/run does"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a window."""
+    # A sandbox of its own it cannot have as root, which .ci/run mostly is.
+    arguments = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """Of the window; a test with other ones is parametrized."""
+    return {"viewport": {"width": 1200, "height": 900}}
+
+
+@pytest.fixture
+def refusals() -> list[str]:
+    """What a browser itself says on the console of a request that was refused."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Any, server: str, options: dict[str, Any], refusals: list[str]) -> Iterator[Any]:
+    """The page in a tab of its own; any other message on the console fails the test."""
+    said: list[str] = []
+    context = browser.new_context(**options)
+    context.set_default_timeout(20_000)
+    tab = context.new_page()
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda r: said.append(r.url) if not r.url.startswith(ours) else None)
+    ours = (server, "blob:", "data:")
+    tab.goto(server)
+    tab.wait_for_selector("body[data-ready]")
+    yield tab
+    context.close()
+    assert said == refusals
+
+
+def draw(page: Any, digit: str) -> None:
+    """Draw with the mouse."""
+    paper = page.locator("#paper").bounding_box()
+    for points in DIGITS[digit]:
+        for i, (x, y) in enumerate(points):
+            page.mouse.move(paper["x"] + x, paper["y"] + y)
+            if i == 0:
+                page.mouse.down()
+        page.mouse.up()
+
+
+def file_of_scan() -> dict[str, Any]:
+    return {"name": "scan.png", "mimeType": "image/png", "buffer": as_file(scan()[0])}
+
+
+def test_each_digit_that_is_drawn_is_read(page: Any) -> None:
+    for digit in DIGITS:
+        draw(page, digit)
+        expect(page.locator("#answer")).to_have_text(digit)
+        expect(page.locator("#neighbors li")).to_have_count(5)
+        expect(page.locator("#classes tr")).to_have_count(10)
+        page.click("#clear")
+        expect(page.locator("#answer")).to_have_text("")
+
+
+def test_what_was_drawn_is_undone_stroke_by_stroke(page: Any) -> None:
+    draw(page, "7")
+    expect(page.locator("#answer")).to_have_text("7")
+    draw(page, "0")
+    page.click("#undo")
+    expect(page.locator("#answer")).to_have_text("7")
+    expect(page.locator("#why")).to_contain_text("1,029 rows had to be compared whole")
+    page.click("#undo")
+    expect(page.locator("#answer")).to_have_text("")
+
+
+def test_the_reader_can_be_chosen(page: Any) -> None:
+    draw(page, "3")
+    page.fill("#k", "9")
+    page.press("#k", "Tab")
+    expect(page.locator("#neighbors li")).to_have_count(9)
+    page.select_option("#metric", "manhattan")
+    page.select_option("#weights", "distance")
+    page.select_option("#recipe", "fast")
+    expect(page.locator("#metric")).to_be_disabled()
+    expect(page.locator("#answer")).to_have_text("3")
+
+
+def test_teaching_and_what_was_taught(page: Any, tmp_path: Path) -> None:
+    page.fill("#k", "1")
+    draw(page, "7")
+    expect(page.locator("#answer")).to_have_text("7")
+    page.fill("#label", "<i>x")
+    page.press("#label", "Enter")
+    expect(page.locator("#answer")).to_have_text("<i>x")
+    expect(page.locator("#neighbors li").first).to_contain_text("taught 1")
+    for button, name in (("#save-idx", "taught.zip"), ("#save-knnc", "taught.knnc")):
+        with page.expect_download() as download:
+            page.click(button)
+        assert download.value.suggested_filename == name
+        download.value.save_as(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 100
+    page.click("#unteach")
+    expect(page.locator("#answer")).to_have_text("7")
+
+
+def test_a_test_image_and_a_picture(page: Any) -> None:
+    page.fill("#test", "3")
+    page.click("#show-test")
+    expect(page.locator("#why")).to_contain_text("label is 3")
+    page.set_input_files("#picture", file_of_scan())
+    expect(page.locator("#answer")).not_to_be_empty()
+    expect(page.locator("#why")).not_to_contain_text("label is")
+
+
+@pytest.mark.parametrize(
+    "refusals",
+    [[f"{REFUSED} (Unsupported Media Type)"]],
+    ids=["415"],
+)
+def test_what_is_wrong_is_said_and_goes_away(page: Any) -> None:
+    page.set_input_files("#picture", {"name": "x.gif", "mimeType": "", "buffer": b"GIF89a"})
+    said = page.locator("#error")
+    expect(said).to_have_text("This is no PNG, JPEG, TIFF, WEBP, BMP or PDF file.")
+    draw(page, "1")
+    expect(page.locator("#answer")).to_have_text("1")
+    expect(said).to_be_hidden()
+
+
+def test_a_scan_is_read_corrected_and_exported(page: Any, tmp_path: Path) -> None:
+    page.click("#tab-read")
+    drop(page, file_of_scan()["buffer"])
+    pixels, text = scan()
+    expect(page.locator("#text span")).to_have_count(len(text) - 1)
+    assert page.locator("#text").inner_text() == text
+    assert page.evaluate("document.getElementById('sheet').width") == pixels.shape[1]
+    page.locator("#text span").nth(3).click()
+    expect(page.locator("#character-title")).to_contain_text("Character 4")
+    expect(page.locator("#character-neighbors li")).to_have_count(5)
+    page.fill("#correction", "&")
+    page.press("#correction", "Enter")
+    expect(page.locator("#text span").nth(3)).to_have_text("&")
+    expect(page.locator("#character-title")).to_contain_text("corrected")
+    for form in ("txt", "json", "csv", "hocr"):
+        with page.expect_download() as download:
+            page.click(f"#exports [data-form={form}]")
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        assert path.name == f"page.{form}"
+        assert ("&amp;" if form == "hocr" else "&") in path.read_text(encoding="utf-8")
+
+
+def drop(page: Any, content: bytes) -> None:
+    """Drop a file on the page, as a file manager would."""
+    page.evaluate(
+        """(bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "scan.png"));
+            const event = new DragEvent("drop", { dataTransfer: data, bubbles: true });
+            document.getElementById("drop").dispatchEvent(event);
+        }""",
+        list(content),
+    )
+
+
+def test_the_map(page: Any, tmp_path: Path) -> None:
+    page.click("#tab-map")
+    expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
+    page.select_option("#flag", "misread")
+    expect(page.locator("#counts")).not_to_have_text("400 images")
+    page.select_option("#flag", "")
+    page.select_option("#class", "4")
+    page.focus("#plane")
+    page.keyboard.press("n")
+    expect(page.locator("#point-title")).to_contain_text(": 4")
+    expect(page.locator("#point-neighbors li")).to_have_count(10)
+    page.keyboard.press("0")
+    plane = page.locator("#plane").bounding_box()
+    page.mouse.move(plane["x"] + 5, plane["y"] + 5)
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    page.mouse.move(plane["x"] + plane["width"] - 5, plane["y"] + plane["height"] - 5, steps=3)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    expect(page.locator("#counts")).to_contain_text("selected")
+    with page.expect_download() as download:
+        page.click("#map-csv")
+    download.value.save_as(tmp_path / "points.csv")
+    with (tmp_path / "points.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["label"] for line in lines} == {"4"}
+    assert len(lines) > 25
+
+
+def test_keys_alone_do_everything(page: Any) -> None:
+    keys = page.keyboard
+    page.focus("#tab-draw")
+    keys.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "paper"
+    for _ in range(4):
+        keys.press("ArrowUp")
+    keys.press("Space")
+    for _ in range(17):
+        keys.press("ArrowDown")
+    keys.press("Space")
+    expect(page.locator("#answer")).to_have_text("1")
+    keys.press("Control+z")
+    expect(page.locator("#answer")).to_have_text("")
+    page.focus("#tab-draw")
+    keys.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-read"
+    page.set_input_files("#scan", file_of_scan())  # the system's own dialog is not the page's
+    expect(page.locator("#text span")).to_have_count(12)
+    page.focus("#sheet")
+    keys.press("ArrowRight")
+    expect(page.locator("#character-title")).to_contain_text("Character 1:")
+    keys.press("ArrowRight")
+    expect(page.locator("#character-title")).to_contain_text("Character 2:")
+    keys.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "correction"
+    keys.type("5")
+    keys.press("Enter")
+    expect(page.locator("#text span").nth(1)).to_have_text("5")
+
+
+LARGE, SMALL = {"width": 1200, "height": 900}, {"width": 400, "height": 800}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"viewport": LARGE},
+        {"viewport": LARGE, "color_scheme": "dark"},
+        {"viewport": SMALL, "color_scheme": "dark"},
+        {"viewport": SMALL, "has_touch": True},
+    ],
+    ids=["light", "dark", "small and dark", "small and light"],
+)
+def test_nothing_is_cut_off_and_axe_finds_no_serious_fault(page: Any) -> None:
+    draw(page, "5")
+    expect(page.locator("#answer")).to_have_text("5")
+    for tab in ("draw", "read", "map"):
+        page.click(f"#tab-{tab}")
+        if tab == "read":
+            page.set_input_files("#scan", file_of_scan())
+            expect(page.locator("#text span")).to_have_count(12)
+            page.locator("#text span").first.click()
+            expect(page.locator("#character")).to_be_visible()
+        if tab == "map":
+            expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
+        page.evaluate("window.scrollTo(0, 0)")
+        wide, seen = page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert wide <= seen
+        found = axe.Axe().run(page).response["violations"]
+        faults = [
+            (each["id"], each["nodes"][0]["html"])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert not faults
