@@ -19,7 +19,7 @@ from knnc.inspection import (
     disputed_labels,
     near_duplicates,
 )
-from knnc.plot import RIGHT, WRONG
+from knnc.plot._base import RIGHT, WRONG
 
 
 def texts(display: Any) -> list[str]:

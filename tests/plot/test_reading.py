@@ -20,7 +20,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from knnc.image import Blur
-from knnc.plot import RIGHT, WRONG, MisreadDisplay, ReadDisplay, as_images, require_matplotlib
+from knnc.plot import MisreadDisplay, ReadDisplay
+from knnc.plot._base import RIGHT, WRONG, as_images, require_matplotlib
 
 
 @pytest.fixture(scope="module")

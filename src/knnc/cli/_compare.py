@@ -56,12 +56,8 @@ def compare(
     The classifiers are those of the Fashion-MNIST benchmark.
     """
     from knnc.cli._field import field, recipes
-    from knnc.plot import (
-        ComparisonDisplay,
-        best_single_pixels,
-        compare_classifiers,
-        require_matplotlib,
-    )
+    from knnc.plot import ComparisonDisplay, best_single_pixels, compare_classifiers
+    from knnc.plot._base import require_matplotlib
 
     require_matplotlib()
     path = picture_path(out, "compare", *datasets)

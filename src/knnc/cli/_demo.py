@@ -18,7 +18,8 @@ from knnc.cli._draw import draw_row
 from knnc.cli._race import Race, enlarged_and_shifted, race
 from knnc.datasets import get_data_home, load_dataset
 from knnc.engine.system.threads import effective_n_threads
-from knnc.plot import MisreadDisplay, ReadDisplay, require_matplotlib
+from knnc.plot import MisreadDisplay, ReadDisplay
+from knnc.plot._base import require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

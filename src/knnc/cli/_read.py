@@ -27,11 +27,16 @@ _PREFERRED = ("fast", "plain")
 
 def read(
     image: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF."
+            metavar="IMAGE",
+            help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    sample: Annotated[
+        bool, option("Read the sample page that comes with knnc.", "--sample")
+    ] = False,
     page: Annotated[int, number("Which page of a PDF or a TIFF.")] = 1,
     train: Annotated[
         str | None,
@@ -70,8 +75,12 @@ def read(
     ] = False,
 ) -> None:
     """Read the handwriting on an image, line by line."""
+    from knnc.datasets import sample_page
     from knnc.ocr._extra import require
 
+    if (image is None) == (not sample):
+        raise typer.BadParameter("name one image, or pass --sample", param_hint="IMAGE")
+    image = image or sample_page()
     for module in ("PIL.Image", "skimage.measure"):
         require(module)
     from knnc.ocr import annotate, read_page

@@ -78,7 +78,7 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
     def run(
         dataset: Dataset, *, out: Out = None, data_home: DataHome = None, **options: Any
     ) -> None:
-        from knnc.plot import require_matplotlib
+        from knnc.plot._base import require_matplotlib
 
         require_matplotlib()
         if options.get("recipe") is not None:

@@ -9,6 +9,7 @@
 ``read_idx``               one IDX file, plain or gzip, as an array
 ``read_vectors``           one .u8bin, .bvecs or .npy file of many vectors, mapped into memory
 ``read_neighbors``         one .ibin file of neighbours, as ``knnc groundtruth`` writes it
+``sample_page``            a small scan of handwriting that comes with the package
 ``get_data_home``          where the ``fetch_`` functions look and store
 =========================  ====================================================================
 
@@ -27,6 +28,7 @@ from knnc.datasets._fetch import fetch_fashion_mnist, fetch_mnist, get_data_home
 from knnc.datasets._folder import load_idx_folder
 from knnc.datasets._idx import read_idx
 from knnc.datasets._load import load_dataset
+from knnc.datasets._sample import sample_page
 from knnc.datasets._vectors import read_neighbors, read_vectors
 
 __all__ = [
@@ -39,4 +41,5 @@ __all__ = [
     "read_idx",
     "read_neighbors",
     "read_vectors",
+    "sample_page",
 ]

@@ -21,7 +21,6 @@ to the caller, needs no screen and is freed with the last reference to it: no di
 or leaves a figure with pyplot.
 """
 
-from knnc.plot._base import RIGHT, WRONG, as_images, require_matplotlib
 from knnc.plot._comparison import ComparisonDisplay, Outcome, compare_classifiers
 from knnc.plot._confusion import ConfusionMatrixDisplay
 from knnc.plot._curve import NeighborsCurveDisplay
@@ -33,8 +32,6 @@ from knnc.plot._read import ReadDisplay
 from knnc.plot._sprite import SpriteDisplay
 
 __all__ = [
-    "RIGHT",
-    "WRONG",
     "ComparisonDisplay",
     "ConfusionMatrixDisplay",
     "DisputedLabelsDisplay",
@@ -47,8 +44,6 @@ __all__ = [
     "PixelPairsDisplay",
     "ReadDisplay",
     "SpriteDisplay",
-    "as_images",
     "best_single_pixels",
     "compare_classifiers",
-    "require_matplotlib",
 ]
