@@ -36,7 +36,10 @@ def test_python_blocks() -> None:
 
 @pytest.mark.parametrize("command", commands(README) if TEXT else [])
 def test_commands(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("typer")
     pytest.importorskip("matplotlib")

@@ -145,7 +145,8 @@ def test_nothing_misread(read: SimpleNamespace) -> None:
         read.estimator, read.X[right], read.y[right], X_train=X_train, y_train=y_train
     )
     assert len(display.ax_.images) == 0
-    assert texts(display) == ["none was misread"]
+    assert texts(display) == ["None was misread."]
+    assert display.figure_.get_figheight() < 2, "a line of text is no empty picture"
     picture = BytesIO()
     display.figure_.savefig(picture, format="png")
     assert picture.getvalue().startswith(b"\x89PNG")

@@ -1,8 +1,8 @@
 """The command line: ``knnc demo``, ``knnc evaluate``, ``knnc compare``, ``knnc view``,
 ``knnc read``, ``knnc groundtruth``, ``knnc info``.
 
-``_app`` is the program and its policy for errors; each command is in a module of its own, and
-``_console`` has what they share. A command imports what is heavy when it runs, so that
+``_app`` is the program and its policy for errors. Each command is in a module of its own. They share
+``_options`` (options and how values are read) and ``_console`` (streams, progress, data sets). A command imports what is heavy when it runs, so that
 ``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``; without them
 :func:`main` says so in a sentence, but for ``knnc info`` and ``knnc --version``.
 """
@@ -29,7 +29,11 @@ def main() -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("rich", "typer"):
             raise
-        if sys.argv[1:] in (["info"], ["--version"]):  # what is asked for first when all else fails
+        if sys.argv[1:] in (
+            ["info"],
+            ["--version"],
+            ["-V"],
+        ):  # what is asked for first when all else fails
             _print_without_extras(sys.argv[1])
             return 0
         message = (

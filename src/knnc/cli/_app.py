@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from knnc.cli._commands import Command, Group
 from knnc.cli._compare import compare
-from knnc.cli._console import let_go, option, print_json, reader_has_gone, say_error
+from knnc.cli._console import let_go, print_json, reader_has_gone, say_error
 from knnc.cli._evaluate import evaluate
+from knnc.cli._examples import epilog
 from knnc.cli._groundtruth import groundtruth
+from knnc.cli._options import PICTURES, option
 from knnc.cli._read import read
 from knnc.cli._view import view
 
@@ -19,7 +21,7 @@ from knnc.cli._view import view
 _EXPECTED = (ImportError, MemoryError, OSError, ValueError)
 
 
-class _Group(TyperGroup):
+class _Program(Group):
     """Turn what a command raises into a message and an exit code, for every command alike."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -48,12 +50,14 @@ def _message(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+_HELP = "Exact nearest neighbours: read digits, measure, draw, find neighbours in big files."
+
 app = typer.Typer(
     name="knnc",
-    cls=_Group,
-    help="Exact nearest neighbours that read handwriting.",
+    cls=_Program,
+    help=_HELP,
+    epilog=epilog("knnc"),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -73,19 +77,26 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def knnc_(
     version: Annotated[
-        bool, option("Print the version.", "--version", callback=_print_version, is_eager=True)
+        bool,
+        option("Print the version.", "--version", "-V", callback=_print_version, is_eager=True),
     ] = False,
     debug: Annotated[
         bool, option("Show the traceback of an error, not only its message.", "--debug")
     ] = False,
 ) -> None:
-    """Exact nearest neighbours that read handwriting."""
+    """The options of the program itself."""
 
 
-@app.command()
+@app.command(cls=Command, epilog=epilog("demo"))
 def demo(
     output: Annotated[
-        Path, option("Where the picture goes: a PNG.", "--out", "--output", "-o", dir_okay=False)
+        Path,
+        option(
+            f"Where the picture goes: it ends in {', '.join(PICTURES)}.",
+            "--out",
+            "-o",
+            metavar="FILE",
+        ),
     ] = Path("knnc-demo.png"),
 ) -> None:
     """Read handwritten digits: how well, how fast, and a picture of it.
@@ -98,10 +109,10 @@ def demo(
 
 
 for command in (evaluate, compare, read, groundtruth):
-    app.command()(command)
+    app.command(cls=Command, epilog=epilog(command.__name__))(command)
 
 
-@app.command()
+@app.command(cls=Command, epilog=epilog("info"))
 def info(
     as_json: Annotated[
         bool, option("Print one JSON object on one line instead.", "--json")

@@ -16,20 +16,25 @@ from rich.console import Console
 from rich.table import Table
 
 from knnc.cli._console import (
+    load_parts,
+    minutes,
+    on_terminal,
+    print_json,
+    sampled,
+    save_picture,
+    say_progress,
+    status,
+    stdout,
+)
+from knnc.cli._options import (
     DataHome,
     Datasets,
     Json,
     Out,
-    load_parts,
+    check_name,
     number,
-    on_terminal,
     option,
     picture_path,
-    print_json,
-    sampled,
-    save_picture,
-    status,
-    stdout,
 )
 from knnc.cli._view import draw_pixels
 
@@ -61,6 +66,8 @@ def compare(
 
     require_matplotlib()
     path = picture_path(out, "compare", *datasets)
+    for dataset in datasets:
+        check_name(dataset)
     names = [Path(dataset).name for dataset in datasets]
     if len(set(names)) < len(names):
         raise typer.BadParameter("two of them have the same name", param_hint="DATASET")
@@ -94,15 +101,18 @@ def compare(
 
 @contextmanager
 def _steps(n_steps: int) -> Iterator[Callable[[str, str], None]]:
-    """Show on a terminal which classifier is at work, and how many are to come."""
+    """Show which classifier is at work, and how many are to come: elsewhere a line for each."""
+    n_done = itertools.count()
     if not on_terminal():
-        yield lambda classifier, dataset: None
+        with minutes("Comparing"):
+            yield lambda classifier, dataset: say_progress(
+                f"{classifier} on {dataset}, {next(n_done) + 1} of {n_steps}"
+            )
         return
     from rich.progress import TimeElapsedColumn
 
     from knnc._progress import rich_bar
 
-    n_done = itertools.count()
     with rich_bar("", TimeElapsedColumn(), transient=True) as move:
         yield lambda classifier, dataset: move(
             next(n_done), n_steps, description=f"{classifier} on {dataset}"

@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 import knnc
-from knnc.cli._console import check_picture, error_text, say, status, stdout
+from knnc.cli._console import error_text, save_picture, say, status, stdout
 from knnc.cli._draw import draw_row
+from knnc.cli._options import PICTURES, check_output
 from knnc.cli._race import Race, enlarged_and_shifted, race
 from knnc.datasets import get_data_home, load_dataset
 from knnc.engine.system.threads import effective_n_threads
@@ -33,7 +34,7 @@ _N_PLACES = (2 * _REACH + 1) ** 2
 def run(output: Path) -> None:
     """Read the digits, print what came out and write the picture to ``output``."""
     require_matplotlib()
-    check_picture(output, "the picture is a PNG", ("", ".png"), "--output")
+    check_output(output, PICTURES)
     console = stdout()
     with status("Reading the digits"):
         train, test = load_dataset("digits")
@@ -47,7 +48,7 @@ def run(output: Path) -> None:
         }
     _print_races(console, races)
     with status("Drawing"):
-        draw_picture(reader, train, test, y_pred).savefig(output, dpi=150, format="png")
+        save_picture(draw_picture(reader, train, test, y_pred), output, quiet=True)
     _print_next(console, output)
 
 

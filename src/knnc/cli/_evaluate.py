@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from enum import StrEnum
 from importlib.metadata import version
 from time import perf_counter
 from typing import Annotated, Any
@@ -13,50 +12,50 @@ import typer
 
 from knnc._version import __version__
 from knnc.cli._console import (
+    error_text,
+    load_parts,
+    make_estimator,
+    print_json,
+    progress_bar,
+    say,
+    status,
+)
+from knnc.cli._options import (
+    METRICS,
     DataHome,
     Dataset,
     Json,
     Limit,
     Recipe,
     Threads,
-    error_text,
-    load_parts,
-    make_estimator,
-    number,
-    option,
-    print_json,
-    progress_bar,
-    say,
+    choice,
+    neighbors,
 )
 
 _RECIPES = "the recipe's"  # what an option is when it is not given
-
-# How much each neighbour's vote counts.
-Weights = StrEnum("Weights", "uniform distance")
-# The distances that compare rows of pixels without parameters of their own.
-Metric = StrEnum(
-    "Metric",
-    "euclidean manhattan chebyshev hamming cosine correlation braycurtis canberra sqeuclidean "
-    "minkowski cityblock l1 l2",
-)
+_WEIGHTS = ("uniform", "distance")
 
 
 def evaluate(
     dataset: Dataset,
     n_neighbors: Annotated[
-        int | None,
-        number(
-            "How many neighbours vote.", "--n-neighbors", "-k", metavar=None, show_default=_RECIPES
-        ),
+        int | None, neighbors("How many neighbours vote.", show_default=_RECIPES)
     ] = None,
     weights: Annotated[
-        Weights | None, option("How much a vote counts.", show_default=_RECIPES)
+        str | None,
+        choice(
+            "How much a vote counts: uniform or distance.",
+            "--weights",
+            among=_WEIGHTS,
+            show_default=_RECIPES,
+        ),
     ] = None,
     metric: Annotated[
-        Metric | None,
-        option(
-            f"The distance, as scikit-learn calls it: {', '.join(Metric)}.",
-            metavar="NAME",
+        str | None,
+        choice(
+            f"The distance, as scikit-learn calls it: {', '.join(METRICS)}.",
+            "--metric",
+            among=METRICS,
             show_default=_RECIPES,
         ),
     ] = None,
@@ -69,8 +68,8 @@ def evaluate(
     """Read the test images of a data set: error, time, speed."""
     given = {
         "n_neighbors": n_neighbors,
-        "weights": weights and weights.value,
-        "metric": metric and metric.value,
+        "weights": weights,
+        "metric": metric,
         "n_jobs": threads,
     }
     params = {name: value for name, value in given.items() if value is not None}
@@ -79,7 +78,7 @@ def evaluate(
     if n_neighbors is not None and n_neighbors > len(train.data):
         raise typer.BadParameter(
             f"{n_neighbors:,} neighbours asked of {len(train.data):,} training images",
-            param_hint="--n-neighbors",
+            param_hint="--neighbors",
         )
     X, y = test.data[:limit], test.target[:limit]
     record, n_wrong = measure(estimator, train.data, train.target, X, y)
@@ -103,7 +102,8 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     from knnc.engine.system.threads import effective_n_threads
 
     start = perf_counter()
-    estimator.fit(X, y)
+    with status("Learning"):
+        estimator.fit(X, y)
     fitted = perf_counter()
     with progress_bar("Reading"):
         y_pred = estimator.predict(X_test)

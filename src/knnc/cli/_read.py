@@ -8,17 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from knnc.cli._console import (
+from knnc.cli._console import messages, print_json, progress_bar, say_error, status
+from knnc.cli._options import (
+    RECIPES,
     DataHome,
+    check_input,
     check_name,
     check_recipe,
-    messages,
+    completer,
     number,
     option,
-    print_json,
-    progress_bar,
-    say_error,
-    status,
 )
 
 # What is read with when nothing is said: the better recipe of those there are.
@@ -48,11 +47,22 @@ def read(
     ] = None,
     recipe: Annotated[
         str | None,
-        option("The way to read.", metavar="NAME", show_default="fast if there is one, else plain"),
+        option(
+            f"How to read: {', '.join(RECIPES)}.",
+            metavar="NAME",
+            show_default="fast if there is one, else plain",
+            autocompletion=completer(RECIPES),
+        ),
     ] = None,
     min_confidence: Annotated[
         float | None,
-        option('Print "?" for a character less probable than P.', metavar="P", min=0, max=1),
+        number(
+            'Print "?" for a character less probable than P.',
+            least=0,
+            most=1,
+            kind=float,
+            metavar="P",
+        ),
     ] = None,
     transposed: Annotated[
         bool, option("The training images are stored by column, as EMNIST's are.", "--transposed")
@@ -81,6 +91,7 @@ def read(
     if (image is None) == (not sample):
         raise typer.BadParameter("name one image, or pass --sample", param_hint="IMAGE")
     image = image or sample_page()
+    check_input(image, "IMAGE")
     for module in ("PIL.Image", "skimage.measure"):
         require(module)
     from knnc.ocr import annotate, read_page

@@ -11,27 +11,37 @@ from typing import Annotated, Any
 
 import typer
 
+from knnc.cli._commands import Command, Group
 from knnc.cli._console import (
-    DataHome,
-    Dataset,
-    Limit,
-    Out,
-    Recipe,
-    check_recipe,
     error_text,
     load_parts,
     make_estimator,
-    number,
-    option,
-    picture_path,
     progress_bar,
     sampled,
     save_picture,
     say,
     status,
 )
+from knnc.cli._examples import epilog
+from knnc.cli._options import (
+    RECIPES,
+    DataHome,
+    Dataset,
+    Limit,
+    Out,
+    Recipe,
+    check_name,
+    check_recipe,
+    completer,
+    neighbors,
+    number,
+    option,
+    picture_path,
+)
 
 view = typer.Typer(
+    cls=Group,
+    epilog=epilog("view"),
     help="Pictures of a data set, of what is read, and of the neighbours behind it.",
     no_args_is_help=True,
 )
@@ -83,8 +93,12 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
         require_matplotlib()
         if options.get("recipe") is not None:
             check_recipe(options["recipe"])
+        check_name(dataset)
         path = picture_path(out, draw.__name__, dataset)
         display = draw(_Data(dataset, data_home), **options)
+        if not len(getattr(display, "images", "some")):
+            say("Result", f"{display.nothing} There is no picture.")
+            return
         save_picture(display.figure_, path)
         if options.get("gif"):
             with status("Drawing"):
@@ -96,7 +110,8 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
     parameters = [data, *own, *where]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
-    view.command(draw.__name__, help=draw.__doc__)(run)
+    name = draw.__name__
+    view.command(name, cls=Command, help=draw.__doc__, epilog=epilog(f"view {name}"))(run)
     return draw
 
 
@@ -142,7 +157,7 @@ def misread(
     data: _Data,
     *,
     images: Annotated[int, number("How many misread images at most.")] = 10,
-    neighbors: Annotated[int, number("How many neighbours beside each.")] = 5,
+    n_neighbors: Annotated[int, neighbors("How many neighbours beside each.")] = 5,
     recipe: Recipe = "plain",
     limit: Limit = None,
 ) -> Any:
@@ -158,7 +173,7 @@ def misread(
         y_train=data.said(data.train.target),
         y_pred=data.said(y_pred),
         image_shape=data.shape,
-        n_neighbors=neighbors,
+        n_neighbors=n_neighbors,
         n_images=images,
         title=title,
     )
@@ -173,9 +188,7 @@ def confusion(data: _Data, *, recipe: Recipe = "plain", limit: Limit = None) -> 
 
     _, _, y, y_pred, title = data.read(recipe, limit)
     labels = np.unique(np.concatenate([y, y_pred]))
-    display = ConfusionMatrixDisplay.from_predictions(
-        y, y_pred, display_labels=data.said(labels), cmap="Blues", colorbar=False
-    )
+    display = ConfusionMatrixDisplay.from_predictions(y, y_pred, display_labels=data.said(labels))
     display.ax_.set_title(title.replace("misread, ", "misread\n"), loc="left", fontsize=12)
     return display
 
@@ -187,7 +200,8 @@ def curve(
     max_k: Annotated[int, number("The largest k to try.", least=2, metavar="K")] = 25,
     cv: Annotated[int | None, number("Folds.", least=2, show_default="leave-one-out")] = None,
     train: Annotated[
-        int | None, number("Only N training images.", least=2, show_default="all")
+        int | None,
+        number("How many training images, drawn at random.", least=2, show_default="all"),
     ] = None,
 ) -> Any:
     """How well each number of neighbours reads the training images."""
@@ -212,17 +226,24 @@ def curve(
 def embedding(
     data: _Data,
     *,
-    sample: Annotated[int, number("How many training images, drawn at random.", least=2)] = 3000,
+    train: Annotated[int, number("How many training images, drawn at random.", least=2)] = 3000,
     iterations: Annotated[int, number("Steps of the layout.", least=250)] = 750,
-    perplexity: Annotated[float, number("About how many neighbours count.", metavar="P")] = 30.0,
+    perplexity: Annotated[
+        float, number("About how many neighbours count.", kind=float, metavar="P")
+    ] = 30.0,
     recipe: Annotated[
         str | None,
         option(
-            "Compare what this recipe makes of the images.",
+            f"Compare what a recipe makes of the images: {', '.join(RECIPES)}.",
             metavar="NAME",
             show_default="the pixels",
+            autocompletion=completer(RECIPES),
         ),
     ] = None,
+    thumbnails: Annotated[
+        bool,
+        option("Draw the images in their places, as many as there is room for.", "--thumbnails"),
+    ] = False,
     gif: Annotated[
         bool, option("Also an animated GIF of it forming, beside the picture.", "--gif")
     ] = False,
@@ -230,7 +251,8 @@ def embedding(
     """The training images in the plane, neighbours beside neighbours (t-SNE)."""
     from knnc.plot import EmbeddingDisplay
 
-    X, y = sampled(data.train, sample)
+    X, y = sampled(data.train, train)
+    pictures = X.reshape(len(X), *data.shape) if thumbnails else None
     if perplexity >= len(X):
         raise typer.BadParameter(
             f"is to be less than the number of images, {len(X):,}", param_hint="--perplexity"
@@ -246,7 +268,8 @@ def embedding(
     }
     if recipe is None:
         with progress_bar("Laying out"):
-            return EmbeddingDisplay.from_rows(X, y, **options)
+            display = EmbeddingDisplay.from_rows(X, y, **options)
+        return display.plot(title=options["title"], thumbnails=pictures)
     estimator = make_estimator(recipe)
     if not hasattr(estimator, "steps") and not hasattr(estimator, "kneighbors"):
         raise typer.BadParameter(
@@ -255,7 +278,8 @@ def embedding(
     with status("Learning"):
         estimator.fit(data.train.data, data.train.target)
     with progress_bar("Laying out"):
-        return EmbeddingDisplay.from_estimator(estimator, X, y, **options)
+        display = EmbeddingDisplay.from_estimator(estimator, X, y, **options)
+    return display.plot(title=options["title"], thumbnails=pictures)
 
 
 @_command
@@ -285,9 +309,7 @@ def disputed(
     data: _Data,
     *,
     images: Annotated[int, number("How many images at most.")] = 10,
-    neighbors: Annotated[
-        int, number("How many neighbours.", "--n-neighbors", "-k", metavar="K")
-    ] = 5,
+    n_neighbors: Annotated[int, neighbors("How many neighbours.")] = 5,
 ) -> Any:
     """Training images whose label their neighbours dispute, the most doubtful first."""
     from knnc.neighbors import KNeighborsClassifier
@@ -296,11 +318,11 @@ def disputed(
     X, y = data.train.data, data.said(data.train.target)
     with progress_bar("Searching"):
         return DisputedLabelsDisplay.from_estimator(
-            KNeighborsClassifier(neighbors).fit(X, y),
+            KNeighborsClassifier(n_neighbors).fit(X, y),
             data.train.images,
             y,
             n_images=images,
-            title=f"{data.name}: training images whose label their {neighbors} nearest dispute, "
+            title=f"{data.name}: training images whose label their {n_neighbors} nearest dispute, "
             "the most doubtful first",
         )
 
@@ -309,7 +331,9 @@ def disputed(
 def duplicates(
     data: _Data,
     *,
-    radius: Annotated[float, number("The largest distance of a pair.", least=0, metavar="R")] = 0.0,
+    radius: Annotated[
+        float, number("The largest distance of a pair.", least=0, kind=float, metavar="R")
+    ] = 0.0,
     pairs: Annotated[int, number("How many pairs at most.")] = 16,
 ) -> Any:
     """Pairs of training images that are the same, or nearly so."""

@@ -26,6 +26,8 @@ ATTEMPTS = 3
 WAIT = 1.0
 # Seconds to connect, and seconds without a byte.
 TIMEOUT = (10.0, 30.0)
+# Seconds between two messages that say how far a download is.
+MINUTE = 60.0
 # A gzip file may be larger than its content, by 5 bytes a block and the header.
 _SLACK = 1 << 20
 
@@ -139,13 +141,17 @@ class _Limited:
     def __init__(self, output: BinaryIO, limit: int, url: str) -> None:
         self.broken = False
         self._output = output
-        self._left = limit
+        self._limit = self._left = limit
+        self._url, self._said = url, time.monotonic()
         self._error = f"{url}: stopped after {limit:,} bytes, more than the file can have"
 
     def write(self, content: bytes) -> int:
         self._left -= len(content)
         if self._left < 0:
             raise DownloadError(self._error, retry=False)
+        if time.monotonic() - self._said > MINUTE:
+            self._said = time.monotonic()
+            _logger.info("%s: %.1f MB so far", self._url, (self._limit - self._left) / 1e6)
         try:
             return self._output.write(content)
         except OSError:

@@ -7,7 +7,7 @@ import os
 from sklearn.utils import Bunch
 
 from knnc.datasets._digits import split_digits
-from knnc.datasets._fetch import Home, fetch
+from knnc.datasets._fetch import Home, complete, fetch
 from knnc.datasets._folder import load_idx_folder
 from knnc.datasets._registry import COLLECTIONS
 
@@ -59,6 +59,8 @@ def load_dataset(
         if dataset == "digits":
             return split_digits()
         if dataset in COLLECTIONS:
+            # Both parts at once, so that an error names every file that is missing.
+            complete(dataset, data_home, "all", download_if_missing)
             train, test = (
                 fetch(dataset, data_home, subset, download_if_missing)
                 for subset in ("train", "test")

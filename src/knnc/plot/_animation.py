@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +18,27 @@ __all__ = ["smoothed", "write_gif"]
 _HOLD = 2000
 # A GIF counts hundredths of a second, and viewers take less than two of them for ten.
 _SHORTEST = 20
-_N_COLOURS = 64
+_N_COLOURS, _N_GREYS = 256, 36
 # Pillow matches colours to a few steps, so that paper is not white if a palette has such ones.
-_NEARLY_WHITE = 248
+_NEARLY_WHITE = 240
 # How many frames to either side smooth an extent.
 _REACH = 2
 
 
-def write_gif(pictures: list[Image], file: str | os.PathLike[str], *, seconds: float) -> None:
-    """Write pictures as an animation of so many seconds, and stay at the last for two more."""
+def write_gif(
+    pictures: list[Image],
+    file: str | os.PathLike[str],
+    *,
+    seconds: float,
+    colours: Sequence[str],
+) -> None:
+    """Write pictures as an animation of so many seconds, and stay at the last for two more.
+
+    `colours`, as ``#rrggbb``, are those that are drawn on white; each keeps its own.
+    """
     from PIL.Image import Dither
 
-    palette = _palette(pictures[-1])
+    palette = _palette(colours)
     frames = [picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures]
     each = max(_SHORTEST, round(seconds * 100 / len(frames)) * 10)
     frames[0].save(
@@ -42,12 +52,18 @@ def write_gif(pictures: list[Image], file: str | os.PathLike[str], *, seconds: f
     )
 
 
-def _palette(picture: Image) -> Image:
-    """The colours of the last picture, in which all are, for every one: nothing flickers."""
-    palette = picture.quantize(_N_COLOURS)
-    colours = np.reshape(palette.getpalette() or [], (-1, 3))
-    colours[colours.min(axis=1) > _NEARLY_WHITE] = 255
-    palette.putpalette(colours.ravel().tolist())
+def _palette(colours: Sequence[str]) -> Image:
+    """Greys, and each colour in steps to white, for every picture alike: nothing flickers."""
+    from PIL import Image
+
+    drawn = [tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in colours]
+    steps = (_N_COLOURS - _N_GREYS) // max(1, len(drawn))
+    table = [np.linspace(0, 255, _N_GREYS)[:, np.newaxis] * np.ones(3)]
+    table += [np.linspace(colour, 255, steps, endpoint=False) for colour in drawn]
+    every = np.rint(np.vstack(table)).astype(int)
+    every[every.min(axis=1) > _NEARLY_WHITE] = 255
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(every.ravel().tolist())
     return palette
 
 

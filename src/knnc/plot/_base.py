@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLASSES",
+    "MARGIN",
     "MARKERS",
     "NARROWEST",
     "QUIET",
@@ -40,23 +41,19 @@ __all__ = [
 # Colours that the common colour-vision deficiencies keep apart; no fact is told by colour alone.
 RIGHT = "#0072B2"
 WRONG = "#D55E00"
-QUIET = "#6b6b6b"
+QUIET = "#6B6B6B"
 # Inches: in a figure of its own that is narrower, a title does not fit over images.
 NARROWEST = 8.0
-# Lines of a diagram (Okabe and Ito), and classes (Petroff, "Accessible color sequences", 2021).
+# Inches around what is drawn in a figure of its own.
+MARGIN = 0.16
+# Lines of a diagram (Okabe and Ito).
 SERIES = (RIGHT, WRONG, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^vP"
+# Classes: no two are nearer than 28 in the colour space CAM02-UCS, or than 15 as seen without one
+# kind of cones; none is grey, and all stand out from white. A test measures it.
 CLASSES = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
+    *("#2288aa", "#ff8855", "#770000", "#55ccaa", "#5500ff"),
+    *("#886600", "#cc2277", "#005544", "#cc99ff", "#660066"),
 )
 # The longest name that stands across below an axis with one for each class.
 _LONGEST_ACROSS = 3
@@ -110,8 +107,10 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     if ax is not None:
         return ax
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+    paper = ConstrainedLayoutEngine(w_pad=MARGIN, h_pad=MARGIN)
+    return Figure(figsize=(width, height), layout=paper).add_subplot()
 
 
 def check_together(*parts: tuple[int, str]) -> None:

@@ -190,15 +190,13 @@ class NeighborsCurveDisplay(Display):
 
     def _draw(self, ax: Axes | None) -> Axes:
         ax = new_axes(ax, 8, 5)
-        from matplotlib.ticker import MaxNLocator
-
         self.lines_ = []
         for at, group in enumerate(dict.fromkeys(self.groups.tolist())):
             self._plot_group(ax, group, SERIES[at % len(SERIES)], MARKERS[at % len(MARKERS)])
         if self.best_index is not None:
             self._mark_best(ax, self.best_index)
         ax.set(xlabel="Number of neighbours, k", ylabel=self.score_name)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xticks(_ticks(int(self.n_neighbors.min()), int(self.n_neighbors.max())))
         ax.grid(alpha=0.3, linewidth=0.6)
         ax.spines[["top", "right"]].set_visible(False)
         if any(self.groups):
@@ -232,6 +230,12 @@ class NeighborsCurveDisplay(Display):
             path_effects=[withStroke(linewidth=4, foreground="white")],
         )
         ax.margins(y=0.15)
+
+
+def _ticks(least: int, most: int) -> list[int]:
+    """The first number of neighbours, and round ones after it."""
+    step = next(step for step in (1, 2, 5, *(10**n for n in range(1, 10))) if most <= 12 * step)
+    return [least, *(k for k in range(step, most + 1, step) if k > least + step / 4)]
 
 
 def _n_splits(cv_results: Mapping[str, Any]) -> int:

@@ -21,6 +21,7 @@ from knnc.plot._base import (
     require_matplotlib,
 )
 from knnc.plot._labels import extent, look_at, spread_labels
+from knnc.plot._mosaic import levels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,8 @@ __all__ = ["EmbeddingDisplay"]
 
 # TSNE's first iterations, with clusters pulled together more than they should be.
 _EXAGGERATED = 250
+# The side of a thumbnail, as a share of the axis.
+_THUMBNAIL = 0.032
 # Of an animation. On the way a few points fly far off: this share of them is in view.
 _DPI, _SHARE = 100, 0.99
 
@@ -239,7 +242,12 @@ class EmbeddingDisplay(Display):
         return cls.from_rows(rows, y, metric=metric, metric_params=params, **options)
 
     def plot(
-        self, ax: Axes | None = None, *, title: str | None = None, characters: bool = True
+        self,
+        ax: Axes | None = None,
+        *,
+        title: str | None = None,
+        characters: bool = True,
+        thumbnails: ArrayLike | None = None,
     ) -> Self:
         """Draw into ``ax``, or into a figure of its own.
 
@@ -251,6 +259,9 @@ class EmbeddingDisplay(Display):
             A line above the points.
         characters : bool, default=True
             Whether a class called by one letter or digit is drawn with it in place of dots.
+        thumbnails : array-like of shape (n_samples, height, width), default=None
+            The images of the rows. As many of them as do not overlap are drawn in their places,
+            each framed in the colour of its class.
 
         Returns
         -------
@@ -268,7 +279,7 @@ class EmbeddingDisplay(Display):
                 marker=rf"$\mathdefault{{{name}}}$" if written else "o",
                 color=CLASSES[at % len(CLASSES)],
                 linewidths=0.5 if written else 0,
-                alpha=1 if written else 0.75,
+                alpha=1 if written else 0.9,
             )
             self.points_.append(points)
         look_at(ax, self.embedding, extent(self.embedding))
@@ -277,7 +288,36 @@ class EmbeddingDisplay(Display):
         if not characters or any(len(name) > 1 for name in self.names):
             self._explain(ax)
         spread_labels(ax, self.embedding, self.y, self.labels, self.names)
+        if thumbnails is not None:
+            self._draw_thumbnails(ax, np.asarray(thumbnails))
         return self._drawn(ax, title, fontsize=13)
+
+    def _draw_thumbnails(self, ax: Axes, images: NDArray[Any]) -> None:
+        """Draw images in the places of their rows, in the order of these, where there is room."""
+        from matplotlib.patches import Rectangle
+
+        check_together((len(self.embedding), "points"), (len(images), "thumbnails"))
+        x0, x1 = ax.get_xlim()
+        side = (x1 - x0) * _THUMBNAIL
+        limits = dict(zip(("vmin", "vmax"), levels_of(images), strict=True))
+        drawn = np.empty((0, 2))
+        for at, place in enumerate(self.embedding):
+            if (np.abs(drawn - place).max(axis=1) < side).any():
+                continue
+            drawn = np.vstack([drawn, place])
+            x, y = place - side / 2
+            ax.imshow(
+                images[at],
+                extent=(x, x + side, y, y + side),
+                cmap="gray_r",
+                zorder=4,
+                **limits,
+            )
+            colour = CLASSES[int(np.searchsorted(self.labels, self.y[at])) % len(CLASSES)]
+            ax.add_patch(
+                Rectangle((x, y), side, side, fill=False, edgecolor=colour, linewidth=1.2, zorder=4)
+            )
+        look_at(ax, self.embedding, extent(self.embedding))
 
     def _explain(self, ax: Axes) -> None:
         """Add which colour is which class."""
@@ -298,7 +338,7 @@ class EmbeddingDisplay(Display):
                 handle.set(sizes=[40], alpha=1)
 
     def save_animation(
-        self, file: str | os.PathLike[str], *, size: int = 640, seconds: float = 6.0
+        self, file: str | os.PathLike[str], *, size: int = 960, seconds: float = 6.0
     ) -> None:
         """Write an animated GIF of the embedding forming.
 
@@ -306,7 +346,7 @@ class EmbeddingDisplay(Display):
         ----------
         file : str or os.PathLike
             Where it goes.
-        size : int, default=640
+        size : int, default=960
             Its width and height, in pixels.
         seconds : float, default=6.0
             How long it forms; the end stays for two more.
@@ -321,7 +361,7 @@ class EmbeddingDisplay(Display):
         if len(self.frames) < 2:
             raise ValueError("no frames were kept: pass n_frames to from_rows")
         require_matplotlib()
-        write_gif(self._pictures(size), file, seconds=seconds)
+        write_gif(self._pictures(size), file, seconds=seconds, colours=CLASSES)
 
     def _pictures(self, size: int) -> list[Image]:
         """Each frame drawn; the names come with the last."""

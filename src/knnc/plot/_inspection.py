@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from knnc._reports.duplicates import NearDuplicates, near_duplicates
 from knnc._reports.labels import Classifier, DisputedLabels, disputed_labels
-from knnc.plot._base import RIGHT, WRONG, as_images
+from knnc.plot._base import QUIET, RIGHT, WRONG, as_images
 from knnc.plot._misread import MisreadDisplay
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class DisputedLabelsDisplay(MisreadDisplay):
         "a neighbour with another label": WRONG,
         "a neighbour with the disputed label": RIGHT,
     }
-    _nothing: ClassVar[str] = "no label is disputed"
+    nothing: ClassVar[str] = "No label is disputed."
 
     @classmethod
     def from_estimator(  # type: ignore[override]
@@ -112,10 +112,12 @@ class NearDuplicatesDisplay(MisreadDisplay):
     """
 
     _meanings: ClassVar[dict[str, str]] = {
-        "the second of a pair, of the same label": RIGHT,
-        "of another label": WRONG,
+        "the first of a pair": QUIET,
+        "the second, with the same label": RIGHT,
+        "the second, with another label": WRONG,
     }
-    _nothing: ClassVar[str] = "there are no such pairs"
+    _first: ClassVar[str] = QUIET
+    nothing: ClassVar[str] = "There are no such pairs."
 
     @classmethod
     def from_rows(

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["MisreadDisplay"]
 
 
+# The height of a line of text that stands for no images, in units of one.
+_ONE_LINE = 0.4
+
+
 class MisreadDisplay(Display):
     """Misread images, each beside the training images nearest to it.
 
@@ -49,7 +53,8 @@ class MisreadDisplay(Display):
         "misread, or a neighbour with another label": WRONG,
         "a neighbour with the true label": RIGHT,
     }
-    _nothing: ClassVar[str] = "none was misread"
+    _first: ClassVar[str] = WRONG  # the frame of an image, which neighbours stand beside
+    nothing: ClassVar[str] = "None was misread."
 
     def __init__(
         self,
@@ -163,7 +168,7 @@ class MisreadDisplay(Display):
         """
         n_neighbors = self.distances.shape[1]
         n_columns = max(1, min(n_columns, len(self.images)))
-        n_rows = max(1, ceil(len(self.images) / n_columns))
+        n_rows = ceil(len(self.images) / n_columns)
         long = need_two_lines(self.y_true, self.y_pred, self.neighbor_labels)
         step_x, step_y, gap, gutter = 1.2, 1.5 + 0.3 * long, 0.45, 0.9
         block = 1 + gap + step_x * n_neighbors - 0.2
@@ -172,7 +177,7 @@ class MisreadDisplay(Display):
             self.images,
             self.neighbor_images,
             width=n_columns * (block + gutter) - gutter + 0.1,
-            height=step_y * n_rows,
+            height=step_y * n_rows or _ONE_LINE,
         )
         written = same_precision(self.distances)
         for i, (x, y) in enumerate(places(len(self.images), n_columns, block + gutter, step_y)):
@@ -180,7 +185,7 @@ class MisreadDisplay(Display):
         if len(self.images):
             sheet.explain(self._meanings)
         else:
-            sheet.caption(self._nothing, 0.05, -1.0, color=QUIET)
+            sheet.caption(self.nothing, 0.05, -1.0, color=QUIET)
         return self._drawn(sheet.ax, title)
 
     def _caption(self, i: int) -> str:
@@ -200,10 +205,10 @@ class MisreadDisplay(Display):
     ) -> None:
         """One misread image at (x, y) and its neighbours beside it: where the first is, how far to
         the next."""
-        sheet.image(self.images[i], x, y, edge=WRONG, thick=True)
+        sheet.image(self.images[i], x, y, edge=self._first, thick=True)
         said = self._caption(i)
         said = said.replace(", ", ",\n") if long else said
-        sheet.caption(said, x + 0.5, y, ha="center", weight="bold", color=WRONG)
+        sheet.caption(said, x + 0.5, y, ha="center", weight="bold", color=self._first)
         for j, image in enumerate(self.neighbor_images[i]):
             label, at = self.neighbor_labels[i, j], beside[0] + beside[1] * j
             colour = RIGHT if label == self.y_true[i] else WRONG

@@ -19,6 +19,10 @@ __all__ = ["PixelPairs", "PixelPairsDisplay", "best_single_pixels"]
 
 # Accuracies at the ends of the colours: below the first few pairs are, 0.5 is a coin.
 _WORST, _BEST = 0.65, 1.0
+_SENTENCE = (
+    "one class\n\nEach number: the images of two classes that the best pixel\ntells rightly, in per cent; "
+    "chance gives 50."
+)
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,7 @@ class PixelPairsDisplay(Display):
         ax.set(xticks=range(n - 1), yticks=range(n - 1))
         ax.set_yticklabels(self.names[1:])
         turn_if_long(ax.set_xticklabels(self.names[:-1]))
+        ax.set(xlabel=_SENTENCE, ylabel="the other class")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         return ax
