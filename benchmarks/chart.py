@@ -97,11 +97,14 @@ def write(bars: Sequence[Bar], folder: Path) -> list[str]:
 def _svg(bars: Sequence[Bar], text: str, quiet: str, own: str, other: str) -> str:
     height = TOP + STEP * len(bars)
     longest = max(length for bar in bars for length in (bar.ratio, 1.0))
-    parts = [
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" role="img" '
         'font-family="system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif" '
-        'font-size="14">',
+        'font-size="14">'
+    )
+    parts = [
+        head,
         f"<title>{TITLE}. {escape(described(bars))}</title>",
         f'<text y="18" fill="{text}" font-size="16" font-weight="600">{TITLE}</text>',
     ]
@@ -113,13 +116,13 @@ def _svg(bars: Sequence[Bar], text: str, quiet: str, own: str, other: str) -> st
             (32, 1.0, other, f'fill="{quiet}"', f"{bar.peer}, {short(bar.peer_seconds)} s"),
         ):
             length = LONGEST * ratio / longest
+            where = f'x="{length + 6:.1f}" y="{y + below + 11}" font-size="12"'
             parts += [
                 f'<rect y="{y + below}" width="{length:.1f}" height="{BAR}" fill="{fill}"/>',
-                f'<text x="{length + 6:.1f}" y="{y + below + 11}" font-size="12" {style}>'
-                f"{escape(said)}</text>",
+                f"<text {where} {style}>{escape(said)}</text>",
             ]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _times(bar: Bar) -> str:
-    return f"knnc, {short(bar.seconds)} s: {short(bar.ratio)} ×"
+    return f"knnc, {short(bar.seconds)} s: {short(bar.ratio)} \u00d7"

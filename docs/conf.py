@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -46,7 +45,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 6,
     "navbar_persistent": ["search-button"],
     # The benchmarks' tables take all the room there is.
     "secondary_sidebar_items": {"**": ["page-toc"], "benchmarks": []},
@@ -54,7 +53,11 @@ html_theme_options = {
 html_static_path = ["_static"]
 html_css_files = ["knnc.css"]
 # Pages without pages below them have nothing to show at the left, and use the room.
-html_sidebars = {"*": [], "api/**": ["sidebar-nav-bs"], "gallery/*": ["sidebar-nav-bs"]}
+WITH_SIDEBAR = ("start", "sklearn", "tuning", "pages", "guide", "choosing", "cluster", "help")
+html_sidebars = {
+    "*": [],
+    **{page: ["sidebar-nav-bs"] for page in (*WITH_SIDEBAR, "api/**", "gallery/*")},
+}
 # Output is not copied, and has no button.
 copybutton_selector = "div.highlight-python pre, div.highlight-default pre"
 
@@ -127,5 +130,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", without_foreign_links, priority=100)
 
 
-write_api_pages(HERE / "api" / "index.md")
+write_api_pages(HERE / "api")
 write_command_page(HERE / "api" / "commands.md")

@@ -82,21 +82,23 @@ def ungrouped() -> set[str]:
     return found
 
 
-def write_api_pages(page: Path) -> None:
-    """Write the page of all public names, by what they are for, with their first sentences."""
+def write_api_pages(folder: Path) -> None:
+    """Write a page for each package: its public names by what they are for, and what they do."""
     if found := ungrouped():
         raise ValueError(f"docs/reference.py has to name in one group: {', '.join(sorted(found))}")
-    lines = ["# API", "", "The command `knnc` has [a page of its own](commands.md).", ""]
+    index = ["# API", "", "| | |", "|---|---|"]
     for part, groups in GROUPS.items():
-        doc = import_module(part).__doc__ or ""
-        lines += [f"## {part}", "", doc.strip().splitlines()[0], ""]
+        doc = (import_module(part).__doc__ or "").strip().splitlines()[0]
+        index.append(f"| [{part}]({part}.md) | {doc} |")
+        lines = [f"# {part}", "", doc, ""]
         for title, names in groups.items():
-            lines += [f"### {title}", ""] if len(groups) > 1 else []
-            lines += ["```{eval-rst}", f".. currentmodule:: {part}", "", ".. autosummary::"]
-            lines += ["   :toctree: generated", "   :template: name.rst", ""]
+            lines += [f"## {title}", "", "```{eval-rst}", f".. currentmodule:: {part}", ""]
+            lines += [".. autosummary::", "   :toctree: generated", "   :template: name.rst", ""]
             lines += [*(f"   {name}" for name in names), "```", ""]
-    lines += ["```{toctree}", ":hidden:", "", "commands", "```", ""]
-    _write(page, lines)
+        _write(folder / f"{part}.md", lines)
+    index += ["| [The command line](commands.md) | `knnc COMMAND`, and all options. |", ""]
+    index += ["```{toctree}", ":hidden:", "", *GROUPS, "commands", "```", ""]
+    _write(folder / "index.md", index)
 
 
 def write_command_page(page: Path) -> None:

@@ -71,7 +71,8 @@ def test_the_figures_are_those_of_the_results(scripts: SimpleNamespace, readme: 
     assert "knnc takes 0.1 s, FAISS IndexFlatL2 2 s, scikit-learn 7 s." in text
     assert "A processor, 4 threads." in text
     assert "busy" not in text
-    assert text.startswith("# knnc\n") and text.endswith("\n\nMore.\n")
+    assert text.startswith("# knnc\n")
+    assert text.endswith("\n\nMore.\n")
     for picture in re.findall(r'(?:src|srcset)="(.*?)"', text):
         ElementTree.parse(readme.parent / picture)
     scripts.report.update_readme(RESULTS, readme)  # again: nothing is there twice

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
-colorspacious = pytest.importorskip("colorspacious", reason="it comes with the extra 'test'")
+pytest.importorskip("colorspacious", reason="it comes with the extra 'test'")
 
+import colorspacious
 from PIL import Image, ImageDraw
 
 from knnc.plot._animation import write_gif

@@ -52,8 +52,8 @@ class ConfusionMatrixDisplay(sklearn.metrics.ConfusionMatrixDisplay):
         im_kw : dict, default=None
             As scikit-learn takes it; a ``norm`` replaces the scale of the colours.
         **options
-            As :meth:`sklearn.metrics.ConfusionMatrixDisplay.plot` takes them. The colours are "Blues"
-            where scikit-learn has "viridis".
+            As :meth:`sklearn.metrics.ConfusionMatrixDisplay.plot` takes them. The colours are
+            "Blues" where scikit-learn has "viridis".
 
         Returns
         -------
@@ -63,7 +63,9 @@ class ConfusionMatrixDisplay(sklearn.metrics.ConfusionMatrixDisplay):
         ax = new_axes(ax, side + 1.5, side + 0.6)
         from matplotlib.colors import Normalize
 
-        mistakes = np.ma.array(self.confusion_matrix, mask=np.eye(len(self.confusion_matrix)))
+        mistakes = np.ma.array(
+            self.confusion_matrix, mask=np.eye(len(self.confusion_matrix), dtype=bool)
+        )
         scale = {"norm": Normalize(0, mistakes.max() or 1)}
         if options.get("cmap", _THEIRS) == _THEIRS:
             options["cmap"] = "Blues"

@@ -299,7 +299,7 @@ class EmbeddingDisplay(Display):
         check_together((len(self.embedding), "points"), (len(images), "thumbnails"))
         x0, x1 = ax.get_xlim()
         side = (x1 - x0) * _THUMBNAIL
-        limits = dict(zip(("vmin", "vmax"), levels_of(images), strict=True))
+        limits: dict[str, Any] = dict(zip(("vmin", "vmax"), levels_of(images), strict=True))
         drawn = np.empty((0, 2))
         for at, place in enumerate(self.embedding):
             if (np.abs(drawn - place).max(axis=1) < side).any():

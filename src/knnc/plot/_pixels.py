@@ -20,8 +20,8 @@ __all__ = ["PixelPairs", "PixelPairsDisplay", "best_single_pixels"]
 # Accuracies at the ends of the colours: below the first few pairs are, 0.5 is a coin.
 _WORST, _BEST = 0.65, 1.0
 _SENTENCE = (
-    "one class\n\nEach number: the images of two classes that the best pixel\ntells rightly, in per cent; "
-    "chance gives 50."
+    "one class\n\nEach number: the images of two classes that the best pixel\n"
+    "tells rightly, in per cent; chance gives 50."
 )
 
 
