@@ -17,10 +17,9 @@ Each data set is a :class:`sklearn.utils.Bunch` with the same keys: ``data`` (ro
 ``images`` (the same memory with its height and width), ``target`` (int64), ``target_names``
 (``target_names[label]`` is the label's text), ``feature_names`` and ``DESCR``.
 
-Inside: ``_idx`` reads the format, ``_files`` knows what the files are called, ``_mapping`` what
-labels mean, ``_registry`` what they must hold, ``_download`` brings them, ``_bunch`` wraps arrays;
-the other modules hold the functions above. This package imports neither the engine nor the
-estimators.
+Inside, ``_idx`` reads the format, ``_files`` has the names of files, ``_mapping`` reads what labels
+mean, ``_registry`` has hashes and shapes, ``_download`` downloads, and ``_bunch`` wraps arrays. The
+other modules hold the functions above. This package imports neither the engine nor the estimators.
 """
 
 from knnc.datasets._digits import load_digits

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: from the data home, and into it when they are not there."""
+"""MNIST and Fashion-MNIST: read from the data home, or downloaded into it."""
 
 from __future__ import annotations
 
@@ -124,11 +124,11 @@ def fetch_mnist(
     Raises
     ------
     ValueError
-        If a file in the data home is damaged or is another file; it names the file. Nothing is
+        If a file in the data home is damaged or is another file. The message names it. Nothing is
         overwritten.
     OSError
-        If files are missing and may or can not be downloaded (the message says which files to put
-        where), or if the data home cannot be written to.
+        If files are missing and may not or cannot be downloaded, or if the data home cannot be
+        written to. The message says which files to put where.
     ImportError
         If files are missing and pooch is not installed.
 

@@ -1,4 +1,4 @@
-"""A folder with four IDX files, training and test, of whatever kind of image."""
+"""A folder with four IDX files: training and test images of any kind, and their labels."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
         If the folder or one of the four files is not there.
     ValueError
         If a file is damaged (see :func:`read_idx`), images are not uint8, an image has no pixels,
-        labels are not whole numbers from 0 to 65,535 in one dimension, there are not as many
-        labels as images, a part is empty, training and test images differ in shape, or there are
-        two mapping files or one with other lines.
+        labels are not whole numbers from 0 to 65,535 in one dimension, the numbers of labels and
+        images differ, a part is empty, training and test images differ in shape, or the mapping
+        file is malformed or there are two.
     """
     folder = Path(os.fsdecode(path))
     if not folder.is_dir():

@@ -26,8 +26,8 @@ def load_dataset(
     ----------
     dataset : str or os.PathLike
         "digits", "mnist", "fashion-mnist", or a folder as for :func:`load_idx_folder`. A string
-        that is one of the names is the name; a folder called so is ``./mnist`` or a
-        :class:`pathlib.Path`.
+        that equals one of the names is that name; write ``./mnist``, or pass a
+        :class:`pathlib.Path`, for a folder of the name.
     data_home : str or os.PathLike, default=None
         Where MNIST and Fashion-MNIST are kept, as for :func:`fetch_mnist`.
     download_if_missing : bool, default=True
