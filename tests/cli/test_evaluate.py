@@ -158,7 +158,7 @@ def test_table_says_the_same_without_escape_codes(knnc_here: Program) -> None:
     lines = result.out.splitlines()
     assert all(len(line) <= 80 and line == line.rstrip() for line in lines)
     rows = {line[:9].strip(): line[9:] for line in lines}
-    assert list(rows) == ["Data", "Recipe", "Error", "Misread", "Fit", "Read", "Ran on"]
+    assert list(rows) == ["Data", "Recipe", "Error", "Wrong", "Fit", "Predict", "Ran on"]
     assert "plain: n_neighbors = 3, weights = uniform, metric = euclidean" in rows["Recipe"]
     assert rows["Error"].startswith(f"{record['error_percent']:.2f} %")
     assert "integer engine" in rows["Ran on"]

@@ -34,7 +34,7 @@ def main() -> int:
             ["info"],
             ["--version"],
             ["-V"],
-        ):  # what is asked for first when all else fails
+        ):  # these have to work when all else fails
             _print_without_extras(sys.argv[1])
             return 0
         message = (

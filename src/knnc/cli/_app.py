@@ -16,13 +16,13 @@ from knnc.cli._options import PICTURES, option
 from knnc.cli._read import read
 from knnc.cli._view import view
 
-# What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
-# not fit the data. Anything else is a bug and keeps its traceback.
+# Errors that a user can cause: a missing or malformed file, a missing extra, parameters that do not
+# fit the data. Any other is a bug and keeps its traceback.
 _EXPECTED = (ImportError, MemoryError, OSError, ValueError)
 
 
 class _Program(Group):
-    """Turn what a command raises into a message and an exit code, for every command alike."""
+    """Turns the exceptions of every command into a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -43,7 +43,7 @@ class _Program(Group):
 
 
 def _message(error: Exception) -> str:
-    """What an exception says, without the number that the system gives its error."""
+    """The message of an exception, without the system's error number."""
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}"
@@ -99,7 +99,7 @@ def demo(
         ),
     ] = Path("knnc-demo.png"),
 ) -> None:
-    """Read handwritten digits: how well, how fast, and a picture of it.
+    """Read handwritten digits: error, speed, and a picture.
 
     Takes a few seconds and needs no download: the digits come with scikit-learn.
     """
@@ -118,7 +118,7 @@ def info(
         bool, option("Print one JSON object on one line instead.", "--json")
     ] = False,
 ) -> None:
-    """Say what runs here: versions, CPU features, kernels, OpenMP, threads."""
+    """Show versions, CPU features, kernels, OpenMP and threads."""
     import knnc
 
     if as_json:

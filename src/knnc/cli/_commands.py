@@ -1,4 +1,4 @@
-"""Commands and groups of commands as knnc has them: flags without a type, old names of options."""
+"""Classes of commands that show flags without a type and accept old names of options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typer.core import TyperCommand, TyperGroup
 
 __all__ = ["Command", "Group"]
 
-# Names that options had before, by command; "" stands for every command.
+# Earlier names of options, by command; "" is every command.
 _BEFORE: dict[str, dict[str, str]] = {
     "": {"--n-neighbors": "--neighbors", "--output": "--out"},
     "embedding": {"--sample": "--train"},

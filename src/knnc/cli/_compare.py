@@ -1,4 +1,4 @@
-"""``knnc compare``: data sets side by side, read by many classifiers and by single pixels."""
+"""``knnc compare``: classifiers and single pixels on several data sets."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def compare(
     test: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
     slow: Annotated[
         bool,
-        option("Gradient boosting too, which takes longer than all others together.", "--slow"),
+        option("Include gradient boosting, which takes longer than all others together.", "--slow"),
     ] = False,
     out: Out = None,
     data_home: DataHome = None,
     as_json: Json = False,
 ) -> None:
-    """Data sets side by side: read by the recipes, by scikit-learn's classifiers, by one pixel.
+    """Compare data sets: recipes, scikit-learn's classifiers, single pixels.
 
     The classifiers are those of the Fashion-MNIST benchmark.
     """
@@ -101,7 +101,7 @@ def compare(
 
 @contextmanager
 def _steps(n_steps: int) -> Iterator[Callable[[str, str], None]]:
-    """Show which classifier is at work, and how many are to come: elsewhere a line for each."""
+    """Show which classifier runs: in a bar on a terminal, elsewhere in a line for each."""
     n_done = itertools.count()
     if not on_terminal():
         with minutes("Comparing"):
@@ -178,7 +178,7 @@ def _pixel_cells(
 
 
 def _notes(display: ComparisonDisplay, sizes: Mapping[str, tuple[int, int]]) -> str:
-    """What the figures of the table are, so that nobody takes them for more."""
+    """How the figures of the table were measured."""
     read = "; ".join(
         f"{name}: {n_train:,} training images, {n_test:,} test images"
         for name, (n_train, n_test) in sizes.items()
@@ -186,7 +186,7 @@ def _notes(display: ComparisonDisplay, sizes: Mapping[str, tuple[int, int]]) -> 
     from knnc.engine.system.threads import effective_n_threads
 
     said = (
-        f"Test images read rightly, and the time to learn and read. {read}, drawn at random; the "
+        f"Accuracy on test images, and the time to fit and predict. {read}, drawn at random; the "
         f"pixels, from all. knnc's recipes on {effective_n_threads(None)} threads; the others are "
         "scikit-learn's, with settings of the Fashion-MNIST benchmark, most on one."
     )

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _ON_WINDOWS = os.name == "nt"
 _DPI = 150
-# Seconds between two lines that say how far it is, where no terminal shows a bar.
+# Seconds between two lines of progress where there is no terminal.
 LINE_SECONDS = 60.0
 
 
 def make_estimator(recipe: str, **params: Any) -> Any:
-    """The estimator of a recipe; an unknown name, or a parameter it lacks, is a usage error."""
+    """The estimator of a recipe. An unknown name or parameter is a usage error."""
     from knnc.recipes import make_recipe
 
     check_recipe(recipe)
@@ -44,7 +44,7 @@ def make_estimator(recipe: str, **params: Any) -> Any:
 
 
 def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
-    """The training and the test part of a data set; what is downloaded is said."""
+    """The training and the test part of a data set; downloads are logged."""
     from knnc.datasets import load_dataset
 
     check_name(dataset)
@@ -53,7 +53,7 @@ def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
 
 
 def sampled(part: Any, n: int | None) -> tuple[Any, Any]:
-    """Rows and labels of `n` images drawn at random, always the same; of all if there are fewer."""
+    """Rows and labels of `n` images, sampled with a fixed seed; all if there are fewer."""
     import numpy as np
 
     if n is None or n >= len(part.data):
@@ -73,24 +73,24 @@ def stderr() -> Console:
 
 
 def say_error(message: str) -> None:
-    """Say on standard error what went wrong; ``message`` is taken literally and never wrapped."""
+    """Print an error on standard error; ``message`` is taken literally and never wrapped."""
     line = Text.assemble(("knnc: error: ", "bold red"), message)
     stderr().print(line, soft_wrap=True)
 
 
 def escape_what_it_lacks() -> None:
-    """Have standard output escape the characters that its encoding lacks, as those of Windows do.
+    """Have standard output escape characters that its encoding lacks, as on Windows.
 
-    A label or the name of a file is no reason to end after the work is done.
+    Otherwise a label or a file name could end the program after its work.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def reader_has_gone(error: BaseException) -> bool:
-    """Whether this is what a write to a pipe raises that nobody reads any more.
+    """Whether an exception says that nobody reads the pipe any more.
 
-    On Windows an EINVAL as well: https://github.com/python/cpython/issues/79935
+    On Windows this may be an EINVAL: https://github.com/python/cpython/issues/79935
     """
     if isinstance(error, BrokenPipeError):
         return True
@@ -100,12 +100,12 @@ def reader_has_gone(error: BaseException) -> bool:
 
 
 def let_go() -> None:
-    """Send nowhere what the interpreter still writes to standard output at its end."""
+    """Discard what the interpreter still writes to standard output when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Messages(logging.Handler):
-    """Writes to whatever standard error is at that moment: rich replaces it while it animates."""
+    """Writes to the current standard error, which rich replaces during animations."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(f"knnc: {self.format(record)}", file=sys.stderr)
@@ -113,7 +113,7 @@ class _Messages(logging.Handler):
 
 @contextmanager
 def messages() -> Iterator[None]:
-    """Show on standard error what the library logs inside, such as what it downloads."""
+    """Show messages of the library on standard error, such as downloads."""
     logger, handler = logging.getLogger("knnc"), _Messages(logging.INFO)
     level = logger.level
     logger.addHandler(handler)
@@ -131,16 +131,16 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def on_terminal() -> bool:
-    """Whether somebody watches standard error on a terminal that can redraw a line.
+    """Whether standard error is a terminal that can redraw a line.
 
-    Asked of the stream itself: FORCE_COLOR makes rich take a pipe for a terminal.
+    The stream itself is asked: with FORCE_COLOR, rich takes a pipe for a terminal.
     """
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[None]:
-    """Show how far the searches inside are: a bar on a terminal, elsewhere a line a minute."""
+    """Show the progress of searches: as a bar on a terminal, elsewhere as a line a minute."""
     if not on_terminal():
         with progress_lines(description):
             yield
@@ -156,7 +156,7 @@ def progress_bar(description: str) -> Iterator[None]:
 
 @contextmanager
 def progress_lines(description: str) -> Iterator[None]:
-    """Say on standard error once a minute how far the search inside is."""
+    """Print the progress of searches on standard error once a minute."""
     from knnc.engine.system.progress import current, progress
 
     outer = current()
@@ -173,7 +173,7 @@ def progress_lines(description: str) -> Iterator[None]:
             return
         last = now
         left = ""
-        if done > first:  # what an earlier run did took none of this one's time
+        if done > first:  # an earlier run's part took no time of this one
             seconds = (now - began) * (total - done) / (done - first)
             left = f", about {timedelta(seconds=round(seconds))} left"
         say_progress(f"{description}: {done:,} of {total:,} queries ({done / total:.1%}){left}")
@@ -183,16 +183,16 @@ def progress_lines(description: str) -> Iterator[None]:
 
 
 def say_progress(line: str) -> None:
-    """A line on standard error; that nobody reads it any more is no reason to end."""
+    """Print a line on standard error; a closed pipe there does not end the program."""
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def minutes(description: str) -> Iterator[None]:
-    """Say on standard error once a minute what is being done, and for how long.
+    """Print once a minute what is being done, and for how long.
 
-    A thread does so: what is done inside may call nothing for long.
+    A thread prints: the work may call nothing for long.
     """
     done, began = Event(), perf_counter()
 
@@ -211,7 +211,7 @@ def minutes(description: str) -> Iterator[None]:
 
 @contextmanager
 def status(description: str) -> Iterator[None]:
-    """Say what is being done: on a terminal for as long as it takes, elsewhere once a minute."""
+    """Show what is being done: on a terminal all the time, elsewhere once a minute."""
     if not on_terminal():
         with minutes(description):
             yield
@@ -236,12 +236,12 @@ def error_text(n_wrong: int, n: int) -> str:
 
 
 def save_picture(figure: Figure | SubFigure, out: Path, *, quiet: bool = False) -> None:
-    """Write the picture, and say where it is unless another program reads what is said."""
+    """Write the picture; unless ``quiet``, print where it is."""
     figure.savefig(out, dpi=_DPI)  # type: ignore[union-attr]
     if not quiet:
         say("Picture", out.absolute())
 
 
 def say(name: str, value: object) -> None:
-    """One line of the result: a name, and what is to be said of it."""
+    """Print one line of the result: a name and a value."""
     stdout().print(Text.assemble((f"{name:<9}", "bold"), str(value)), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``knnc evaluate``: fit on the training images of a data set, read the test images."""
+"""``knnc evaluate``: fits on the training images of a data set, classifies the test images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from knnc.cli._options import (
     neighbors,
 )
 
-_RECIPES = "the recipe's"  # what an option is when it is not given
+_RECIPES = "the recipe's"  # shown as the default of options
 _WEIGHTS = ("uniform", "distance")
 
 
@@ -65,7 +65,7 @@ def evaluate(
     data_home: DataHome = None,
     as_json: Json = False,
 ) -> None:
-    """Read the test images of a data set: error, time, speed."""
+    """Classify the test images of a data set: error, time, speed."""
     given = {
         "n_neighbors": n_neighbors,
         "weights": weights,
@@ -90,7 +90,7 @@ def evaluate(
 
 
 def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[dict[str, Any], int]:
-    """Fit, predict, and say how well and how fast.
+    """Fit and predict; measure error and speed.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     with status("Learning"):
         estimator.fit(X, y)
     fitted = perf_counter()
-    with progress_bar("Reading"):
+    with progress_bar("Predicting"):
         y_pred = estimator.predict(X_test)
     done = perf_counter()
     n_wrong = int((y_pred != y_test).sum())
@@ -129,7 +129,7 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
 
 
 def _voter(estimator: Any) -> Any:
-    """The neighbours' classifier at the end of a pipeline; of several that vote, the first."""
+    """The classifier at the end of a pipeline; the first of a voting classifier."""
     if hasattr(estimator, "steps"):
         return _voter(estimator.steps[-1][1])
     if hasattr(estimator, "estimators_"):
@@ -148,13 +148,13 @@ def _print_table(
     )
     size = " x ".join(map(str, shape))
     rows = {
-        "Data": f"{record['dataset']}: {record['n_train']:,} images to learn from, "
-        f"{record['n_test']:,} to read, {size} pixels",
+        "Data": f"{record['dataset']}: {record['n_train']:,} training images, "
+        f"{record['n_test']:,} test images, {size} pixels",
         "Recipe": f"{record['recipe']}: {settings}",
         "Error": error_text(n_wrong, record["n_test"]),
-        "Misread": f"{n_wrong:,} of {record['n_test']:,}",
+        "Wrong": f"{n_wrong:,} of {record['n_test']:,}",
         "Fit": f"{record['fit_seconds']:.3g} s",
-        "Read": f"{record['predict_seconds']:.3g} s, "
+        "Predict": f"{record['predict_seconds']:.3g} s, "
         f"{record['queries_per_second']:,.0f} images a second",
         "Ran on": f"the {record['engine']} engine, threads: {record['n_jobs']}",
     }

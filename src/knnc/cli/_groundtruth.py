@@ -1,4 +1,4 @@
-"""``knnc groundtruth``: a bar or lines that tell how far it is, and what it took."""
+"""``knnc groundtruth``: exact neighbours of many queries, in files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def groundtruth(
 ) -> None:
     """Find the exact neighbours of many queries, in files of any size.
 
-    Run it again after it was stopped, and it goes on from where it was.
+    A run that was stopped goes on from where it was when it is run again.
     """
     from knnc.groundtruth import opened
 

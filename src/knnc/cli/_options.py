@@ -143,13 +143,11 @@ DataHome = Annotated[
         show_default="KNNC_DATA_HOME, or ~/knnc_data",
     ),
 ]
-Limit = Annotated[int | None, number("Read only the first N test images.", show_default="all")]
+Limit = Annotated[int | None, number("Use only the first N test images.", show_default="all")]
 Threads = Annotated[int | None, number("How many threads.", show_default="all")]
 Recipe = Annotated[
     str,
-    option(
-        f"How to read: {', '.join(RECIPES)}.", metavar="NAME", autocompletion=completer(RECIPES)
-    ),
+    option(f"The recipe: {', '.join(RECIPES)}.", metavar="NAME", autocompletion=completer(RECIPES)),
 ]
 Out = Annotated[
     Path | None,

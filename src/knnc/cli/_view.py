@@ -42,7 +42,7 @@ from knnc.cli._options import (
 view = typer.Typer(
     cls=Group,
     epilog=epilog("view"),
-    help="Pictures of a data set, of what is read, and of the neighbours behind it.",
+    help="Draw a data set, predictions, and the neighbours behind them.",
     no_args_is_help=True,
 )
 
@@ -71,7 +71,7 @@ class _Data:
         X, y = self.test.data[:limit], self.test.target[:limit]
         with status("Learning"):
             estimator.fit(self.train.data, self.train.target)
-        with progress_bar("Reading"):
+        with progress_bar("Predicting"):
             y_pred = estimator.predict(X)
         n_wrong = int((y_pred != y).sum())
         said = f"{self.name}, recipe {recipe}: {n_wrong:,} of {len(y):,} test images misread"
@@ -122,7 +122,7 @@ def sprite(
     rows: Annotated[int, number("Rows of images for each class.")] = 3,
     columns: Annotated[int, number("Images in a row.")] = 30,
 ) -> Any:
-    """The training images on one sheet, three rows a class."""
+    """Draw the training images on one sheet, some rows a class."""
     from knnc.plot import SpriteDisplay
 
     return SpriteDisplay.from_rows(
@@ -143,7 +143,7 @@ def read(
     images: Annotated[int, number("How many images.")] = 48,
     recipe: Recipe = "plain",
 ) -> Any:
-    """The first test images, each with what is read."""
+    """Draw the first test images with their predicted labels."""
     from knnc.plot import ReadDisplay
 
     _, _, y, y_pred, title = data.read(recipe, images)
@@ -161,7 +161,7 @@ def misread(
     recipe: Recipe = "plain",
     limit: Limit = None,
 ) -> Any:
-    """Misread test images, with their nearest neighbours and the distances."""
+    """Draw misread test images with their nearest neighbours and the distances."""
     from knnc.plot import MisreadDisplay
 
     estimator, X, y, y_pred, title = data.read(recipe, limit)
@@ -181,7 +181,7 @@ def misread(
 
 @_command
 def confusion(data: _Data, *, recipe: Recipe = "plain", limit: Limit = None) -> Any:
-    """Which classes are taken for which."""
+    """Draw which classes are taken for which."""
     import numpy as np
 
     from knnc.plot import ConfusionMatrixDisplay
@@ -204,7 +204,7 @@ def curve(
         number("How many training images, drawn at random.", least=2, show_default="all"),
     ] = None,
 ) -> Any:
-    """How well each number of neighbours reads the training images."""
+    """Draw the accuracy of each number of neighbours on the training images."""
     from knnc.neighbors import KNeighborsClassifierCV
     from knnc.plot import NeighborsCurveDisplay
 
@@ -248,7 +248,7 @@ def embedding(
         bool, option("Also an animated GIF of it forming, beside the picture.", "--gif")
     ] = False,
 ) -> Any:
-    """The training images in the plane, neighbours beside neighbours (t-SNE)."""
+    """Draw the training images in the plane, neighbours beside neighbours (t-SNE)."""
     from knnc.plot import EmbeddingDisplay
 
     X, y = sampled(data.train, train)
@@ -284,7 +284,7 @@ def embedding(
 
 @_command
 def pixels(data: _Data) -> Any:
-    """How well a single pixel tells each pair of classes apart."""
+    """Draw how well one pixel tells each pair of classes apart."""
     display = draw_pixels(data.train, data.test)
     display.ax_.set_title(f"{data.name}\n{display.ax_.get_title(loc='left')}", loc="left")
     return display
@@ -311,7 +311,7 @@ def disputed(
     images: Annotated[int, number("How many images at most.")] = 10,
     n_neighbors: Annotated[int, neighbors("How many neighbours.")] = 5,
 ) -> Any:
-    """Training images whose label their neighbours dispute, the most doubtful first."""
+    """Draw training images whose label their neighbours dispute, the most doubtful first."""
     from knnc.neighbors import KNeighborsClassifier
     from knnc.plot import DisputedLabelsDisplay
 
@@ -336,7 +336,7 @@ def duplicates(
     ] = 0.0,
     pairs: Annotated[int, number("How many pairs at most.")] = 16,
 ) -> Any:
-    """Pairs of training images that are the same, or nearly so."""
+    """Draw pairs of training images that are equal, or nearly so."""
     from knnc.plot import NearDuplicatesDisplay
 
     with progress_bar("Searching"):

@@ -1,4 +1,4 @@
-"""Pictures that follow one another, as an animated GIF."""
+"""Writes animated GIFs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["smoothed", "write_gif"]
 
-# How long the last frame stays, in milliseconds.
+# Milliseconds that the last frame stays.
 _HOLD = 2000
-# A GIF counts hundredths of a second, and viewers take less than two of them for ten.
+# Milliseconds. A GIF counts hundredths of a second, and viewers show a frame of one for ten.
 _SHORTEST = 20
 _N_COLOURS, _N_GREYS = 256, 36
-# Pillow matches colours to a few steps, so that paper is not white if a palette has such ones.
+# Pillow matches colours roughly: with nearly white ones in the palette, paper is not white.
 _NEARLY_WHITE = 240
 # How many frames to either side smooth an extent.
 _REACH = 2
@@ -32,9 +32,9 @@ def write_gif(
     seconds: float,
     colours: Sequence[str],
 ) -> None:
-    """Write pictures as an animation of so many seconds, and stay at the last for two more.
+    """Write pictures as an animation of `seconds`; the last one stays for two more.
 
-    `colours`, as ``#rrggbb``, are those that are drawn on white; each keeps its own.
+    `colours`, as ``#rrggbb``, are those drawn on white. The animation keeps each of them.
     """
     from PIL.Image import Dither
 
@@ -53,7 +53,7 @@ def write_gif(
 
 
 def _palette(colours: Sequence[str]) -> Image:
-    """Greys, and each colour in steps to white, for every picture alike: nothing flickers."""
+    """Greys, and steps from each colour to white. All frames share it, so nothing flickers."""
     from PIL import Image
 
     drawn = [tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in colours]

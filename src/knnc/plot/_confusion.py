@@ -79,7 +79,7 @@ class ConfusionMatrixDisplay(sklearn.metrics.ConfusionMatrixDisplay):
         return self
 
     def _scale_the_bar(self) -> None:
-        """Say what the colours are; of counts, in whole numbers."""
+        """Label the colour bar; with counts, its ticks are whole numbers."""
         if (bar := self.im_.colorbar) is None:
             return
         bar.set_label("mistakes")

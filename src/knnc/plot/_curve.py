@@ -1,4 +1,4 @@
-"""How well each number of neighbours does."""
+"""The score of each number of neighbours."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["NeighborsCurveDisplay"]
 
 _PARAMETER = "n_neighbors"
-# There may be scores of the training rows too.
+# Scores of training rows, if there are some, do not match.
 _IS_SPLIT = re.compile(r"split\d+_test_score").fullmatch
 
 
 class NeighborsCurveDisplay(Display):
-    """The score of each candidate for the number of neighbours: the validation curve of k.
+    """The validation curve of k: the score of each number of neighbours.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class NeighborsCurveDisplay(Display):
     errors : array-like of shape (n_candidates,), default=None
         The standard error of that mean over the folds; None draws no band.
     groups : array-like of str of shape (n_candidates,), default=None
-        Candidates of one group are joined by a line, whose name this is; None joins all.
+        The name of each candidate's line; None joins all candidates by one line.
     best_index : int, default=None
-        Which candidate was chosen.
+        Index of the chosen candidate.
     score_name : str, default="Score"
         What the scores are.
 
@@ -47,7 +47,7 @@ class NeighborsCurveDisplay(Display):
     figure_ : matplotlib Figure
         The figure of that Axes.
     lines_ : list of matplotlib Line2D
-        One a group, in the order of their first candidates.
+        One line a group, in the order of their first candidates.
 
     See Also
     --------
@@ -105,10 +105,10 @@ class NeighborsCurveDisplay(Display):
         Parameters
         ----------
         estimator : KNeighborsClassifierCV, KNeighborsRegressorCV, GridSearchCV or alike
-            Fitted, or, with X and y, a search that a clone is made of and fitted. One of its
-            parameters is n_neighbors, of the estimator itself or of a step in it.
+            A fitted search; with X and y, a clone of it is fitted. It varies `n_neighbors`, of the
+            estimator or of a step in it.
         X, y : default=None
-            What to fit it to; None if it is fitted.
+            Data for the fit; None if the search is fitted.
         title : str, default=None
             A line above the curves.
         ax : matplotlib Axes, default=None
@@ -121,7 +121,7 @@ class NeighborsCurveDisplay(Display):
         Raises
         ------
         ValueError
-            If it is no such search, has several scores, or did not vary n_neighbors.
+            If it is not such a search, has several scores, or did not vary n_neighbors.
         """
         if X is not None:
             estimator = clone(estimator).fit(X, y)
@@ -144,14 +144,14 @@ class NeighborsCurveDisplay(Display):
         best_index: int | None = None,
         score_name: str = "Score",
     ) -> Self:
-        """A display, not yet drawn, of what a search keeps in ``cv_results_``.
+        """Make a display, not yet drawn, of the ``cv_results_`` of a search.
 
         Parameters
         ----------
         cv_results : mapping
             With the keys ``params``, ``mean_test_score`` and ``std_test_score``.
         best_index : int, default=None
-            Which candidate was chosen.
+            Index of the chosen candidate.
         score_name : str, default="Score"
             What the scores are.
 
@@ -243,7 +243,7 @@ def _n_splits(cv_results: Mapping[str, Any]) -> int:
 
 
 def _score_name(estimator: Any) -> str:
-    """What the scores of a search are, as an axis has it."""
+    """A label for the axis of scores of a search."""
     scoring = getattr(estimator, "scoring", None)
     if scoring is None:
         name = "Accuracy" if is_classifier(estimator) else "Coefficient of determination"

@@ -19,10 +19,10 @@ __all__ = ["DisputedLabelsDisplay", "NearDuplicatesDisplay"]
 
 
 class DisputedLabelsDisplay(MisreadDisplay):
-    """Training images whose label their neighbours dispute, each beside these.
+    """Training images whose label their neighbours dispute, each beside its neighbours.
 
     The parameters and attributes are those of :class:`knnc.plot.MisreadDisplay`: `y_true` are the
-    labels that the images have, `y_pred` the suggested ones.
+    labels of the images, `y_pred` the suggested ones.
     """
 
     _meanings: ClassVar[dict[str, str]] = {
@@ -52,8 +52,8 @@ class DisputedLabelsDisplay(MisreadDisplay):
         estimator : KNeighborsClassifier or KNeighborsClassifierCV
             Fitted.
         X : array-like of shape (n_samples_fit, ...)
-            The images to show for the training rows, in the order of the fit. They need not be
-            the fitted rows, which may be features that nobody can look at.
+            The images to show for the training rows, in the order of the fit. They may differ from
+            the fitted rows, which may be features.
         y : array-like of shape (n_samples_fit,)
             Their labels.
         min_share : float, default=0.5
@@ -85,7 +85,7 @@ class DisputedLabelsDisplay(MisreadDisplay):
         image_shape: tuple[int, int] | None = None,
         n_images: int = 8,
     ) -> Self:
-        """A display, not yet drawn, of what :func:`disputed_labels` found.
+        """Make a display, not yet drawn, of the result of :func:`disputed_labels`.
 
         The parameters are those of :meth:`from_estimator`.
         """
@@ -170,7 +170,7 @@ class NearDuplicatesDisplay(MisreadDisplay):
         image_shape: tuple[int, int] | None = None,
         n_pairs: int = 16,
     ) -> Self:
-        """A display, not yet drawn, of what :func:`near_duplicates` found.
+        """Make a display, not yet drawn, of the result of :func:`near_duplicates`.
 
         The parameters are those of :meth:`from_rows`.
         """

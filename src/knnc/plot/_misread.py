@@ -1,4 +1,4 @@
-"""Misread images and the neighbours that made it so."""
+"""Misread images, and the neighbours behind the mistakes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MisreadDisplay"]
 
 
-# The height of a line of text that stands for no images, in units of one.
+# Height of the line of text that replaces images, in units of an image.
 _ONE_LINE = 0.4
 
 
@@ -29,9 +29,9 @@ class MisreadDisplay(Display):
     images : array-like of shape (n_images, height, width)
         The misread images.
     y_true, y_pred : array-like of shape (n_images,)
-        The label each image has, and the one that was read.
+        The true label of each image, and the predicted one.
     neighbor_images : array-like of shape (n_images, n_neighbors, height, width)
-        For each the training images nearest to it, the nearest first.
+        The training images nearest to each image, the nearest first.
     neighbor_labels : array-like of shape (n_images, n_neighbors)
         Their labels.
     distances : array-like of shape (n_images, n_neighbors)
@@ -53,7 +53,7 @@ class MisreadDisplay(Display):
         "misread, or a neighbour with another label": WRONG,
         "a neighbour with the true label": RIGHT,
     }
-    _first: ClassVar[str] = WRONG  # the frame of an image, which neighbours stand beside
+    _first: ClassVar[str] = WRONG  # frame of the image at the left
     nothing: ClassVar[str] = "None was misread."
 
     def __init__(
@@ -102,15 +102,15 @@ class MisreadDisplay(Display):
         Parameters
         ----------
         estimator : fitted classifier with ``kneighbors``
-            Or a Pipeline whose last step has it, or a classifier that asks several, of which the
-            first has it.
+            Or a Pipeline whose last step has it, or a voting classifier whose first estimator has
+            it.
         X : array-like of shape (n_samples, n_features)
             The rows to read.
         y : array-like of shape (n_samples,)
             Their true labels.
         X_train, y_train : array-like of shape (n_samples_fit, ...) and (n_samples_fit,)
             The images and labels to show for the neighbours, in the order of the fit. The images
-            need not be the fitted rows, which may be features that nobody can look at.
+            may differ from the fitted rows, which may be features.
         y_pred : array-like of shape (n_samples,), default=None
             What ``estimator.predict(X)`` gives, if that is known already.
         image_shape : tuple of int (height, width), default=None
@@ -189,7 +189,7 @@ class MisreadDisplay(Display):
         return self._drawn(sheet.ax, title)
 
     def _caption(self, i: int) -> str:
-        """What stands under the i-th misread image."""
+        """The caption of the i-th misread image."""
         return f"{self.y_pred[i]}, is {self.y_true[i]}"
 
     def _plot_one(
@@ -203,8 +203,7 @@ class MisreadDisplay(Display):
         *,
         long: bool,
     ) -> None:
-        """One misread image at (x, y) and its neighbours beside it: where the first is, how far to
-        the next."""
+        """Draw an image at (x, y) and its neighbours; `beside` is the first one's x, and the step."""
         sheet.image(self.images[i], x, y, edge=self._first, thick=True)
         said = self._caption(i)
         said = said.replace(", ", ",\n") if long else said
