@@ -203,7 +203,7 @@ class MisreadDisplay(Display):
         *,
         long: bool,
     ) -> None:
-        """Draw an image at (x, y) and its neighbours; `beside` is the first one's x, and the step."""
+        """Draw an image at (x, y) and its neighbours: `beside` is the first one's x, and a step."""
         sheet.image(self.images[i], x, y, edge=self._first, thick=True)
         said = self._caption(i)
         said = said.replace(", ", ",\n") if long else said
