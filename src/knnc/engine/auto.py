@@ -189,21 +189,30 @@ class Policy:
         can_be_pruned = metric in PRUNED_FLOAT_METRICS
         return can_be_pruned and n_rows >= self.min_float_rows and n_features <= MAX_PRUNED_FEATURES
 
-    def float_codes_if_faster(self, rows: FloatRows, n_threads: int) -> CodedRows | None:
+    def float_codes_if_faster(
+        self, rows: FloatRows, n_threads: int, *, is_brute: bool
+    ) -> CodedRows | None:
         """Codes of float rows if a search is faster with them, or None.
+
+        Parameters
+        ----------
+        is_brute : bool
+            Whether the codes must be of all features, which needs no principal axes.
 
         Warns
         -----
         RuntimeWarning
             If there is no memory for codes. They are not needed.
         """
-        # Codes of all axes rule rows out whatever the data; few of many axes may not.
-        if rows.n_features > sum(self.coding.float_stages):
+        # Codes of all features rule rows out whatever the data; few of many axes may not.
+        is_whole = is_brute
+        if not is_whole and rows.n_features > sum(self.coding.float_stages):
             sample = learning.sample_rows(rows.rows, learning.SCREEN_ROWS).astype(np.float64)
-            if not self.screen(learning.scaled(sample)[0]):
-                return None
+            is_whole = not self.screen(learning.scaled(sample)[0])
+        if is_whole and rows.n_features > self.coding.max_whole_features:
+            return None
         try:
-            codes = self.coding.encode_floats(rows, n_threads)
+            codes = self.coding.encode_floats(rows, n_threads, is_whole=is_whole)
         except MemoryError as error:
             _warn_of_memory(error)
             return None

@@ -1,7 +1,8 @@
 """Float rows prepared for searching, and the choice of the scan that serves a search.
 
-Brute force reads the rows as they came (scan/floats.pyx), so nothing is packed. Codes are made once
-queries are many, if a trial says that they save time.
+Few queries are compared with the rows as they came (scan/floats.pyx), so nothing is packed. Codes
+are made once queries are many, if a trial says that they save time: by brute force those of all
+features, which is a scan of bytes in place of one of floats.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class PreparedFloats:
         self._policy = policy
         self._floats = FloatRows(rows, metric, n_threads=n_threads)
         self._codes: CodedRows | None = None
-        self._may_code = algorithm == "auto" and policy.may_code_floats(rows, metric)
+        self._may_code = algorithm != "pruned" and policy.may_code_floats(rows, metric)
         self._query_count = QueryCount(policy.late_float_queries)
 
     def build(self, n_threads: int) -> None:
@@ -149,5 +150,7 @@ class PreparedFloats:
         if self._may_code and self._codes is None:
             with self._query_count.decision(n_queries) as is_due:
                 if is_due:
-                    self._codes = self._policy.float_codes_if_faster(self._floats, n_threads)
+                    self._codes = self._policy.float_codes_if_faster(
+                        self._floats, n_threads, is_brute=self._algorithm == "brute"
+                    )
         return self._codes

@@ -195,7 +195,10 @@ INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows 
                    int64_t first, int64_t last, double *values) {
     const int64_t d = rows->n_features;
     for (int64_t r = first; r < last; r++, values += d) {
-        for (int64_t j = 0; j < d; j++) values[j] = value_at(type, rows, r * d + j);
+        /* By vectors: a compiler has to suppose that `values` are among the rows. */
+        int64_t j = 0;
+        for (; j + LANES <= d; j += LANES) STORE(values + j, values_at(type, rows, r * d + j));
+        for (; j < d; j++) values[j] = value_at(type, rows, r * d + j);
         if (!is_unit) continue;
         if (rows->norms[r] == 0) {
             memset(values, 0, (size_t)d * sizeof(double));
@@ -203,7 +206,11 @@ INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows 
         }
         const knnc_float_scale scale = knnc_scale_of(rows->exponents[r]);
         const double norm = rows->norms[r];
-        for (int64_t j = 0; j < d; j++) values[j] = values[j] * scale.first * scale.second / norm;
+        for (j = 0; j + LANES <= d; j += LANES)
+            STORE(values + j, DIV(MUL(MUL(LOAD(values + j), SPREAD(&scale.first)),
+                                      SPREAD(&scale.second)),
+                                  SPREAD(&norm)));
+        for (; j < d; j++) values[j] = values[j] * scale.first * scale.second / norm;
     }
 }
 
