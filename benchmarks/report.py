@@ -1,10 +1,11 @@
-"""Writes RESULTS.md from what was measured; every number and ratio in it is computed here.
+"""Writes RESULTS.md, the README's figures and its chart from what was measured.
 
-``python benchmarks/report.py`` writes it again from the last run's ``results/results.json``.
+``python benchmarks/report.py`` writes them again from the last run's ``results/results.json``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -342,10 +343,19 @@ def _caption(bar: chart.Bar, results: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the last run's report again; the README only after a run of everything."""
+    argparse.ArgumentParser(description=main.__doc__).parse_args()
     source = HERE / "results" / "results.json"
     if not source.exists():
         sys.exit("Nothing was measured yet: make bench")
     found = json.loads(source.read_text())
+    if not found.get("whole"):
+        write(found, source.parent / "RESULTS.md")
+        sys.exit("The last run was a partial one: its report is benchmarks/results/RESULTS.md")
     write(found, HERE / "RESULTS.md")
     update_readme(found, HERE.parent / "README.md")
+
+
+if __name__ == "__main__":
+    main()

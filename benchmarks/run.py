@@ -245,11 +245,11 @@ def leave_out(results: dict[str, Any], title: str, error: Exception) -> None:
 
 def finish(options: argparse.Namespace, results: dict[str, Any], work: Path) -> int:
     """Write everything; a partial run does not replace the report of a whole one."""
-    whole = not (options.only or options.systems or options.limit)
+    whole = results["whole"] = is_whole(options)
     (work / "results.json").write_text(json.dumps(results, indent=1))
     path = options.output or (HERE if whole else work) / "RESULTS.md"
     report.write(results, path)
-    if is_whole(options):
+    if whole:
         publish(results, HERE.parent / "README.md")
     say(f"{results['seconds']:.0f} s; the report is {os.path.relpath(path)}")
     wrong = [

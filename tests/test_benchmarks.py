@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -134,3 +137,39 @@ def test_the_readme_has_the_marks(scripts: SimpleNamespace, tmp_path: Path) -> N
     copied = tmp_path / "README.md"
     copied.write_text((HERE.parent / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
     assert scripts.report.update_readme(RESULTS, copied)
+
+
+def test_a_report_of_a_partial_run_leaves_the_readme(
+    scripts: SimpleNamespace, readme: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = readme.parent / "benchmarks"
+    (here / "results").mkdir(parents=True)
+    (here / "results" / "results.json").write_text(json.dumps(RESULTS | {"whole": False}))
+    written = []
+    monkeypatch.setattr(scripts.report, "HERE", here)
+    monkeypatch.setattr(scripts.report, "write", lambda results, path: written.append(path))
+    monkeypatch.setattr("sys.argv", ["report.py"])
+    with pytest.raises(SystemExit, match="partial"):
+        scripts.report.main()
+    assert readme.read_text() == README
+    (here / "results" / "results.json").write_text(json.dumps(RESULTS | {"whole": True}))
+    scripts.report.main()
+    assert written == [here / "results" / "RESULTS.md", here / "RESULTS.md"]
+    assert readme.read_text() != README
+
+
+# Those that are programs; the worker takes its arguments from a pipe.
+SCRIPTS = [
+    path.name
+    for path in sorted(HERE.glob("*.py"))
+    if "__main__" in path.read_text(encoding="utf-8") and path.name != "worker.py"
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_obey_help(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, HERE / script, "--help"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ")

@@ -2,7 +2,7 @@
 
 python docs/images/sample.py
 
-The digits are those of scikit-learn's that ``load_dataset("digits")`` holds back for tests. Sixteen
+The digits are those of scikit-learn's that ``load_dataset("digits")`` holds back for tests. Eight
 greys and a page without noise keep the file small.
 """
 
@@ -28,7 +28,7 @@ def main() -> None:
     _, test = load_dataset("digits")
     style = composer.Style(zoom=3.5, lines=3, words=3, degrees=2)
     page, text = composer.compose(test.images, test.target, style, SEED)
-    picture = Image.fromarray(page).quantize(16, dither=Image.Dither.NONE)
+    picture = Image.fromarray(page).quantize(8, dither=Image.Dither.NONE)
     grey = np.asarray(picture.convert("L"))
     levels, index = np.unique(grey, return_inverse=True)
     packed = Image.fromarray(index.reshape(grey.shape).astype(np.uint8), "P")
