@@ -50,7 +50,9 @@ def test_python_blocks(
     assert run_blocks(page)
 
 
-@pytest.mark.parametrize("name", ["index", "start", "sklearn", "tuning", "pages", "guide", "choosing"])
+@pytest.mark.parametrize(
+    "name", ["index", "start", "sklearn", "tuning", "pages", "guide", "choosing"]
+)
 def test_what_a_page_prints_stands_below_it(name: str) -> None:
     """A tutorial shows its outputs; the test above compares them."""
     for code, output in python_blocks(ROOT / "docs" / f"{name}.md"):

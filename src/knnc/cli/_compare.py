@@ -199,11 +199,11 @@ def draw_figure(
     display: ComparisonDisplay, parts: Mapping[str, Any], sizes: Mapping[str, tuple[int, int]]
 ) -> Figure:
     """The classifiers at the left, the single pixels of each data set at the right."""
-    from matplotlib.figure import Figure
+    from knnc.plot._base import new_figure
 
     n_datasets = len(display.datasets)
     height = max(1.4 + 0.42 * len(display.classifiers), 4.6 * n_datasets)
-    figure = Figure(figsize=(15, height), layout="constrained")
+    figure = new_figure(15, height)
     sides: Any = figure.subfigures(1, 2, width_ratios=(9, 6), wspace=0.04)
     left, right = sides
     sample = ", ".join(f"{n_train:,} images of {name}" for name, (n_train, _) in sizes.items())

@@ -33,6 +33,7 @@ __all__ = [
     "ink_on",
     "names_of",
     "new_axes",
+    "new_figure",
     "require_matplotlib",
     "turn_if_long",
 ]
@@ -106,11 +107,16 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
     require_matplotlib()
     if ax is not None:
         return ax
+    return new_figure(width, height).add_subplot()
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of `width` and `height` inches whose contents keep off its edges."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    paper = ConstrainedLayoutEngine(w_pad=MARGIN, h_pad=MARGIN)
-    return Figure(figsize=(width, height), layout=paper).add_subplot()
+    layout = ConstrainedLayoutEngine(w_pad=MARGIN, h_pad=MARGIN)
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def check_together(*parts: tuple[int, str]) -> None:
