@@ -179,8 +179,11 @@ def test_a_folder_of_images_that_are_no_squares(
         (["sprite", "digits", "--out", "a.gif"], "has to end in"),
         (["sprite", "digits", "--out", "no/where.png"], "there is no folder"),
         (["misread", "digits", "--recipe", "good"], "no recipe is called"),
-        (["curve", "digits", "--train", "20"], "19 are left to be neighbours"),
-        (["curve", "digits", "--train", "20", "--cv", "3", "--max-k", "14"], "13 are left"),
+        (["curve", "digits", "--train", "20"], "19 can be neighbours"),
+        (
+            ["curve", "digits", "--train", "20", "--cv", "3", "--max-k", "14"],
+            "13 can be neighbours",
+        ),
         (["embedding", "digits", "--perplexity", "2000"], "less than the number of images"),
         (["embedding", "digits", "--sample", "9", "--perplexity", "9"], "less than the number"),
         (["embedding", "digits", "--iterations", "100"], "--iterations"),
@@ -197,7 +200,7 @@ def test_wrong_usage(knnc_here: Program, here: Path, args: list[str], said: str)
 def test_what_has_no_distance_cannot_be_laid_out(knnc_here: Program) -> None:
     result = knnc_here("view", "embedding", "digits", "--recipe", "accurate", "--sample", 50)
     assert (result.code, result.out) == (2, "")
-    assert "recipe accurate compares images by no single distance" in " ".join(
+    assert "recipe accurate has no single distance between images" in " ".join(
         re.sub("[│\n]", " ", result.err).split()
     )
 

@@ -141,7 +141,7 @@ def test_without_labels(display: EmbeddingDisplay) -> None:
     plain = EmbeddingDisplay(embedding=display.embedding).plot()
     assert len(plain.points_) == 1
     assert len(plain.ax_.texts) == 0
-    with pytest.raises(ValueError, match="there are no points to draw"):
+    with pytest.raises(ValueError, match="needs at least one"):
         EmbeddingDisplay(embedding=np.empty((0, 2)))
     with pytest.raises(ValueError, match="150 points and 2 labels"):
         EmbeddingDisplay(embedding=display.embedding, y=[0, 1])
@@ -258,7 +258,7 @@ def test_by_an_estimator(digits: Any) -> None:
     far = EmbeddingDisplay.from_rows(X, y, metric="chebyshev", **options)
     assert np.abs(far.embedding - plain.embedding).max() > 1
     strokes = DistortionKNeighborsClassifier(n_candidates=5).fit(X, y)
-    with pytest.raises(TypeError, match="compares rows by no distance that has a name"):
+    with pytest.raises(TypeError, match="has no metric with a name"):
         EmbeddingDisplay.from_estimator(strokes, X, y)
 
 
@@ -318,5 +318,5 @@ def test_thumbnails_stand_in_the_places_of_their_rows(display: EmbeddingDisplay)
     side = places[0, 1] - places[0, 0]
     apart = np.abs(middles[:, np.newaxis] - middles).max(axis=2) + np.eye(len(middles)) * side
     assert apart.min() >= side * 0.99
-    with pytest.raises(ValueError, match="thumbnails do not go together"):
+    with pytest.raises(ValueError, match="thumbnails: these numbers"):
         drawn.plot(thumbnails=images[1:])

@@ -168,7 +168,7 @@ def test_curve_refuses_what_has_none(digits: Any) -> None:
     with pytest.raises(ValueError, match="this KNeighborsClassifier has no cv_results_"):
         NeighborsCurveDisplay.from_estimator(clf)
     search = GridSearchCV(clf, {"p": [1, 2]}, cv=2).fit(digits.X[:50], digits.y[:50])
-    with pytest.raises(ValueError, match="did not vary n_neighbors, but p"):
+    with pytest.raises(ValueError, match="has to vary n_neighbors; it varied p"):
         NeighborsCurveDisplay.from_estimator(search)
     search = GridSearchCV(clf, [{"n_neighbors": [5]}, {"p": [1]}], cv=2)
     with pytest.raises(ValueError, match="some candidates of the search have no n_neighbors"):

@@ -132,7 +132,7 @@ def disputed_labels(estimator: Classifier, *, min_share: float = 0.5) -> Dispute
         raise ValueError(f"min_share must be from 0 to 1, got {min_share}.")
     classifier = _classifier(estimator)
     if classifier.outputs_2d_:
-        raise ValueError("disputed_labels takes a classifier of one output.")
+        raise ValueError("disputed_labels needs a classifier with one output.")
     dist, ind = classifier.kneighbors()
     shares = classifier._ballots_of(dist, ind).shares()
     rows = np.arange(len(ind))
@@ -160,6 +160,8 @@ def _classifier(estimator: Classifier) -> KNeighborsClassifier:
         best: KNeighborsClassifier = estimator.best_estimator_
         return best
     if not isinstance(estimator, KNeighborsClassifier):
-        raise TypeError(f"knnc's classifiers only, not a {type(estimator).__name__}.")
+        raise TypeError(
+            f"estimator must be a classifier of knnc, got a {type(estimator).__name__}."
+        )
     check_is_fitted(estimator)
     return estimator

@@ -70,7 +70,9 @@ def compare(
         check_name(dataset)
     names = [Path(dataset).name for dataset in datasets]
     if len(set(names)) < len(names):
-        raise typer.BadParameter("two of them have the same name", param_hint="DATASET")
+        raise typer.BadParameter(
+            "two data sets have the same name; rename a folder.", param_hint="DATASET"
+        )
     parts = {
         name: load_parts(dataset, data_home) for name, dataset in zip(names, datasets, strict=True)
     }

@@ -77,7 +77,7 @@ def evaluate(
     train, test = load_parts(dataset, data_home)
     if n_neighbors is not None and n_neighbors > len(train.data):
         raise typer.BadParameter(
-            f"{n_neighbors:,} neighbours asked of {len(train.data):,} training images",
+            f"{n_neighbors:,} is more than the {len(train.data):,} training images.",
             param_hint="--neighbors",
         )
     X, y = test.data[:limit], test.target[:limit]

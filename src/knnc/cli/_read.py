@@ -89,7 +89,7 @@ def read(
     from knnc.ocr._extra import require
 
     if (image is None) == (not sample):
-        raise typer.BadParameter("name one image, or pass --sample", param_hint="IMAGE")
+        raise typer.BadParameter("name one image, or pass --sample.", param_hint="IMAGE")
     image = image or sample_page()
     check_input(image, "IMAGE")
     for module in ("PIL.Image", "skimage.measure"):

@@ -212,7 +212,8 @@ def curve(
     enough = len(X) - (1 if cv is None else -(-len(X) // cv))
     if max_k > enough:
         raise typer.BadParameter(
-            f"of {len(X):,} images {enough:,} are left to be neighbours", param_hint="--max-k"
+            f"{max_k:,} is too large: of {len(X):,} images, {enough:,} can be neighbours.",
+            param_hint="--max-k",
         )
     tuned = KNeighborsClassifierCV(range(1, max_k + 1), cv=cv)
     with progress_bar("Searching"):
@@ -255,7 +256,8 @@ def embedding(
     pictures = X.reshape(len(X), *data.shape) if thumbnails else None
     if perplexity >= len(X):
         raise typer.BadParameter(
-            f"is to be less than the number of images, {len(X):,}", param_hint="--perplexity"
+            f"{perplexity:g} has to be less than the number of images, {len(X):,}.",
+            param_hint="--perplexity",
         )
     by = "pixels" if recipe is None else f"recipe {recipe}"
     options: dict[str, Any] = {
@@ -273,7 +275,8 @@ def embedding(
     estimator = make_estimator(recipe)
     if not hasattr(estimator, "steps") and not hasattr(estimator, "kneighbors"):
         raise typer.BadParameter(
-            f"recipe {recipe} compares images by no single distance", param_hint="--recipe"
+            f"recipe {recipe} has no single distance between images; try plain or fast.",
+            param_hint="--recipe",
         )
     with status("Learning"):
         estimator.fit(data.train.data, data.train.target)

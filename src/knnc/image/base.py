@@ -80,8 +80,7 @@ def bytes_of_fit(X: NDArray[Any]) -> tuple[Images, Encoding]:
     narrowed = encode_fit(X)
     if narrowed is None:
         raise ValueError(
-            "X holds no pixels: these are whole numbers from 0 to 255, or such numbers divided by "
-            "255."
+            "X must hold pixels: whole numbers from 0 to 255, or such numbers divided by 255."
         )
     return narrowed
 
@@ -91,8 +90,8 @@ def bytes_of_queries(X: NDArray[Any], encoding: Encoding) -> Images:
     rows, representable = encode_rows(X, encoding)
     if not representable.all():
         raise ValueError(
-            f"Row {int(np.flatnonzero(~representable)[0])} of X holds numbers that are no pixels "
-            "of the kind that was fitted."
+            f"Row {int(np.flatnonzero(~representable)[0])} of X does not hold pixels of the "
+            "encoding that was fitted."
         )
     return rows
 

@@ -123,7 +123,7 @@ def check_together(*parts: tuple[int, str]) -> None:
     """Raise a ValueError if lengths differ; each part is a length and what it counts."""
     if len({n for n, _ in parts}) > 1:
         said = [f"{n} {name}" for n, name in parts]
-        raise ValueError(f"{', '.join(said[:-1])} and {said[-1]} do not go together")
+        raise ValueError(f"{', '.join(said[:-1])} and {said[-1]}: these numbers have to be equal")
 
 
 def names_of(labels: Iterable[Any], target_names: Sequence[str] | None) -> list[str]:
@@ -153,7 +153,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None) -> NDArray[Any]
         image_shape = shape_of(None, X.shape[-1])
     if len(X) and np.prod(X.shape[1:]) != np.prod(image_shape):
         raise ValueError(
-            f"image_shape={image_shape!r} asks for {np.prod(image_shape)} features a row, "
-            f"X has {np.prod(X.shape[1:])}"
+            f"image_shape={image_shape!r} has {np.prod(image_shape)} pixels, but X has "
+            f"{np.prod(X.shape[1:])} features a row"
         )
     return X.reshape(len(X), *image_shape)

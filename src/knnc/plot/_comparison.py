@@ -149,7 +149,7 @@ class ComparisonDisplay(Display):
         names = list(dict.fromkeys(o.classifier for o in self.outcomes))
         found = {(o.classifier, o.dataset): o.accuracy for o in self.outcomes}
         if not found or len(found) != len(names) * len(self.datasets):
-            raise ValueError("each classifier is to have an outcome on each data set")
+            raise ValueError("each classifier needs one outcome on each data set")
         table = np.array([[found[name, dataset] for dataset in self.datasets] for name in names])
         order = np.argsort(-table[:, table.mean(axis=0).argmin()], kind="stable")
         self.classifiers = [names[at] for at in order]

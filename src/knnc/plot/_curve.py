@@ -165,12 +165,12 @@ class NeighborsCurveDisplay(Display):
             If there are several scores, or a candidate has no n_neighbors.
         """
         if "mean_test_score" not in cv_results:
-            raise ValueError("the search has several scores: make one with a single one")
+            raise ValueError("the search has several scores; pass a search with one")
         params = cv_results["params"]
         varied = list(dict.fromkeys(key for candidate in params for key in candidate))
         keys = [key for key in varied if key.rpartition("__")[2] == _PARAMETER]
         if not keys:
-            raise ValueError(f"the search did not vary {_PARAMETER}, but {', '.join(varied)}")
+            raise ValueError(f"the search has to vary {_PARAMETER}; it varied {', '.join(varied)}")
         if not all(keys[0] in candidate for candidate in params):
             raise ValueError(f"some candidates of the search have no {keys[0]}")
         n_splits = _n_splits(cv_results)

@@ -99,7 +99,7 @@ class EmbeddingDisplay(Display):
         self.embedding = np.asarray(embedding)
         self.y = np.zeros(len(self.embedding), int) if y is None else np.asarray(y)
         if not len(self.embedding):
-            raise ValueError("there are no points to draw")
+            raise ValueError("embedding has no points; it needs at least one")
         check_together((len(self.embedding), "points"), (len(self.y), "labels"))
         self.labels = np.unique(self.y)
         self.names = [""] if y is None else names_of(self.labels, target_names)
@@ -232,7 +232,7 @@ class EmbeddingDisplay(Display):
         last = steps[-1][1] if steps else estimator
         if not isinstance(getattr(last, "effective_metric_", None), str):
             raise TypeError(
-                f"{type(last).__name__} compares rows by no distance that has a name: pass a "
+                f"{type(last).__name__} has no metric with a name: pass a "
                 "fitted nearest-neighbours estimator, or a Pipeline that ends in one"
             )
         rows = estimator[:-1].transform(X) if steps and len(steps) > 1 else X

@@ -75,8 +75,8 @@ class MisreadDisplay(Display):
         parts = self.y_true, self.y_pred, self.neighbor_images, self.neighbor_labels, self.distances
         if any(len(part) != len(self.images) for part in parts):
             raise ValueError(
-                f"{len(self.images)} images do not go together with true and read labels, "
-                "neighbours, their labels and their distances of "
+                f"images has {len(self.images)} rows; y_true, y_pred, neighbor_images, "
+                "neighbor_labels and distances need as many, and have "
                 f"{', '.join(str(len(part)) for part in parts)}"
             )
 
@@ -135,8 +135,8 @@ class MisreadDisplay(Display):
             n_train = min(len(train_images), len(y_train))
             if ind.max() >= n_train:
                 raise ValueError(
-                    f"training row {ind.max()} is a neighbour, X_train or y_train has {n_train}: "
-                    "pass those of all rows of the fit"
+                    f"training row {ind.max()} is a neighbour, but X_train or y_train has only "
+                    f"{n_train} rows: pass all rows of the fit"
                 )
         else:
             distances, ind = np.empty((0, n_neighbors)), np.empty((0, n_neighbors), dtype=np.intp)
