@@ -23,8 +23,10 @@ from tests.float_oracle import FLOAT_METRICS as ORACLE_METRICS
 from tests.float_oracle import Float64, Int64, float_keys, float_table, nearest, within
 
 PRUNED = ("sqeuclidean", "cosine")
-# Codes after the first query, whatever a trial would say.
-AT_ONCE = Policy(min_float_rows=1, late_float_queries=1, trial=lambda *searches: True)
+# Codes after the first query, whatever a trial would say, of rows of few features too.
+AT_ONCE = Policy(
+    min_float_rows=1, late_float_queries=1, tree_features=0, trial=lambda *searches: True
+)
 
 
 def _steps(quantizer: FloatQuantizer) -> Int64:
@@ -227,7 +229,7 @@ def test_codes_come_after_many_queries() -> None:
 
 def test_how_many_queries_are_many() -> None:
     """The number that docs/engine.md gives, for the fewest rows that get codes."""
-    rows = draw_floats(17, 4_096, 8)
+    rows = draw_floats(17, 4_096, 16)
     index, fewer = (Index(some, policy=Policy(trial=_wins)) for some in (rows, rows[:-1]))
     for made in (index, fewer):
         made.search(rows[:255], 1)
