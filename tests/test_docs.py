@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +110,25 @@ def test_commands(
 def test_each_example_ends_in_a_picture(example: Path) -> None:
     assert example.name.startswith("plot_"), "others are not run"
     assert example.read_text(encoding="utf-8").endswith("\nplt.show()\n")
+
+
+def test_the_reference_has_every_public_name_and_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each name in one group, and each command with its options and examples."""
+    pytest.importorskip("typer")
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("dask")
+    pytest.importorskip("skimage")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    reference = import_module("reference")
+    assert not reference.ungrouped(), "docs/reference.py has to name them"
+    reference.write_command_page(tmp_path / "commands.md")
+    page = (tmp_path / "commands.md").read_text(encoding="utf-8")
+    from knnc.cli._examples import EXAMPLES
+
+    for command, examples in EXAMPLES.items():
+        assert f"# {command}\n" in page or f"# knnc {command}\n" in page
+        for example in examples:
+            assert f"    {example}\n" in page
+    assert re.search(r"^\| `--neighbors`, `-k` K \| ", page, re.MULTILINE)
