@@ -2,7 +2,7 @@
 
 python docs/images/sample.py
 
-The digits are those of scikit-learn's that ``load_dataset("digits")`` holds back for tests. Eight
+The digits are those of scikit-learn's that ``load_dataset("digits")`` holds back for tests. Four
 greys and a page without noise keep the file small.
 """
 
@@ -28,13 +28,13 @@ def main() -> None:
     _, test = load_dataset("digits")
     style = composer.Style(zoom=3.5, lines=3, words=3, degrees=2)
     page, text = composer.compose(test.images, test.target, style, SEED)
-    picture = Image.fromarray(page).quantize(8, dither=Image.Dither.NONE)
+    picture = Image.fromarray(page).quantize(4, dither=Image.Dither.NONE)
     grey = np.asarray(picture.convert("L"))
     levels, index = np.unique(grey, return_inverse=True)
     packed = Image.fromarray(index.reshape(grey.shape).astype(np.uint8), "P")
     packed.putpalette(np.repeat(levels, 3).tolist())
     path = ROOT / "src" / "knnc" / "datasets" / "sample.png"
-    packed.save(path, optimize=True, bits=4)
+    packed.save(path, optimize=True, bits=2)
     print(f"{path.stat().st_size:,} bytes", text, sep="\n\n")
 
 
