@@ -13,7 +13,7 @@ import argparse
 from time import perf_counter
 
 import numpy as np
-from workloads import mnist
+from data import standardised
 
 from knnc.engine.codes import learning
 from knnc.engine.codes.coding import Coding
@@ -25,15 +25,6 @@ K = 5
 QUERIES = 100
 TIMED = 2_000
 CHOICES = ((24, 32, 56, 80), Coding().float_stages, (784,))
-
-
-def standardised() -> tuple[np.ndarray, np.ndarray]:
-    """MNIST's images as StandardScaler leaves them, float32."""
-    train, test = (part.astype(np.float32) for part in mnist()[:2])
-    spread = train.std(axis=0)
-    spread[spread == 0] = 1
-    mean = train.mean(axis=0)
-    return np.ascontiguousarray((train - mean) / spread), (test - mean) / spread
 
 
 def rows_left(
@@ -66,7 +57,7 @@ def main() -> None:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
-    rows, queries = standardised()
+    rows, queries, _ = standardised()
     n_threads = effective_n_threads(None)
     queries = queries.astype(np.float64)
     brute = Index(rows, algorithm="brute", n_threads=n_threads)

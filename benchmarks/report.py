@@ -166,7 +166,7 @@ def _headline(workloads: list[dict[str, Any]]) -> str:
 
 
 def memory_of(row: Row) -> str:
-    """Peak above the uint8 inputs, with a copy in floats, as a multiple of the training rows."""
+    """Peak above the inputs, with a copy in another dtype, as a multiple of the training rows."""
     if row["peak_bytes"] is None:
         return "-"
     return f"{(row['peak_bytes'] + row['copied_bytes']) / row['training_bytes']:.2f} x"
@@ -191,7 +191,7 @@ def _workload(w: dict[str, Any]) -> str:
                 row["configuration"],
                 figure(row["median"] * scale) + part,
                 spread,
-                "-" if w["kind"] == "grid-search" else figure(each / row["median"]),
+                figure(each / row["median"]) if row.get("fit_seconds") is not None else "-",
                 f"{figure(row['median'] / own['median'])} x" if own else "-",
                 figure(row.get("fit_seconds")),
                 "-" if latency else figure(first),

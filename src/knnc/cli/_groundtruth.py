@@ -22,7 +22,10 @@ from knnc.cli._options import (
 
 def groundtruth(
     base: Annotated[
-        Path, typer.Argument(metavar="BASE", help="The vectors: a .u8bin, .bvecs or .npy file.")
+        Path,
+        typer.Argument(
+            metavar="BASE", help="The vectors: a .u8bin, .fbin, .bvecs, .fvecs or .npy file."
+        ),
     ],
     queries: Annotated[
         Path, typer.Argument(metavar="QUERIES", help="The queries, in a file of these kinds.")
@@ -34,9 +37,9 @@ def groundtruth(
     metric: Annotated[
         str,
         choice(
-            "The distance: euclidean, which is written squared, or manhattan.",
+            "The distance: euclidean, which is written squared, manhattan or cosine.",
             "--metric",
-            among=("euclidean", "manhattan"),
+            among=("euclidean", "manhattan", "cosine"),
         ),
     ] = "euclidean",
     threads: Threads = None,

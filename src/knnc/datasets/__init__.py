@@ -7,7 +7,7 @@
 ``fetch_fashion_mnist``    Fashion-MNIST, likewise
 ``load_idx_folder``        any folder with four IDX files, as ``(train, test)``
 ``read_idx``               one IDX file, plain or gzip, as an array
-``read_vectors``           one .u8bin, .bvecs or .npy file of many vectors, mapped into memory
+``read_vectors``           one .u8bin, .fbin, .bvecs, .fvecs or .npy file, mapped into memory
 ``read_neighbors``         one .ibin file of neighbours, as ``knnc groundtruth`` writes it
 ``sample_page``            a small scan of handwriting that comes with the package
 ``get_data_home``          where the ``fetch_`` functions look and store

@@ -135,19 +135,11 @@ class Index:
         self._prepared = prepared
 
     def state(self) -> dict[str, Any]:
-        """Everything that :meth:`restored` needs to make this index again.
-
-        Raises
-        ------
-        TypeError
-            If the rows are floats: there is no file of these yet.
-        """
-        if not isinstance(self._prepared, PreparedRows):
-            raise TypeError("an index of float rows has no state to save")
+        """Everything that :meth:`restored` needs to make this index again."""
         return {
             "metric": self.metric,
             "algorithm": self.algorithm,
-            "kernel": self._kernel,
+            "kernel": self._packed_for,
             "rows": self._rows,
             **self._prepared.state(),
         }
@@ -169,12 +161,11 @@ class Index:
         self = cls.__new__(cls)
         rows: Any = state.get("rows")
         metric, algorithm = state.get("metric"), state.get("algorithm")
-        if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8:
-            raise TypeError("the rows of a saved index are bytes")
+        if not isinstance(rows, np.ndarray) or rows.dtype not in (np.uint8, np.float32, np.float64):
+            raise TypeError("the rows of a saved index are uint8, float32 or float64")
         self._begin(rows, str(metric), str(algorithm), None, None, policy, 1)
         is_built = state.get("packed") is not None or state.get("pruned") is not None
-        if is_built and state.get("kernel") == self._kernel:
-            assert isinstance(self._prepared, PreparedRows)
+        if is_built and state.get("kernel") == self._packed_for:
             self._prepared.restore(state)
         else:
             self._prepared.build(safe_n_threads(n_threads))
@@ -184,6 +175,12 @@ class Index:
     def kernel(self) -> str:
         """Name of the kernel that searches."""
         return self._kernel
+
+    @property
+    def _packed_for(self) -> str:
+        """Name of the kernel for which packed rows and codes are made."""
+        floats = self._prepared if isinstance(self._prepared, PreparedFloats) else None
+        return self._kernel if floats is None else floats.code_kernel
 
     @property
     def rows(self) -> NDArray[Any]:

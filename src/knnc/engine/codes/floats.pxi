@@ -103,6 +103,50 @@ cdef class FloatQuantizer(Quantizer):
         if not has_tail:
             self.far_length = CODED_DEVIATION * float(np.linalg.norm(self.steps))
 
+    def state(self):
+        """All that is needed to have this again, see fields.py."""
+        return {
+            "n_coarse": self.n_coarse, "step": self.step, "fine_step": self.fine_step,
+            "stages": np.array(self.stages), "shifts": np.array(self.shifts),
+            "norm": self.norm, "gamma": self.gamma, "scale": self.scale,
+            "tail_origin": self.tail_origin, "far_length": self.far_length,
+            "mean": np.asarray(self.mean), "signs": np.asarray(self.signs),
+            "axes": np.asarray(self.axes) if self.n_axes else None}
+
+    @staticmethod
+    def restored(saved, int64_t n_features):
+        """The quantizer of which `state` said this.
+
+        Numbers that are not learnt from these rows make a bound wrong. None makes a code that is no
+        byte: coordinates are cut off, and NaN is (knnc_to_code).
+        """
+        cdef FloatQuantizer self = FloatQuantizer.__new__(FloatQuantizer)
+        d, block = n_features, KNNC_AXES_A_BLOCK
+        self.metric, self.n_features = "sqeuclidean", d
+        self.n_coarse = count_of(saved, "n_coarse", 1, d + 1)
+        is_whole, has_tail = saved.get("axes") is None, self.n_coarse != d
+        self.n_axes = 0 if is_whole else self.n_coarse - has_tail
+        if is_whole == (self.n_axes > 0) or (is_whole and has_tail):
+            raise ValueError("axes are not those of the coarse code")
+        self.n_fine = d if has_tail else 0
+        self.step = number_of(saved, "step", positive=True)
+        self.fine_step = number_of(saved, "fine_step", positive=has_tail or is_whole)
+        self.restore_stages(saved)
+        self.tail_at = sum(self.stages[:2]) - 1 if has_tail else -1
+        self.key_margin = 1 + (d + 64) * ROUNDING
+        self.norm = number_of(saved, "norm", positive=True)
+        self.gamma = number_of(saved, "gamma")
+        self.scale = number_of(saved, "scale", positive=True)
+        self.tail_origin = number_of(saved, "tail_origin")
+        self.far_length = number_of(saved, "far_length", positive=True)
+        self.mean = array_of(saved, "mean", np.float64, (d,))
+        self.signs = array_of(saved, "signs", np.float64, (d,))
+        self.kernel = find_float_kernel(None)
+        if self.n_axes:
+            shape = -(-self.n_axes // block), d, block
+            self.axes = array_of(saved, "axes", np.float64, shape)
+        return self
+
     def set_axes(self, axes):
         """Take the matrix A, and what bounds the rounding of its products."""
         d = self.n_features

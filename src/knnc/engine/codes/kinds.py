@@ -48,7 +48,9 @@ def learn_quantizer(
     return AxisQuantizer(sample, sizes, kernel, n_threads)
 
 
-def restored_quantizer(saved: State, n_features: int, metric: str, kernel: str | None) -> Quantizer:
+def restored_quantizer(
+    saved: State, n_features: int, metric: str, kernel: str | None, *, are_floats: bool
+) -> Quantizer:
     """The quantizer of which `state` said this.
 
     Raises
@@ -56,6 +58,8 @@ def restored_quantizer(saved: State, n_features: int, metric: str, kernel: str |
     ValueError
         If it cannot have said that.
     """
+    if are_floats:
+        return FloatQuantizer.restored(saved, n_features)
     if metric == "manhattan":
         return GroupQuantizer.restored(saved, n_features)
     return AxisQuantizer.restored(saved, n_features, kernel)
