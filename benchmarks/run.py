@@ -32,7 +32,8 @@ import roofline
 from data import DATA, MissingDataError, prepare
 from harness import FULL, QUICK, Measurement, Settings, without_places
 from peers import why_not_installed
-from systems import SYSTEMS, n_cpus
+from system import n_cpus
+from systems import SYSTEMS
 from worker import Job
 from workloads import WORKLOADS, Workload
 
