@@ -56,10 +56,12 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "knnc.datasets": {
         "Data sets": (
             *("load_dataset", "load_digits", "fetch_mnist", "fetch_fashion_mnist"),
+            *("fetch_kmnist", "fetch_qmnist", "fetch_emnist", "fetch_usps"),
             *("load_idx_folder", "sample_page", "get_data_home"),
         ),
         "Files of vectors": ("read_idx", "read_vectors", "read_neighbors"),
     },
+    "knnc.onnx": {"Models in the ONNX format": ("register_converters",)},
     "knnc.dask": {
         "Rows on a cluster": ("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"),
     },

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import json
 import logging
 import os
@@ -26,7 +24,6 @@ from knnc.cli._options import check_name, check_recipe
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-_ON_WINDOWS = os.name == "nt"
 _DPI = 150
 # Seconds between two lines of progress where there is no terminal.
 LINE_SECONDS = 60.0
@@ -78,30 +75,12 @@ def say_error(message: str) -> None:
     stderr().print(line, soft_wrap=True)
 
 
-def escape_what_it_lacks() -> None:
-    """Have standard output escape characters that its encoding lacks, as on Windows.
-
-    Otherwise a label or a file name could end the program after its work.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def reader_has_gone(error: BaseException) -> bool:
-    """Whether an exception says that nobody reads the pipe any more.
-
-    On Windows this may be an EINVAL: https://github.com/python/cpython/issues/79935
-    """
-    if isinstance(error, BrokenPipeError):
-        return True
-    if not (_ON_WINDOWS and isinstance(error, OSError)):
-        return False
-    return error.errno == errno.EINVAL and error.filename is None
-
-
-def let_go() -> None:
-    """Discard what the interpreter still writes to standard output when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def message_of(error: Exception) -> str:
+    """What an exception says, without the number that the system gives its error."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return str(error) or type(error).__name__
 
 
 class _Messages(logging.Handler):

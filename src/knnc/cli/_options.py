@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 # As knnc.datasets and knnc.recipes have them, which take time to import; a test compares.
-DATASETS = ("digits", "mnist", "fashion-mnist")
+DATASETS = ("digits", "mnist", "fashion-mnist", "kmnist", "qmnist")
 RECIPES = ("plain", "fast", "accurate", "clothes")
 # The distances that compare rows of pixels without parameters of their own.
 METRICS = (
@@ -91,7 +91,9 @@ def check_recipe(recipe: str) -> None:
 
 def check_name(dataset: str, *, hint: str = "DATASET") -> None:
     """Refuse what is neither the name of a data set nor a folder, as a usage error."""
-    if dataset not in DATASETS and not Path(dataset).is_dir():
+    from knnc.datasets._folder import is_set_in_folder
+
+    if dataset not in DATASETS and not Path(dataset).is_dir() and not is_set_in_folder(dataset):
         raise typer.BadParameter(
             f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder."
             f"{meant(dataset, DATASETS)}",

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from knnc.datasets._registry import IdxFile
+from knnc.datasets._registry import Served
 
 _logger = logging.getLogger(__name__)
 
@@ -28,8 +28,6 @@ WAIT = 1.0
 TIMEOUT = (10.0, 30.0)
 # Seconds between two messages that say how far a download is.
 MINUTE = 60.0
-# A gzip file may be larger than its content, by 5 bytes a block and the header.
-_SLACK = 1 << 20
 
 
 class DownloadError(Exception):
@@ -40,8 +38,8 @@ class DownloadError(Exception):
         self.retry = retry
 
 
-def download(file: IdxFile, mirrors: tuple[str, ...], folder: Path) -> None:
-    """Store `file` in `folder` under its usual name with ``.gz``.
+def download(file: Served, mirrors: tuple[str, ...], folder: Path) -> None:
+    """Store `file` in `folder` under the name that mirrors have for it.
 
     The bytes go to a temporary file in the same folder. After its content has been checked, the
     file is renamed in one step. Several processes may do so at the same time.
@@ -61,7 +59,7 @@ def download(file: IdxFile, mirrors: tuple[str, ...], folder: Path) -> None:
     reasons = []
     for mirror in mirrors:
         try:
-            _download_with_retries(pooch, f"{mirror}{file.name}.gz", file, folder)
+            _download_with_retries(pooch, f"{mirror}{file.served}", file, folder)
         except DownloadError as exc:
             reasons.append(str(exc))
         else:
@@ -91,7 +89,7 @@ def _storing_in(folder: Path) -> Iterator[None]:
         ) from exc
 
 
-def _download_with_retries(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
+def _download_with_retries(pooch: Any, url: str, file: Served, folder: Path) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _download_once(pooch, url, file, folder)
@@ -104,7 +102,7 @@ def _download_with_retries(pooch: Any, url: str, file: IdxFile, folder: Path) ->
             return
 
 
-def _download_once(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
+def _download_once(pooch: Any, url: str, file: Served, folder: Path) -> None:
     _logger.info("downloading %s to %s", url, folder)
     # A random name and mode "x", so that no two downloads share a file. `tempfile` would give
     # permissions that hide a shared data home from other users; this file has those of the umask.
@@ -112,17 +110,18 @@ def _download_once(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
     with _storing_in(folder):
         try:
             with open(partial, "xb") as output:
-                _transfer(pooch, url, output, file.nbytes + _SLACK)
+                _transfer(pooch, url, output, file.most_bytes)
             try:
                 file.read(partial, name=url)
             except ValueError as exc:
                 raise DownloadError(str(exc), retry=True) from exc
-            _move_into_place(partial, folder / f"{file.name}.gz")
+            move_into_place(partial, folder / file.served)
         finally:
             partial.unlink(missing_ok=True)
 
 
-def _move_into_place(partial: Path, final: Path) -> None:
+def move_into_place(partial: Path, final: Path) -> None:
+    """Give a file its final name; another process may have been faster."""
     try:
         os.replace(partial, final)
     except PermissionError:

@@ -190,6 +190,22 @@ class Policy:
         is_late = norm == "l2" and n_features >= self.late_features and not plan.is_streamed()
         return self.late_queries if is_late else None
 
+    def why_never(self) -> str:
+        """Why :meth:`queries_to_code` is None, in words."""
+        return (
+            f"codes pay for Euclidean and Manhattan distance, from {self.min_rows:,} rows, "
+            f"{self.min_bytes >> 20} MiB and {self.coding.narrow_below} features (for Euclidean "
+            f"distance {self.late_features}) on, where there is memory for them"
+        )
+
+    def why_no_float_codes(self) -> str:
+        """Why :meth:`float_queries_to_code` is None, in words."""
+        return (
+            "codes of rows that are not bytes pay for Euclidean and cosine distance, from "
+            f"{self.min_float_rows:,} rows on (for Euclidean distance from "
+            f"{self.min_tree_features_coded} features on)"
+        )
+
     def pays_for(self, k: int, n_rows: int) -> bool:
         """Whether a search for k neighbours may use codes."""
         return k <= max(self.trial_k, int(n_rows * self.max_share_of_rows))
@@ -364,6 +380,12 @@ class QueryCount:
             self._is_decided = True
         finally:
             self._deciding_in = None
+
+    def what_is_due(self, *, is_late: bool) -> str:
+        """What is decided about codes, where there are none, in words."""
+        if is_late and not self._is_decided:
+            return f"codes are tried after {self._needed:,} queries; {self._n_asked:,} are counted"
+        return "a trial found that codes save no time"
 
     def _begin(self, n_queries: int) -> bool:
         with _counting.held():

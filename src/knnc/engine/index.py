@@ -28,6 +28,8 @@ from knnc.engine.system.threads import safe_n_threads
 __all__ = ["ALGORITHMS", "Index"]
 
 ALGORITHMS = ("auto", "brute", "pruned")
+# Rows of fewer values are made ready by one thread: to wake others takes longer.
+SERIAL_VALUES = 1 << 19
 
 _DEFAULT_POLICY = Policy()
 
@@ -84,6 +86,8 @@ class Index:
         policy: Policy = _DEFAULT_POLICY,
     ) -> None:
         n_threads = safe_n_threads(n_threads)
+        if np.size(rows) < SERIAL_VALUES:
+            n_threads = 1
         self._begin(rows, metric, algorithm, kernel, max_memory, policy, n_threads)
         self._prepared.build(n_threads)
 
@@ -196,6 +200,13 @@ class Index:
     def is_streamed(self) -> bool:
         """Whether brute force streams the rows, because there is no memory to pack them."""
         return self._prepared.is_streamed
+
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why.
+
+        It is "brute", "streamed" (brute force, a chunk at a time), "pruned" (by codes) or "tree".
+        """
+        return self._prepared.scan()
 
     @property
     def nbytes_packed(self) -> int:

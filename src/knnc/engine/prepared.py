@@ -143,6 +143,22 @@ class PreparedRows:
         codes = self._codes
         return 0 if codes is None else int(codes.nbytes)
 
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why."""
+        if self._tree is not None:
+            return "tree", f"many rows of at most {self._policy.tree_byte_features} features"
+        if self._codes is not None or self._algorithm != "auto":
+            why = f"algorithm={self._algorithm!r}"
+            if self._algorithm == "auto":
+                why = "a trial found that codes save time"
+        elif self._queries_to_code is None:
+            why = self._policy.why_never()
+        else:
+            why = self._query_count.what_is_due(is_late=self._queries_to_code > 0)
+        if self.is_streamed and not self.is_pruned:
+            return "streamed", f"{why}; packed rows are larger than max_memory"
+        return "pruned" if self.is_pruned else "brute", why
+
     def search(
         self, queries: Bytes, k: int, n_threads: int, first_self: int
     ) -> tuple[Int64, Int64]:

@@ -104,6 +104,23 @@ class PreparedFloats:
         """Bytes of the codes and of the tree."""
         return sum(int(part.nbytes) for part in (self._codes, self._tree) if part is not None)
 
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why."""
+        if self._algorithm == "brute":
+            by = ", by codes of all features, which a trial found faster" if self.is_pruned else ""
+            return "brute", f"algorithm='brute'{by}"
+        if self._algorithm == "pruned":
+            why = "algorithm='pruned'"
+        elif self.is_pruned:
+            why = "a trial found that codes save time"
+        elif not self._may_code:
+            why = self._policy.why_no_float_codes()
+        else:
+            why = self._query_count.what_is_due(is_late=True)
+        if self._tree is not None and not self.is_pruned:
+            return "tree", f"rows of at most {self._policy.tree_features} features; {why}"
+        return "pruned" if self.is_pruned else "brute", why
+
     def state(self) -> dict[str, Any]:
         """Everything that :meth:`restore` needs."""
         return {"packed": None, "pruned": self._codes and self._codes.state()}

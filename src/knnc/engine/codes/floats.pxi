@@ -297,6 +297,118 @@ cdef class FloatQuantizer(Quantizer):
         return self.fine_step * sqrt(<double>fine) > reach_and_errors * MARGIN
 
 
+cdef class FloatGroupQuantizer(GroupQuantizer):
+    """Sums over groups of the features of float rows, for Manhattan distance.
+
+    A row is centred as above, rounded to bytes by one step, and coded as bytes are (groups.pxi). What
+    the bytes lose, in steps, is a part of the error. So is what centring rounds: at most u |y| in the
+    norm of this metric, and 2^-44 steps a feature that the code loses.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_features), float64
+        No value is NaN or infinite.
+    sizes : tuple of int
+        As GroupQuantizer takes them.
+    """
+    cdef double scale, grid_step, key_margin
+    cdef const double[::1] centre
+
+    def __init__(self, sample, sizes):
+        centred, mean, exponent = learning.scaled(sample)
+        self.set_grid(mean, 2.0 ** exponent, max(
+            np.quantile(np.abs(centred), 1 - SHARE_CUT_OFF) / 127, 1e-9))
+        rows = np.empty(centred.shape, np.uint8)
+        cdef uint8_t[:, ::1] bytes_of = rows
+        cdef const double[:, ::1] values = sample
+        cdef double[::1] scratch = np.empty(sample.shape[1])
+        cdef int64_t r
+        for r in range(values.shape[0]):
+            self.to_bytes(&values[r, 0], &scratch[0], values.shape[1], &bytes_of[r, 0])
+        GroupQuantizer.__init__(self, rows, sizes)
+
+    def set_grid(self, mean, double scale, double step):
+        """Take what makes bytes of a row."""
+        self.centre, self.scale, self.grid_step = mean, scale, step
+        self.key_margin = 1 + (len(mean) + 64) * ROUNDING
+
+    def state(self):
+        """All that is needed to have this again, see fields.py."""
+        return GroupQuantizer.state(self) | {
+            "mean": np.asarray(self.centre), "scale": self.scale, "grid_step": self.grid_step}
+
+    @staticmethod
+    def restored(saved, int64_t n_features):
+        """The quantizer of which `state` said this."""
+        cdef FloatGroupQuantizer self = FloatGroupQuantizer.__new__(FloatGroupQuantizer)
+        self.metric, self.n_features = "manhattan", n_features
+        self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
+        self.restore_groups(saved)
+        self.set_grid(array_of(saved, "mean", np.float64, (n_features,)),
+                      number_of(saved, "scale", positive=True),
+                      number_of(saved, "grid_step", positive=True))
+        return self
+
+    cdef double to_bytes(
+        self, const double *row, double *scratch, int64_t d, uint8_t *code
+    ) noexcept nogil:
+        """A row as bytes; returns what they lose, in steps."""
+        cdef double size = 0, lost = 0
+        cdef int64_t j
+        knnc_centre(row, &self.centre[0], self.scale, CLIP, d, scratch)
+        for j in range(d):
+            size += fabs(scratch[j])
+        knnc_to_code(scratch, &self.grid_step, 0, d, code)
+        for j in range(d):
+            lost += fabs(scratch[j])
+        return ((lost + 2 * ROUNDING * size + 1e-300) / self.grid_step + d * 2.0 ** -44) * MARGIN
+
+    cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
+        """Rows of float64; further columns are not looked at."""
+        cdef const double[:, ::1] values = rows
+        cdef int64_t n = values.shape[0], m = self.n_coarse + self.n_fine, i
+        cdef int failed = 0
+        cdef TimedChunks chunks = TimedChunks(n, TILE * max(
+            n_threads, FIRST_VALUES // (TILE * self.n_features)))
+        while chunks.next():
+            for i in prange((chunks.last - chunks.first + TILE - 1) // TILE, nogil=True,
+                            num_threads=n_threads):
+                failed += self.encode_some(
+                    &values[0, 0], values.shape[1], chunks.first + i * TILE,
+                    min(chunks.last, chunks.first + (i + 1) * TILE), codes, errors)
+            if failed:
+                raise MemoryError("no memory to code rows.")
+        return 0
+
+    cdef int encode_some(
+        self, const double *rows, int64_t width, int64_t first, int64_t last, uint8_t *codes,
+        double *errors,
+    ) noexcept nogil:
+        """Rows first to last, at most TILE; -1 if there is no memory."""
+        cdef int64_t d = self.n_features, n = last - first, r
+        cdef double *scratch = <double *>malloc((d + TILE) * sizeof(double) + n * d)
+        cdef double *lost = scratch + d
+        cdef uint8_t *rounded = <uint8_t *>(lost + TILE)
+        cdef int failed
+        if scratch == NULL:
+            return -1
+        for r in range(n):
+            lost[r] = self.to_bytes(rows + (first + r) * width, scratch, d, rounded + r * d)
+        failed = self.encode_tile(
+            rounded, <int>n, codes + first * (self.n_coarse + self.n_fine), errors + 2 * first)
+        for r in range(n):
+            errors[2 * (first + r)] += lost[r]
+            errors[2 * (first + r) + 1] += lost[r]
+        free(scratch)
+        return failed
+
+    cdef double reach(self, int64_t best) noexcept nogil:
+        cdef double key
+        memcpy(&key, &best, sizeof(double))
+        return (key * self.key_margin + self.n_features * 2.0 ** -1073) * (
+            self.scale / self.grid_step) * MARGIN
+
+
 def turned_rows(rows, const double[::1] signs):
     """Turned rows, ndarray (n, n_features), float64, of float64 rows."""
     cdef int64_t i

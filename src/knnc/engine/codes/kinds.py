@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from knnc.engine.codes.quantizer import (
     AxisQuantizer,
+    FloatGroupQuantizer,
     FloatQuantizer,
     GroupQuantizer,
     Quantizer,
@@ -42,6 +43,8 @@ def learn_quantizer(
         Whether codes of floats are of all features, without a choice of axes.
     """
     if sample.dtype == np.float64:
+        if metric == "manhattan":
+            return FloatGroupQuantizer(sample, sizes)
         return FloatQuantizer(sample, sizes, is_whole)
     if metric == "manhattan":
         return GroupQuantizer(sample, sizes)
@@ -58,6 +61,8 @@ def restored_quantizer(
     ValueError
         If it cannot have said that.
     """
+    if are_floats and metric == "manhattan":
+        return FloatGroupQuantizer.restored(saved, n_features)
     if are_floats:
         return FloatQuantizer.restored(saved, n_features)
     if metric == "manhattan":
