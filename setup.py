@@ -401,6 +401,8 @@ class sdist(setuptools_sdist):
 def description() -> str:
     """The README as a package index shows it, where this tree's pictures and pages are not."""
     text = Path("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"<picture>.*?</picture>\n\n", "", text, flags=re.DOTALL)
+    # A picture goes with the line below it, which is about the picture.
     text = re.sub(r"!\[[^\]]*\]\((?!https?:).*?\)\n\n.*?\n\n", "", text, flags=re.DOTALL)
     return re.sub(r"\[([^\]]*)\]\((?!https?:).*?\)", r"\1", text)
 

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 LARGEST = 1_000_000  # bytes
 # ".1" and so on end the names of shared libraries that auditwheel put in.
-WANTED = {".py", ".pyi", ".typed", ".so", ".pyd", ".dll", ".dylib", ".txt", ""}
+WANTED = {".py", ".pyi", ".typed", ".so", ".pyd", ".dll", ".dylib", ".txt", ".png", ""}
 PAGE = {".html", ".css", ".js"}  # in knnc/web/static alone
 RUNTIMES = ("libgomp", "libomp", "vcomp")
 HERE_ONLY = re.compile(rb"\]\((?!https?:)(.*?)\)")

@@ -2,13 +2,14 @@
 
     python benchmarks/float_codes.py
 
-For each choice of stages, the last of them codes of turned whole rows, it counts, over some test
-images, the training images that the codes do not rule out when the k-th distance is known. Then it
-checks that searches with codes and by brute force agree, and times both.
+For each choice of stages, of which the last are codes of whole rows, it counts the training images
+that the codes do not rule out when the k-th distance is known. Then it compares the answers of
+searches with codes and by brute force, and times both.
 """
 
 from __future__ import annotations
 
+import argparse
 from time import perf_counter
 
 import numpy as np
@@ -53,6 +54,9 @@ def rows_left(
 
 def main() -> None:
     """Print the counts, then the times."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     rows, queries, _ = standardised()
     n_threads = effective_n_threads(None)
     queries = queries.astype(np.float64)

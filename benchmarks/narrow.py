@@ -10,6 +10,7 @@ beyond packing the rows, and the number of queries that spare as much. `engine/a
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -63,6 +64,9 @@ def measure(
 
 def main() -> int:
     """Measure and print; 1 if an answer was wrong."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     print(f"{'rows':32} {'brute, s':>9} {'pruned, s':>9} {'codes, s':>9}  pay after queries")
     for name, rows, queries in sets():
         packing, brute, expected = measure(rows, queries, "brute")

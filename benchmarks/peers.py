@@ -6,6 +6,7 @@ and the report lists the peer as absent.
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -18,6 +19,8 @@ NOT_INSTALLED = Path(sys.prefix) / "peers-not-installed.json"
 
 
 def main() -> None:
+    """Install them, and write down which could not be."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     reasons: dict[str, str] = {}
     for peer in PEERS:
         sys.stdout.write(f"Installing {peer}\n")

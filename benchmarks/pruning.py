@@ -12,6 +12,7 @@ that are near the same cluster.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,6 +153,9 @@ def panels_left(rows: np.ndarray, queries: np.ndarray, kth: np.ndarray) -> tuple
 
 def main() -> int:
     """Measure and print; 1 if an answer was wrong."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     rows, queries, _ = mnist()
     queries = queries[np.random.default_rng(1).permutation(len(queries))[:QUERIES]]
     expected = Index(rows, algorithm="brute").search(queries, K)

@@ -1,7 +1,7 @@
-"""What the recipes reach on test images, which no choice was made on, as the README's table.
+"""What the recipes reach on test images, which no choice was made on, as a table of docs/guide.md.
 
     python benchmarks/recipes_test.py            # prints the table
-    python benchmarks/recipes_test.py --write    # and puts it into the README
+    python benchmarks/recipes_test.py --write    # and puts it there
 
 MNIST and Fashion-MNIST: all training images, all test images. scikit-learn's digits: 5 folds. The
 digits of OpenCV, if ``KNNC_DATA_HOME`` has opencv_digits.npz: the left half of the sheet for
@@ -26,7 +26,7 @@ from knnc.datasets import load_dataset, load_digits
 from knnc.engine.system.threads import effective_n_threads
 from knnc.recipes import make_recipe
 
-README = Path(__file__).parents[1] / "README.md"
+GUIDE = Path(__file__).parents[1] / "docs" / "guide.md"
 BEGIN, END = "<!-- recipes -->\n", "<!-- /recipes -->"
 HEAD = "| images | recipe | error, 95 % interval | misread |\n|---|---|---:|---:|\n"
 Part = tuple[Any, Any, Any, Any]
@@ -80,8 +80,8 @@ def row(images: str, recipe: str, parts: list[Part]) -> tuple[str, float]:
 
 
 def write(rows: list[str]) -> None:
-    """Put rows into the README's table, in place of those of the same images and recipes."""
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    """Put rows into the guide's table, in place of those of the same images and recipes."""
+    before, _, rest = GUIDE.read_text(encoding="utf-8").partition(BEGIN)
     table, _, after = rest.partition(END)
     known = {}
     for line in [*table.splitlines(keepends=True)[2:], *rows]:
@@ -90,14 +90,14 @@ def write(rows: list[str]) -> None:
             known[cells[0].removeprefix("| "), cells[1].strip("`")] = line
     keys = [(name, recipe) for name, (_, recipes) in RUNS.items() for recipe in recipes]
     lines = [known[key] for key in keys if key in known]
-    README.write_text(before + BEGIN + HEAD + "".join(lines) + END + after, encoding="utf-8")
+    GUIDE.write_text(before + BEGIN + HEAD + "".join(lines) + END + after, encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="*", help=f"some of: {'; '.join(RUNS)} (all)")
     parser.add_argument("--recipe", default="", help="this one alone")
-    parser.add_argument("--write", action="store_true", help="put the rows into the README")
+    parser.add_argument("--write", action="store_true", help="put the rows into docs/guide.md")
     arguments = parser.parse_args()
     print(f"{cpu_name()}, {effective_n_threads()} threads")
     for images in arguments.images or RUNS:

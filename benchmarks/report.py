@@ -1,10 +1,11 @@
-"""Writes RESULTS.md from what was measured; every number and ratio in it is computed here.
+"""Writes RESULTS.md, the README's figures and its chart from what was measured.
 
-``python benchmarks/report.py`` writes it again from the last run's ``results/results.json``.
+``python benchmarks/report.py`` writes them again from the last run's ``results/results.json``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -12,11 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import chart
 from plots import draw
 from systems import SYSTEMS
 
 HERE = Path(__file__).resolve().parent
 MB = 1e6
+QUIET_LOAD = 0.25  # processes that want a CPU, for each CPU, below which a machine is quiet
 Row = dict[str, Any]
 
 
@@ -82,15 +85,20 @@ def find(rows: list[Row], system: str) -> Row | None:
     return next((r for r in rows if r["system"] == system and r["status"] == "ready"), None)
 
 
-def _noise(machine: dict[str, Any]) -> list[str]:
+def busy(machine: dict[str, Any]) -> str:
+    """What is to be said of a machine that did other work when this began; "" of a quiet one."""
     load, cpus = machine["load_average"], machine["cpus"]
-    if load is None or load < 0.25 * cpus:
-        return []
-    text = (
-        f"**The machine was busy with other work when this began (load average {load} on {cpus} "
-        "CPUs): the times are too long, and the ratios less certain.**"
+    if load is None or load < QUIET_LOAD * cpus:
+        return ""
+    return (
+        f"The machine was busy with other work when this began (load average {load} on {cpus} "
+        "CPUs): the times are too long, and the ratios less certain."
     )
-    return [text]
+
+
+def _noise(machine: dict[str, Any]) -> list[str]:
+    said = busy(machine)
+    return [f"**{said}**"] if said else []
 
 
 def _machine(machine: dict[str, Any]) -> str:
@@ -284,22 +292,70 @@ def _method(results: dict[str, Any]) -> str:
 
 
 def update_readme(results: dict[str, Any], readme: Path) -> bool:
-    """Put the table in short between the README's two marks, if it has them."""
-    text = readme.read_text()
-    marks = re.compile(r"(<!-- benchmark -->\n).*?(<!-- /benchmark -->)", re.DOTALL)
-    if not marks.search(text):
+    """Write the chart, and the README's figures between its marks; False if there are none.
+
+    The chart goes to ``benchmarks/plots`` beside the README.
+    """
+    text = readme.read_text(encoding="utf-8")
+    bars = chart.chosen(results["workloads"])
+    if not bars or not all(f"<!-- {mark} -->" in text for mark in ("speed", "benchmark")):
         return False
-    short = _headline([w for w in results["workloads"] if w["is_main"]]).split("\n\n", 1)[1]
-    cpu = f"{results['machine']['cpu']}, {results['machine']['n_threads']} threads"
-    block = f"{short}\n\n{cpu}; [all results](benchmarks/RESULTS.md)\n"
-    readme.write_text(marks.sub(lambda m: m[1] + block + m[2], text))
+    light, dark = chart.write(bars, readme.parent / "benchmarks" / "plots")
+    folder, said = "benchmarks/plots", chart.described(bars)
+    picture = (
+        "<picture>\n"
+        f'  <source media="(prefers-color-scheme: dark)" srcset="{folder}/{dark}">\n'
+        f'  <img alt="{chart.TITLE}. {said}" '
+        f'src="{folder}/{light}" width="{chart.WIDTH}">\n'
+        "</picture>"
+    )
+    text = _between("speed", _times_sklearn(bars), text)
+    block = f"\n{picture}\n\n{_caption(bars[0], results)}\n[All results](benchmarks/RESULTS.md)\n"
+    readme.write_text(_between("benchmark", block, text), encoding="utf-8")
     return True
 
 
-if __name__ == "__main__":
+def _between(mark: str, new: str, text: str) -> str:
+    """The text with `new` between two marks."""
+    marks = re.compile(rf"(<!-- {mark} -->).*?(<!-- /{mark} -->)", re.DOTALL)
+    return marks.sub(lambda m: m[1] + new + m[2], text)
+
+
+def _times_sklearn(bars: Sequence[chart.Bar]) -> str:
+    """How many times as fast as scikit-learn: the least and the most of the chart."""
+    ratios = [bar.sklearn_seconds / bar.seconds for bar in bars if bar.sklearn_seconds is not None]
+    if not ratios:
+        return "many"
+    return " to ".join(dict.fromkeys(chart.short(ratio) for ratio in (min(ratios), max(ratios))))
+
+
+def _caption(bar: chart.Bar, results: dict[str, Any]) -> str:
+    """The first bar in seconds, the machine, and whether it was busy."""
+    machine = results["machine"]
+    what = next(w["what"] for w in results["workloads"] if w["title"] == bar.title)
+    times = [f"knnc takes {chart.short(bar.seconds)} s"]
+    times.append(f"{bar.peer} {chart.short(bar.peer_seconds)} s")
+    if bar.sklearn_seconds not in (None, bar.peer_seconds):
+        times.append(f"scikit-learn {chart.short(bar.sklearn_seconds)} s")
+    parts = [f"{bar.title} ({what}): {', '.join(times)}."]
+    parts.append(f"{machine['cpu']}, {machine['n_threads']} threads.")
+    parts += [said] if (said := busy(machine)) else []
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the last run's report again; the README only after a run of everything."""
+    argparse.ArgumentParser(description=main.__doc__).parse_args()
     source = HERE / "results" / "results.json"
     if not source.exists():
         sys.exit("Nothing was measured yet: make bench")
     found = json.loads(source.read_text())
+    if not found.get("whole"):
+        write(found, source.parent / "RESULTS.md")
+        sys.exit("The last run was a partial one: its report is benchmarks/results/RESULTS.md")
     write(found, HERE / "RESULTS.md")
     update_readme(found, HERE.parent / "README.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -32,6 +32,7 @@ import roofline
 from data import DATA, MissingDataError, prepare
 from harness import FULL, QUICK, Measurement, Settings, without_places
 from peers import why_not_installed
+from system import n_cpus
 from systems import SYSTEMS
 from worker import Job
 from workloads import WORKLOADS, Workload
@@ -44,6 +45,7 @@ QUICK_QUERIES = {"batch": 500, "latency": 50}
 QUICK_ROWS = {"self-join": 5_000, "grid-search": 1_000}
 OF_QUERIES = ("batch", "latency", "radius")  # the other kinds ask rows about themselves
 QUICK_SECONDS = 90  # nothing more is begun after these
+QUIET_SECONDS = 240.0  # how long a whole run waits for a quiet machine
 
 
 class OutOfTimeError(RuntimeError):
@@ -73,6 +75,8 @@ def main() -> int:
         sys.stdout.write("systems: " + " ".join(SYSTEMS) + "\n")
         return 0
     settings = QUICK if options.quick else FULL
+    if is_whole(options):
+        wait_for_quiet()
     begin = time.perf_counter()
     results: dict[str, Any] = {
         "command": " ".join(["python benchmarks/run.py", *sys.argv[1:]]),
@@ -95,6 +99,22 @@ def main() -> int:
     extras(options, settings, results, late)
     results["seconds"] = time.perf_counter() - begin
     return finish(options, results, work)
+
+
+def is_whole(options: argparse.Namespace) -> bool:
+    """Whether this measures everything, for the README and RESULTS.md."""
+    partial = options.only or options.systems or options.limit or options.quick
+    return not (partial or options.output)
+
+
+def wait_for_quiet(seconds: float = QUIET_SECONDS) -> None:
+    """Give other work, such as the build before this, some time to end."""
+    end = time.monotonic() + seconds
+    while (load := machine.load_average()) is not None and time.monotonic() < end:
+        if load < report.QUIET_LOAD * n_cpus():
+            return
+        say(f"The machine is busy (load average {load}); waiting for it to be quiet")
+        time.sleep(min(15.0, seconds))
 
 
 def parse() -> argparse.Namespace:
@@ -238,12 +258,12 @@ def leave_out(results: dict[str, Any], title: str, error: Exception) -> None:
 
 def finish(options: argparse.Namespace, results: dict[str, Any], work: Path) -> int:
     """Write everything; a partial run does not replace the report of a whole one."""
-    whole = not (options.only or options.systems or options.limit)
+    whole = results["whole"] = is_whole(options)
     (work / "results.json").write_text(json.dumps(results, indent=1))
     path = options.output or (HERE if whole else work) / "RESULTS.md"
     report.write(results, path)
-    if whole and not options.quick and not options.output:
-        report.update_readme(results, HERE.parent / "README.md")
+    if whole:
+        publish(results, HERE.parent / "README.md")
     say(f"{results['seconds']:.0f} s; the report is {os.path.relpath(path)}")
     wrong = [
         f"{w['name']}: {row['system']}: {row['reason']}"
@@ -254,6 +274,15 @@ def finish(options: argparse.Namespace, results: dict[str, Any], work: Path) -> 
     for line in wrong:
         say(line)
     return 1 if wrong else 0
+
+
+def publish(results: dict[str, Any], readme: Path) -> None:
+    """Put the headline into the README, unless the machine was busy."""
+    if said := report.busy(results["machine"]):
+        say(f"{said} The README is not changed; run again on a quiet machine, or")
+        say("python benchmarks/report.py puts these figures there, and says that it was busy.")
+    else:
+        report.update_readme(results, readme)
 
 
 def say(line: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import matplotlib as mpl
 
@@ -14,6 +15,9 @@ from knnc import __version__
 
 mpl.use("agg")
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from reference import write_api_pages, write_command_page  # noqa: E402  beside this file
 
 project = "knnc"
 author = "the knnc developers"
@@ -25,6 +29,8 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
@@ -39,7 +45,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 6,
     "navbar_persistent": ["search-button"],
     # The benchmarks' tables take all the room there is.
     "secondary_sidebar_items": {"**": ["page-toc"], "benchmarks": []},
@@ -47,7 +53,41 @@ html_theme_options = {
 html_static_path = ["_static"]
 html_css_files = ["knnc.css"]
 # Pages without pages below them have nothing to show at the left, and use the room.
-html_sidebars = {"*": [], "api/**": ["sidebar-nav-bs"], "gallery/*": ["sidebar-nav-bs"]}
+WITH_SIDEBAR = ("start", "sklearn", "tuning", "pages", "guide", "choosing", "cluster", "help")
+html_sidebars = {
+    "*": [],
+    **{page: ["sidebar-nav-bs"] for page in (*WITH_SIDEBAR, "api/**", "gallery/*")},
+}
+# Output is not copied, and has no button.
+copybutton_selector = "div.highlight-python pre, div.highlight-default pre"
+
+
+def inventories() -> dict[str, tuple[str, str]]:
+    """Where links to other libraries lead: those whose list of names can be had.
+
+    It is downloaded once. Without a network its links are plain text, and nothing is a warning.
+    """
+    found, folder = {}, HERE / "_build" / "inventories"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, address in {
+        "python": "https://docs.python.org/3/",
+        "numpy": "https://numpy.org/doc/stable/",
+        "scipy": "https://docs.scipy.org/doc/scipy/",
+        "sklearn": "https://scikit-learn.org/stable/",
+    }.items():
+        path = folder / f"{name}.inv"
+        if not path.exists():
+            try:
+                with urlopen(f"{address}objects.inv", timeout=10) as answer:
+                    path.write_bytes(answer.read())
+            except OSError as error:
+                print(f"no links to {name}: {error}")
+                continue
+        found[name] = (address, str(path))
+    return found
+
+
+intersphinx_mapping = inventories()
 
 templates_path = ["_templates"]
 autosummary_generate = True
@@ -71,41 +111,6 @@ sphinx_gallery_conf = {
 # A warning in an example is a mistake in it.
 warnings.filterwarnings("error", module="__main__")
 
-# Every public name has a page: what is written here is taken from the packages themselves.
-PARTS = {
-    "knnc": "Estimators and functions",
-    "knnc.image": "Images to features",
-    "knnc.recipes": "Recipes",
-    "knnc.inspection": "What neighbours say about labels",
-    "knnc.ocr": "Pages of handwriting",
-    "knnc.plot": "Pictures",
-    "knnc.datasets": "Data sets",
-    "knnc.dask": "Rows on a cluster",
-    "knnc.onnx": "Models in the ONNX format",
-}
-
-
-def write_api_pages() -> None:
-    """Write docs/api/index.md: each part's public names, with their first sentences."""
-    lines, listed = ["# API", ""], set()
-    for part, title in PARTS.items():
-        module = import_module(part)
-        public = [
-            name
-            for name in module.__all__
-            if callable(getattr(module, name)) and getattr(module, name) not in listed
-        ]
-        listed |= {getattr(module, name) for name in public}  # some parts share a name
-        lines += [f"## {title}", "", f"`{part}`: {(module.__doc__ or '').splitlines()[0]}", ""]
-        lines += ["```{eval-rst}", f".. currentmodule:: {part}", "", ".. autosummary::"]
-        lines += ["   :toctree: generated", "   :template: name.rst", ""]
-        lines += [*(f"   {name}" for name in sorted(public)), "```", ""]
-    page, text = HERE / "api" / "index.md", "\n".join(lines)
-    page.parent.mkdir(exist_ok=True)
-    if not page.exists() or page.read_text(encoding="utf-8") != text:
-        page.write_text(text, encoding="utf-8")
-
-
 # "(n_features_in_,)" is a shape, not a link.
 SHAPE = re.compile(r"\((\w+)_,\)")
 # scikit-learn's docstrings, which inherited methods have, point at its own guide and glossary.
@@ -125,4 +130,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", without_foreign_links, priority=100)
 
 
-write_api_pages()
+write_api_pages(HERE / "api")
+write_command_page(HERE / "api" / "commands.md")

@@ -1,33 +1,36 @@
 """
-Upright digits, and directions in place of pixels
-=================================================
+Directions of strokes in place of pixels
+========================================
 
-``Deskew`` and ``HOG`` take bytes and give bytes, so the exact search goes on behind them.
+``Stretch``, ``Deskew`` and ``HOG`` take bytes and return bytes, so the exact search follows them.
+Fewer of these digits are misread.
 """
 
 import matplotlib.pyplot as plt
 from sklearn.pipeline import make_pipeline
 
-from knnc import KNeighborsClassifier
+from knnc import KNeighborsClassifier, recipes
 from knnc.datasets import load_dataset
 from knnc.image import HOG, Deskew, Stretch
 
 train, test = load_dataset("digits")
 readers = {
     "pixels": make_pipeline(KNeighborsClassifier(3)),
-    "made upright": make_pipeline(Deskew(), KNeighborsClassifier(3)),
-    "directions of edges": make_pipeline(Stretch(), Deskew(), HOG((2, 4)), KNeighborsClassifier(3)),
+    "directions of strokes": make_pipeline(
+        Stretch(), Deskew(), HOG((2, 4)), KNeighborsClassifier(3)
+    ),
+    "the recipe fast": recipes.fast(),
 }
 errors = {}
 for name, reader in readers.items():
     reader.fit(train.data, train.target)
     errors[name] = 1 - reader.score(test.data, test.target)
-    print(f"{name}: {errors[name]:.2%} misread; engine: {reader[-1].engine_}")
+    print(f"{name}: {errors[name]:.2%} misread")
 
 # %%
-# Above, digits as they come and made upright; below, how many of the test part are misread.
+# Above, digits as they come, and stretched and made upright; below, how many are misread.
 
-straight = Deskew().fit_transform(test.data)
+straight = make_pipeline(Stretch(), Deskew()).fit_transform(test.data)
 figure = plt.figure(figsize=(8, 6), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=[1, 1.1])
 for row, images in zip(above.subplots(2, 10), (test.data, straight), strict=True):

@@ -1,20 +1,25 @@
-"""What README and the pages of docs/ show: Python blocks, and commands."""
+"""What README and the pages of docs/ show: Python blocks with their outputs, and commands."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+# A block of Python, and the block "text" below it, which is what it prints.
+_BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", re.DOTALL)
 
 
-def python_blocks(page: Path) -> list[str]:
-    """The blocks marked as Python, from top to bottom."""
-    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+def python_blocks(page: Path) -> list[tuple[str, str | None]]:
+    """The blocks marked as Python from top to bottom, each with the output shown, if one is."""
+    found = _BLOCK.findall(page.read_text(encoding="utf-8") + "\n")
+    return [(code, output or None) for code, output in found]
 
 
 def commands(page: Path) -> list[str]:
@@ -23,11 +28,20 @@ def commands(page: Path) -> list[str]:
     return re.findall(r"^    (knnc .*?)(?: +#.*)?$", text, re.MULTILINE)
 
 
-def run_blocks(page: Path) -> None:
-    """Run a page's blocks one after the other, as a reader would paste them."""
-    names: dict[str, object] = {}
-    for block in python_blocks(page):
-        exec(compile(block, str(page), "exec"), names)
+def run_blocks(page: Path) -> str:
+    """Run a page's blocks one after the other, as a reader would paste them; what they print.
+
+    An output that the page shows is what its block prints.
+    """
+    names: dict[str, object] = {"__name__": "__main__"}
+    printed = ""
+    for code, output in python_blocks(page):
+        with redirect_stdout(StringIO()) as said:
+            exec(compile(code, str(page), "exec"), names)
+        if output is not None:
+            assert said.getvalue() == output, code
+        printed += said.getvalue()
+    return printed
 
 
 def run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> int:

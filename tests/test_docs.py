@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +38,47 @@ def test_what_is_indented_is_a_command(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=_name)
 def test_python_blocks(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     pytest.importorskip("skimage")
     pytest.importorskip("matplotlib")
+    code = "".join(block for block, _ in python_blocks(page))
+    if "dask" in code:
+        pytest.importorskip("distributed")
+    if "fetch_mnist" in code:
+        request.getfixturevalue("mnist")
     monkeypatch.chdir(tmp_path)
-    run_blocks(page)
-    assert capsys.readouterr().out
+    assert run_blocks(page)
+
+
+@pytest.mark.parametrize(
+    "name", ["index", "start", "sklearn", "tuning", "pages", "guide", "choosing"]
+)
+def test_what_a_page_prints_stands_below_it(name: str) -> None:
+    """A tutorial shows its outputs; the test above compares them."""
+    for code, output in python_blocks(ROOT / "docs" / f"{name}.md"):
+        assert output or "print(" not in code, code
+
+
+def test_the_keys_of_json_are_those_that_are_documented(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("typer")
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("skimage")
+    monkeypatch.chdir(tmp_path)
+    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    found = dict(re.findall(r"^\| `knnc (\w+)` \| (`.*`) \|$", guide, re.MULTILINE))
+    for command, options in {
+        "evaluate": "digits --limit 20",
+        "read": "--sample --train digits",
+        "info": "",
+    }.items():
+        assert run_command(f"knnc {command} {options} --json", monkeypatch) == 0
+        assert re.findall(r"`(\w+)`", found.pop(command)) == list(
+            json.loads(capsys.readouterr().out)
+        )
+    assert set(found) == {"compare"}, "which takes longer; its own test has it"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -63,6 +99,9 @@ def test_commands(
     ink = np.kron(load_digits().images[0] / 16, np.ones((6, 6)))
     scan = np.pad(255 - 240 * ink, 30, constant_values=255)
     Image.fromarray(scan.astype(np.uint8)).save("scan.png")
+    for name, rows in (("base", 200), ("queries", 5)):
+        head = np.array((rows, 8), dtype="<u4").tobytes()
+        Path(f"{name}.u8bin").write_bytes(head + np.arange(8 * rows).astype(np.uint8).tobytes())
     assert run_command(command, monkeypatch) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
 
@@ -71,3 +110,25 @@ def test_commands(
 def test_each_example_ends_in_a_picture(example: Path) -> None:
     assert example.name.startswith("plot_"), "others are not run"
     assert example.read_text(encoding="utf-8").endswith("\nplt.show()\n")
+
+
+def test_the_reference_has_every_public_name_and_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each name in one group, and each command with its options and examples."""
+    pytest.importorskip("typer")
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("dask")
+    pytest.importorskip("skimage")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    reference = import_module("reference")
+    assert not reference.ungrouped(), "docs/reference.py has to name them"
+    reference.write_command_page(tmp_path / "commands.md")
+    page = (tmp_path / "commands.md").read_text(encoding="utf-8")
+    from knnc.cli._examples import EXAMPLES
+
+    for command, examples in EXAMPLES.items():
+        assert f"# {command}\n" in page or f"# knnc {command}\n" in page
+        for example in examples:
+            assert f"    {example}\n" in page
+    assert re.search(r"^\| `--neighbors`, `-k` K \| ", page, re.MULTILINE)

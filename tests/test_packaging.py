@@ -138,6 +138,7 @@ def test_the_wheel_has_no_sources() -> None:
     suffixes = {Path(path).suffix for path in installed_files()}
     assert suffixes.isdisjoint({".c", ".h", ".pyx", ".pxd"})
     assert {".py", ".pyi"} <= suffixes
+    assert "knnc/datasets/sample.png" in installed_files()
 
 
 @needs_sources

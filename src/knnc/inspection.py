@@ -1,8 +1,8 @@
-"""What the neighbours of training rows say about them: doubtful labels, and near-duplicates.
+"""Doubtful labels and near-duplicates among training rows, found by their neighbours.
 
-A self-join is all that it takes: each training row is a query and is left out of its own
-neighbours. Where rows are images, :class:`knnc.plot.DisputedLabelsDisplay` and
-:class:`knnc.plot.NearDuplicatesDisplay` draw either; both have their names here too.
+Each report takes one search: every training row is a query and is left out of its own neighbours.
+If rows are images, :class:`knnc.plot.DisputedLabelsDisplay` and
+:class:`knnc.plot.NearDuplicatesDisplay` draw the reports. Both can be imported from here too.
 """
 
 from knnc._reports.duplicates import NearDuplicates, near_duplicates

@@ -44,7 +44,7 @@ def check(path: Path, expected: Any = EXPECTED) -> None:
 
 def run(files: Files, *, metric: str = "euclidean", **changes: Any) -> None:
     options: dict[str, Any] = {"n_neighbors": 10, "threads": 2, **changes}
-    _groundtruth.groundtruth(*files, metric=_groundtruth.ExactMetric(metric), **options)
+    _groundtruth.groundtruth(*files, metric=metric, **options)
 
 
 def streaming(monkeypatch: pytest.MonkeyPatch, job: type = groundtruth.Job) -> None:

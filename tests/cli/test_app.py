@@ -309,7 +309,7 @@ class TestTerminal:
         assert code == 0
         assert json.loads(out)["n_test"] == 768
         assert out.count(b"\n") == 1
-        assert b"Reading" in run.seen
+        assert b"Predicting" in run.seen
         assert b"768/768" in run.seen
         # Cursor hidden, line erased at the end, cursor shown again.
         assert run.seen.rfind(b"\x1b[?25h") > run.seen.rfind(b"\x1b[?25l") >= 0

@@ -74,7 +74,7 @@ def test_demo_at_80_columns_wraps_nothing_but_the_path(
     (tmp_path / "mnist").mkdir()
     monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path))
     output = tmp_path / "a [red] name.png"
-    done = knnc_here("demo", "--output", output)
+    done = knnc_here("demo", "--output", output)  # as the option was called before
     assert (done.code, done.err) == (0, "")
     assert png_size(output)[0] == 1650
     lines = done.out.splitlines()
@@ -87,13 +87,13 @@ def test_demo_at_80_columns_wraps_nothing_but_the_path(
     assert "knnc evaluate mnist reads 10,000 more" in words
 
 
-@pytest.mark.parametrize("name", ["nowhere/a.png", "a.jpg"])
+@pytest.mark.parametrize("name", ["nowhere/a.png", "a.gif"])
 def test_demo_refuses_an_output_before_it_works(
     knnc_here: Program, tmp_path: Path, name: str
 ) -> None:
     result = knnc_here("demo", "-o", tmp_path / name)
     assert (result.code, result.out) == (2, "")
-    assert "--output" in result.err
+    assert "--out" in result.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -24,7 +24,7 @@ from .conftest import Program
 pytest.importorskip("typer", reason="the command line needs the extra 'cli'")
 
 from knnc import groundtruth
-from knnc.cli import _groundtruth
+from knnc.cli import _console
 
 from .groundtruth_support import (
     FILES,
@@ -314,7 +314,7 @@ def test_lines_of_progress_without_a_terminal(
             now[0] += 10
             current()(done, 700)  # type: ignore[misc]
 
-    monkeypatch.setattr(_groundtruth, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(_console, "perf_counter", lambda: now[0])
     monkeypatch.setattr(groundtruth.Job, "run", search)
     with knnc.progress(lambda *call: heard.append(call)):
         run(files)
@@ -337,7 +337,7 @@ def test_lines_that_nobody_reads(files: Files, monkeypatch: pytest.MonkeyPatch) 
             said.append(text)
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-    monkeypatch.setattr(_groundtruth, "LINE_SECONDS", 0)
+    monkeypatch.setattr(_console, "LINE_SECONDS", 0)
     monkeypatch.setattr(sys, "stderr", Gone())
     run(files)
     assert said

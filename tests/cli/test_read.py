@@ -124,14 +124,21 @@ def test_refused(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
     text.write_text("hello")
     for args, code, said in (
         ((text, "--train", "digits", "--recipe", "plain"), 1, "text.png: this is no PNG, JPEG"),
-        ((tmp_path / "none.png", "--train", "digits"), 1, "No such file or directory"),
+        ((tmp_path / "none.png", "--train", "digits"), 2, "there is no file"),
         ((scan, "--recipe", "good"), 2, "no recipe is called"),
         ((scan, "--train", "mnits"), 2, "neither one of"),
     ):
         result = knnc_here("read", *args)
         assert (result.code, result.out) == (code, "")
-        assert said in " ".join(result.err.split())
+        assert said in " ".join(result.err.replace("│", " ").split())
         assert "Traceback" not in result.err
+
+
+def test_the_sample_page(knnc_here: Program, tmp_path: Path) -> None:
+    """Read by what was learnt of scikit-learn's digits, its own among them."""
+    result = knnc_here("read", "--sample", "--data-home", tmp_path)
+    assert result.out == "33457 81479 041\n40803 359 6369\n62968 39298 827\n"
+    assert knnc_here("read", "--sample", tmp_path / "another.png").code == 2
 
 
 @pytest.mark.parametrize("name", ["PIL", "skimage"])

@@ -276,7 +276,7 @@ def test_wrong_input(images) -> None:
     clf = DistortionKNeighborsClassifier()
     with pytest.raises(ValueError, match="no square"):
         clf.fit(images[:, :-1], LABELS)
-    with pytest.raises(ValueError, match="no pixels"):
+    with pytest.raises(ValueError, match="hold pixels"):
         clf.fit(images + 0.25, LABELS)
     with pytest.raises(ValueError, match="inconsistent"):
         clf.fit(images, LABELS[1:])
@@ -293,7 +293,7 @@ def test_wrong_input(images) -> None:
         clf.kneighbors(images, 6)
     with pytest.raises(ValueError, match="features"):
         clf.predict(images[:, :-1])
-    with pytest.raises(ValueError, match="no pixels"):
+    with pytest.raises(ValueError, match="hold pixels"):
         clf.predict(images + 0.5)
     with pytest.raises(ValueError, match="zero weights"):
         clf.set_params(weights=np.zeros_like).predict(images)

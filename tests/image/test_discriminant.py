@@ -107,7 +107,7 @@ def test_wrong_parameters(params, words, classes) -> None:
 
 def test_wrong_input(classes) -> None:
     X, y = classes
-    with pytest.raises(ValueError, match="no pixels"):
+    with pytest.raises(ValueError, match="hold pixels"):
         LocalDiscriminant().fit(X + 0.5, y)
-    with pytest.raises(ValueError, match="no pixels"):
+    with pytest.raises(ValueError, match="hold pixels"):
         LocalDiscriminant().fit(X, y).transform(X + 0.5)

@@ -109,7 +109,7 @@ def test_errors() -> None:
     X, y = data()
     with pytest.raises(NotFittedError):
         leave_one_out_proba(knnc.KNeighborsClassifier())
-    with pytest.raises(TypeError, match="not a NearestNeighbors"):
+    with pytest.raises(TypeError, match="got a NearestNeighbors"):
         disputed_labels(knnc.NearestNeighbors().fit(X))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="min_share"):
         disputed_labels(knnc.KNeighborsClassifier().fit(X, y), min_share=1.5)

@@ -141,7 +141,7 @@ def test_without_labels(display: EmbeddingDisplay) -> None:
     plain = EmbeddingDisplay(embedding=display.embedding).plot()
     assert len(plain.points_) == 1
     assert len(plain.ax_.texts) == 0
-    with pytest.raises(ValueError, match="there are no points to draw"):
+    with pytest.raises(ValueError, match="needs at least one"):
         EmbeddingDisplay(embedding=np.empty((0, 2)))
     with pytest.raises(ValueError, match="150 points and 2 labels"):
         EmbeddingDisplay(embedding=display.embedding, y=[0, 1])
@@ -258,7 +258,7 @@ def test_by_an_estimator(digits: Any) -> None:
     far = EmbeddingDisplay.from_rows(X, y, metric="chebyshev", **options)
     assert np.abs(far.embedding - plain.embedding).max() > 1
     strokes = DistortionKNeighborsClassifier(n_candidates=5).fit(X, y)
-    with pytest.raises(TypeError, match="compares rows by no distance that has a name"):
+    with pytest.raises(TypeError, match="has no metric with a name"):
         EmbeddingDisplay.from_estimator(strokes, X, y)
 
 
@@ -302,3 +302,21 @@ def test_missing_matplotlib_is_said(
         display.plot()
     with pytest.raises(ImportError, match=r'pip install "knnc\[plot\]"'):
         display.save_animation(tmp_path / "a.gif")
+
+
+def test_thumbnails_stand_in_the_places_of_their_rows(display: EmbeddingDisplay) -> None:
+    n = len(display.embedding)
+    images = np.arange(n * 4, dtype=np.uint8).reshape(n, 2, 2)
+    drawn = EmbeddingDisplay(embedding=display.embedding, y=display.y).plot(thumbnails=images)
+    places = np.array([image.get_extent() for image in drawn.ax_.images])
+    assert 1 < len(places) <= n
+    middles = np.column_stack([places[:, :2].mean(axis=1), places[:, 2:].mean(axis=1)])
+    away = np.abs(middles[:, np.newaxis] - display.embedding).max(axis=2)
+    assert away.min(axis=1).max() < 1e-4
+    for image, row in zip(drawn.ax_.images, away.argmin(axis=1), strict=True):
+        np.testing.assert_array_equal(image.get_array(), images[row])
+    side = places[0, 1] - places[0, 0]
+    apart = np.abs(middles[:, np.newaxis] - middles).max(axis=2) + np.eye(len(middles)) * side
+    assert apart.min() >= side * 0.99
+    with pytest.raises(ValueError, match="thumbnails: these numbers"):
+        drawn.plot(thumbnails=images[1:])

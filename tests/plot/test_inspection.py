@@ -19,7 +19,7 @@ from knnc.inspection import (
     disputed_labels,
     near_duplicates,
 )
-from knnc.plot import RIGHT, WRONG
+from knnc.plot._base import QUIET, RIGHT, WRONG
 
 
 def texts(display: Any) -> list[str]:
@@ -64,7 +64,7 @@ def test_near_duplicates_side_by_side(digits: Any) -> None:
     y = np.concatenate([digits.y[:50], [digits.y[0], 9, digits.y[2]]])
     display = NearDuplicatesDisplay.from_rows(X, y)
     assert len(display.ax_.images) == 2 * 3
-    assert frames(display) == [WRONG, RIGHT, WRONG, WRONG, WRONG, RIGHT]
+    assert frames(display) == [QUIET, RIGHT, QUIET, WRONG, QUIET, RIGHT]
     assert texts(display).count("0.000") == 3
     by_index = NearDuplicatesDisplay.from_report(near_duplicates(X), X, n_pairs=2)
     assert by_index.y_true.tolist() == [0, 1]
@@ -74,5 +74,5 @@ def test_near_duplicates_side_by_side(digits: Any) -> None:
 def test_nothing_to_draw(digits: Any) -> None:
     X, y = digits.X[:40], np.zeros(40, dtype=int)
     clf = knnc.KNeighborsClassifier(3).fit(X, y)
-    assert texts(DisputedLabelsDisplay.from_estimator(clf, X, y)) == ["no label is disputed"]
-    assert texts(NearDuplicatesDisplay.from_rows(X)) == ["there are no such pairs"]
+    assert texts(DisputedLabelsDisplay.from_estimator(clf, X, y)) == ["No label is disputed."]
+    assert texts(NearDuplicatesDisplay.from_rows(X)) == ["There are no such pairs."]

@@ -20,7 +20,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from knnc.image import Blur
-from knnc.plot import RIGHT, WRONG, MisreadDisplay, ReadDisplay, as_images, require_matplotlib
+from knnc.plot import MisreadDisplay, ReadDisplay
+from knnc.plot._base import RIGHT, WRONG, as_images, require_matplotlib
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,8 @@ def test_nothing_misread(read: SimpleNamespace) -> None:
         read.estimator, read.X[right], read.y[right], X_train=X_train, y_train=y_train
     )
     assert len(display.ax_.images) == 0
-    assert texts(display) == ["none was misread"]
+    assert texts(display) == ["None was misread."]
+    assert display.figure_.get_figheight() < 2, "a line of text is no empty picture"
     picture = BytesIO()
     display.figure_.savefig(picture, format="png")
     assert picture.getvalue().startswith(b"\x89PNG")
@@ -157,7 +159,7 @@ def test_string_labels_and_images_that_are_no_squares() -> None:
     estimator = knnc.KNeighborsClassifier(3).fit(X, y)
     with pytest.raises(ValueError, match="6 features are no square"):
         ReadDisplay.from_estimator(estimator, X, y)
-    with pytest.raises(ValueError, match="asks for 8 features a row, X has 6"):
+    with pytest.raises(ValueError, match="has 8 pixels, but X has 6 features a row"):
         ReadDisplay.from_estimator(estimator, X, y, image_shape=(2, 4))
     display = ReadDisplay.from_estimator(estimator, X, y, image_shape=(2, 3))
     assert display.images.shape == (12, 2, 3)
@@ -165,7 +167,7 @@ def test_string_labels_and_images_that_are_no_squares() -> None:
 
 
 def test_one_image_has_to_have_its_shape() -> None:
-    with pytest.raises(ValueError, match="asks for 8 features a row, X has 6"):
+    with pytest.raises(ValueError, match="has 8 pixels, but X has 6 features a row"):
         as_images(np.zeros((1, 6)), (2, 4))
     assert as_images(np.zeros((0, 6)), (2, 4)).shape == (0, 2, 4)
 
@@ -184,7 +186,7 @@ def test_what_matplotlib_itself_misses_is_not_hidden(monkeypatch: pytest.MonkeyP
 
 def test_lengths_must_agree(read: SimpleNamespace) -> None:
     images = np.zeros((2, 3, 3))
-    with pytest.raises(ValueError, match=r"2 images do not go together .* of 2, 1, 2, 2, 2"):
+    with pytest.raises(ValueError, match=r"images has 2 rows; .* and have 2, 1, 2, 2, 2"):
         MisreadDisplay(
             images=images,
             y_true=[1, 2],
@@ -195,7 +197,7 @@ def test_lengths_must_agree(read: SimpleNamespace) -> None:
         )
     X_train, y_train = read.train
     for rows, labels in ((X_train[:1], y_train), (X_train, y_train[:1])):
-        with pytest.raises(ValueError, match=r"X_train or y_train has 1: pass those of all rows"):
+        with pytest.raises(ValueError, match=r"X_train or y_train has only 1 rows: pass all rows"):
             MisreadDisplay.from_estimator(
                 read.estimator, read.X, read.y, X_train=rows, y_train=labels
             )

@@ -33,11 +33,21 @@ def test_confusion_matrix_is_scikit_learns_with_numbers_that_stand_out() -> None
     for (i, j), text in np.ndenumerate(display.text_):
         count = display.confusion_matrix[i, j]
         assert text.get_text() == (str(count) if count else "")
-        assert text.get_color() == ("white" if i == j else "black")
-    # Two of 1,400 still have a colour that differs from none.
-    shade = [sum(display.im_.cmap(display.im_.norm(count))[:3]) for count in (0, 2, 500)]
-    assert shade[0] - shade[1] > 0.1
-    assert shade[1] > shade[2]
+        assert text.get_color() == ("white" if count == 2 else "black")
+    # Colours are in proportion to mistakes, and the diagonal has none of them.
+    assert (display.im_.norm.vmin, display.im_.norm.vmax) == (0, 2)
+    np.testing.assert_array_equal(display.im_.get_array().mask, np.eye(4, dtype=bool))
+    shade = [sum(display.im_.cmap(display.im_.norm(count))[:3]) for count in (0, 1, 2)]
+    assert shade[0] > shade[1] + 0.5 > shade[2] + 1
+
+
+def test_confusion_matrix_without_a_mistake_and_its_bar() -> None:
+    y = np.arange(4)
+    display = ConfusionMatrixDisplay.from_predictions(y, y)
+    assert display.im_.cmap.name == "Blues"
+    assert (display.im_.norm.vmin, display.im_.norm.vmax) == (0, 1)
+    assert display.im_.colorbar.ax.get_ylabel() == "mistakes"
+    assert all(float(tick).is_integer() for tick in display.im_.colorbar.get_ticks())
 
 
 def test_confusion_matrix_names_do_not_overlap(apart: Callable[..., None]) -> None:
@@ -158,7 +168,7 @@ def test_curve_refuses_what_has_none(digits: Any) -> None:
     with pytest.raises(ValueError, match="this KNeighborsClassifier has no cv_results_"):
         NeighborsCurveDisplay.from_estimator(clf)
     search = GridSearchCV(clf, {"p": [1, 2]}, cv=2).fit(digits.X[:50], digits.y[:50])
-    with pytest.raises(ValueError, match="did not vary n_neighbors, but p"):
+    with pytest.raises(ValueError, match="has to vary n_neighbors; it varied p"):
         NeighborsCurveDisplay.from_estimator(search)
     search = GridSearchCV(clf, [{"n_neighbors": [5]}, {"p": [1]}], cv=2)
     with pytest.raises(ValueError, match="some candidates of the search have no n_neighbors"):
@@ -172,3 +182,13 @@ def test_curve_refuses_what_has_none(digits: Any) -> None:
         NeighborsCurveDisplay(n_neighbors=[1, 2], scores=[0.5, 0.5], errors=[0.1])
     with pytest.raises(ValueError, match="2 numbers of neighbours, 1 scores"):
         NeighborsCurveDisplay(n_neighbors=[1, 2], scores=[0.5])
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [(5, [1, 2, 3, 4, 5]), (15, [1, 2, 4, 6, 8, 10, 12, 14]), (25, [1, 5, 10, 15, 20, 25])],
+)
+def test_the_axis_of_k_begins_at_1(most: int, ticks: list[int]) -> None:
+    k = np.arange(1, most + 1)
+    display = NeighborsCurveDisplay(n_neighbors=k, scores=1 / k).plot()
+    assert display.ax_.get_xticks().tolist() == ticks

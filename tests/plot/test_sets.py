@@ -119,11 +119,11 @@ def test_pixel_pairs_display(digits: Any, apart: Callable[..., None]) -> None:
 @pytest.mark.parametrize(
     ("X", "y", "said"),
     [
-        (np.zeros((2, 3)), [0, 1], "X is to be of bytes"),
+        (np.zeros((2, 3)), [0, 1], "X must be uint8"),
         (np.zeros((2, 3), np.uint8), [0], "2 rows and 1 labels"),
-        (np.zeros((2, 3), np.uint8), [0, 0], "no pairs of 1 class"),
-        (np.zeros((2, 3, 3), np.uint8), [0, 1], "X is to be of bytes"),
-        (np.zeros((2, 0), np.uint8), [0, 1], "X is to be of bytes"),
+        (np.zeros((2, 3), np.uint8), [0, 0], "two classes at least, got 1"),
+        (np.zeros((2, 3, 3), np.uint8), [0, 1], "X must be uint8"),
+        (np.zeros((2, 0), np.uint8), [0, 1], "X must be uint8"),
     ],
 )
 def test_single_pixels_refuse(X: Any, y: Any, said: str) -> None:
@@ -133,12 +133,12 @@ def test_single_pixels_refuse(X: Any, y: Any, said: str) -> None:
 
 def test_single_pixels_need_every_class_to_be_tried() -> None:
     X = np.array([[0], [9]], np.uint8)
-    with pytest.raises(ValueError, match="a class has no row in X_test"):
+    with pytest.raises(ValueError, match="each class needs a row in X_test"):
         best_single_pixels(X, [0, 1], X_test=X[:1], y_test=[0])
     for others in ({"X_test": X}, {"y_test": [0, 1]}):
-        with pytest.raises(ValueError, match="X_test and y_test go together"):
+        with pytest.raises(ValueError, match="pass both X_test and y_test"):
             best_single_pixels(X, [0, 1], **others)
-    with pytest.raises(ValueError, match="X has 1 pixels a row, X_test has 2"):
+    with pytest.raises(ValueError, match="X_test must have 1 pixels a row as X, got 2"):
         best_single_pixels(X, [0, 1], X_test=np.hstack((X, X)), y_test=[0, 1])
 
 
@@ -213,7 +213,7 @@ def test_comparison_display_has_the_best_on_top(apart: Callable[..., None]) -> N
     between = [outcome("A", "middling", 0.9), outcome("B", "middling", 0.95)]
     more = ComparisonDisplay(outcomes=[*outcomes[:2], *outcomes[3:5], *between]).plot()
     assert sorted(text.get_text() for text in more.ax_.texts) == ["80.0", "91.0", "97.0", "99.0"]
-    with pytest.raises(ValueError, match="an outcome on each data set"):
+    with pytest.raises(ValueError, match="one outcome on each data set"):
         ComparisonDisplay(outcomes=outcomes[:-1])
 
 

@@ -1,4 +1,4 @@
-"""What :mod:`knnc.inspection` finds; :mod:`knnc.plot` draws it, so it is below both.
+"""Reports of :mod:`knnc.inspection`; :mod:`knnc.plot` draws them, so they are below both.
 
 ::
 

@@ -16,7 +16,7 @@ from knnc.neighbors import NearestNeighbors
 
 __all__ = ["NearDuplicates", "near_duplicates"]
 
-# Neighbours of each row at first; rows with as many duplicates are asked again for more.
+# Neighbours searched for each row at first. A row with that many duplicates is searched again.
 _FIRST, _GROWTH = 4, 8
 # Then so many neighbours at a time: 256 MB.
 _NEIGHBORS_AT_ONCE = 1 << 24
@@ -33,7 +33,7 @@ class NearDuplicates:
     distances : ndarray of shape (n_pairs,), float64
         Ascending; pairs at the same distance by ascending indices.
     n_samples : int
-        Rows that there are.
+        Number of rows.
     """
 
     pairs: NDArray[np.intp]
@@ -44,12 +44,12 @@ class NearDuplicates:
         return len(self.pairs)
 
     def groups(self) -> list[NDArray[np.intp]]:
-        """Rows that hang together by pairs.
+        """Groups of rows that are connected by pairs.
 
         Returns
         -------
         groups : list of ndarray of intp
-            Each of two rows or more, ascending; ordered by their first rows.
+            Each has two rows or more, in ascending order. Groups are ordered by their first rows.
         """
         links = coo_array(
             (np.ones(len(self)), tuple(self.pairs.T)), shape=(self.n_samples, self.n_samples)
@@ -93,22 +93,21 @@ def near_duplicates(
     metric : str, default="euclidean"
         A metric of :class:`knnc.NearestNeighbors`.
     n_jobs : int or None, default=None
-        Threads of the search, as there.
+        Threads, as for :class:`knnc.NearestNeighbors`.
 
     Returns
     -------
     found : NearDuplicates
-        Distances are those of `kneighbors`, on the integer engine exact up to one rounding.
+        Its distances are those of `kneighbors`.
 
     Raises
     ------
     ValueError
-        If X is not as stated, or `radius` is negative or no number.
+        If X is not as stated, or `radius` is negative or not a number.
 
     Notes
     -----
-    Memory is taken for each pair: of a thousand rows that are all the same there are half a
-    million.
+    Memory grows with the number of pairs: a thousand equal rows have half a million.
 
     Examples
     --------
@@ -136,7 +135,7 @@ def near_duplicates(
             asked = rows[start : start + step]
             queries = None if is_first else _compat.safe_indexing(X, asked)
             dist, ind = nearest.kneighbors(queries, k)
-            # Of a row whose neighbours are all near there may be more.
+            # A row whose neighbours are all within the radius may have more.
             done = (dist[:, -1] > radius) | (k == most)
             near = (dist <= radius) & (asked[:, np.newaxis] < ind) & done[:, np.newaxis]
             row, column = np.nonzero(near)

@@ -24,11 +24,11 @@ class DisputedLabels:
     Attributes
     ----------
     index : ndarray of shape (n_disputed,), intp
-        Which rows.
+        Indices of the rows.
     label : ndarray of shape (n_disputed,)
-        The label that each has.
+        The label of each row.
     suggested : ndarray of shape (n_disputed,)
-        The one that its neighbours vote for.
+        The label that its neighbours vote for.
     label_share, suggested_share : ndarray of shape (n_disputed,), float64
         The shares of the votes of these two.
     neighbors : ndarray of shape (n_disputed, n_neighbors), intp
@@ -49,7 +49,7 @@ class DisputedLabels:
         return len(self.index)
 
     def to_frame(self) -> Any:
-        """All but the neighbours as a pandas frame.
+        """The report as a pandas frame, without the neighbours.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class DisputedLabels:
 
 
 def leave_one_out_proba(estimator: Classifier) -> Any:
-    """Probabilities of each training row's classes, from its neighbours among the other rows.
+    """Class probabilities of each training row, from its neighbours among the other rows.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def leave_one_out_proba(estimator: Classifier) -> Any:
     Returns
     -------
     p : ndarray of shape (n_samples_fit, n_classes), float64, or a list of one for each output
-        Columns in the order of `classes_`. What cleanlab, for one, calls `pred_probs`.
+        Columns in the order of `classes_`. cleanlab calls this `pred_probs`.
 
     Raises
     ------
@@ -103,13 +103,13 @@ def disputed_labels(estimator: Classifier, *, min_share: float = 0.5) -> Dispute
     estimator : KNeighborsClassifier or KNeighborsClassifierCV
         Fitted, with one output. Its `n_neighbors` vote, by its `weights`.
     min_share : float, default=0.5
-        Of the votes, that another label has to have.
+        Share of the votes that another label needs.
 
     Returns
     -------
     disputed : DisputedLabels
-        The rows where a label other than their own has more votes than it, and `min_share` of
-        all votes at least; first where it has the most more, and of several the smaller index.
+        The rows where another label has more votes than their own, and at least `min_share` of all
+        votes. The largest lead comes first; of equal ones, the smaller index.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def disputed_labels(estimator: Classifier, *, min_share: float = 0.5) -> Dispute
         raise ValueError(f"min_share must be from 0 to 1, got {min_share}.")
     classifier = _classifier(estimator)
     if classifier.outputs_2d_:
-        raise ValueError("disputed_labels takes a classifier of one output.")
+        raise ValueError("disputed_labels needs a classifier with one output.")
     dist, ind = classifier.kneighbors()
     shares = classifier._ballots_of(dist, ind).shares()
     rows = np.arange(len(ind))
@@ -160,6 +160,8 @@ def _classifier(estimator: Classifier) -> KNeighborsClassifier:
         best: KNeighborsClassifier = estimator.best_estimator_
         return best
     if not isinstance(estimator, KNeighborsClassifier):
-        raise TypeError(f"knnc's classifiers only, not a {type(estimator).__name__}.")
+        raise TypeError(
+            f"estimator must be a classifier of knnc, got a {type(estimator).__name__}."
+        )
     check_is_fitted(estimator)
     return estimator

@@ -1,10 +1,11 @@
 """The command line: ``knnc demo``, ``knnc evaluate``, ``knnc compare``, ``knnc view``,
 ``knnc read``, ``knnc serve``, ``knnc groundtruth``, ``knnc info``.
 
-``_app`` is the program and its policy for errors; each command is in a module of its own, and
-``_console`` has what they share. A command imports what is heavy when it runs, so that
-``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``; without them
-:func:`main` says so in a sentence, but for ``knnc info`` and ``knnc --version``.
+``_app`` is the program and decides what an error prints and returns. Each command has a module of
+its own. They share ``_options`` (options, and how their values are read), ``_console`` (streams,
+progress, data sets) and ``_examples``. A command imports heavy modules when it runs, so that
+``knnc --help`` loads no estimator. typer and rich come with the extra ``cli``. Without them
+:func:`main` says so in a sentence; only ``knnc info`` and ``knnc --version`` work.
 """
 
 from __future__ import annotations
@@ -55,7 +56,11 @@ def _run() -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("rich", "typer"):
             raise
-        if sys.argv[1:] in (["info"], ["--version"]):  # what is asked for first when all else fails
+        if sys.argv[1:] in (
+            ["info"],
+            ["--version"],
+            ["-V"],
+        ):  # these have to work when all else fails
             _print_without_extras(sys.argv[1])
             return 0
         message = (

@@ -5,23 +5,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from knnc.cli._commands import Command, Group
 from knnc.cli._compare import compare
-from knnc.cli._console import message_of, option, print_json, say_error
+from knnc.cli._console import message_of, print_json, say_error
 from knnc.cli._evaluate import evaluate
+from knnc.cli._examples import epilog
 from knnc.cli._groundtruth import groundtruth
+from knnc.cli._options import PICTURES, option
 from knnc.cli._read import read
 from knnc.cli._serve import serve
 from knnc.cli._view import view
 
-# What a user can cause: a file that is missing or malformed, a missing extra, parameters that do
-# not fit the data. Anything else is a bug and keeps its traceback.
+# Errors that a user can cause: a missing or malformed file, a missing extra, parameters that do not
+# fit the data. Any other is a bug and keeps its traceback.
 _EXPECTED = (ImportError, MemoryError, OSError, ValueError)
 
 
-class _Group(TyperGroup):
-    """Turn what a command raises into a message and an exit code, for every command alike."""
+class _Program(Group):
+    """Turns the exceptions of every command into a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -38,12 +40,14 @@ class _Group(TyperGroup):
             raise typer.Exit(1) from None
 
 
+_HELP = "Exact nearest neighbours: read digits, measure, draw, find neighbours in big files."
+
 app = typer.Typer(
     name="knnc",
-    cls=_Group,
-    help="Exact nearest neighbours that read handwriting.",
+    cls=_Program,
+    help=_HELP,
+    epilog=epilog("knnc"),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -63,22 +67,29 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def knnc_(
     version: Annotated[
-        bool, option("Print the version.", "--version", callback=_print_version, is_eager=True)
+        bool,
+        option("Print the version.", "--version", "-V", callback=_print_version, is_eager=True),
     ] = False,
     debug: Annotated[
         bool, option("Show the traceback of an error, not only its message.", "--debug")
     ] = False,
 ) -> None:
-    """Exact nearest neighbours that read handwriting."""
+    """The options of the program itself."""
 
 
-@app.command()
+@app.command(cls=Command, epilog=epilog("demo"))
 def demo(
     output: Annotated[
-        Path, option("Where the picture goes: a PNG.", "--out", "--output", "-o", dir_okay=False)
+        Path,
+        option(
+            f"Where the picture goes: it ends in {', '.join(PICTURES)}.",
+            "--out",
+            "-o",
+            metavar="FILE",
+        ),
     ] = Path("knnc-demo.png"),
 ) -> None:
-    """Read handwritten digits: how well, how fast, and a picture of it.
+    """Read handwritten digits: error, speed, and a picture.
 
     Takes a few seconds and needs no download: the digits come with scikit-learn.
     """
@@ -88,16 +99,16 @@ def demo(
 
 
 for command in (evaluate, compare, read, serve, groundtruth):
-    app.command()(command)
+    app.command(cls=Command, epilog=epilog(command.__name__))(command)
 
 
-@app.command()
+@app.command(cls=Command, epilog=epilog("info"))
 def info(
     as_json: Annotated[
         bool, option("Print one JSON object on one line instead.", "--json")
     ] = False,
 ) -> None:
-    """Say what runs here: versions, CPU features, kernels, OpenMP, threads."""
+    """Show versions, CPU features, kernels, OpenMP and threads."""
     import knnc
 
     if as_json:

@@ -1,4 +1,4 @@
-"""``knnc compare``: data sets side by side, read by many classifiers and by single pixels."""
+"""``knnc compare``: classifiers and single pixels on several data sets."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ from rich.console import Console
 from rich.table import Table
 
 from knnc.cli._console import (
+    load_parts,
+    minutes,
+    on_terminal,
+    print_json,
+    sampled,
+    save_picture,
+    say_progress,
+    status,
+    stdout,
+)
+from knnc.cli._options import (
     DataHome,
     Datasets,
     Json,
     Out,
-    load_parts,
+    check_name,
     number,
-    on_terminal,
     option,
     picture_path,
-    print_json,
-    sampled,
-    save_picture,
-    status,
-    stdout,
 )
 from knnc.cli._view import draw_pixels
 
@@ -45,29 +50,29 @@ def compare(
     test: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
     slow: Annotated[
         bool,
-        option("Gradient boosting too, which takes longer than all others together.", "--slow"),
+        option("Include gradient boosting, which takes longer than all others together.", "--slow"),
     ] = False,
     out: Out = None,
     data_home: DataHome = None,
     as_json: Json = False,
 ) -> None:
-    """Data sets side by side: read by the recipes, by scikit-learn's classifiers, by one pixel.
+    """Compare data sets: recipes, scikit-learn's classifiers, single pixels.
 
     The classifiers are those of the Fashion-MNIST benchmark.
     """
     from knnc.cli._field import field, recipes
-    from knnc.plot import (
-        ComparisonDisplay,
-        best_single_pixels,
-        compare_classifiers,
-        require_matplotlib,
-    )
+    from knnc.plot import ComparisonDisplay, best_single_pixels, compare_classifiers
+    from knnc.plot._base import require_matplotlib
 
     require_matplotlib()
     path = picture_path(out, "compare", *datasets)
+    for dataset in datasets:
+        check_name(dataset)
     names = [Path(dataset).name for dataset in datasets]
     if len(set(names)) < len(names):
-        raise typer.BadParameter("two of them have the same name", param_hint="DATASET")
+        raise typer.BadParameter(
+            "two data sets have the same name; rename a folder.", param_hint="DATASET"
+        )
     parts = {
         name: load_parts(dataset, data_home) for name, dataset in zip(names, datasets, strict=True)
     }
@@ -98,15 +103,18 @@ def compare(
 
 @contextmanager
 def _steps(n_steps: int) -> Iterator[Callable[[str, str], None]]:
-    """Show on a terminal which classifier is at work, and how many are to come."""
+    """Show which classifier runs: in a bar on a terminal, elsewhere in a line for each."""
+    n_done = itertools.count()
     if not on_terminal():
-        yield lambda classifier, dataset: None
+        with minutes("Comparing"):
+            yield lambda classifier, dataset: say_progress(
+                f"{classifier} on {dataset}, {next(n_done) + 1} of {n_steps}"
+            )
         return
     from rich.progress import TimeElapsedColumn
 
     from knnc._progress import rich_bar
 
-    n_done = itertools.count()
     with rich_bar("", TimeElapsedColumn(), transient=True) as move:
         yield lambda classifier, dataset: move(
             next(n_done), n_steps, description=f"{classifier} on {dataset}"
@@ -172,7 +180,7 @@ def _pixel_cells(
 
 
 def _notes(display: ComparisonDisplay, sizes: Mapping[str, tuple[int, int]]) -> str:
-    """What the figures of the table are, so that nobody takes them for more."""
+    """How the figures of the table were measured."""
     read = "; ".join(
         f"{name}: {n_train:,} training images, {n_test:,} test images"
         for name, (n_train, n_test) in sizes.items()
@@ -180,7 +188,7 @@ def _notes(display: ComparisonDisplay, sizes: Mapping[str, tuple[int, int]]) -> 
     from knnc.engine.system.threads import effective_n_threads
 
     said = (
-        f"Test images read rightly, and the time to learn and read. {read}, drawn at random; the "
+        f"Accuracy on test images, and the time to fit and predict. {read}, drawn at random; the "
         f"pixels, from all. knnc's recipes on {effective_n_threads(None)} threads; the others are "
         "scikit-learn's, with settings of the Fashion-MNIST benchmark, most on one."
     )
@@ -193,11 +201,11 @@ def draw_figure(
     display: ComparisonDisplay, parts: Mapping[str, Any], sizes: Mapping[str, tuple[int, int]]
 ) -> Figure:
     """The classifiers at the left, the single pixels of each data set at the right."""
-    from matplotlib.figure import Figure
+    from knnc.plot._base import new_figure
 
     n_datasets = len(display.datasets)
     height = max(1.4 + 0.42 * len(display.classifiers), 4.6 * n_datasets)
-    figure = Figure(figsize=(15, height), layout="constrained")
+    figure = new_figure(15, height)
     sides: Any = figure.subfigures(1, 2, width_ratios=(9, 6), wspace=0.04)
     left, right = sides
     sample = ", ".join(f"{n_train:,} images of {name}" for name, (n_train, _) in sizes.items())

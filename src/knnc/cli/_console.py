@@ -1,4 +1,4 @@
-"""What the commands share: options, data sets, recipes, the standard streams, pictures."""
+"""What the commands share: data sets, recipes, the standard streams, progress, pictures."""
 
 from __future__ import annotations
 
@@ -7,87 +7,30 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from threading import Event, Thread
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from knnc.cli._options import check_name, check_recipe
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-_PICTURES = (".png", ".pdf", ".svg")
 _DPI = 150
-
-
-def option(help_text: str, *names: str, **settings: Any) -> Any:
-    """An option of a command, with its help, its names and other arguments of typer."""
-    return typer.Option(*names, help=help_text, **settings)
-
-
-def number(help_text: str, *names: str, least: float = 1, **settings: Any) -> Any:
-    """An option that takes a number of at least `least`."""
-    return option(help_text, *names, **({"metavar": "N", "min": least} | settings))
-
-
-Dataset = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATASET",
-        help="digits, mnist, fashion-mnist, kmnist, qmnist, or a folder with four IDX files.",
-        show_default=False,
-    ),
-]
-Datasets = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="DATASET",
-        help="digits, mnist, fashion-mnist, kmnist, qmnist, or folders with four IDX files.",
-        show_default=False,
-    ),
-]
-DataHome = Annotated[
-    Path | None,
-    option(
-        "Where data sets are kept.",
-        metavar="FOLDER",
-        file_okay=False,
-        show_default="KNNC_DATA_HOME, or ~/knnc_data",
-    ),
-]
-Limit = Annotated[int | None, number("Read only the first N test images.", show_default="all")]
-Threads = Annotated[int | None, number("How many threads.", show_default="all")]
-Recipe = Annotated[str, option("The way to read.", metavar="NAME")]
-Out = Annotated[
-    Path | None,
-    option(
-        "Where the picture goes: a PNG, PDF or SVG.",
-        "--out",
-        "-o",
-        metavar="FILE",
-        dir_okay=False,
-        show_default="knnc-<what>-<data>.png",
-    ),
-]
-Json = Annotated[bool, option("Print one JSON object on one line instead of a table.", "--json")]
-
-
-def check_recipe(recipe: str) -> None:
-    """Refuse an unknown name as a usage error."""
-    from knnc.recipes import RECIPES
-
-    if recipe not in RECIPES:
-        raise typer.BadParameter(
-            f"no recipe is called {recipe!r}; the known ones: {', '.join(sorted(RECIPES))}",
-            param_hint="--recipe",
-        )
+# Seconds between two lines of progress where there is no terminal.
+LINE_SECONDS = 60.0
 
 
 def make_estimator(recipe: str, **params: Any) -> Any:
-    """The estimator of a recipe; an unknown name, or a parameter it lacks, is a usage error."""
+    """The estimator of a recipe. An unknown name or parameter is a usage error."""
     from knnc.recipes import make_recipe
 
     check_recipe(recipe)
@@ -98,7 +41,7 @@ def make_estimator(recipe: str, **params: Any) -> Any:
 
 
 def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
-    """The training and the test part of a data set; what is downloaded is said."""
+    """The training and the test part of a data set; downloads are logged."""
     from knnc.datasets import load_dataset
 
     check_name(dataset)
@@ -106,22 +49,8 @@ def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
         return load_dataset(dataset, data_home=data_home)
 
 
-def check_name(dataset: str, *, hint: str = "DATASET") -> None:
-    """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
-    from knnc.datasets._folder import is_set_in_folder
-    from knnc.datasets._load import DATASETS
-
-    if dataset in DATASETS or Path(dataset).exists() or is_set_in_folder(dataset):
-        return
-    if Path(dataset).name == dataset:
-        raise typer.BadParameter(
-            f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
-            param_hint=hint,
-        )
-
-
 def sampled(part: Any, n: int | None) -> tuple[Any, Any]:
-    """Rows and labels of `n` images drawn at random, always the same; of all if there are fewer."""
+    """Rows and labels of `n` images, sampled with a fixed seed; all if there are fewer."""
     import numpy as np
 
     if n is None or n >= len(part.data):
@@ -141,7 +70,7 @@ def stderr() -> Console:
 
 
 def say_error(message: str) -> None:
-    """Say on standard error what went wrong; ``message`` is taken literally and never wrapped."""
+    """Print an error on standard error; ``message`` is taken literally and never wrapped."""
     line = Text.assemble(("knnc: error: ", "bold red"), message)
     stderr().print(line, soft_wrap=True)
 
@@ -155,7 +84,7 @@ def message_of(error: Exception) -> str:
 
 
 class _Messages(logging.Handler):
-    """Writes to whatever standard error is at that moment: rich replaces it while it animates."""
+    """Writes to the current standard error, which rich replaces during animations."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(f"knnc: {self.format(record)}", file=sys.stderr)
@@ -163,7 +92,7 @@ class _Messages(logging.Handler):
 
 @contextmanager
 def messages() -> Iterator[None]:
-    """Show on standard error what the library logs inside, such as what it downloads."""
+    """Show messages of the library on standard error, such as downloads."""
     logger, handler = logging.getLogger("knnc"), _Messages(logging.INFO)
     level = logger.level
     logger.addHandler(handler)
@@ -181,18 +110,19 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def on_terminal() -> bool:
-    """Whether somebody watches standard error on a terminal that can redraw a line.
+    """Whether standard error is a terminal that can redraw a line.
 
-    Asked of the stream itself: FORCE_COLOR makes rich take a pipe for a terminal.
+    The stream itself is asked: with FORCE_COLOR, rich takes a pipe for a terminal.
     """
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[None]:
-    """Show how far the searches inside have come, on a terminal; elsewhere show nothing."""
+    """Show the progress of searches: as a bar on a terminal, elsewhere as a line a minute."""
     if not on_terminal():
-        yield
+        with progress_lines(description):
+            yield
         return
     from rich.progress import TextColumn, TimeRemainingColumn
 
@@ -204,10 +134,66 @@ def progress_bar(description: str) -> Iterator[None]:
 
 
 @contextmanager
-def status(description: str) -> Iterator[None]:
-    """Say on a terminal what is being done for as long as it takes; elsewhere say nothing."""
-    if not on_terminal():
+def progress_lines(description: str) -> Iterator[None]:
+    """Print the progress of searches on standard error once a minute."""
+    from knnc.engine.system.progress import current, progress
+
+    outer = current()
+    last = began = perf_counter()
+    first: int | None = None
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last, first
+        if outer is not None:
+            outer(done, total)
+        now = perf_counter()
+        first = done if first is None else first
+        if now - last < LINE_SECONDS:
+            return
+        last = now
+        left = ""
+        if done > first:  # an earlier run's part took no time of this one
+            seconds = (now - began) * (total - done) / (done - first)
+            left = f", about {timedelta(seconds=round(seconds))} left"
+        say_progress(f"{description}: {done:,} of {total:,} queries ({done / total:.1%}){left}")
+
+    with progress(tell):
         yield
+
+
+def say_progress(line: str) -> None:
+    """Print a line on standard error; a closed pipe there does not end the program."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def minutes(description: str) -> Iterator[None]:
+    """Print once a minute what is being done, and for how long.
+
+    A thread prints: the work may call nothing for long.
+    """
+    done, began = Event(), perf_counter()
+
+    def tell() -> None:
+        while not done.wait(LINE_SECONDS):
+            say_progress(f"{description}: {(perf_counter() - began) / 60:.0f} min so far")
+
+    thread = Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextmanager
+def status(description: str) -> Iterator[None]:
+    """Show what is being done: on a terminal all the time, elsewhere once a minute."""
+    if not on_terminal():
+        with minutes(description):
+            yield
         return
     with stderr().status(description, spinner="line"):  # which is ASCII
         yield
@@ -228,30 +214,13 @@ def error_text(n_wrong: int, n: int) -> str:
     return f"{100 * n_wrong / n:.2f} % (95 % interval {low:.2f} to {high:.2f} %)"
 
 
-def check_picture(out: Path, kinds: str, endings: tuple[str, ...], hint: str) -> None:
-    """Refuse before any work a picture that could not be written after it."""
-    if out.suffix.lower() not in endings:
-        raise typer.BadParameter(f"{kinds}; {out.name} ends otherwise", param_hint=hint)
-    if not out.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {out.parent}", param_hint=hint)
-
-
-def picture_path(out: Path | None, what: str, *datasets: str) -> Path:
-    """The file asked for, or one named after what is in it; refused if it cannot be written."""
-    if out is None:
-        names = [Path(dataset).name or "data" for dataset in datasets]
-        out = Path("-".join(["knnc", what, *names]) + ".png")
-    check_picture(out, f"a picture is one of {', '.join(_PICTURES)}", _PICTURES, "--out")
-    return out
-
-
 def save_picture(figure: Figure | SubFigure, out: Path, *, quiet: bool = False) -> None:
-    """Write the picture, and say where it is unless another program reads what is said."""
+    """Write the picture; unless ``quiet``, print where it is."""
     figure.savefig(out, dpi=_DPI)  # type: ignore[union-attr]
     if not quiet:
         say("Picture", out.absolute())
 
 
 def say(name: str, value: object) -> None:
-    """One line of the result: a name, and what is to be said of it."""
+    """Print one line of the result: a name and a value."""
     stdout().print(Text.assemble((f"{name:<9}", "bold"), str(value)), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``knnc demo``: handwriting read, how well, how fast, and a picture of it."""
+"""``knnc demo``: reads handwriting, measures error and speed, and draws a picture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 import knnc
-from knnc.cli._console import check_picture, error_text, say, status, stdout
+from knnc.cli._console import error_text, save_picture, say, status, stdout
 from knnc.cli._draw import draw_row
+from knnc.cli._options import PICTURES, check_output
 from knnc.cli._race import Race, enlarged_and_shifted, race
 from knnc.datasets import get_data_home, load_dataset
 from knnc.engine.system.threads import effective_n_threads
-from knnc.plot import MisreadDisplay, ReadDisplay, require_matplotlib
+from knnc.plot import MisreadDisplay, ReadDisplay
+from knnc.plot._base import require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,9 +32,9 @@ _N_PLACES = (2 * _REACH + 1) ** 2
 
 
 def run(output: Path) -> None:
-    """Read the digits, print what came out and write the picture to ``output``."""
+    """Read the digits, print the results and write the picture to ``output``."""
     require_matplotlib()
-    check_picture(output, "the picture is a PNG", ("", ".png"), "--output")
+    check_output(output, PICTURES)
     console = stdout()
     with status("Reading the digits"):
         train, test = load_dataset("digits")
@@ -46,12 +48,12 @@ def run(output: Path) -> None:
         }
     _print_races(console, races)
     with status("Drawing"):
-        draw_picture(reader, train, test, y_pred).savefig(output, dpi=150, format="png")
+        save_picture(draw_picture(reader, train, test, y_pred), output, quiet=True)
     _print_next(console, output)
 
 
 def _larger_race(train: Any, test: Any) -> Race:
-    """The digits at the size of MNIST's images, every training digit at several places."""
+    """Race on digits of the size of MNIST's images, each training digit at several places."""
     return race(
         enlarged_and_shifted(train.images, scale=3, side=28, reach=_REACH),
         np.tile(train.target, _N_PLACES),
@@ -80,7 +82,7 @@ def _print_reading(console: Console, train: Any, test: Any, y_pred: Any) -> None
 def _print_digits(
     console: Console, title: str, style: str, which: NDArray[np.bool_], test: Any, y_pred: Any
 ) -> None:
-    """Draw the first digits of ``which`` (a mask), with the label read and the one that is true."""
+    """Draw the first digits of the mask ``which``, with predicted and true labels."""
     some = np.flatnonzero(which)[:8]
     if len(some) == 0:
         return
@@ -113,7 +115,7 @@ def _print_races(console: Console, races: dict[str, Race]) -> None:
 
 
 def _notes(races: dict[str, Race]) -> str:
-    """What the figures of the table are, so that nobody takes them for more."""
+    """How the figures of the table were measured."""
     larger = races[_LARGER]
     n_ties = sum(result.n_ties for result in races.values())
     same = "the same distances, the same labels"
@@ -129,7 +131,7 @@ def _notes(races: dict[str, Race]) -> str:
 
 
 def draw_picture(reader: Any, train: Any, test: Any, y_pred: Any) -> Figure:
-    """The first digits read, above the first misread ones with their nearest neighbours."""
+    """Draw the first digits above the first misread ones with their neighbours."""
     from matplotlib.figure import Figure
 
     n_test, n_wrong = len(test.data), int(np.count_nonzero(y_pred != test.target))

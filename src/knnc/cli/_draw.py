@@ -1,4 +1,4 @@
-"""Small grey images drawn with characters, for a terminal."""
+"""Draws small grey images with characters, for a terminal."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def draw_row(
     vmax: float,
     style: str = "",
 ) -> list[Text]:
-    """The lines that show as many of the images side by side as the console is wide.
+    """Lines that show images side by side, as many as fit into the console.
 
-    With 256 colours or more a character holds two pixels, one above the other; without, a pixel is
-    two characters of one shade.
+    With 256 colours or more, a character shows two pixels, one above the other. With fewer, a pixel
+    is two characters of one shade.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width)
     captions : sequence of str
-        What stands under each image, cut to its width.
+        Caption of each image, cut to its width.
     console : Console
-        Tells the width, the colours and the characters there are.
+        Its width, colours and characters are used.
     vmax : float
         The value of full ink; 0 is paper.
     style : str

@@ -1,10 +1,9 @@
-"""``knnc evaluate``: fit on the training images of a data set, read the test images."""
+"""``knnc evaluate``: fits on the training images of a data set, classifies the test images."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from enum import StrEnum
 from importlib.metadata import version
 from time import perf_counter
 from typing import Annotated, Any
@@ -13,50 +12,50 @@ import typer
 
 from knnc._version import __version__
 from knnc.cli._console import (
+    error_text,
+    load_parts,
+    make_estimator,
+    print_json,
+    progress_bar,
+    say,
+    status,
+)
+from knnc.cli._options import (
+    METRICS,
     DataHome,
     Dataset,
     Json,
     Limit,
     Recipe,
     Threads,
-    error_text,
-    load_parts,
-    make_estimator,
-    number,
-    option,
-    print_json,
-    progress_bar,
-    say,
+    choice,
+    neighbors,
 )
 
-_RECIPES = "the recipe's"  # what an option is when it is not given
-
-# How much each neighbour's vote counts.
-Weights = StrEnum("Weights", "uniform distance")
-# The distances that compare rows of pixels without parameters of their own.
-Metric = StrEnum(
-    "Metric",
-    "euclidean manhattan chebyshev hamming cosine correlation braycurtis canberra sqeuclidean "
-    "minkowski cityblock l1 l2",
-)
+_RECIPES = "the recipe's"  # shown as the default of options
+_WEIGHTS = ("uniform", "distance")
 
 
 def evaluate(
     dataset: Dataset,
     n_neighbors: Annotated[
-        int | None,
-        number(
-            "How many neighbours vote.", "--n-neighbors", "-k", metavar=None, show_default=_RECIPES
-        ),
+        int | None, neighbors("How many neighbours vote.", show_default=_RECIPES)
     ] = None,
     weights: Annotated[
-        Weights | None, option("How much a vote counts.", show_default=_RECIPES)
+        str | None,
+        choice(
+            "How much a vote counts: uniform or distance.",
+            "--weights",
+            among=_WEIGHTS,
+            show_default=_RECIPES,
+        ),
     ] = None,
     metric: Annotated[
-        Metric | None,
-        option(
-            f"The distance, as scikit-learn calls it: {', '.join(Metric)}.",
-            metavar="NAME",
+        str | None,
+        choice(
+            f"The distance, as scikit-learn calls it: {', '.join(METRICS)}.",
+            "--metric",
+            among=METRICS,
             show_default=_RECIPES,
         ),
     ] = None,
@@ -66,11 +65,11 @@ def evaluate(
     data_home: DataHome = None,
     as_json: Json = False,
 ) -> None:
-    """Read the test images of a data set: error, time, speed."""
+    """Classify the test images of a data set: error, time, speed."""
     given = {
         "n_neighbors": n_neighbors,
-        "weights": weights and weights.value,
-        "metric": metric and metric.value,
+        "weights": weights,
+        "metric": metric,
         "n_jobs": threads,
     }
     params = {name: value for name, value in given.items() if value is not None}
@@ -78,8 +77,8 @@ def evaluate(
     train, test = load_parts(dataset, data_home)
     if n_neighbors is not None and n_neighbors > len(train.data):
         raise typer.BadParameter(
-            f"{n_neighbors:,} neighbours asked of {len(train.data):,} training images",
-            param_hint="--n-neighbors",
+            f"{n_neighbors:,} is more than the {len(train.data):,} training images.",
+            param_hint="--neighbors",
         )
     X, y = test.data[:limit], test.target[:limit]
     record, n_wrong = measure(estimator, train.data, train.target, X, y)
@@ -91,7 +90,7 @@ def evaluate(
 
 
 def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[dict[str, Any], int]:
-    """Fit, predict, and say how well and how fast.
+    """Fit and predict; measure error and speed.
 
     Returns
     -------
@@ -103,9 +102,10 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
     from knnc.engine.system.threads import effective_n_threads
 
     start = perf_counter()
-    estimator.fit(X, y)
+    with status("Learning"):
+        estimator.fit(X, y)
     fitted = perf_counter()
-    with progress_bar("Reading"):
+    with progress_bar("Predicting"):
         y_pred = estimator.predict(X_test)
     done = perf_counter()
     n_wrong = int((y_pred != y_test).sum())
@@ -129,7 +129,7 @@ def measure(estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[d
 
 
 def _voter(estimator: Any) -> Any:
-    """The neighbours' classifier at the end of a pipeline; of several that vote, the first."""
+    """The classifier at the end of a pipeline; the first of a voting classifier."""
     if hasattr(estimator, "steps"):
         return _voter(estimator.steps[-1][1])
     if hasattr(estimator, "estimators_"):
@@ -148,13 +148,13 @@ def _print_table(
     )
     size = " x ".join(map(str, shape))
     rows = {
-        "Data": f"{record['dataset']}: {record['n_train']:,} images to learn from, "
-        f"{record['n_test']:,} to read, {size} pixels",
+        "Data": f"{record['dataset']}: {record['n_train']:,} training images, "
+        f"{record['n_test']:,} test images, {size} pixels",
         "Recipe": f"{record['recipe']}: {settings}",
         "Error": error_text(n_wrong, record["n_test"]),
-        "Misread": f"{n_wrong:,} of {record['n_test']:,}",
+        "Wrong": f"{n_wrong:,} of {record['n_test']:,}",
         "Fit": f"{record['fit_seconds']:.3g} s",
-        "Read": f"{record['predict_seconds']:.3g} s, "
+        "Predict": f"{record['predict_seconds']:.3g} s, "
         f"{record['queries_per_second']:,.0f} images a second",
         "Ran on": f"the {record['engine']} engine, threads: {record['n_jobs']}",
     }

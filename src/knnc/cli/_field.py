@@ -24,10 +24,9 @@ __all__ = ["field", "recipes"]
 def field(*, slow: bool) -> dict[str, Any]:
     """The benchmark's classifiers by name, each with settings from its grid, on scaled pixels.
 
-    Xiao, Rasul and Vollgraf, "Fashion-MNIST" (2017): `benchmark/baselines.json` has the grid, and
-    every classifier gets pixels that were made to have mean 0 and variance 1. One setting of each
-    is taken. GaussianProcessClassifier, which is in the grid too, is left out: its time grows with
-    the cube of the number of rows.
+    The grid is in `benchmark/baselines.json` of Xiao, Rasul and Vollgraf, "Fashion-MNIST" (2017).
+    Pixels are scaled to mean 0 and variance 1 there. Each classifier has one setting here.
+    GaussianProcessClassifier is left out: its time grows with the cube of the number of rows.
     """
     classifiers = {
         "SVC": SVC(C=10, kernel="rbf"),

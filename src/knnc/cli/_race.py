@@ -23,17 +23,17 @@ _SKLEARN_DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Race:
-    """What came out.
+    """The result.
 
     Attributes
     ----------
     n_train, n_features, n_queries : int
         The size of the search.
     n_wrong : int
-        How many queries knnc gave a label that is not the true one.
+        Queries with a wrong label from knnc.
     n_ties : int
-        How many queries the two gave different labels, because several training rows are at the
-        same distance and only some of them are among the k: scikit-learn leaves open which.
+        Queries with different labels from the two, because of ties at the k-th distance:
+        scikit-learn does not say which rows it takes.
     knnc_seconds, sklearn_seconds : float
         Median times of ``predict``, both warm.
     sklearn_dtype : str
@@ -73,7 +73,7 @@ def race(
     Raises
     ------
     RuntimeError
-        If the answers differ where no tie explains it: then there is nothing to time.
+        If the answers differ without a tie.
     """
     ours = KNeighborsClassifier(_N_NEIGHBORS).fit(X, y)
     theirs = {
@@ -100,7 +100,7 @@ def race(
 
 
 def _compare(ours: Any, theirs: Any, queries: NDArray[np.uint8]) -> int:
-    """How many labels differ by a tie; a difference without one is a RuntimeError."""
+    """Count labels that differ by a tie; raise a RuntimeError for any other difference."""
     k = ours.n_neighbors
     dist, _ = ours.kneighbors(queries, n_neighbors=k + 1)
     expected, _ = theirs.kneighbors(queries.astype(np.float64), n_neighbors=k + 1)

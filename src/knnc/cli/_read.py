@@ -8,17 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from knnc.cli._console import (
+from knnc.cli._console import messages, print_json, progress_bar, say_error, status
+from knnc.cli._options import (
+    RECIPES,
     DataHome,
+    check_input,
     check_name,
     check_recipe,
-    messages,
+    completer,
     number,
     option,
-    print_json,
-    progress_bar,
-    say_error,
-    status,
 )
 
 # What is read with when nothing is said: the better recipe of those there are.
@@ -27,11 +26,16 @@ _PREFERRED = ("fast", "plain")
 
 def read(
     image: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="IMAGE", help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF."
+            metavar="IMAGE",
+            help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    sample: Annotated[
+        bool, option("Read the sample page that comes with knnc.", "--sample")
+    ] = False,
     page: Annotated[int, number("Which page of a PDF or a TIFF.")] = 1,
     train: Annotated[
         str | None,
@@ -43,11 +47,22 @@ def read(
     ] = None,
     recipe: Annotated[
         str | None,
-        option("The way to read.", metavar="NAME", show_default="fast if there is one, else plain"),
+        option(
+            f"How to read: {', '.join(RECIPES)}.",
+            metavar="NAME",
+            show_default="fast if there is one, else plain",
+            autocompletion=completer(RECIPES),
+        ),
     ] = None,
     min_confidence: Annotated[
         float | None,
-        option('Print "?" for a character less probable than P.', metavar="P", min=0, max=1),
+        number(
+            'Print "?" for a character less probable than P.',
+            least=0,
+            most=1,
+            kind=float,
+            metavar="P",
+        ),
     ] = None,
     transposed: Annotated[
         bool, option("The training images are stored by column, as EMNIST's are.", "--transposed")
@@ -70,8 +85,13 @@ def read(
     ] = False,
 ) -> None:
     """Read the handwriting on an image, line by line."""
+    from knnc.datasets import sample_page
     from knnc.ocr._extra import require
 
+    if (image is None) == (not sample):
+        raise typer.BadParameter("name one image, or pass --sample.", param_hint="IMAGE")
+    image = image or sample_page()
+    check_input(image, "IMAGE")
     for module in ("PIL.Image", "skimage.measure"):
         require(module)
     from knnc.ocr import annotate, read_page

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from knnc.cli._console import DataHome, check_name, check_recipe, messages, option
+from knnc.cli._console import messages
+from knnc.cli._options import DataHome, check_name, check_recipe, option
 
 
 def serve(

@@ -11,28 +11,38 @@ from typing import Annotated, Any
 
 import typer
 
+from knnc.cli._commands import Command, Group
 from knnc.cli._console import (
-    DataHome,
-    Dataset,
-    Limit,
-    Out,
-    Recipe,
-    check_recipe,
     error_text,
     load_parts,
     make_estimator,
-    number,
-    option,
-    picture_path,
     progress_bar,
     sampled,
     save_picture,
     say,
     status,
 )
+from knnc.cli._examples import epilog
+from knnc.cli._options import (
+    RECIPES,
+    DataHome,
+    Dataset,
+    Limit,
+    Out,
+    Recipe,
+    check_name,
+    check_recipe,
+    completer,
+    neighbors,
+    number,
+    option,
+    picture_path,
+)
 
 view = typer.Typer(
-    help="Pictures of a data set, of what is read, and of the neighbours behind it.",
+    cls=Group,
+    epilog=epilog("view"),
+    help="Draw a data set, predictions, and the neighbours behind them.",
     no_args_is_help=True,
 )
 
@@ -61,7 +71,7 @@ class _Data:
         X, y = self.test.data[:limit], self.test.target[:limit]
         with status("Learning"):
             estimator.fit(self.train.data, self.train.target)
-        with progress_bar("Reading"):
+        with progress_bar("Predicting"):
             y_pred = estimator.predict(X)
         n_wrong = int((y_pred != y).sum())
         said = f"{self.name}, recipe {recipe}: {n_wrong:,} of {len(y):,} test images misread"
@@ -78,13 +88,17 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
     def run(
         dataset: Dataset, *, out: Out = None, data_home: DataHome = None, **options: Any
     ) -> None:
-        from knnc.plot import require_matplotlib
+        from knnc.plot._base import require_matplotlib
 
         require_matplotlib()
         if options.get("recipe") is not None:
             check_recipe(options["recipe"])
+        check_name(dataset)
         path = picture_path(out, draw.__name__, dataset)
         display = draw(_Data(dataset, data_home), **options)
+        if not len(getattr(display, "images", "some")):
+            say("Result", f"{display.nothing} There is no picture.")
+            return
         save_picture(display.figure_, path)
         if options.get("gif"):
             with status("Drawing"):
@@ -96,7 +110,8 @@ def _command(draw: Callable[..., Any]) -> Callable[..., Any]:
     parameters = [data, *own, *where]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
-    view.command(draw.__name__, help=draw.__doc__)(run)
+    name = draw.__name__
+    view.command(name, cls=Command, help=draw.__doc__, epilog=epilog(f"view {name}"))(run)
     return draw
 
 
@@ -107,7 +122,7 @@ def sprite(
     rows: Annotated[int, number("Rows of images for each class.")] = 3,
     columns: Annotated[int, number("Images in a row.")] = 30,
 ) -> Any:
-    """The training images on one sheet, three rows a class."""
+    """Draw the training images on one sheet, some rows a class."""
     from knnc.plot import SpriteDisplay
 
     return SpriteDisplay.from_rows(
@@ -128,7 +143,7 @@ def read(
     images: Annotated[int, number("How many images.")] = 48,
     recipe: Recipe = "plain",
 ) -> Any:
-    """The first test images, each with what is read."""
+    """Draw the first test images with their predicted labels."""
     from knnc.plot import ReadDisplay
 
     _, _, y, y_pred, title = data.read(recipe, images)
@@ -142,11 +157,11 @@ def misread(
     data: _Data,
     *,
     images: Annotated[int, number("How many misread images at most.")] = 10,
-    neighbors: Annotated[int, number("How many neighbours beside each.")] = 5,
+    n_neighbors: Annotated[int, neighbors("How many neighbours beside each.")] = 5,
     recipe: Recipe = "plain",
     limit: Limit = None,
 ) -> Any:
-    """Misread test images, with their nearest neighbours and the distances."""
+    """Draw misread test images with their nearest neighbours and the distances."""
     from knnc.plot import MisreadDisplay
 
     estimator, X, y, y_pred, title = data.read(recipe, limit)
@@ -158,7 +173,7 @@ def misread(
         y_train=data.said(data.train.target),
         y_pred=data.said(y_pred),
         image_shape=data.shape,
-        n_neighbors=neighbors,
+        n_neighbors=n_neighbors,
         n_images=images,
         title=title,
     )
@@ -166,16 +181,14 @@ def misread(
 
 @_command
 def confusion(data: _Data, *, recipe: Recipe = "plain", limit: Limit = None) -> Any:
-    """Which classes are taken for which."""
+    """Draw which classes are taken for which."""
     import numpy as np
 
     from knnc.plot import ConfusionMatrixDisplay
 
     _, _, y, y_pred, title = data.read(recipe, limit)
     labels = np.unique(np.concatenate([y, y_pred]))
-    display = ConfusionMatrixDisplay.from_predictions(
-        y, y_pred, display_labels=data.said(labels), cmap="Blues", colorbar=False
-    )
+    display = ConfusionMatrixDisplay.from_predictions(y, y_pred, display_labels=data.said(labels))
     display.ax_.set_title(title.replace("misread, ", "misread\n"), loc="left", fontsize=12)
     return display
 
@@ -187,10 +200,11 @@ def curve(
     max_k: Annotated[int, number("The largest k to try.", least=2, metavar="K")] = 25,
     cv: Annotated[int | None, number("Folds.", least=2, show_default="leave-one-out")] = None,
     train: Annotated[
-        int | None, number("Only N training images.", least=2, show_default="all")
+        int | None,
+        number("How many training images, drawn at random.", least=2, show_default="all"),
     ] = None,
 ) -> Any:
-    """How well each number of neighbours reads the training images."""
+    """Draw the accuracy of each number of neighbours on the training images."""
     from knnc.neighbors import KNeighborsClassifierCV
     from knnc.plot import NeighborsCurveDisplay
 
@@ -198,7 +212,8 @@ def curve(
     enough = len(X) - (1 if cv is None else -(-len(X) // cv))
     if max_k > enough:
         raise typer.BadParameter(
-            f"of {len(X):,} images {enough:,} are left to be neighbours", param_hint="--max-k"
+            f"{max_k:,} is too large: of {len(X):,} images, {enough:,} can be neighbours.",
+            param_hint="--max-k",
         )
     tuned = KNeighborsClassifierCV(range(1, max_k + 1), cv=cv)
     with progress_bar("Searching"):
@@ -212,28 +227,37 @@ def curve(
 def embedding(
     data: _Data,
     *,
-    sample: Annotated[int, number("How many training images, drawn at random.", least=2)] = 3000,
+    train: Annotated[int, number("How many training images, drawn at random.", least=2)] = 3000,
     iterations: Annotated[int, number("Steps of the layout.", least=250)] = 750,
-    perplexity: Annotated[float, number("About how many neighbours count.", metavar="P")] = 30.0,
+    perplexity: Annotated[
+        float, number("About how many neighbours count.", kind=float, metavar="P")
+    ] = 30.0,
     recipe: Annotated[
         str | None,
         option(
-            "Compare what this recipe makes of the images.",
+            f"Compare what a recipe makes of the images: {', '.join(RECIPES)}.",
             metavar="NAME",
             show_default="the pixels",
+            autocompletion=completer(RECIPES),
         ),
     ] = None,
+    thumbnails: Annotated[
+        bool,
+        option("Draw the images in their places, as many as there is room for.", "--thumbnails"),
+    ] = False,
     gif: Annotated[
         bool, option("Also an animated GIF of it forming, beside the picture.", "--gif")
     ] = False,
 ) -> Any:
-    """The training images in the plane, neighbours beside neighbours (t-SNE)."""
+    """Draw the training images in the plane, neighbours beside neighbours (t-SNE)."""
     from knnc.plot import EmbeddingDisplay
 
-    X, y = sampled(data.train, sample)
+    X, y = sampled(data.train, train)
+    pictures = X.reshape(len(X), *data.shape) if thumbnails else None
     if perplexity >= len(X):
         raise typer.BadParameter(
-            f"is to be less than the number of images, {len(X):,}", param_hint="--perplexity"
+            f"{perplexity:g} has to be less than the number of images, {len(X):,}.",
+            param_hint="--perplexity",
         )
     by = "pixels" if recipe is None else f"recipe {recipe}"
     options: dict[str, Any] = {
@@ -246,21 +270,24 @@ def embedding(
     }
     if recipe is None:
         with progress_bar("Laying out"):
-            return EmbeddingDisplay.from_rows(X, y, **options)
+            display = EmbeddingDisplay.from_rows(X, y, **options)
+        return display.plot(title=options["title"], thumbnails=pictures)
     estimator = make_estimator(recipe)
     if not hasattr(estimator, "steps") and not hasattr(estimator, "kneighbors"):
         raise typer.BadParameter(
-            f"recipe {recipe} compares images by no single distance", param_hint="--recipe"
+            f"recipe {recipe} has no single distance between images; try plain or fast.",
+            param_hint="--recipe",
         )
     with status("Learning"):
         estimator.fit(data.train.data, data.train.target)
     with progress_bar("Laying out"):
-        return EmbeddingDisplay.from_estimator(estimator, X, y, **options)
+        display = EmbeddingDisplay.from_estimator(estimator, X, y, **options)
+    return display.plot(title=options["title"], thumbnails=pictures)
 
 
 @_command
 def pixels(data: _Data) -> Any:
-    """How well a single pixel tells each pair of classes apart."""
+    """Draw how well one pixel tells each pair of classes apart."""
     display = draw_pixels(data.train, data.test)
     display.ax_.set_title(f"{data.name}\n{display.ax_.get_title(loc='left')}", loc="left")
     return display
@@ -285,22 +312,20 @@ def disputed(
     data: _Data,
     *,
     images: Annotated[int, number("How many images at most.")] = 10,
-    neighbors: Annotated[
-        int, number("How many neighbours.", "--n-neighbors", "-k", metavar="K")
-    ] = 5,
+    n_neighbors: Annotated[int, neighbors("How many neighbours.")] = 5,
 ) -> Any:
-    """Training images whose label their neighbours dispute, the most doubtful first."""
+    """Draw training images whose label their neighbours dispute, the most doubtful first."""
     from knnc.neighbors import KNeighborsClassifier
     from knnc.plot import DisputedLabelsDisplay
 
     X, y = data.train.data, data.said(data.train.target)
     with progress_bar("Searching"):
         return DisputedLabelsDisplay.from_estimator(
-            KNeighborsClassifier(neighbors).fit(X, y),
+            KNeighborsClassifier(n_neighbors).fit(X, y),
             data.train.images,
             y,
             n_images=images,
-            title=f"{data.name}: training images whose label their {neighbors} nearest dispute, "
+            title=f"{data.name}: training images whose label their {n_neighbors} nearest dispute, "
             "the most doubtful first",
         )
 
@@ -309,10 +334,12 @@ def disputed(
 def duplicates(
     data: _Data,
     *,
-    radius: Annotated[float, number("The largest distance of a pair.", least=0, metavar="R")] = 0.0,
+    radius: Annotated[
+        float, number("The largest distance of a pair.", least=0, kind=float, metavar="R")
+    ] = 0.0,
     pairs: Annotated[int, number("How many pairs at most.")] = 16,
 ) -> Any:
-    """Pairs of training images that are the same, or nearly so."""
+    """Draw pairs of training images that are equal, or nearly so."""
     from knnc.plot import NearDuplicatesDisplay
 
     with progress_bar("Searching"):

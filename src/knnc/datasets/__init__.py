@@ -13,6 +13,7 @@
 ``read_idx``               one IDX file, plain or gzip, as an array
 ``read_vectors``           one .u8bin, .fbin, .bvecs, .fvecs or .npy file, mapped into memory
 ``read_neighbors``         one .ibin file of neighbours, as ``knnc groundtruth`` writes it
+``sample_page``            a small scan of handwriting that comes with the package
 ``get_data_home``          where the ``fetch_`` functions look and store
 =========================  ====================================================================
 
@@ -20,10 +21,10 @@ Each data set is a :class:`sklearn.utils.Bunch` with the same keys: ``data`` (ro
 ``images`` (the same memory with its height and width), ``target`` (int64), ``target_names``
 (``target_names[label]`` is the label's text), ``feature_names`` and ``DESCR``.
 
-Inside: ``_idx`` reads the format, ``_files`` knows what the files are called, ``_mapping`` what
-labels mean, ``_registry`` what they must hold, ``_download`` brings them, ``_archives`` reads what
-does not come as four IDX files, ``_bunch`` wraps arrays; the other modules hold the functions
-above. This package imports neither the engine nor the estimators.
+Inside, ``_idx`` reads the format, ``_files`` has the names of files, ``_mapping`` reads what labels
+mean, ``_registry`` has hashes and shapes, ``_download`` downloads, ``_archives`` reads data sets
+that are not four IDX files, and ``_bunch`` wraps arrays. The other modules hold the functions above.
+This package imports neither the engine nor the estimators.
 """
 
 from knnc.datasets._archives import fetch_emnist, fetch_usps
@@ -38,6 +39,7 @@ from knnc.datasets._fetch import (
 from knnc.datasets._folder import load_idx_folder
 from knnc.datasets._idx import read_idx
 from knnc.datasets._load import load_dataset
+from knnc.datasets._sample import sample_page
 from knnc.datasets._vectors import read_neighbors, read_vectors
 
 __all__ = [
@@ -54,4 +56,5 @@ __all__ = [
     "read_idx",
     "read_neighbors",
     "read_vectors",
+    "sample_page",
 ]

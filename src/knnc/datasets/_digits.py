@@ -73,7 +73,7 @@ def load_digits(*, return_X_y: bool = False) -> Any:
 
 
 def split_digits() -> tuple[Bunch, Bunch]:
-    """The digits as (train, test); ``DESCR`` says how they are split, and why so."""
+    """The digits as (train, test); ``DESCR`` says how they are split, and why."""
     whole = load_digits()
     n_test = len(whole.data) - N_TRAIN
     descr = _descr.DIGITS + _descr.DIGITS_SPLIT.format(n_train=N_TRAIN, n_test=n_test)

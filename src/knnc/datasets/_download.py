@@ -1,8 +1,8 @@
-"""Bring one file of the registry into a folder, whole and checked, or not at all.
+"""Downloads one file of the registry into a folder, complete and checked, or not at all.
 
-pooch carries the bytes. Its own cache is not used: that compares the hash of the ``.gz``, which
-differs between mirrors, retries what cannot succeed, and stores files that only their owner may
-read.
+pooch transfers the bytes. Its cache is not used, for three reasons: it compares the hash of the
+``.gz``, which differs between mirrors; it retries downloads that cannot succeed; and only the owner
+may read the files that it stores.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ ATTEMPTS = 3
 WAIT = 1.0
 # Seconds to connect, and seconds without a byte.
 TIMEOUT = (10.0, 30.0)
+# Seconds between two messages that say how far a download is.
+MINUTE = 60.0
 
 
 class DownloadError(Exception):
@@ -39,8 +41,8 @@ class DownloadError(Exception):
 def download(file: Served, mirrors: tuple[str, ...], folder: Path) -> None:
     """Store `file` in `folder` under the name that mirrors have for it.
 
-    The bytes go to a temporary name beside it, which takes the final one in a single step, after
-    the content has been checked. Several processes may do so at the same time.
+    The bytes go to a temporary file in the same folder. After its content has been checked, the
+    file is renamed in one step. Several processes may do so at the same time.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def _import_pooch() -> Any:
 
 @contextmanager
 def _storing_in(folder: Path) -> Iterator[None]:
-    """Make errors of the file system say which folder, and how to choose another; errno stays."""
+    """Have errors of the file system name the folder, and how to choose another; keep errno."""
     try:
         yield
     except OSError as exc:
@@ -102,8 +104,8 @@ def _download_with_retries(pooch: Any, url: str, file: Served, folder: Path) -> 
 
 def _download_once(pooch: Any, url: str, file: Served, folder: Path) -> None:
     _logger.info("downloading %s to %s", url, folder)
-    # A random name and mode "x": no two downloads share a file, and it has the permissions that
-    # the umask gives (those of a `tempfile` would hide a shared data home from other users).
+    # A random name and mode "x", so that no two downloads share a file. `tempfile` would give
+    # permissions that hide a shared data home from other users; this file has those of the umask.
     partial = folder / f"{file.name}.{secrets.token_hex(8)}.part"
     with _storing_in(folder):
         try:
@@ -123,28 +125,32 @@ def move_into_place(partial: Path, final: Path) -> None:
     try:
         os.replace(partial, final)
     except PermissionError:
-        # Windows refuses to replace a file that is open: another process, which downloaded the
-        # same and checked it, was faster and reads it now.
+        # Windows refuses to replace an open file. Another process has downloaded and checked the
+        # same file, and reads it now.
         if not final.is_file():
             raise
 
 
 class _Limited:
-    """The part of a binary file that pooch writes to, with an end to what it takes.
+    """The part of a binary file that pooch uses, with a limit to what may be written.
 
-    `broken` tells after an OSError whether it was the file's, and not the network's.
+    After an OSError, `broken` says whether the file caused it, and not the network.
     """
 
     def __init__(self, output: BinaryIO, limit: int, url: str) -> None:
         self.broken = False
         self._output = output
-        self._left = limit
+        self._limit = self._left = limit
+        self._url, self._said = url, time.monotonic()
         self._error = f"{url}: stopped after {limit:,} bytes, more than the file can have"
 
     def write(self, content: bytes) -> int:
         self._left -= len(content)
         if self._left < 0:
             raise DownloadError(self._error, retry=False)
+        if time.monotonic() - self._said > MINUTE:
+            self._said = time.monotonic()
+            _logger.info("%s: %.1f MB so far", self._url, (self._limit - self._left) / 1e6)
         try:
             return self._output.write(content)
         except OSError:
@@ -157,7 +163,7 @@ class _Limited:
 
 def _transfer(pooch: Any, url: str, output: BinaryIO, limit: int) -> None:
     requests = importlib.import_module("requests")  # pooch depends on it
-    # "identity": the file is compressed already, and must not be decompressed on the way.
+    # "identity": the file is compressed already and has to arrive so.
     downloader = pooch.HTTPDownloader(
         chunk_size=1 << 16, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
     )
@@ -166,11 +172,11 @@ def _transfer(pooch: Any, url: str, output: BinaryIO, limit: int) -> None:
         downloader(url, limited, None)
     except requests.HTTPError as exc:
         status = exc.response.status_code
-        # Of the client errors, only "request timeout" and "too many requests" pass by themselves.
+        # Of the client errors, only "request timeout" and "too many requests" may pass.
         retry = status >= 500 or status in (408, 429)
         raise DownloadError(f"{url}: the server answered {status}", retry=retry) from exc
     except (OSError, ValueError) as exc:
-        # All errors of requests are OSErrors; a ValueError is a header that is no HTTP, such as a
+        # All errors of requests are OSErrors. A ValueError is a malformed header, such as a
         # Content-Length that is not a number.
         if limited.broken:
             raise

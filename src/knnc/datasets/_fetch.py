@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from knnc.datasets._registry import COLLECTIONS, Collection, IdxFile
 Home = str | os.PathLike[str] | None
 Subset = Literal["train", "test", "all"]
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+_logger = logging.getLogger(__name__)
 
 SPLITS: dict[str, tuple[str, ...]] = {
     "train": ("train",),
@@ -121,11 +124,11 @@ def fetch_mnist(
     Raises
     ------
     ValueError
-        If a file in the data home is damaged or is another file; it names the file. Nothing is
+        If a file in the data home is damaged or is another file. The message names it. Nothing is
         overwritten.
     OSError
-        If files are missing and may or can not be downloaded (the message says which files to put
-        where), or if the data home cannot be written to.
+        If files are missing and may not or cannot be downloaded, or if the data home cannot be
+        written to. The message says which files to put where.
     ImportError
         If files are missing and pooch is not installed.
 
@@ -301,12 +304,8 @@ def fetch(key: str, data_home: Home, subset: str, download_if_missing: bool) -> 
     """The part `subset` of the collection `key`; see :func:`fetch_mnist`."""
     if subset not in tuple(SPLITS):
         raise ValueError(f"subset must be one of 'train', 'test' and 'all', got {subset!r}")
-    collection = COLLECTIONS[key]
-    folder = Path(get_data_home(data_home)) / collection.folder
+    collection, folder = complete(key, data_home, subset, download_if_missing)
     pairs = [collection.files[split] for split in SPLITS[subset]]
-    files = [file for pair in pairs for file in pair]
-    if _missing(folder, files):
-        _complete(folder, collection, files, download_if_missing)
     images = [_read(folder, images) for images, _ in pairs]
     labels = [_read(folder, labels) for _, labels in pairs]
     labels = [each if each.ndim == 1 else each[:, 0] for each in labels]  # QMNIST has more columns
@@ -316,6 +315,18 @@ def fetch(key: str, data_home: Home, subset: str, download_if_missing: bool) -> 
         collection.target_names,
         collection.descr,
     )
+
+
+def complete(
+    key: str, data_home: Home, subset: str, download_if_missing: bool
+) -> tuple[Collection, Path]:
+    """The collection `key` and its folder, which then has all files of the part `subset`."""
+    collection = COLLECTIONS[key]
+    folder = Path(get_data_home(data_home)) / collection.folder
+    files = [file for split in SPLITS[subset] for file in collection.files[split]]
+    if _missing(folder, files):
+        _complete(folder, collection, files, download_if_missing)
+    return collection, folder
 
 
 def _missing(folder: Path, files: Sequence[IdxFile]) -> list[IdxFile]:
@@ -331,7 +342,13 @@ def _complete(
             f"{collection.title} is not complete in {folder}, and download_if_missing is False. "
             + _advice(folder, collection, files)
         )
-    for file in _missing(folder, files):
+    missing = _missing(folder, files)
+    size = sum(file.nbytes for file in missing) / 1e6
+    _logger.info(
+        "%s is downloaded to %s, this once: %d files, %.0f MB when unpacked",
+        *(collection.title, folder, len(missing), size),
+    )
+    for file in missing:
         try:
             download(file, collection.mirrors, folder)
         except DownloadError as exc:

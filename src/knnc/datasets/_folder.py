@@ -1,4 +1,4 @@
-"""A folder with four IDX files, training and test, of whatever kind of image."""
+"""A folder with four IDX files: training and test images of any kind, and their labels."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
         If the folder or one of the four files is not there.
     ValueError
         If a file is damaged (see :func:`read_idx`), images are not uint8, an image has no pixels,
-        labels are not whole numbers from 0 to 65,535 in one dimension, there are not as many
-        labels as images, a part is empty, training and test images differ in shape, there are
-        two mapping files or one with other lines, or the folder holds several sets.
+        labels are not whole numbers from 0 to 65,535 in one dimension, the numbers of labels and
+        images differ, a part is empty, training and test images differ in shape, the mapping file
+        is malformed or there are two, or the folder holds several sets.
     """
     folder, found = _set_in(Path(os.fsdecode(path)))
     paths = {split: _pair(folder, found, split) for split in PREFIXES}

@@ -9,9 +9,9 @@
     4       4 each dimensions, unsigned, big-endian
     then           the elements in C order, big-endian
 
-The header is the file's claim about its own length. Nothing of that length is allocated before the
-bytes are known to be there: a plain file's claim is compared with its size, and for a stream the
-buffer grows with what arrives, to at most twice as much.
+The header claims a length, which may be wrong. No memory of that length is allocated before the
+bytes are known to exist. For a plain file, the claim is compared with its size. For a stream, the
+buffer grows with the bytes that arrive, to at most twice their number.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _DTYPES: dict[int, type[np.generic]] = {
 # NumPy's own limit since 2.0 (NPY_MAXDIMS).
 _MAX_NDIM = 64
 
-# Bytes asked of the stream at a time: what a read has just written is still in the L2 cache when
-# the hash reads it, and a decompressor is never asked for more than this at once.
+# Bytes read from the stream at a time. They are still in the L2 cache when the hash reads them, and
+# a decompressor never returns more than this at once.
 _CHUNK = 1 << 18
 
 # The first size of a growing buffer.
@@ -51,7 +51,7 @@ _FIRST = 1 << 20
 
 
 class Hasher(Protocol):
-    """What is used of a :mod:`hashlib` object."""
+    """The methods used of a :mod:`hashlib` object."""
 
     def update(self, data: Any, /) -> None: ...
 
@@ -61,9 +61,9 @@ class Hasher(Protocol):
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read an IDX file, the format of MNIST.
 
-    The file may be plain or compressed with gzip, in one or several members; its content decides,
-    not its name. The header is checked against what is there before memory is allocated for it,
-    so a damaged or hostile file costs no more memory than about twice the bytes it really holds.
+    The file may be plain or compressed with gzip, in one or several members. Its content decides,
+    not its name. The header is checked before memory is allocated, so a damaged or hostile file
+    takes at most about twice as many bytes of memory as it holds.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     FileNotFoundError, IsADirectoryError, PermissionError
         As :func:`open` raises them.
     ValueError
-        If the file is no IDX file, or if it holds less or more data than its header claims, or if
-        its gzip data are damaged. The message names the file and says what is wrong.
+        If the file is not an IDX file, holds less or more data than its header claims, or has
+        damaged gzip data. The message names the file and says what is wrong.
 
     Examples
     --------
@@ -248,7 +248,7 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[bytes, np.dtype[Any], tup
         )
     dtype = np.dtype(_DTYPES[code])
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
-    # NumPy leaves zeros out when it checks that strides fit into its index type.
+    # NumPy ignores zeros when it checks that strides fit into its index type.
     if math.prod(size or 1 for size in shape) * dtype.itemsize > sys.maxsize:
         raise ValueError(f"{name}: no array of the claimed shape {shape} fits into memory")
     return magic + sizes, dtype, shape

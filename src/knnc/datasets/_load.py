@@ -7,7 +7,7 @@ import os
 from sklearn.utils import Bunch
 
 from knnc.datasets._digits import split_digits
-from knnc.datasets._fetch import Home, fetch
+from knnc.datasets._fetch import Home, complete, fetch
 from knnc.datasets._folder import is_set_in_folder, load_idx_folder
 from knnc.datasets._registry import COLLECTIONS
 
@@ -26,8 +26,8 @@ def load_dataset(
     ----------
     dataset : str or os.PathLike
         "digits", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
-        :func:`load_idx_folder`. A string that is one of the names is the name; a folder called so
-        is ``./mnist`` or a :class:`pathlib.Path`.
+        :func:`load_idx_folder`. A string that equals one of the names is that name; write
+        ``./mnist``, or pass a :class:`pathlib.Path`, for a folder of the name.
     data_home : str or os.PathLike, default=None
         Where what is downloaded is kept, as for :func:`fetch_mnist`.
     download_if_missing : bool, default=True
@@ -59,6 +59,8 @@ def load_dataset(
         if dataset == "digits":
             return split_digits()
         if dataset in COLLECTIONS:
+            # Both parts at once, so that an error names every file that is missing.
+            complete(dataset, data_home, "all", download_if_missing)
             train, test = (
                 fetch(dataset, data_home, subset, download_if_missing)
                 for subset in ("train", "test")

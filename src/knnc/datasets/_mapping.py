@@ -10,7 +10,7 @@ __all__ = ["read_mapping"]
 def read_mapping(folder: Path, set_name: str = "") -> dict[int, str]:
     """The characters of the labels, from the folder's mapping file; none without one.
 
-    A line has a label and the code points of its characters, of which the first counts: EMNIST's
+    A line has a label and the code points of its characters. The first of these counts: EMNIST's
     letters have the upper case one first.
 
     Parameters
@@ -27,7 +27,7 @@ def read_mapping(folder: Path, set_name: str = "") -> dict[int, str]:
     Raises
     ------
     ValueError
-        If there are two files that may be meant, or a line is something else.
+        If there are two files that may be meant, or a line is malformed.
     """
     paths = sorted(path for path in folder.iterdir() if path.name.endswith("mapping.txt"))
     if set_name:

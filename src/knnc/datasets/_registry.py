@@ -1,4 +1,4 @@
-"""What the downloadable data sets consist of: files, their SHA-256, and where they are served.
+"""The files of the data sets that can be downloaded: names, SHA-256, shapes and addresses.
 
 The SHA-256 is that of the decompressed file. The gzip wrapper differs between mirrors (level, time
 stamp), the content does not. Of some data sets only a checksum of the files as they are served is
@@ -107,8 +107,8 @@ class IdxFile:
     def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[Any]:
         """The array in the file at `path`, which errors call `name`.
 
-        A file of another shape is refused before its data are read, so what a mirror sends cannot
-        cost more memory than the data set itself.
+        A file of another shape is refused before its data are read. So no mirror can make this use
+        more memory than the data set takes.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Files of many vectors, as those who measure approximate search exchange them; never read whole.
+"""Files of many vectors in the formats of benchmarks of approximate search; they are mapped.
 
 =========  =====================================================================================
 .u8bin     the numbers of vectors and of features (uint32 each), then the vectors, uint8;
@@ -52,14 +52,14 @@ def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     vectors : ndarray of shape (n_vectors, n_features)
-        uint8, or float32 from .fbin and .fvecs files; a .npy file may also hold float16 and
-        float64. Read from the file when they are used, and not writeable. Those of .bvecs and
-        .fvecs files are not contiguous.
+        uint8, or float32 from .fbin and .fvecs files. A .npy file may also hold float16 and
+        float64. They are mapped from the file and read-only. Those of .bvecs and .fvecs files are
+        not contiguous.
 
     Raises
     ------
     ValueError
-        If the name ends otherwise, the file is not of its format, or it is empty.
+        If the name ends otherwise, or the file is malformed or empty.
     OSError
         If it cannot be read.
 
@@ -142,7 +142,7 @@ def read_neighbors(
     Raises
     ------
     ValueError
-        If it is no such file.
+        If it is not such a file.
     OSError
         If it cannot be read.
     """
@@ -172,12 +172,13 @@ class NeighborsFile:
     Raises
     ------
     OSError
-        If it cannot be written. All its bytes are reserved before any search: a disk without room
-        for them is no surprise after hours. What could not be begun is not left behind.
+        If it cannot be written. All its bytes are reserved when it is made, so that a full disk is
+        an error at once and not after hours. A file that could not be made is removed.
 
     Notes
     -----
-    Written, and not mapped: a full disk is an error of a write, and kills who writes into a map.
+    The file is written and not mapped: a full disk makes a write raise, but kills a process that
+    writes into a map.
     """
 
     def __init__(
@@ -216,7 +217,7 @@ class NeighborsFile:
     def holds(
         cls, path: Path, n_queries: int, k: int, n_done: int, checksums: Sequence[int]
     ) -> bool:
-        """Whether a file is there and has what was written for the first `n_done` queries."""
+        """Whether the file exists and has what was written for the first `n_done` queries."""
         if not path.exists() or path.stat().st_size != cls.n_bytes(n_queries, k):
             return False
         with open(path, "rb") as file:
@@ -233,7 +234,7 @@ class NeighborsFile:
         return True
 
     def write(self, dist: NDArray[Any], ind: NDArray[np.int64]) -> None:
-        """Write the neighbours of the next queries, and have them on the disk."""
+        """Write the neighbours of the next queries, and flush them to the disk."""
         n_queries, k = self._shape
         sums = []
         with np.errstate(over="ignore"):  # a float64 may be beyond float32: infinity

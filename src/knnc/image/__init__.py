@@ -1,25 +1,26 @@
-"""Images as rows: what makes them comparable, and distances that understand them.
+"""Features of images, and distances that allow for bent strokes.
 
 ::
 
     distortion   DistortionKNeighborsClassifier: exact candidates, then distances that follow a
                  bent stroke
     weights      SoftWeights: votes that fade with the distance
-    hog          HOG       which way the edges run, cell by cell
-    discriminant LocalDiscriminant: a linear map that is learnt, its results rounded to bytes
-    deskew       Deskew    writing made upright, its mass in the middle
+    hog          HOG       directions of edges, cell by cell
+    discriminant LocalDiscriminant: a linear map learnt from labels, rounded to bytes
+    deskew       Deskew    leaning writing made upright and centred
     blur         Blur      a Gaussian
     stretch      Stretch   the brightest pixel made white
     shift        Shift     moved by whole pixels, mirrored
     base         rows that are images: shapes, bytes, checks
 
-    _distortion.pyx        candidates in the order of a sum of terms, on all threads
+    _distortion.pyx        candidates ranked by a sum of terms, on all threads
     kernels/*.c            the image distortion model, one file per instruction set; tangents
     _histograms.pyx        the histograms of HOG
 
-Every transformer takes rows of pixels (whole numbers 0..255 of any dtype, or such divided by 255),
-of square images or of `image_shape`, and returns uint8, which the integer engine searches; each is
-computed in whole numbers or rounded in an order of its own, so the bytes do not depend on threads.
+Every transformer takes images as rows: whole numbers 0..255 of any dtype, or pixels divided by 255.
+Images are square unless `image_shape` says otherwise. The result is uint8, which the integer engine
+searches. It is computed in whole numbers, or rounded in a fixed order, so it does not depend on the
+number of threads.
 """
 
 from knnc.image.blur import Blur

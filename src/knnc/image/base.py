@@ -30,7 +30,7 @@ __all__ = [
 Images = NDArray[np.uint8]
 Shape = tuple[int, int]
 
-# Pixels worked on at a time, so that what is computed from them stays in a cache.
+# Pixels worked on at a time, so that intermediate results stay in a cache.
 _CHUNK = 1 << 18
 
 
@@ -50,8 +50,8 @@ def shape_of(image_shape: Any, n_features: int) -> Shape:
     Raises
     ------
     ValueError
-        If `image_shape` is no pair of positive integers, does not have that many pixels, or is
-        None and no square has.
+        If `image_shape` is not a pair of positive integers or does not have that many pixels, or if
+        it is None and no square has that many.
     """
     if image_shape is None:
         side = isqrt(n_features)
@@ -76,23 +76,22 @@ def shape_of(image_shape: Any, n_features: int) -> Shape:
 
 
 def bytes_of_fit(X: NDArray[Any]) -> tuple[Images, Encoding]:
-    """Pixels as bytes, and what these stand for; a ValueError if they are no pixels."""
+    """Pixels as bytes, and their encoding; a ValueError if they are not pixels."""
     narrowed = encode_fit(X)
     if narrowed is None:
         raise ValueError(
-            "X holds no pixels: these are whole numbers from 0 to 255, or such numbers divided by "
-            "255."
+            "X must hold pixels: whole numbers from 0 to 255, or such numbers divided by 255."
         )
     return narrowed
 
 
 def bytes_of_queries(X: NDArray[Any], encoding: Encoding) -> Images:
-    """Pixels as bytes that mean what they meant at fit; a ValueError if one cannot."""
+    """Pixels in the encoding of the fit; a ValueError if one has no byte there."""
     rows, representable = encode_rows(X, encoding)
     if not representable.all():
         raise ValueError(
-            f"Row {int(np.flatnonzero(~representable)[0])} of X holds numbers that are no pixels "
-            "of the kind that was fitted."
+            f"Row {int(np.flatnonzero(~representable)[0])} of X does not hold pixels of the "
+            "encoding that was fitted."
         )
     return rows
 
@@ -100,10 +99,10 @@ def bytes_of_queries(X: NDArray[Any], encoding: Encoding) -> Images:
 class ImageTransformer(
     MarkedStateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
 ):
-    """A transformer of rows that are grey images, bytes in and bytes out.
+    """Base class of transformers of grey images as rows; they take bytes and return bytes.
 
-    A subclass has `_transform_images`, and `_check_parameters` if it has more to check than
-    `image_shape`.
+    A subclass defines `_transform_images`, and `_check_parameters` if `image_shape` is not its only
+    parameter to check.
 
     Attributes
     ----------
@@ -121,31 +120,31 @@ class ImageTransformer(
     _encoding: Encoding
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters, and take the shape and the kind of the images.
+        """Check the parameters, and learn the shape and the encoding of the images.
 
         Parameters
         ----------
         X : array-like of shape (n_images, height * width)
-            Images as rows: whole numbers from 0 to 255 of any dtype, or such divided by 255.
+            Images as rows: whole numbers from 0 to 255 of any dtype, or pixels divided by 255.
         y : object
             Ignored.
 
         Returns
         -------
         self : object
-            If fit raises, it is what it was before.
+            The transformer. If fit raises, it is unchanged.
 
         Raises
         ------
         ValueError
-            If the rows are no images of that shape, or a parameter is wrong.
+            If the rows are not images of that shape, or a parameter is wrong.
         """
         with unchanged_after_error(self):
             self._fit_rows(X)
         return self
 
     def _fit_rows(self, X: Any) -> Images:
-        """All that fit does; the pixels as bytes."""
+        """Do what fit does, and return the pixels as bytes."""
         X = validate_data(self, X, dtype="numeric")
         rows, self._encoding = bytes_of_fit(X)
         self.image_shape_ = shape_of(self.image_shape, rows.shape[1])
@@ -158,7 +157,7 @@ class ImageTransformer(
         Parameters
         ----------
         X : array-like of shape (n_images, height * width)
-            Images as rows, of the kind that was fitted.
+            Images as rows, of the shape and encoding that were fitted.
 
         Returns
         -------
@@ -167,7 +166,7 @@ class ImageTransformer(
         Raises
         ------
         ValueError
-            If the rows are no images of the shape and the kind that was fitted.
+            If the rows are not images of the shape and encoding that were fitted.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype="numeric", reset=False)
@@ -175,7 +174,7 @@ class ImageTransformer(
         return self._transform_images(rows.reshape(len(rows), *self.image_shape_))
 
     def _check_parameters(self) -> None:
-        """Raise a ValueError if a parameter is wrong; `image_shape_` is there to look at."""
+        """Raise a ValueError if a parameter is wrong; `image_shape_` is set already."""
 
     @abstractmethod
     def _transform_images(self, images: Images) -> Images:
@@ -192,6 +191,6 @@ class ImageTransformer(
 
 
 def chunks(n_images: int, n_values: int) -> Iterator[slice]:
-    """Parts of all images, by how many values each has."""
+    """Slices of the images, small enough for a cache."""
     step = max(1, _CHUNK // max(1, n_values))
     return (slice(start, start + step) for start in range(0, n_images, step))

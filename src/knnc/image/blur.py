@@ -12,7 +12,7 @@ from knnc.image.base import Images, ImageTransformer, chunks
 
 __all__ = ["Blur"]
 
-# The weights of a row add up to 2 to this power; a pixel is rounded once, at the end.
+# The weights add up to 2 to this power. A pixel is rounded once, at the end.
 _BITS = 12
 
 
@@ -24,7 +24,7 @@ class Blur(ImageTransformer):
     sigma : float, default=0.7
         Standard deviation in pixels; 0 leaves images as they are.
     step : int, default=1
-        Only every so many-th row and column is kept.
+        Every `step`-th row and column is kept.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
 
@@ -39,8 +39,8 @@ class Blur(ImageTransformer):
 
     Notes
     -----
-    The weights are multiples of 1/4096 with the sum 1, and end at three standard deviations.
-    Beyond its edge an image goes on as it is there.
+    The weights are multiples of 1/4096 that add up to 1. They end at three standard deviations.
+    Pixels beyond an edge have the value at that edge.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Blur(ImageTransformer):
 
 
 def _weights(sigma: float) -> NDArray[np.int64]:
-    """Of the pixels -r..r, whole numbers with the sum 2^_BITS."""
+    """Weights of the pixels -r..r: whole numbers that add up to 2^_BITS."""
     if sigma == 0:
         return np.array([1 << _BITS])
     steps = np.arange(-int(np.ceil(3 * sigma)), int(np.ceil(3 * sigma)) + 1)

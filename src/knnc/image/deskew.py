@@ -1,4 +1,4 @@
-"""Writing that leans made upright, and its centre of mass put into the middle."""
+"""Makes leaning writing upright and centres it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Floats = NDArray[np.float64]
 class Deskew(ImageTransformer):
     """Shear each image until it stands upright, and centre its mass.
 
-    The slant is the slope of the line through the centre of mass that pixels of a row are nearest
-    to, weighed by their values: the covariance of x and y by the variance of y. Rows are moved
-    sideways by it, at most by as many pixels as they are away from the centre (45 degrees). What
-    moves in from outside is 0; a blank image stays as it is.
+    The slant is the covariance of x and y divided by the variance of y, weighted by the pixels'
+    values. Each row is moved sideways against the slant. A row moves by at most its distance from
+    the centre, which is 45 degrees. Pixels that move in from outside are 0. A blank image is
+    unchanged.
 
     Parameters
     ----------
     deskew : bool, default=True
         Whether to shear.
     center : bool, default=True
-        Whether the centre of mass goes to the middle of the image.
+        Whether to move the centre of mass to the middle of the image.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
 
@@ -83,7 +83,7 @@ class Deskew(ImageTransformer):
 
 
 def _moments(images: Images) -> tuple[Floats, Floats]:
-    """Centres of mass, (n_images, 2) as row and column, and slants, columns a row.
+    """Centres of mass, (n_images, 2) as row and column, and slants in columns a row.
 
     Sums are whole numbers, and each result is rounded once or twice.
     """
@@ -101,12 +101,12 @@ def _moments(images: Images) -> tuple[Floats, Floats]:
 
 
 def _slide(images: Floats, steps: Floats) -> Floats:
-    """Row r of image i taken from `steps[i, r]` pixels further right; (n_images, rows, columns)."""
+    """Move row r of image i left by `steps[i, r]` pixels; (n_images, rows, columns)."""
     width = images.shape[2]
     whole = np.floor(steps)
     share = (steps - whole)[..., np.newaxis]
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1)))
-    # Far away is as good as just outside, where the zeros are.
+    # A larger step gives zeros too.
     at = np.arange(width) + whole[..., np.newaxis]
     first = np.clip(at + 1, 0, width + 1).astype(np.intp)
     second = np.clip(at + 2, 0, width + 1).astype(np.intp)

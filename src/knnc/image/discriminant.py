@@ -1,4 +1,4 @@
-"""A linear map, learnt from labels, after which near means of the same class; rounded to bytes."""
+"""A linear map, learnt from labels, that brings rows of one class together; rounded to bytes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = ["LocalDiscriminant"]
 
 Floats = NDArray[np.float64]
 
-# Standard deviations of the widest component that fit into a byte, to either side.
+# A byte covers so many standard deviations of the widest component to either side.
 _SPREAD = 6.0
-# Products of bytes and whole numbers are added up exactly below 2^53, in whatever order.
+# Sums of products of bytes and whole numbers are exact below 2^53, in any order.
 _EXACT_BITS = 52
 _CHUNK = 1 << 21
 
@@ -37,33 +37,32 @@ _CHUNK = 1 << 21
 class LocalDiscriminant(
     MarkedStateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Learn a linear map that shrinks what differs within a class, and widens what tells apart.
+    """Learn a linear map that shrinks differences within classes and keeps those between classes.
 
-    Nonparametric discriminant analysis: the differences of rows to their nearest neighbours of
-    the same class are whitened, and of what is left those directions are kept in which the nearest
-    neighbours of other classes differ most. The components are rounded to bytes with a common
-    step, so that Euclidean distances keep their meaning and the integer engine runs on them.
+    This is nonparametric discriminant analysis. It whitens the differences between rows and their
+    nearest neighbours of the same class. It then keeps the directions in which the nearest
+    neighbours of other classes differ most. The components are rounded to bytes with one common
+    step. Euclidean distances keep their meaning, and the integer engine searches the result.
 
     Parameters
     ----------
     n_components : int, default=100
         Columns of the result; no more than there are features.
     shrinkage : float, default=0.3
-        Added to the variance within classes, in parts of its mean: the larger, the less is
-        whitened.
+        Added to the variance within classes, as a share of its mean. A larger value whitens less.
     n_local : int, default=4
-        Neighbours of a row of its own class, and of other classes, that are looked at.
+        Nearest neighbours used for each row: so many of its class, and so many of other classes.
     n_searched : int, default=60
-        Neighbours among which these are looked for.
+        Neighbours searched for each row, to find those in.
     max_samples : int, default=20000
-        Rows, evenly spaced, whose neighbours are searched; the neighbours are of all rows.
+        Rows whose neighbours are searched, evenly spaced. Their neighbours are of all rows.
     n_jobs : int or None, default=None
         Threads, as :class:`knnc.KNeighborsClassifier` takes them.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_features, n_components), float64
-        The map, multiples of a power of two.
+        The map. Its values are multiples of a power of two.
     offset_ : ndarray of shape (n_components,), float64
         Added before rounding.
     n_features_in_ : int
@@ -73,8 +72,8 @@ class LocalDiscriminant(
 
     Notes
     -----
-    The map is applied in whole numbers: a row's bytes do not depend on the batch it is in or the
-    number of threads.
+    The map is applied in whole numbers. The result does not depend on the batch or the number of
+    threads.
 
     References
     ----------
@@ -127,7 +126,7 @@ class LocalDiscriminant(
         Returns
         -------
         self : LocalDiscriminant
-            If fit raises, it is what it was before.
+            The transformer. If fit raises, it is unchanged.
 
         Raises
         ------
@@ -149,13 +148,13 @@ class LocalDiscriminant(
             raise ValueError(f"shrinkage must be a positive number, got {self.shrinkage!r}.")
         rows, self._encoding = base.bytes_of_fit(X)
         within, between = self._scatters(rows, np.unique(y, return_inverse=True)[1])
-        with one_blas_thread():  # the same map, however many threads
+        with one_blas_thread():  # the map does not depend on the number of threads
             self._round(_directions(within, between, float(self.shrinkage)), rows)
 
     def _scatters(self, rows: Images, codes: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Sums of squares and products of differences, within classes and between them.
 
-        All are whole numbers below 2^53 (255^2 a pair), so the order of addition does not count.
+        All are whole numbers below 2^53 (255^2 a pair), so the order of addition does not matter.
         """
         n, width = rows.shape
         n_rows = min(n, self.max_samples)
@@ -201,7 +200,7 @@ class LocalDiscriminant(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the kind that was fitted.
+            Rows of the encoding that was fitted.
 
         Returns
         -------
@@ -236,7 +235,7 @@ class LocalDiscriminant(
 
 
 def _directions(within: Floats, between: Floats, shrinkage: float) -> Floats:
-    """Columns that whiten `within`, those first in which `between` is largest then."""
+    """Columns that whiten `within`, in descending order of `between` after that."""
     n = len(within)
     within, between = (
         scatter * (n / trace) if (trace := np.trace(scatter)) > 0 else np.eye(n)

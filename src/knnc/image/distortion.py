@@ -1,4 +1,4 @@
-"""Nearest neighbours by distances that understand images, found among the nearest by plain ones."""
+"""Nearest neighbours by distances of images, among candidates found by plain distance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from knnc.neighbors.votes import Ballots, ballots_of
 
 __all__ = ["DistortionKNeighborsClassifier"]
 
-# Queries whose candidates are held at a time.
+# Queries whose candidates are in memory at a time.
 _BLOCK = 512
 _MAX_SHIFT = 64
 
@@ -34,7 +34,7 @@ _building = ForkSafeLock()
 
 
 class _Searcher:
-    """What a fit prepares for its searches: the index of the features, and the images."""
+    """What fit prepares for searches: the index of the features, and the images."""
 
     def __init__(self, features: Images, gallery: Gallery, n_threads: int) -> None:
         self.index = Index(features, "sqeuclidean", n_threads=n_threads)
@@ -44,37 +44,38 @@ class _Searcher:
 class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEstimator):
     """k-nearest-neighbours classifier of images that may be bent, shifted or drawn otherwise.
 
-    The `n_candidates` training images nearest to a query by plain squared Euclidean distance, of
-    the pixels or of `features`, are found exactly; among these the k nearest by `distance` vote.
+    First, the `n_candidates` training images nearest to a query are found exactly, by squared
+    Euclidean distance of the pixels or of `features`. Then the k of them that are nearest by
+    `distance` vote.
 
     Parameters
     ----------
     n_neighbors : int, default=3
         Neighbours that vote.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        As :class:`knnc.KNeighborsClassifier` takes them; :class:`knnc.image.SoftWeights` is such
-        a callable.
+        As for :class:`knnc.KNeighborsClassifier`. :class:`knnc.image.SoftWeights` is such a
+        callable.
     n_candidates : int, default=300
-        Training images that are looked at with `distance`; all, if there are no more.
+        Training images that are compared by `distance`; all, if there are fewer.
     features : transformer or None, default=None
-        What the candidates are searched by, for example :class:`knnc.image.HOG`: a transformer
-        or pipeline that gives uint8. None: the pixels.
+        A transformer or pipeline that returns uint8, for example :class:`knnc.image.HOG`.
+        Candidates are searched by its result. None: by the pixels.
     distance : str or dict of str to float, default="idm"
-        A term, or terms and their weights, which are positive numbers:
+        One term, or several with their positive weights:
 
         "idm"
-            the image distortion model: each pixel of the query is matched with the pixel of the
-            training image, at most `warp` away in both directions, around which the gradients are
-            most alike in 3 x 3 pixels; what remains is squared and added up.
+            the image distortion model. Each pixel of the query is matched with a pixel of the
+            training image at most `warp` away in both directions: the one whose gradients, in 3 x 3
+            pixels, differ least. The squared differences are added up.
         "idm_back"
-            the same, the pixels of the training image matched with the query's.
+            the same, with the pixels of the training image matched with those of the query.
         "shift"
-            squared Euclidean distance of the pixels, the training image moved by up to
-            `max_shift` pixels to where it is least. Both are on a black ground.
+            squared Euclidean distance of the pixels, the least over all moves of the training image
+            by up to `max_shift` pixels. Pixels outside of an image are 0.
         "tangent"
-            tangent distance: squared Euclidean distance of the training image from all that the
-            query becomes by small shifts, turns, stretches and changes of thickness, taken to be
-            a plane. "tangent_both": of what the one and what the other becomes.
+            tangent distance: squared Euclidean distance of the training image from the plane of
+            small shifts, turns, stretches and changes of thickness of the query. "tangent_both":
+            between the planes of both images.
         "features"
             squared Euclidean distance of `features`.
         "pixels", "manhattan"
@@ -84,23 +85,23 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     max_shift : int, default=1
         From 0 to 64.
     gradients : {"linear", "root"}, default="linear"
-        What "idm" and "idm_back" compare. "root" makes gradients as long as the root of their
-        length, so that faint edges count too, as those inside of a picture of clothes do.
+        What "idm" and "idm_back" compare. "root" takes the root of the gradients' length, so that
+        faint edges count more, such as those within a picture of clothes.
     mirrored : bool, default=False
-        Whether training images with left and right exchanged are training images too, of the
-        same label and index: an index may then be among the neighbours twice. `features` is
-        fitted to the images as they are.
+        Whether mirrored training images are searched too, with the same labels and indices. An
+        index may then be among the neighbours twice. `features` is fitted to the images as they
+        are.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
     n_jobs : int or None, default=None
-        Threads, as :class:`knnc.KNeighborsClassifier` takes them. They never change an answer.
+        Threads, as for :class:`knnc.KNeighborsClassifier`. They never change an answer.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     engine_ : {"integer"}
-        Which search finds the candidates.
+        The search that finds the candidates.
     features_ : transformer or None
         The fitted `features`.
     image_shape_ : (int, int)
@@ -114,12 +115,12 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
 
     Notes
     -----
-    Terms are whole numbers (tangent distances are floats, computed pair by pair in one order) and
-    are added in a fixed order, candidates at the same distance come in
-    the order of the training rows, and all that is not computed for speed is above the k-th
-    distance: the neighbours are the same for every number of threads, batch and instruction set.
+    The neighbours are the same for every number of threads, batch and instruction set. Terms are
+    whole numbers; tangent distances are floats, computed pair by pair in one order. Terms are added
+    in a fixed order. Candidates at the same distance come in the order of the training rows. A
+    distance whose computation is cut short is above the k-th.
 
-    With "idm" the gradients of the training images are kept, about three bytes a pixel.
+    "idm" stores the gradients of the training images, about three bytes a pixel.
 
     References
     ----------
@@ -189,23 +190,23 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_images, height * width)
-            Images as rows: whole numbers from 0 to 255 of any dtype, or such divided by 255. A
-            C-contiguous uint8 array is referred to, anything else copied.
+            Images as rows: whole numbers from 0 to 255 of any dtype, or pixels divided by 255. A
+            C-contiguous uint8 array is not copied.
         y : array-like of shape (n_images,)
             Their labels, numbers or strings.
 
         Returns
         -------
         self : DistortionKNeighborsClassifier
-            If fit raises, it is what it was before.
+            The classifier. If fit raises, it is unchanged.
 
         Raises
         ------
         ValueError
-            If the rows are no images of that shape, `features` gives no bytes, or a parameter is
-            wrong.
+            If the rows are not images of that shape, `features` does not return bytes, or a
+            parameter is wrong.
         TypeError
-            If a number that must be an integer is none.
+            If a parameter that must be an integer is not one.
         """
         with unchanged_after_error(self):
             self._fit(X, y)
@@ -220,7 +221,8 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         self.classes_, self._codes = np.unique(y, return_inverse=True)
         self._rows, self._encoding, self._terms = rows, encoding, terms
         self._mirrored = bool(self.mirrored)
-        # As they are now: the gallery may be built anew after the parameters were set otherwise.
+        # The parameters of the fit: the images may be prepared again after the parameters were
+        # changed.
         self._moves = int(self.warp), int(self.max_shift), self.gradients == "root"
         self.n_samples_fit_ = len(rows)
         self.features_ = None
@@ -262,7 +264,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         return {name: float(weight) for name, weight in given.items()}
 
     def _searcher(self) -> _Searcher:
-        """Built at fit, and again when first asked for after unpickling."""
+        """Build it at fit, and again when it is first used after unpickling."""
         if self._lazy_searcher is None:
             with _building.held():
                 if self._lazy_searcher is None:
@@ -322,10 +324,10 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         Raises
         ------
         ValueError
-            If X holds no images of the kind that was fitted, or `n_neighbors` is less than 1, or
-            more than there are candidates.
+            If X is not of the shape and encoding that were fitted, or if `n_neighbors` is less than
+            1 or more than the candidates.
         TypeError
-            If `n_neighbors` is no integer.
+            If `n_neighbors` is not an integer.
         """
         check_is_fitted(self)
         k: int = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -349,7 +351,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     def _search(
         self, queries: Images, k: int, n_candidates: int, *, leave_out: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """A block of queries after the other, so that few candidates are held at a time."""
+        """Search in blocks of queries, so that few candidates are in memory at a time."""
         n_threads = effective_n_threads(self.n_jobs)
         searcher, report, total = self._searcher(), current(), len(queries)
         dist = np.empty((total, k))
@@ -387,7 +389,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         Returns
         -------
         y : ndarray of shape (n_queries,)
-            The class with the most votes; of several the smallest.
+            The class with the most votes; of several, the smallest label.
 
         Raises
         ------
@@ -466,10 +468,9 @@ def _mirror(rows: Images, shape: Shape) -> Images:
 def _without_self(
     near: NDArray[np.int64], rows: NDArray[np.int64], start: int, n_fit: int, n_own: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Candidates of rows start, start + 1, ... without each itself, and `n_own` fewer.
+    """Candidates of rows start, start + 1, ... without the row itself, so `n_own` fewer.
 
-    One that is not among its own candidates, mirrored or not, has others before it: then of these
-    the last are left out.
+    If a row is not among its own candidates, the last ones are left out instead.
     """
     own = rows % n_fit == np.arange(start, start + len(rows))[:, np.newaxis]
     missing = n_own - own.sum(axis=1, keepdims=True)

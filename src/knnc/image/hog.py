@@ -15,40 +15,39 @@ from knnc.image.base import Images, ImageTransformer, Shape, chunks
 
 __all__ = ["HOG"]
 
-# Votes of a pixel are counted in so many parts of a grey level: sqrt(2) 255 of them are 5,770,
-# below 2^13, which is what the table has room for.
+# Votes are counted in so many parts of a grey level. The largest vote, of sqrt(2) 255 grey levels,
+# is 5,770, below the table's limit of 2^13.
 _PARTS = 16
 _MAX_BINS = 64
 
 
 class HOG(ImageTransformer):
-    """Histograms of oriented gradients: which way the edges run, cell by cell.
+    """Histograms of oriented gradients: the directions of edges, cell by cell.
 
-    Each pixel votes, with the magnitude of its gradient, for the two nearest of `n_bins`
-    directions and the four nearest cells. The histograms of a block of cells are divided by the
-    root of the sum of their squares, so that contrast does not count, and scaled to bytes. Rows
-    of several cell sizes stand side by side. Votes are counted as whole numbers, and what follows
-    is done image by image, so the bytes are the same for every batch and number of threads.
+    Each pixel votes, with the magnitude of its gradient, for the two nearest of `n_bins` directions
+    in the four nearest cells. The histograms of a block of cells are divided by the root of the sum
+    of their squares, so that contrast does not count. They are then scaled to bytes. The features
+    of several cell sizes are joined. The bytes are the same for every batch and number of threads:
+    votes are whole numbers, and the rest is done image by image.
 
     Parameters
     ----------
     cell_sizes : int, float or sequence of these, default=(4, 7)
-        Pixels of a cell's side; or, if it is a float below 1, the part of the shorter side of the
-        image, rounded, and at least 2 pixels. If a side of the image is no multiple, the cells
-        reach over both of its ends.
+        Side of a cell in pixels. A float below 1 is a share of the shorter side of the image,
+        rounded, and at least 2 pixels. If the image is not a multiple of it, cells reach beyond
+        both ends.
     n_bins : int, default=8
-        Directions, at most 64.
+        Number of directions, at most 64.
     signed : bool, default=True
         Whether dark-to-light and light-to-dark are two directions (of 360 degrees) or one.
     block_size : int, default=2
-        Cells of a block's side; blocks overlap in all cells but one row or column. 1: each cell
-        by itself.
+        Side of a block in cells. Neighbouring blocks are one cell apart. 1 normalises each cell by
+        itself.
     square_root : bool, default=True
-        Whether the root is taken of what is divided, which makes Euclidean distances into
-        Hellinger's.
+        Whether to take the root of the normalised values. Euclidean distances then are Hellinger's.
     noise : float, default=1.0
-        A block with less than so many grey levels of gradient a pixel is darkened, instead of
-        made as bright as any other.
+        A block with a smaller gradient, in grey levels a pixel, is darkened. Others are all made
+        equally bright.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
     n_jobs : int or None, default=None
@@ -150,13 +149,14 @@ class HOG(ImageTransformer):
         return rows - side + 1, columns - side + 1, side
 
     def _blocks(self, cells: NDArray[np.int64], size: int) -> Images:
-        """Each block's histograms, normalised; (n_images, n_features) as bytes."""
+        """The normalised histograms of the blocks, as bytes of shape (n_images, n_features)."""
         rows, columns, side = self._cells(self.image_shape_, size)
         n_images = len(cells)
         energy = np.zeros(cells.shape[:3])
-        for votes in np.moveaxis(cells, 3, 0):  # one after the other: sum() has orders of its own
+        for votes in np.moveaxis(cells, 3, 0):  # in this order: sum() may choose another
             energy += np.square(votes, dtype=np.float64)
-        # Of a block with `noise` grey levels of gradient at each pixel, all in one direction.
+        # The norm of a block with `noise` grey levels of gradient at each pixel, all in one
+        # direction.
         unit = self.noise * _PARTS * (2 * size) ** 2 * size**2
         totals = np.full((n_images, rows, columns), unit * unit * side**2)
         for y in range(side):
@@ -197,9 +197,9 @@ def _count(
 
 
 def _places(side: int, size: int) -> NDArray[np.int32]:
-    """Of each pixel the first of its two cells, and the share of the second out of 2 size.
+    """The first of the two cells of each pixel, and the share of the second out of 2 size.
 
-    In half pixels: a cell is 2 size long and its centre at size, a pixel's at 1.
+    Positions are in half pixels: a cell is 2 size long with its centre at size; a pixel's is at 1.
     """
     over = -(-side // size) * size - side
     places = np.divmod(2 * np.arange(side) + 1 + over - size, 2 * size)

@@ -18,8 +18,7 @@ class Shift(ImageTransformer):
     Parameters
     ----------
     down, right : int, default=0
-        Pixels to move by; negative numbers move up and left. What moves in from outside is
-        `fill`.
+        Pixels to move by; negative numbers move up and left. Pixels that move in are `fill`.
     mirror : bool, default=False
         Whether left and right change places first.
     fill : int, default=0
@@ -77,6 +76,6 @@ class Shift(ImageTransformer):
 
 
 def _overlap(step: int, side: int) -> tuple[slice, slice]:
-    """Where the pixels that stay inside go to, and where they come from."""
+    """Slices: where the pixels that stay inside go, and where they come from."""
     step = max(-side, min(side, step))
     return slice(max(0, step), side + min(0, step)), slice(max(0, -step), side - max(0, step))

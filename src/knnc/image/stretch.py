@@ -1,4 +1,4 @@
-"""Contrast: the brightest pixel of the training images made white."""
+"""Contrast: makes the brightest pixel of the training images white."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["Stretch"]
 class Stretch(ImageTransformer):
     """Multiply pixels so that the brightest of the training images becomes 255.
 
-    What works on bytes and rounds to bytes needs their whole range: the digits that come with
-    scikit-learn, for one, have pixels from 0 to 16.
+    Transformers that round to bytes need the whole range. The digits that come with scikit-learn,
+    for example, have pixels from 0 to 16.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Stretch(ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n_images, height * width)
-            Images as rows: whole numbers from 0 to 255 of any dtype, or such divided by 255.
+            Images as rows: whole numbers from 0 to 255 of any dtype, or pixels divided by 255.
         y : object
             Ignored.
 
@@ -65,7 +65,7 @@ class Stretch(ImageTransformer):
         Raises
         ------
         ValueError
-            If the rows are no images of that shape.
+            If the rows are not images of that shape.
         """
         with unchanged_after_error(self):
             rows = self._fit_rows(X)

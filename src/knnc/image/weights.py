@@ -12,15 +12,16 @@ __all__ = ["SoftWeights"]
 
 @dataclass(frozen=True)
 class SoftWeights:
-    """Votes that fade with the distance, measured by that of the nearest: for `weights`.
+    """Votes that fade with the distance, relative to that of the nearest: for `weights`.
 
-    A neighbour at the distance d votes with exp(-(d / d1 - 1) / width), d1 the distance of the
-    nearest. Close rivals count nearly the same, and the far ones hardly, whatever `n_neighbors`.
+    A neighbour at distance d has the weight exp(-(d / d1 - 1) / width), where d1 is the distance of
+    the nearest. Neighbours nearly as near as the first count nearly the same. Far ones hardly
+    count, whatever `n_neighbors` is.
 
     Parameters
     ----------
     width : float, default=0.1
-        How much farther than the nearest a neighbour is whose vote is 1/e.
+        A neighbour farther than the nearest by this share has the weight 1/e.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Pictures of data sets, of what an estimator reads, and of the neighbours that make it do so.
+"""Pictures of data sets, of predictions, and of the neighbours behind them.
 
 ==========================  =======================================================================
 ``SpriteDisplay``           a data set on one sheet, some rows of images for each class
@@ -13,15 +13,14 @@
 ``NearDuplicatesDisplay``   pairs of images that are the same or nearly so
 ==========================  =======================================================================
 
-The displays follow scikit-learn's conventions: a constructor that takes what is to be drawn,
-``from_estimator``, ``from_predictions`` or ``from_rows`` that compute it, and ``plot(ax=None)``
-that draws it into one Axes and keeps ``figure_`` and ``ax_``. ``knnc view`` has a command for each.
+The displays follow scikit-learn's conventions. The constructor takes the data to draw.
+``from_estimator``, ``from_predictions`` and ``from_rows`` compute them. ``plot(ax=None)`` draws
+into one Axes and sets ``figure_`` and ``ax_``. ``knnc view`` has a command for each display.
 matplotlib, of the extra ``plot``, is imported when something is drawn. A figure made here belongs
-to the caller, needs no screen and is freed with the last reference to it: no display opens a window
-or leaves a figure with pyplot.
+to the caller, needs no screen, and is freed with the last reference to it. No display opens a
+window or registers a figure with pyplot.
 """
 
-from knnc.plot._base import RIGHT, WRONG, as_images, require_matplotlib
 from knnc.plot._comparison import ComparisonDisplay, Outcome, compare_classifiers
 from knnc.plot._confusion import ConfusionMatrixDisplay
 from knnc.plot._curve import NeighborsCurveDisplay
@@ -33,8 +32,6 @@ from knnc.plot._read import ReadDisplay
 from knnc.plot._sprite import SpriteDisplay
 
 __all__ = [
-    "RIGHT",
-    "WRONG",
     "ComparisonDisplay",
     "ConfusionMatrixDisplay",
     "DisputedLabelsDisplay",
@@ -47,8 +44,6 @@ __all__ = [
     "PixelPairsDisplay",
     "ReadDisplay",
     "SpriteDisplay",
-    "as_images",
     "best_single_pixels",
     "compare_classifiers",
-    "require_matplotlib",
 ]

@@ -1,8 +1,9 @@
-"""Pictures that follow one another, as an animated GIF."""
+"""Writes animated GIFs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,22 +14,31 @@ if TYPE_CHECKING:
 
 __all__ = ["smoothed", "write_gif"]
 
-# How long the last frame stays, in milliseconds.
+# Milliseconds that the last frame stays.
 _HOLD = 2000
-# A GIF counts hundredths of a second, and viewers take less than two of them for ten.
+# Milliseconds. A GIF counts hundredths of a second, and viewers show a frame of one for ten.
 _SHORTEST = 20
-_N_COLOURS = 64
-# Pillow matches colours to a few steps, so that paper is not white if a palette has such ones.
-_NEARLY_WHITE = 248
+_N_COLOURS, _N_GREYS = 256, 36
+# Pillow matches colours roughly: with nearly white ones in the palette, paper is not white.
+_NEARLY_WHITE = 240
 # How many frames to either side smooth an extent.
 _REACH = 2
 
 
-def write_gif(pictures: list[Image], file: str | os.PathLike[str], *, seconds: float) -> None:
-    """Write pictures as an animation of so many seconds, and stay at the last for two more."""
+def write_gif(
+    pictures: list[Image],
+    file: str | os.PathLike[str],
+    *,
+    seconds: float,
+    colours: Sequence[str],
+) -> None:
+    """Write pictures as an animation of `seconds`; the last one stays for two more.
+
+    `colours`, as ``#rrggbb``, are those drawn on white. The animation keeps each of them.
+    """
     from PIL.Image import Dither
 
-    palette = _palette(pictures[-1])
+    palette = _palette(colours)
     frames = [picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures]
     each = max(_SHORTEST, round(seconds * 100 / len(frames)) * 10)
     frames[0].save(
@@ -42,12 +52,18 @@ def write_gif(pictures: list[Image], file: str | os.PathLike[str], *, seconds: f
     )
 
 
-def _palette(picture: Image) -> Image:
-    """The colours of the last picture, in which all are, for every one: nothing flickers."""
-    palette = picture.quantize(_N_COLOURS)
-    colours = np.reshape(palette.getpalette() or [], (-1, 3))
-    colours[colours.min(axis=1) > _NEARLY_WHITE] = 255
-    palette.putpalette(colours.ravel().tolist())
+def _palette(colours: Sequence[str]) -> Image:
+    """Greys, and steps from each colour to white. All frames share it, so nothing flickers."""
+    from PIL import Image
+
+    drawn = [tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in colours]
+    steps = (_N_COLOURS - _N_GREYS) // max(1, len(drawn))
+    table = [np.linspace(0, 255, _N_GREYS)[:, np.newaxis] * np.ones(3)]
+    table += [np.linspace(colour, 255, steps, endpoint=False) for colour in drawn]
+    every = np.rint(np.vstack(table)).astype(int)
+    every[every.min(axis=1) > _NEARLY_WHITE] = 255
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(every.ravel().tolist())
     return palette
 
 

@@ -23,14 +23,14 @@ __all__ = ["ComparisonDisplay", "Outcome", "compare_classifiers"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a classifier did on a data set.
+    """The result of a classifier on a data set.
 
     Attributes
     ----------
     classifier, dataset : str
         Their names.
     accuracy : float
-        The share of the test rows that it read rightly.
+        The share of test rows with the right label.
     fit_seconds, predict_seconds : float
         Times of ``fit`` and ``predict``, of one call each.
     converged : bool
@@ -56,7 +56,7 @@ def compare_classifiers(
     *,
     on_start: Callable[[str, str], object] | None = None,
 ) -> list[Outcome]:
-    """Fit a clone of each classifier to each data set, and read its test rows.
+    """Fit a clone of each classifier to each data set, and predict its test rows.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def compare_classifiers(
     Returns
     -------
     outcomes : list of Outcome
-        Data set by data set, and in each in the order of the classifiers.
+        Ordered by data set, then by classifier.
 
     Examples
     --------
@@ -130,7 +130,8 @@ class ComparisonDisplay(Display):
     figure_ : matplotlib Figure
         The figure of that Axes.
     classifiers : list of str
-        The classifiers, the best first: by the data set on which they do worst on average.
+        The classifiers, the best first on the hardest data set: the one with the lowest mean
+        accuracy.
     datasets : list of str
         The data sets, in the order in which they were given.
 
@@ -148,7 +149,7 @@ class ComparisonDisplay(Display):
         names = list(dict.fromkeys(o.classifier for o in self.outcomes))
         found = {(o.classifier, o.dataset): o.accuracy for o in self.outcomes}
         if not found or len(found) != len(names) * len(self.datasets):
-            raise ValueError("each classifier is to have an outcome on each data set")
+            raise ValueError("each classifier needs one outcome on each data set")
         table = np.array([[found[name, dataset] for dataset in self.datasets] for name in names])
         order = np.argsort(-table[:, table.mean(axis=0).argmin()], kind="stable")
         self.classifiers = [names[at] for at in order]
@@ -164,7 +165,7 @@ class ComparisonDisplay(Display):
         title: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Fit each classifier to each data set and draw how well they do.
+        """Fit each classifier to each data set and draw the accuracies.
 
         Parameters
         ----------
@@ -202,7 +203,7 @@ class ComparisonDisplay(Display):
                 zorder=3,
             )
             self._write_values(ax, at)
-        ax.set(yticks=rows, ylim=(n - 0.4, -0.8), xlabel="Test images read rightly, %")
+        ax.set(yticks=rows, ylim=(n - 0.4, -0.8), xlabel="Accuracy on test images, %")
         ax.set_yticklabels(self.classifiers)
         for label in ax.get_yticklabels():
             if label.get_text() in self.ours:
@@ -224,7 +225,7 @@ class ComparisonDisplay(Display):
         return ax
 
     def _write_values(self, ax: Axes, at: int) -> None:
-        """Write each accuracy outside of its row's marks: left of the worst, right of the rest."""
+        """Write the lowest accuracy of a row left of its mark, and the highest right of it."""
         for row, values in enumerate(100 * self.accuracy):
             first, last = values.min(), values.max()
             if values[at] not in (first, last):

@@ -1,4 +1,4 @@
-"""How well each number of neighbours does."""
+"""The score of each number of neighbours."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["NeighborsCurveDisplay"]
 
 _PARAMETER = "n_neighbors"
-# There may be scores of the training rows too.
+# Scores of training rows, if there are some, do not match.
 _IS_SPLIT = re.compile(r"split\d+_test_score").fullmatch
 
 
 class NeighborsCurveDisplay(Display):
-    """The score of each candidate for the number of neighbours: the validation curve of k.
+    """The validation curve of k: the score of each number of neighbours.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class NeighborsCurveDisplay(Display):
     errors : array-like of shape (n_candidates,), default=None
         The standard error of that mean over the folds; None draws no band.
     groups : array-like of str of shape (n_candidates,), default=None
-        Candidates of one group are joined by a line, whose name this is; None joins all.
+        The name of each candidate's line; None joins all candidates by one line.
     best_index : int, default=None
-        Which candidate was chosen.
+        Index of the chosen candidate.
     score_name : str, default="Score"
         What the scores are.
 
@@ -47,7 +47,7 @@ class NeighborsCurveDisplay(Display):
     figure_ : matplotlib Figure
         The figure of that Axes.
     lines_ : list of matplotlib Line2D
-        One a group, in the order of their first candidates.
+        One line a group, in the order of their first candidates.
 
     See Also
     --------
@@ -105,10 +105,10 @@ class NeighborsCurveDisplay(Display):
         Parameters
         ----------
         estimator : KNeighborsClassifierCV, KNeighborsRegressorCV, GridSearchCV or alike
-            Fitted, or, with X and y, a search that a clone is made of and fitted. One of its
-            parameters is n_neighbors, of the estimator itself or of a step in it.
+            A fitted search; with X and y, a clone of it is fitted. It varies `n_neighbors`, of the
+            estimator or of a step in it.
         X, y : default=None
-            What to fit it to; None if it is fitted.
+            Data for the fit; None if the search is fitted.
         title : str, default=None
             A line above the curves.
         ax : matplotlib Axes, default=None
@@ -121,7 +121,7 @@ class NeighborsCurveDisplay(Display):
         Raises
         ------
         ValueError
-            If it is no such search, has several scores, or did not vary n_neighbors.
+            If it is not such a search, has several scores, or did not vary n_neighbors.
         """
         if X is not None:
             estimator = clone(estimator).fit(X, y)
@@ -144,14 +144,14 @@ class NeighborsCurveDisplay(Display):
         best_index: int | None = None,
         score_name: str = "Score",
     ) -> Self:
-        """A display, not yet drawn, of what a search keeps in ``cv_results_``.
+        """Make a display, not yet drawn, of the ``cv_results_`` of a search.
 
         Parameters
         ----------
         cv_results : mapping
             With the keys ``params``, ``mean_test_score`` and ``std_test_score``.
         best_index : int, default=None
-            Which candidate was chosen.
+            Index of the chosen candidate.
         score_name : str, default="Score"
             What the scores are.
 
@@ -165,12 +165,12 @@ class NeighborsCurveDisplay(Display):
             If there are several scores, or a candidate has no n_neighbors.
         """
         if "mean_test_score" not in cv_results:
-            raise ValueError("the search has several scores: make one with a single one")
+            raise ValueError("the search has several scores; pass a search with one")
         params = cv_results["params"]
         varied = list(dict.fromkeys(key for candidate in params for key in candidate))
         keys = [key for key in varied if key.rpartition("__")[2] == _PARAMETER]
         if not keys:
-            raise ValueError(f"the search did not vary {_PARAMETER}, but {', '.join(varied)}")
+            raise ValueError(f"the search has to vary {_PARAMETER}; it varied {', '.join(varied)}")
         if not all(keys[0] in candidate for candidate in params):
             raise ValueError(f"some candidates of the search have no {keys[0]}")
         n_splits = _n_splits(cv_results)
@@ -190,15 +190,13 @@ class NeighborsCurveDisplay(Display):
 
     def _draw(self, ax: Axes | None) -> Axes:
         ax = new_axes(ax, 8, 5)
-        from matplotlib.ticker import MaxNLocator
-
         self.lines_ = []
         for at, group in enumerate(dict.fromkeys(self.groups.tolist())):
             self._plot_group(ax, group, SERIES[at % len(SERIES)], MARKERS[at % len(MARKERS)])
         if self.best_index is not None:
             self._mark_best(ax, self.best_index)
         ax.set(xlabel="Number of neighbours, k", ylabel=self.score_name)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xticks(_ticks(int(self.n_neighbors.min()), int(self.n_neighbors.max())))
         ax.grid(alpha=0.3, linewidth=0.6)
         ax.spines[["top", "right"]].set_visible(False)
         if any(self.groups):
@@ -234,12 +232,18 @@ class NeighborsCurveDisplay(Display):
         ax.margins(y=0.15)
 
 
+def _ticks(least: int, most: int) -> list[int]:
+    """The first number of neighbours, and round ones after it."""
+    step = next(step for step in (1, 2, 5, *(10**n for n in range(1, 10))) if most <= 12 * step)
+    return [least, *(k for k in range(step, most + 1, step) if k > least + step / 4)]
+
+
 def _n_splits(cv_results: Mapping[str, Any]) -> int:
     return sum(_IS_SPLIT(key) is not None for key in cv_results)
 
 
 def _score_name(estimator: Any) -> str:
-    """What the scores of a search are, as an axis has it."""
+    """A label for the axis of scores of a search."""
     scoring = getattr(estimator, "scoring", None)
     if scoring is None:
         name = "Accuracy" if is_classifier(estimator) else "Coefficient of determination"

@@ -21,6 +21,7 @@ from knnc.plot._base import (
     require_matplotlib,
 )
 from knnc.plot._labels import extent, look_at, spread_labels
+from knnc.plot._mosaic import levels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,32 +29,34 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingDisplay"]
 
-# TSNE's first iterations, with clusters pulled together more than they should be.
+# TSNE's first iterations, of early exaggeration.
 _EXAGGERATED = 250
-# Of an animation. On the way a few points fly far off: this share of them is in view.
+# The side of a thumbnail, as a share of the axis.
+_THUMBNAIL = 0.032
+# Of an animation. A few points move far away meanwhile: this share of them is in view.
 _DPI, _SHARE = 100, 0.99
 
 
 class EmbeddingDisplay(Display):
-    """Rows as points of a plane: near to one another if they are neighbours.
+    """Rows as points of a plane, neighbours near to one another.
 
-    :class:`sklearn.manifold.TSNE` lays them out, by the graph of neighbours that
-    :class:`knnc.KNeighborsTransformer` finds, starting from their first two principal components.
+    :class:`sklearn.manifold.TSNE` computes the points, from the neighbours that
+    :class:`knnc.KNeighborsTransformer` finds. It starts from the first two principal components.
 
     Parameters
     ----------
     embedding : array-like of shape (n_samples, 2)
-        Where each row is.
+        The point of each row.
     y : array-like of shape (n_samples,), default=None
-        Their labels; None draws all alike.
+        Labels of the rows; None draws all points alike.
     target_names : sequence of str, default=None
         ``target_names[label]`` is what a class is called; None takes the label itself.
     frames : array-like of shape (n_frames, n_samples, 2), default=None
-        Where they were on the way, which :meth:`save_animation` shows.
+        Points at earlier iterations, for :meth:`save_animation`.
     iterations : array-like of int of shape (n_frames,), default=None
-        After which iteration each was so.
+        The iteration of each frame.
     kl_divergence : float, default=None
-        What the descent left of it.
+        The divergence after the last iteration.
 
     Attributes
     ----------
@@ -96,7 +99,7 @@ class EmbeddingDisplay(Display):
         self.embedding = np.asarray(embedding)
         self.y = np.zeros(len(self.embedding), int) if y is None else np.asarray(y)
         if not len(self.embedding):
-            raise ValueError("there are no points to draw")
+            raise ValueError("embedding has no points; it needs at least one")
         check_together((len(self.embedding), "points"), (len(self.y), "labels"))
         self.labels = np.unique(self.y)
         self.names = [""] if y is None else names_of(self.labels, target_names)
@@ -132,8 +135,8 @@ class EmbeddingDisplay(Display):
         target_names : sequence of str, default=None
             ``target_names[label]`` is what a class is called; None takes the label itself.
         n_samples : int, default=3000
-            How many rows to draw at random, if there are more; None takes all. The time grows a
-            little faster than their number.
+            Rows sampled at random, if there are more; None takes all. The time grows slightly
+            faster than the number of rows.
         metric : str, default="euclidean"
             The distance between rows.
         metric_params : dict, default=None
@@ -141,11 +144,11 @@ class EmbeddingDisplay(Display):
         perplexity : float, default=30.0
             About how many neighbours count; less than the number of rows.
         max_iter : int, default=750
-            Steps of the descent, 250 at least.
+            Iterations, 250 at least.
         n_frames : int, default=0
-            How many of them to keep for :meth:`save_animation`.
+            Frames kept for :meth:`save_animation`.
         random_state : int or None, default=0
-            Which rows are drawn.
+            Seed of the sample.
         title : str, default=None
             A line above the points.
         ax : matplotlib Axes, default=None
@@ -203,12 +206,12 @@ class EmbeddingDisplay(Display):
     def from_estimator(
         cls, estimator: Any, X: ArrayLike, y: ArrayLike | None = None, **options: Any
     ) -> Self:
-        """Embed rows by what a fitted estimator compares, and draw them.
+        """Embed rows by the distance of a fitted estimator, and draw them.
 
         Parameters
         ----------
         estimator : fitted nearest-neighbours estimator, or Pipeline that ends in one
-            Its distance counts, and what the steps before it make of a row.
+            Rows pass through the steps before the last; its distance compares them.
         X : array-like of shape (n_samples, n_features)
             The rows, as the estimator takes them.
         y : array-like of shape (n_samples,), default=None
@@ -229,7 +232,7 @@ class EmbeddingDisplay(Display):
         last = steps[-1][1] if steps else estimator
         if not isinstance(getattr(last, "effective_metric_", None), str):
             raise TypeError(
-                f"{type(last).__name__} compares rows by no distance that has a name: pass a "
+                f"{type(last).__name__} has no metric with a name: pass a "
                 "fitted nearest-neighbours estimator, or a Pipeline that ends in one"
             )
         rows = estimator[:-1].transform(X) if steps and len(steps) > 1 else X
@@ -239,7 +242,12 @@ class EmbeddingDisplay(Display):
         return cls.from_rows(rows, y, metric=metric, metric_params=params, **options)
 
     def plot(
-        self, ax: Axes | None = None, *, title: str | None = None, characters: bool = True
+        self,
+        ax: Axes | None = None,
+        *,
+        title: str | None = None,
+        characters: bool = True,
+        thumbnails: ArrayLike | None = None,
     ) -> Self:
         """Draw into ``ax``, or into a figure of its own.
 
@@ -250,7 +258,10 @@ class EmbeddingDisplay(Display):
         title : str, default=None
             A line above the points.
         characters : bool, default=True
-            Whether a class called by one letter or digit is drawn with it in place of dots.
+            Whether classes named by one letter or digit are drawn as that instead of dots.
+        thumbnails : array-like of shape (n_samples, height, width), default=None
+            Images of the rows. Those that do not overlap are drawn at their points, framed in the
+            colour of their class.
 
         Returns
         -------
@@ -268,7 +279,7 @@ class EmbeddingDisplay(Display):
                 marker=rf"$\mathdefault{{{name}}}$" if written else "o",
                 color=CLASSES[at % len(CLASSES)],
                 linewidths=0.5 if written else 0,
-                alpha=1 if written else 0.75,
+                alpha=1 if written else 0.9,
             )
             self.points_.append(points)
         look_at(ax, self.embedding, extent(self.embedding))
@@ -277,10 +288,39 @@ class EmbeddingDisplay(Display):
         if not characters or any(len(name) > 1 for name in self.names):
             self._explain(ax)
         spread_labels(ax, self.embedding, self.y, self.labels, self.names)
+        if thumbnails is not None:
+            self._draw_thumbnails(ax, np.asarray(thumbnails))
         return self._drawn(ax, title, fontsize=13)
 
+    def _draw_thumbnails(self, ax: Axes, images: NDArray[Any]) -> None:
+        """Draw the images of rows at their points, in order, but none that would overlap."""
+        from matplotlib.patches import Rectangle
+
+        check_together((len(self.embedding), "points"), (len(images), "thumbnails"))
+        x0, x1 = ax.get_xlim()
+        side = (x1 - x0) * _THUMBNAIL
+        limits: dict[str, Any] = dict(zip(("vmin", "vmax"), levels_of(images), strict=True))
+        drawn = np.empty((0, 2))
+        for at, place in enumerate(self.embedding):
+            if (np.abs(drawn - place).max(axis=1) < side).any():
+                continue
+            drawn = np.vstack([drawn, place])
+            x, y = place - side / 2
+            ax.imshow(
+                images[at],
+                extent=(x, x + side, y, y + side),
+                cmap="gray_r",
+                zorder=4,
+                **limits,
+            )
+            colour = CLASSES[int(np.searchsorted(self.labels, self.y[at])) % len(CLASSES)]
+            ax.add_patch(
+                Rectangle((x, y), side, side, fill=False, edgecolor=colour, linewidth=1.2, zorder=4)
+            )
+        look_at(ax, self.embedding, extent(self.embedding))
+
     def _explain(self, ax: Axes) -> None:
-        """Add which colour is which class."""
+        """Add a legend of the classes."""
         legend = ax.legend(
             self.points_,
             self.names,
@@ -298,7 +338,7 @@ class EmbeddingDisplay(Display):
                 handle.set(sizes=[40], alpha=1)
 
     def save_animation(
-        self, file: str | os.PathLike[str], *, size: int = 640, seconds: float = 6.0
+        self, file: str | os.PathLike[str], *, size: int = 960, seconds: float = 6.0
     ) -> None:
         """Write an animated GIF of the embedding forming.
 
@@ -306,10 +346,10 @@ class EmbeddingDisplay(Display):
         ----------
         file : str or os.PathLike
             Where it goes.
-        size : int, default=640
+        size : int, default=960
             Its width and height, in pixels.
         seconds : float, default=6.0
-            How long it forms; the end stays for two more.
+            Duration of the forming; the last frame stays for two more seconds.
 
         Raises
         ------
@@ -321,10 +361,10 @@ class EmbeddingDisplay(Display):
         if len(self.frames) < 2:
             raise ValueError("no frames were kept: pass n_frames to from_rows")
         require_matplotlib()
-        write_gif(self._pictures(size), file, seconds=seconds)
+        write_gif(self._pictures(size), file, seconds=seconds, colours=CLASSES)
 
     def _pictures(self, size: int) -> list[Image]:
-        """Each frame drawn; the names come with the last."""
+        """Draw each frame; the names appear on the last."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
         from PIL import Image
@@ -354,7 +394,7 @@ class EmbeddingDisplay(Display):
 
 
 def _moments(n_frames: int, max_iter: int) -> list[int]:
-    """After which iterations to keep a frame: closer where a phase begins, when most happens."""
+    """The iterations of frames, closer together where a phase begins, when points move most."""
     phases = [(1, min(_EXAGGERATED, max_iter)), (_EXAGGERATED + 1, max_iter)]
     moments: list[int] = []
     for first, last in phases[: 1 + (max_iter > _EXAGGERATED)]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from knnc._reports.duplicates import NearDuplicates, near_duplicates
 from knnc._reports.labels import Classifier, DisputedLabels, disputed_labels
-from knnc.plot._base import RIGHT, WRONG, as_images
+from knnc.plot._base import QUIET, RIGHT, WRONG, as_images
 from knnc.plot._misread import MisreadDisplay
 
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ __all__ = ["DisputedLabelsDisplay", "NearDuplicatesDisplay"]
 
 
 class DisputedLabelsDisplay(MisreadDisplay):
-    """Training images whose label their neighbours dispute, each beside these.
+    """Training images whose label their neighbours dispute, each beside its neighbours.
 
     The parameters and attributes are those of :class:`knnc.plot.MisreadDisplay`: `y_true` are the
-    labels that the images have, `y_pred` the suggested ones.
+    labels of the images, `y_pred` the suggested ones.
     """
 
     _meanings: ClassVar[dict[str, str]] = {
         "a neighbour with another label": WRONG,
         "a neighbour with the disputed label": RIGHT,
     }
-    _nothing: ClassVar[str] = "no label is disputed"
+    nothing: ClassVar[str] = "No label is disputed."
 
     @classmethod
     def from_estimator(  # type: ignore[override]
@@ -52,8 +52,8 @@ class DisputedLabelsDisplay(MisreadDisplay):
         estimator : KNeighborsClassifier or KNeighborsClassifierCV
             Fitted.
         X : array-like of shape (n_samples_fit, ...)
-            The images to show for the training rows, in the order of the fit. They need not be
-            the fitted rows, which may be features that nobody can look at.
+            The images to show for the training rows, in the order of the fit. They may differ from
+            the fitted rows, which may be features.
         y : array-like of shape (n_samples_fit,)
             Their labels.
         min_share : float, default=0.5
@@ -85,7 +85,7 @@ class DisputedLabelsDisplay(MisreadDisplay):
         image_shape: tuple[int, int] | None = None,
         n_images: int = 8,
     ) -> Self:
-        """A display, not yet drawn, of what :func:`disputed_labels` found.
+        """Make a display, not yet drawn, of the result of :func:`disputed_labels`.
 
         The parameters are those of :meth:`from_estimator`.
         """
@@ -112,10 +112,12 @@ class NearDuplicatesDisplay(MisreadDisplay):
     """
 
     _meanings: ClassVar[dict[str, str]] = {
-        "the second of a pair, of the same label": RIGHT,
-        "of another label": WRONG,
+        "the first of a pair": QUIET,
+        "the second, with the same label": RIGHT,
+        "the second, with another label": WRONG,
     }
-    _nothing: ClassVar[str] = "there are no such pairs"
+    _first: ClassVar[str] = QUIET
+    nothing: ClassVar[str] = "There are no such pairs."
 
     @classmethod
     def from_rows(
@@ -168,7 +170,7 @@ class NearDuplicatesDisplay(MisreadDisplay):
         image_shape: tuple[int, int] | None = None,
         n_pairs: int = 16,
     ) -> Self:
-        """A display, not yet drawn, of what :func:`near_duplicates` found.
+        """Make a display, not yet drawn, of the result of :func:`near_duplicates`.
 
         The parameters are those of :meth:`from_rows`.
         """

@@ -1,4 +1,4 @@
-"""Points in the plane: how far to look, and names where they are, none on top of another."""
+"""Limits of a view of points in the plane, and names of classes that do not overlap."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["densest", "extent", "look_at", "moved_apart", "spread_labels"]
 _MARGIN = 1.04
 
 _FONTSIZE = 13.0
-# What a bold character takes of the font's size, in width and height, with a little air.
+# Width and height of a bold character, as shares of the font's size, with some space.
 _CHARACTER = np.array([0.68, 1.3])
-# A class is drawn as so many of its points at most to find where it is densest.
+# At most so many points of a class are used to find where it is densest.
 _ENOUGH = 400
 
 
 def extent(points: NDArray[Any], share: float = 1.0) -> float:
-    """Half the side of the square that holds that share of points (n, 2), and a margin."""
+    """Half the side of a square that holds a share of the points (n, 2), with a margin."""
     far = np.abs(points - _middle(points, share)).max(axis=1)
     return float(max(np.quantile(far, share) * _MARGIN, 1e-12))
 
@@ -35,7 +35,7 @@ def _middle(points: NDArray[Any], share: float) -> NDArray[Any]:
 
 
 def look_at(ax: Axes, points: NDArray[Any], half: float, share: float = 1.0) -> None:
-    """Set the limits to a square around that share of points (n, 2)."""
+    """Set the limits to a square around a share of the points (n, 2)."""
     x, y = _middle(points, share)
     ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
 
@@ -47,7 +47,7 @@ def spread_labels(
     labels: NDArray[Any],
     names: Sequence[str],
 ) -> None:
-    """Write each class's name where it is densest, moved where names would overlap."""
+    """Write the name of each class where it is densest, moved apart if names overlap."""
     from matplotlib.patheffects import withStroke
 
     shown = [at for at, name in enumerate(names) if name]
@@ -81,7 +81,7 @@ def spread_labels(
 
 
 def densest(points: NDArray[Any], radius: float) -> NDArray[Any]:
-    """Of points (n, 2) the one with most others within a radius."""
+    """The point of (n, 2) with most others within a radius."""
     some = points[:: max(1, len(points) // _ENOUGH)]
     near = ((some[:, np.newaxis] - some[np.newaxis]) ** 2).sum(axis=2) <= radius**2
     result: NDArray[Any] = some[near.sum(axis=1).argmax()]
@@ -91,10 +91,10 @@ def densest(points: NDArray[Any], radius: float) -> NDArray[Any]:
 def moved_apart(
     centres: NDArray[Any], sizes: NDArray[Any], low: NDArray[Any], high: NDArray[Any]
 ) -> NDArray[Any]:
-    """Centres (n, 2) of boxes, moved as little as it takes that none overlaps another.
+    """Move the centres (n, 2) of boxes a little, so that none overlaps another.
 
-    Two that overlap part along the axis on which they do so least, each by half of it, until none
-    does; `low` and `high`, (n, 2), bound the centres.
+    Two boxes that overlap are moved along the axis of least overlap, each by half of it, until none
+    overlap. `low` and `high`, (n, 2), bound the centres.
     """
     centres = np.clip(centres.astype(np.float64), low, high)
     for _ in range(500):

@@ -1,4 +1,4 @@
-"""Misread images and the neighbours that made it so."""
+"""Misread images, and the neighbours behind the mistakes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["MisreadDisplay"]
 
 
+# Height of the line of text that replaces images, in units of an image.
+_ONE_LINE = 0.4
+
+
 class MisreadDisplay(Display):
     """Misread images, each beside the training images nearest to it.
 
@@ -25,9 +29,9 @@ class MisreadDisplay(Display):
     images : array-like of shape (n_images, height, width)
         The misread images.
     y_true, y_pred : array-like of shape (n_images,)
-        The label each image has, and the one that was read.
+        The true label of each image, and the predicted one.
     neighbor_images : array-like of shape (n_images, n_neighbors, height, width)
-        For each the training images nearest to it, the nearest first.
+        The training images nearest to each image, the nearest first.
     neighbor_labels : array-like of shape (n_images, n_neighbors)
         Their labels.
     distances : array-like of shape (n_images, n_neighbors)
@@ -49,7 +53,8 @@ class MisreadDisplay(Display):
         "misread, or a neighbour with another label": WRONG,
         "a neighbour with the true label": RIGHT,
     }
-    _nothing: ClassVar[str] = "none was misread"
+    _first: ClassVar[str] = WRONG  # frame of the image at the left
+    nothing: ClassVar[str] = "None was misread."
 
     def __init__(
         self,
@@ -70,8 +75,8 @@ class MisreadDisplay(Display):
         parts = self.y_true, self.y_pred, self.neighbor_images, self.neighbor_labels, self.distances
         if any(len(part) != len(self.images) for part in parts):
             raise ValueError(
-                f"{len(self.images)} images do not go together with true and read labels, "
-                "neighbours, their labels and their distances of "
+                f"images has {len(self.images)} rows; y_true, y_pred, neighbor_images, "
+                "neighbor_labels and distances need as many, and have "
                 f"{', '.join(str(len(part)) for part in parts)}"
             )
 
@@ -97,15 +102,15 @@ class MisreadDisplay(Display):
         Parameters
         ----------
         estimator : fitted classifier with ``kneighbors``
-            Or a Pipeline whose last step has it, or a classifier that asks several, of which the
-            first has it.
+            Or a Pipeline whose last step has it, or a voting classifier whose first estimator has
+            it.
         X : array-like of shape (n_samples, n_features)
             The rows to read.
         y : array-like of shape (n_samples,)
             Their true labels.
         X_train, y_train : array-like of shape (n_samples_fit, ...) and (n_samples_fit,)
             The images and labels to show for the neighbours, in the order of the fit. The images
-            need not be the fitted rows, which may be features that nobody can look at.
+            may differ from the fitted rows, which may be features.
         y_pred : array-like of shape (n_samples,), default=None
             What ``estimator.predict(X)`` gives, if that is known already.
         image_shape : tuple of int (height, width), default=None
@@ -130,8 +135,8 @@ class MisreadDisplay(Display):
             n_train = min(len(train_images), len(y_train))
             if ind.max() >= n_train:
                 raise ValueError(
-                    f"training row {ind.max()} is a neighbour, X_train or y_train has {n_train}: "
-                    "pass those of all rows of the fit"
+                    f"training row {ind.max()} is a neighbour, but X_train or y_train has only "
+                    f"{n_train} rows: pass all rows of the fit"
                 )
         else:
             distances, ind = np.empty((0, n_neighbors)), np.empty((0, n_neighbors), dtype=np.intp)
@@ -163,7 +168,7 @@ class MisreadDisplay(Display):
         """
         n_neighbors = self.distances.shape[1]
         n_columns = max(1, min(n_columns, len(self.images)))
-        n_rows = max(1, ceil(len(self.images) / n_columns))
+        n_rows = ceil(len(self.images) / n_columns)
         long = need_two_lines(self.y_true, self.y_pred, self.neighbor_labels)
         step_x, step_y, gap, gutter = 1.2, 1.5 + 0.3 * long, 0.45, 0.9
         block = 1 + gap + step_x * n_neighbors - 0.2
@@ -172,7 +177,7 @@ class MisreadDisplay(Display):
             self.images,
             self.neighbor_images,
             width=n_columns * (block + gutter) - gutter + 0.1,
-            height=step_y * n_rows,
+            height=step_y * n_rows or _ONE_LINE,
         )
         written = same_precision(self.distances)
         for i, (x, y) in enumerate(places(len(self.images), n_columns, block + gutter, step_y)):
@@ -180,11 +185,11 @@ class MisreadDisplay(Display):
         if len(self.images):
             sheet.explain(self._meanings)
         else:
-            sheet.caption(self._nothing, 0.05, -1.0, color=QUIET)
+            sheet.caption(self.nothing, 0.05, -1.0, color=QUIET)
         return self._drawn(sheet.ax, title)
 
     def _caption(self, i: int) -> str:
-        """What stands under the i-th misread image."""
+        """The caption of the i-th misread image."""
         return f"{self.y_pred[i]}, is {self.y_true[i]}"
 
     def _plot_one(
@@ -198,12 +203,11 @@ class MisreadDisplay(Display):
         *,
         long: bool,
     ) -> None:
-        """One misread image at (x, y) and its neighbours beside it: where the first is, how far to
-        the next."""
-        sheet.image(self.images[i], x, y, edge=WRONG, thick=True)
+        """Draw an image at (x, y) and its neighbours: `beside` is the first one's x, and a step."""
+        sheet.image(self.images[i], x, y, edge=self._first, thick=True)
         said = self._caption(i)
         said = said.replace(", ", ",\n") if long else said
-        sheet.caption(said, x + 0.5, y, ha="center", weight="bold", color=WRONG)
+        sheet.caption(said, x + 0.5, y, ha="center", weight="bold", color=self._first)
         for j, image in enumerate(self.neighbor_images[i]):
             label, at = self.neighbor_labels[i, j], beside[0] + beside[1] * j
             colour = RIGHT if label == self.y_true[i] else WRONG

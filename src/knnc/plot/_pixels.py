@@ -19,6 +19,10 @@ __all__ = ["PixelPairs", "PixelPairsDisplay", "best_single_pixels"]
 
 # Accuracies at the ends of the colours: below the first few pairs are, 0.5 is a coin.
 _WORST, _BEST = 0.65, 1.0
+_SENTENCE = (
+    "one class\n\nEach number: the images of two classes that the best pixel\n"
+    "tells rightly, in per cent; chance gives 50."
+)
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,10 @@ def best_single_pixels(
     """
     X, y = _rows(X, y, "X")
     if (X_test is None) != (y_test is None):
-        raise ValueError("X_test and y_test go together: one of them is missing")
+        raise ValueError("pass both X_test and y_test, or neither")
     labels = np.unique(y)
     if len(labels) < 2:
-        raise ValueError(f"there are no pairs of {len(labels)} class")
+        raise ValueError(f"y needs two classes at least, got {len(labels)}")
     shares = [_at_most(X[y == label]) for label in labels]
     pairs = np.array(list(combinations(range(len(labels)), 2)), dtype=np.intp)
     pixel = np.empty(len(pairs), dtype=np.intp)
@@ -107,10 +111,12 @@ def best_single_pixels(
     else:
         rows, truth = _rows(X_test, y_test, "X_test")
         if rows.shape[1] != X.shape[1]:
-            raise ValueError(f"X has {X.shape[1]} pixels a row, X_test has {rows.shape[1]}")
+            raise ValueError(
+                f"X_test must have {X.shape[1]} pixels a row as X, got {rows.shape[1]}"
+            )
     by_class = [rows[truth == label] for label in labels]
     if min(map(len, by_class)) == 0:
-        raise ValueError("a class has no row in X_test")
+        raise ValueError("each class needs a row in X_test, and one has none")
     accuracy = np.empty(len(pairs))
     for at, (first, second) in enumerate(pairs):
         over = [(by_class[c][:, pixel[at]] > threshold[at]).mean() for c in (first, second)]
@@ -123,7 +129,7 @@ def _rows(X: Any, y: Any, name: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     X, y = np.asarray(X), np.asarray(y)
     if X.dtype != np.uint8 or X.ndim != 2 or not X.shape[1]:
         raise ValueError(
-            f"{name} is to be of bytes, (n_samples, n_features), not {X.dtype}, {X.shape}"
+            f"{name} must be uint8 of shape (n_samples, n_features), got {X.dtype} of {X.shape}"
         )
     check_together((len(X), "rows"), (len(y), "labels"))
     return X, y
@@ -222,6 +228,7 @@ class PixelPairsDisplay(Display):
         ax.set(xticks=range(n - 1), yticks=range(n - 1))
         ax.set_yticklabels(self.names[1:])
         turn_if_long(ax.set_xticklabels(self.names[:-1]))
+        ax.set(xlabel=_SENTENCE, ylabel="the other class")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         return ax

@@ -178,8 +178,7 @@ class SpriteDisplay(Display):
 
 
 def _sheet(images: NDArray[Any], n_rows: int, n_columns: int, *, paper: float) -> NDArray[Any]:
-    """Images of shape (n, height, width) side by side, a little apart; where there are no more,
-    paper."""
+    """Images (n, height, width) side by side, a little apart; empty places are paper."""
     n_images, height, width = images.shape
     gap = max(1, round(_APART * max(height, width)))
     cells = np.full((n_rows * n_columns, height + gap, width + gap), paper, dtype=images.dtype)

@@ -99,8 +99,8 @@ def embed(
     """
     if not 0 < perplexity < len(X):
         raise ValueError(
-            f"perplexity={perplexity!r} is to be more than 0 and less than the number of rows, "
-            f"{len(X)}"
+            f"perplexity must be more than 0 and less than the number of rows, {len(X)}, "
+            f"got {perplexity!r}"
         )
     # As many as TSNE asks the graph for; the transformer adds the row itself.
     n_neighbors = min(len(X) - 1, int(3.0 * perplexity + 1))

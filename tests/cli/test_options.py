@@ -1,0 +1,172 @@
+"""What --help shows, old names, completion, and lines for those who wait at a pipe."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import knnc
+from knnc.datasets import get_data_home
+from knnc.datasets._load import DATASETS
+from knnc.recipes import RECIPES
+
+from .conftest import Program
+
+pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+
+from typer.main import get_command
+
+from knnc.cli import _console, _options
+from knnc.cli._app import app
+from knnc.cli._examples import EXAMPLES
+
+EVERY = sorted({example for some in EXAMPLES.values() for example in some})
+
+
+def test_names_are_those_of_the_packages() -> None:
+    """They are written down, because completion and --help do not load the packages."""
+    assert _options.DATASETS == DATASETS
+    assert set(_options.RECIPES) == set(RECIPES)
+
+
+def all_commands() -> dict[str, object]:
+    program = get_command(app)
+    found: dict[str, object] = {"knnc": program}
+    for name, command in program.commands.items():  # type: ignore[attr-defined]
+        found[name] = command
+        for sub in getattr(command, "commands", {}):
+            found[f"{name} {sub}"] = command.commands[sub]
+    return found
+
+
+def test_every_command_has_an_example(knnc_here: Program) -> None:
+    assert set(all_commands()) == set(EXAMPLES)
+    for name, examples in EXAMPLES.items():
+        shown = knnc_here(*([] if name == "knnc" else name.split()), "--help").out
+        for example in examples:
+            assert example in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("example", EVERY)
+def test_examples(
+    example: str, knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("skimage")
+    monkeypatch.chdir(tmp_path)
+    if "mnist" in example:
+        if not (Path(get_data_home()) / "mnist").is_dir():
+            pytest.skip("MNIST is not here")
+    else:
+        monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path))
+    for name, n in (("base", 200), ("queries", 5)):
+        rows = np.arange(n * 8, dtype=np.uint8).reshape(n, 8)
+        head = np.array(rows.shape, dtype="<u4").tobytes()
+        (tmp_path / f"{name}.u8bin").write_bytes(head + rows.tobytes())
+    result = knnc_here(*shlex.split(example)[1:])
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("args", [["--help"], ["evaluate", "-h"], ["info", "-h"], ["view", "-h"]])
+def test_a_flag_looks_like_a_flag(knnc_here: Program, args: list[str]) -> None:
+    assert "bool" not in knnc_here(*args).out
+
+
+def test_old_names_of_options(knnc_here: Program, tmp_path: Path) -> None:
+    same = [
+        knnc_here("evaluate", "digits", *k, "--limit", 50).out.splitlines()[1]
+        for k in (["-k", 7], ["--neighbors", 7], ["--n-neighbors", 7], ["--n-neighbors=7"])
+    ]
+    assert len(set(same)) == 1
+    assert "n_neighbors = 7" in same[0]
+    out = tmp_path / "a.png"
+    args = ("view", "embedding", "digits", "--sample", 40, "--iterations", 250, "--perplexity", 5)
+    assert knnc_here(*args, "--output", out).code == 0
+    assert out.exists()
+    assert "n-neighbors" not in knnc_here("evaluate", "-h").out
+
+
+def test_short_version(knnc_here: Program) -> None:
+    assert knnc_here("-V").out == f"knnc {knnc.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("knnc eva", {"evaluate"}),
+        ("knnc evaluate m", {"mnist"}),
+        ("knnc view misread digits --recipe ", set(RECIPES)),
+        ("knnc evaluate digits --metric man", {"manhattan"}),
+    ],
+)
+def test_completion(line: str, expected: set[str], knnc_child: Program) -> None:
+    """As bash asks for it; -m has another name for the program."""
+    code = "import sys; sys.argv[0] = 'knnc'; from knnc.cli import main; sys.exit(main())"
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    result = knnc_child(code=code, _KNNC_COMPLETE="complete_bash", **words)
+    assert (set(result.out.split()), result.err) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["evaluate", "/no/where"],
+        ["view", "sprite", "nowhere"],
+        ["compare", "digits", "nowhere"],
+        ["groundtruth", "no.u8bin", "no.u8bin", "--out", "truth.ibin"],
+        ["read", "no.png"],
+        ["read"],
+        ["demo", "--out", "demo.gif"],
+        ["compare", "digits", "--out", "a.txt"],
+    ],
+)
+def test_what_is_not_there_or_cannot_be_written_is_a_wrong_usage(
+    args: list[str], knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("skimage")
+    monkeypatch.chdir(tmp_path)
+    result = knnc_here(*args)
+    assert (result.code, result.out) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ground_truth_is_an_ibin_file(knnc_here: Program, tmp_path: Path) -> None:
+    base = tmp_path / "base.u8bin"
+    base.write_bytes(np.array([1, 1], dtype="<u4").tobytes() + b"\0")
+    result = knnc_here("groundtruth", base, base, "-k", 1, "--out", tmp_path / "truth.npy")
+    assert result.code == 2
+    assert "truth.npy has to end in .ibin" in " ".join(result.err.replace("│", " ").split())
+
+
+def test_a_pipe_hears_of_long_work_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_console, "LINE_SECONDS", 0.01)
+    with _console.status("Learning"):
+        deadline = time.monotonic() + 60
+        said = ""
+        while "Learning: 0 min so far\n" not in said:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+
+
+def test_the_first_use_of_mnist_says_what_it_does_and_names_every_file(
+    knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from knnc.datasets import _fetch
+
+    def no_network(file: object, mirrors: object, folder: object) -> None:
+        raise _fetch.DownloadError("no network", retry=False)
+
+    monkeypatch.setattr(_fetch, "download", no_network)
+    result = knnc_here("evaluate", "mnist", "--data-home", tmp_path)
+    assert (result.code, result.out) == (1, "")
+    folder = tmp_path / "mnist"
+    assert f"knnc: MNIST is downloaded to {folder}, this once: 4 files, 55 MB" in result.err
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            assert f"{part}-{kind}-ubyte.gz" in result.err.splitlines()[-1]
