@@ -56,7 +56,9 @@ def forms(asked: argparse.Namespace, reader: Any, images: Any, labels: Any) -> N
     readers = {"knnc": lambda pixels: read_page(pixels, reader)}
     if asked.tesseract:
         readers["Tesseract"] = tesseract
-    print("| page | reader | characters right | values | silently wrong | missing | ? | extra | s |")
+    print(
+        "| page | reader | characters right | values | silently wrong | missing | ? | extra | s |"
+    )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
     for kind in {**made.KINDS, **made.NO_DIGITS}:
         if asked.only not in kind:

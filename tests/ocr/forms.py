@@ -331,7 +331,7 @@ def dark_edge(hand: Hand) -> Form:
     rng = hand.rng
     form = blank(700, 700)
     for i in range(2):
-        hand.write(form, digits_of(rng, 5), 80, 150 + 240 * i, 2.0, gap=0.9)
+        hand.write(form, digits_of(rng, 5), 80, 150 + 240 * i, 2.0, pitch=90)
     finish(form, rng)
     wide, side = int(rng.integers(2, 12)), int(rng.integers(0, 4))
     page = np.rot90(form.pixels, side)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.ocr._frames import is_frame, without_edges, without_frames, without_parts
 from knnc.ocr._ink import Ink, ink_of, paper_of, threshold
 from knnc.ocr._lines import lines_of, spaces_of
 from knnc.ocr._load import MAX_PIXELS
+from knnc.ocr._marks import SLASH, mark_of, placed
 from knnc.ocr._parts import Part, character_height, find_parts, merge_broken
 from knnc.ocr._rules import without_rules
 from knnc.ocr._skew import Frame, frame_of, skew_of, turned
@@ -55,17 +57,17 @@ class Layout:
 Costs = Callable[[Layout, Sequence[Part]], NDArray[np.float64]]
 
 
-def lay_out(grey: NDArray[np.uint8], costs: Costs) -> Layout | None:
+def lay_out(grey: NDArray[np.uint8], costs: Costs, usual: float | None = None) -> Layout | None:
     """Take a page apart; None if there is nothing on it that may be writing.
 
-    `costs` says of parts how unlike characters they are.
+    `costs` says of parts how unlike characters they are, `usual` what that is of a usual one.
     """
     even = _even_border(grey)
     if even and np.ptp(paper_of(grey)) > _SWALLOWED * float(np.ptp(grey)):
         # A character so large that a window sees more of it than of the paper.
-        return _lay_out(grey, costs, np.inf)
-    page = _lay_out(grey, costs, None)
-    return _lay_out(grey, costs, np.inf) if page is None and even else page
+        return _lay_out(grey, costs, usual, np.inf)
+    page = _lay_out(grey, costs, usual, None)
+    return _lay_out(grey, costs, usual, np.inf) if page is None and even else page
 
 
 def _even_border(grey: NDArray[np.uint8]) -> bool:
@@ -75,7 +77,9 @@ def _even_border(grey: NDArray[np.uint8]) -> bool:
     return bool(high - low <= 0.1 * float(np.ptp(grey)))
 
 
-def _lay_out(grey: NDArray[np.uint8], costs: Costs, window: float | None) -> Layout | None:
+def _lay_out(
+    grey: NDArray[np.uint8], costs: Costs, usual: float | None, window: float | None
+) -> Layout | None:
     ink = ink_of(grey, window)
     if ink is None or threshold(ink).mean() > _MOST_INK:
         return None
@@ -91,18 +95,23 @@ def _lay_out(grey: NDArray[np.uint8], costs: Costs, window: float | None) -> Lay
     scale = min(_HEIGHT / height, 4.0, sqrt(1.5 * MAX_PIXELS / grey.size))
     frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
     height *= scale
-    ink = without_rules(turned(ink, frame), 3 * height, height)
+    ink = turned(ink, frame)
+    ink = without_edges(ink, find_parts(threshold(ink)))
+    ink = without_rules(without_frames(ink, height), 3 * height, height)
     mask = threshold(ink)
     parts = find_parts(mask)
     if not parts:
         return None
     height = character_height([p for p in parts if p.height < 3 * height]) or height
-    parts = merge_broken(parts, height)
+    parts, rests = merge_broken(parts, height)
     if not _is_writing(parts, mask):
         return None
     page = Layout(ink, mask, frame, degrees, height, [], [])
-    parts = split_touching(parts, height, partial(costs, page))
-    lines = lines_of(parts, height)
+    parts = [replace(part, mark=mark_of(part, height)) for part in parts]
+    plain = [part for part in parts if part.mark in ("", SLASH)]
+    marks = [part for part in parts if part.mark not in ("", SLASH)]
+    parts = split_touching(plain, height, partial(costs, page), usual) + marks
+    lines = placed(lines_of(parts, height), rests, height)
     return Layout(ink, mask, frame, degrees, height, lines, spaces_of(lines, height))
 
 
@@ -130,9 +139,12 @@ def _first_height(ink: Ink, degrees: float) -> float:
     """The height of a character in pixels of `ink`, found on a page without its ruled lines."""
     frame = frame_of((ink.shape[0], ink.shape[1]), degrees, 1.0)
     page = turned(ink, frame)
+    parts = find_parts(threshold(page))
+    page = without_edges(page, parts)
+    page = without_parts(page, [part for part in parts if is_frame(part)])
     columns = np.flatnonzero(threshold(page).any(axis=0))
     if not len(columns):
-        return 0.0
+        return character_height(parts)
     extent = float(columns[-1] - columns[0] + 1)
     page = without_rules(page, max(8.0, extent / 2), extent / 4)
     return character_height(find_parts(threshold(page)))

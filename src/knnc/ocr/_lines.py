@@ -12,6 +12,10 @@ from knnc.ocr._parts import Part
 
 __all__ = ["lines_of", "spaces_of"]
 
+# At least so many characters whose distances are this wide, in heights, and differ by no more than
+# this share are in cells.
+_FEW, _PITCH, _UNEVEN = 4, 0.9, 0.3
+
 
 def lines_of(parts: Sequence[Part], height: float) -> list[list[Part]]:
     """Lines from top to bottom, each from left to right.
@@ -43,9 +47,22 @@ def spaces_of(lines: Sequence[Sequence[Part]], height: float) -> list[list[bool]
     two kinds, what parts them is between the two; else a space is what is wider than a character
     is high.
     """
-    gaps = [_gaps(line) for line in lines]
+    gaps = [[] if _is_even(line, height) else _gaps(line) for line in lines]
     limit = _limit(np.array([gap for line in gaps for gap in line], float) / height)
-    return [[False, *(gap > limit * height for gap in line)] for line in gaps]
+    return [
+        [False, *(gap > limit * height for gap in of)] if of else [False] * len(line)
+        for line, of in zip(lines, gaps, strict=True)
+    ]
+
+
+def _is_even(line: Sequence[Part], height: float) -> bool:
+    """Whether characters are at even distances, as in the cells of a form: no words there."""
+    at = np.array([part.left + part.width / 2 for part in line if not part.mark])
+    if len(at) < _FEW or len(at) < len(line) - 1:
+        return False
+    pitches = np.diff(at)
+    middle = float(np.median(pitches))
+    return middle > _PITCH * height and bool(np.abs(pitches / middle - 1).max() < _UNEVEN)
 
 
 def _gaps(line: Sequence[Part]) -> list[int]:

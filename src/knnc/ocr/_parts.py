@@ -12,19 +12,37 @@ from scipy import ndimage
 from knnc.ocr._extra import require
 from knnc.ocr._ink import Ink
 
-__all__ = ["Part", "character_height", "find_parts", "ink_of_part", "merge_broken"]
+__all__ = [
+    "Part",
+    "character_height",
+    "find_parts",
+    "ink_of_part",
+    "merge_broken",
+    "pen_of",
+    "union",
+]
 
 # Smaller than this, of the height of a character, is dirt: a dot, a speck, a rest of a line.
 _SPECK = 0.2
 
+# Lower than this is no character.
+_LOW = 0.4
+
+# Nor is anything smaller than this a mark.
+_LEAST_MARK = 0.05
+
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of ink: `mask` is where, its corner at (`top`, `left`) of the page."""
+    """A piece of ink: `mask` is where, its corner at (`top`, `left`) of the page.
+
+    `mark` is what it is if its shape tells so, else "".
+    """
 
     top: int
     left: int
     mask: NDArray[np.bool_]
+    mark: str = ""
 
     @property
     def height(self) -> int:
@@ -69,15 +87,23 @@ def character_height(parts: Sequence[Part]) -> float:
     return float(heights[order][np.searchsorted(weight, weight[-1] / 2)])
 
 
-def merge_broken(parts: Sequence[Part], height: float) -> list[Part]:
-    """Fragments put to the character that they belong to; specks left out.
+def merge_broken(parts: Sequence[Part], height: float) -> tuple[list[Part], list[Part]]:
+    """Fragments put to the character that they belong to.
 
     Parameters
     ----------
     parts : sequence of Part
     height : float
         That of a character.
+
+    Returns
+    -------
+    characters : list of Part
+    rests : list of Part
+        What is too small for a character, and may be a mark; specks are left out.
     """
+    least = _LEAST_MARK * height
+    dots = [p for p in parts if least <= max(p.height, p.width) < _SPECK * height]
     parts = [part for part in parts if max(part.height, part.width) >= _SPECK * height]
     parts.sort(key=lambda part: part.mask.sum())
     kept: list[Part] = []
@@ -90,10 +116,11 @@ def merge_broken(parts: Sequence[Part], height: float) -> list[Part]:
         ]
         if near:
             _, index = min(near)
-            parts[index] = _union(part, parts[index])
+            parts[index] = union(part, parts[index])
         else:
             kept.append(part)
-    return [part for part in kept if _is_character(part, height)]
+    characters = [part for part in kept if _is_character(part, height)]
+    return characters, dots + [part for part in kept if part.height < _LOW * height]
 
 
 def _belongs(part: Part, other: Part, height: float) -> float | None:
@@ -109,11 +136,19 @@ def _belongs(part: Part, other: Part, height: float) -> float | None:
     small = part.height < 0.6 * height and wide <= 1.2 * height
     beside = small and gap_x <= 0.12 * height and gap_y <= 0.12 * height
     # Half a character beside a whole one is none of its strokes.
+    beside = beside and not (gap_x > 0 and _is_apart(part, other, height))
     beside = beside and (other.height < 0.75 * height or part.height < 0.45 * height)
     return float(max(gap_x, 0) + max(gap_y, 0)) if stacked or beside else None
 
 
-def _union(one: Part, two: Part) -> Part:
+def _is_apart(part: Part, other: Part, height: float) -> bool:
+    """Whether a small piece is where marks are: a point or a comma, a dash at half the height."""
+    at = (part.middle - other.top) / other.height
+    small = max(part.width, 0.6 * part.height) < 0.28 * height
+    return (small and at > 0.7) or (part.width > 1.5 * part.height and 0.3 < at < 0.75)
+
+
+def union(one: Part, two: Part) -> Part:
     top, left = min(one.top, two.top), min(one.left, two.left)
     shape = (max(one.bottom, two.bottom) - top, max(one.right, two.right) - left)
     mask = np.zeros(shape, bool)
@@ -125,9 +160,15 @@ def _union(one: Part, two: Part) -> Part:
 
 def _is_character(part: Part, height: float) -> bool:
     """Neither a rest of a line, nor a dot, nor a blot."""
-    if part.height < 0.4 * height:
+    if part.height < _LOW * height:
         return False
     return part.height <= 3 * height and part.width <= 12 * height
+
+
+def pen_of(mask: NDArray[np.bool_]) -> float:
+    """How thick the strokes of a piece are, in pixels."""
+    padded = np.pad(mask, 1)
+    return 4 * float(ndimage.distance_transform_edt(padded)[padded].mean()) - 2
 
 
 def ink_of_part(ink: Ink, mask: NDArray[np.bool_], part: Part, height: float) -> Ink:
