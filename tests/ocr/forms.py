@@ -49,11 +49,15 @@ class Field:
 
 @dataclass
 class Form:
-    """A page while it is drawn: `ink` from 0 to 1, later `pixels`; what is in `fields` is known."""
+    """A page while it is drawn: `ink` from 0 to 1, later `pixels`.
+
+    What is in `fields` is known; `turn` takes points of the page to where their boxes are.
+    """
 
     ink: npt.NDArray[np.float32]
     fields: list[Field] = field(default_factory=list)
     pixels: Pixels = field(default_factory=lambda: np.zeros((1, 1), np.uint8))
+    turn: npt.NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
 
 
 @dataclass(frozen=True)
@@ -297,8 +301,7 @@ def photographed(hand: Hand, dark: bool = True) -> Form:
     wood = 45 + ndimage.gaussian_filter(rng.normal(0, 30, page.shape), (1, 12))
     page = np.where(page < -60, wood, page) + rng.normal(0, 3, page.shape)
     form.pixels = np.rint(ndimage.gaussian_filter(page, 0.6).clip(0, 255)).astype(np.uint8)
-    back = np.linalg.inv(turn)
-    form.fields = [Field(f.text, mapped(f.box, back)) for f in form.fields]
+    form.turn = turn
     return form
 
 
@@ -309,13 +312,6 @@ def projective(src: npt.NDArray[Any], dst: npt.NDArray[Any]) -> npt.NDArray[np.f
         equations += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
         values += [u, v]
     return np.append(np.linalg.solve(np.array(equations), np.array(values)), 1).reshape(3, 3)
-
-
-def mapped(box: Box, turn: npt.NDArray[np.float64]) -> Box:
-    x0, y0, x1, y1 = box
-    points = turn @ np.array([[x0, x1, x1, x0], [y0, y0, y1, y1], [1, 1, 1, 1]], float)
-    xs, ys = points[:2] / points[2]
-    return xs.min(), ys.min(), xs.max(), ys.max()
 
 
 def padded(hand: Hand) -> Form:
@@ -407,7 +403,7 @@ def turned(hand: Hand, degrees: int) -> Form:
         [[c, -s, cx - c * w / 2 + s * h / 2], [s, c, cy - s * w / 2 - c * h / 2], [0, 0, 1]]
     )
     form.pixels = np.asarray(image)
-    form.fields = [Field(f.text, mapped(f.box, turn)) for f in form.fields]
+    form.turn = np.linalg.inv(turn)
     return form
 
 
@@ -524,7 +520,9 @@ class Score:
         """Glyphs whose middle is in a field's box are its; what is in none is extra."""
         found = ["" for _ in form.fields]
         for glyph in page.glyphs:
-            x, y = (glyph.box[0] + glyph.box[2]) / 2, (glyph.box[1] + glyph.box[3]) / 2
+            x0, y0, x1, y1 = glyph.box
+            x, y, w = form.turn @ np.array([(x0 + x1) / 2, (y0 + y1) / 2, 1])
+            x, y = x / w, y / w
             for i, f in enumerate(form.fields):
                 if f.box[0] <= x <= f.box[2] and f.box[1] <= y <= f.box[3]:
                     found[i] += " " * (glyph.space_before and bool(found[i])) + glyph.label

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from knnc.ocr._frames import is_frame, without_edges, without_frames, without_parts
 from knnc.ocr._ink import Ink, ink_of, paper_of, threshold
 from knnc.ocr._lines import lines_of, spaces_of
 from knnc.ocr._load import MAX_PIXELS
-from knnc.ocr._marks import SLASH, mark_of, placed
-from knnc.ocr._parts import Part, character_height, find_parts, merge_broken
+from knnc.ocr._marks import TALL, mark_of, placed
+from knnc.ocr._parts import (
+    Part,
+    character_height,
+    check_density,
+    check_number,
+    find_parts,
+    merge_broken,
+)
 from knnc.ocr._rules import without_rules
+from knnc.ocr._sizes import other_sizes, region_of
 from knnc.ocr._skew import Frame, frame_of, skew_of, turned
 from knnc.ocr._split import split_touching
 
@@ -32,6 +41,13 @@ _MOST_INK = 0.35
 # By how much, of all contrast, the paper may seem to vary where the border says that it does not.
 _SWALLOWED = 0.3
 
+# How many sizes of writing a page may have; the cost, in usual ones, from which writing of another
+# size than most is dirt.
+_MOST_SIZES, _UNLIKE = 5, 1.7
+
+# What was ink and has less than this is a line that was taken out.
+_FAINT = 0.1
+
 # Of what is dark on a page with few characters, the least that is in them: on a photograph most
 # is in what is too large, too small or too flat.
 _LEAST_SHARE, _MANY = 0.95, 20
@@ -42,7 +58,8 @@ class Layout:
     """A page turned upright and taken apart.
 
     `ink` and `mask` are the page in its `frame`, `height` is that of a character there; `lines`
-    has the characters, `spaces` says before which one there is a space.
+    has the characters, `spaces` says before which one there is a space. `wholes` are the pieces
+    of ink from which they come, before any was cut.
     """
 
     ink: Ink
@@ -52,22 +69,28 @@ class Layout:
     height: float
     lines: list[list[Part]]
     spaces: list[list[bool]]
+    wholes: list[Part] = field(default_factory=list)
 
 
 Costs = Callable[[Layout, Sequence[Part]], NDArray[np.float64]]
 
 
-def lay_out(grey: NDArray[np.uint8], costs: Costs, usual: float | None = None) -> Layout | None:
-    """Take a page apart; None if there is nothing on it that may be writing.
+def lay_out(grey: NDArray[np.uint8], costs: Costs, usual: float | None = None) -> list[Layout]:
+    """Take a page apart, into a layout for each size of writing; none if nothing may be writing.
 
     `costs` says of parts how unlike characters they are, `usual` what that is of a usual one.
+
+    Raises
+    ------
+    TooDense
+        If there are more pieces of ink than a page of this size can have characters.
     """
     even = _even_border(grey)
     if even and np.ptp(paper_of(grey)) > _SWALLOWED * float(np.ptp(grey)):
         # A character so large that a window sees more of it than of the paper.
-        return _lay_out(grey, costs, usual, np.inf)
-    page = _lay_out(grey, costs, usual, None)
-    return _lay_out(grey, costs, usual, np.inf) if page is None and even else page
+        return _Writing(grey, costs, usual, np.inf).layouts()
+    found = _Writing(grey, costs, usual, None).layouts()
+    return found or (_Writing(grey, costs, usual, np.inf).layouts() if even else [])
 
 
 def _even_border(grey: NDArray[np.uint8]) -> bool:
@@ -77,42 +100,96 @@ def _even_border(grey: NDArray[np.uint8]) -> bool:
     return bool(high - low <= 0.1 * float(np.ptp(grey)))
 
 
-def _lay_out(
-    grey: NDArray[np.uint8], costs: Costs, usual: float | None, window: float | None
-) -> Layout | None:
-    ink = ink_of(grey, window)
-    if ink is None or threshold(ink).mean() > _MOST_INK:
-        return None
-    degrees = _skew(ink)
-    height = _first_height(ink, degrees)
-    if height < 4:
-        return None
-    # Once more, with the paper followed as closely as characters allow.
-    if window is None and 4 * height >= 16:
-        ink = ink_of(grey, min(4 * height, min(grey.shape) / 3))
-    if ink is None:
-        return None
-    scale = min(_HEIGHT / height, 4.0, sqrt(1.5 * MAX_PIXELS / grey.size))
-    frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
-    height *= scale
-    ink = turned(ink, frame)
-    ink = without_edges(ink, find_parts(threshold(ink)))
-    ink = without_rules(without_frames(ink, height), 3 * height, height)
-    mask = threshold(ink)
-    parts = find_parts(mask)
-    if not parts:
-        return None
-    height = character_height([p for p in parts if p.height < 3 * height]) or height
-    parts, rests = merge_broken(parts, height)
-    if not _is_writing(parts, mask):
-        return None
-    page = Layout(ink, mask, frame, degrees, height, [], [])
-    parts = [replace(part, mark=mark_of(part, height)) for part in parts]
-    plain = [part for part in parts if part.mark in ("", SLASH)]
-    marks = [part for part in parts if part.mark not in ("", SLASH)]
-    parts = split_touching(plain, height, partial(costs, page), usual) + marks
-    lines = placed(lines_of(parts, height), rests, height)
-    return Layout(ink, mask, frame, degrees, height, lines, spaces_of(lines, height))
+class _Writing:
+    """A page while it is taken apart."""
+
+    def __init__(
+        self, grey: NDArray[np.uint8], costs: Costs, usual: float | None, window: float | None
+    ) -> None:
+        self._grey, self._costs, self._usual, self._window = grey, costs, usual, window
+
+    def layouts(self) -> list[Layout]:
+        """The writing of each size."""
+        ink = ink_of(self._grey, self._window)
+        if ink is None or threshold(ink).mean() > _MOST_INK:
+            return []
+        check_density(threshold(ink), self._grey.size)
+        degrees = _skew(ink)
+        found: list[Layout] = []
+        region: NDArray[np.bool_] | None = None
+        for _ in range(_MOST_SIZES):
+            here = ink if region is None else np.where(region, ink, 0).astype(np.float32)
+            height = _first_height(here, degrees)
+            if height < 4:
+                break
+            others = other_sizes(find_parts(threshold(here)), height)
+            layout = self._layout(degrees, height, region, others)
+            if layout is not None and (not found or self._is_like(layout)):
+                found.append(layout)
+            if not others:
+                break
+            region = region_of(ink.shape, others, 0.5)
+        return found
+
+    def _is_like(self, layout: Layout) -> bool:
+        """Whether what has another size is characters, and no dirt."""
+        parts = [part for part in layout.wholes if not part.mark]
+        if self._usual is None or not parts:
+            return bool(parts)
+        return float(np.median(self._costs(layout, parts))) <= _UNLIKE * self._usual
+
+    def _layout(
+        self,
+        degrees: float,
+        height: float,
+        region: NDArray[np.bool_] | None,
+        others: Sequence[Part],
+    ) -> Layout | None:
+        """The writing that is `height` high, within `region`, without the pieces in `others`."""
+        grey, window = self._grey, self._window
+        # Once more, with the paper followed as closely as characters allow.
+        if window is None and 4 * height >= 16:
+            window = min(4 * height, min(grey.shape) / 3)
+        ink = ink_of(grey, window)
+        if ink is None:
+            return None
+        if region is not None:
+            ink = np.where(region, ink, 0).astype(np.float32)
+        if others:
+            ink = np.where(region_of(grey.shape, others, 0.0), 0, ink).astype(np.float32)
+        scale = min(_HEIGHT / height, 4.0, sqrt(1.5 * MAX_PIXELS / grey.size))
+        frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
+        return self._parts_of(turned(ink, frame), frame, degrees, height * scale)
+
+    def _parts_of(self, ink: Ink, frame: Frame, degrees: float, height: float) -> Layout | None:
+        before = ink
+        ink = without_edges(ink, find_parts(threshold(ink)))
+        ink = without_rules(without_frames(ink, height), 3 * height, height)
+        gone = ndimage.binary_dilation((before > _FAINT) & (ink < _FAINT), iterations=3)
+        mask = threshold(ink)
+        parts = find_parts(mask)
+        if not parts:
+            return None
+        height = character_height([p for p in parts if p.height < 3 * height]) or height
+        parts, rests = merge_broken(parts, height)
+        check_number(parts, self._grey.size)
+        rests = [rest for rest in rests if not _touches(gone, rest)]
+        if not _is_writing([*parts, *rests], mask):
+            return None
+        page = Layout(ink, mask, frame, degrees, height, [], [])
+        parts = [replace(part, mark=mark_of(part, height)) for part in parts]
+        plain = [part for part in parts if part.mark in ("", *TALL)]
+        marks = [part for part in parts if part.mark not in ("", *TALL)]
+        cost = partial(self._costs, page)
+        parts = split_touching(plain, height, cost, self._usual) + marks
+        lines = placed(lines_of(parts, height), rests, height)
+        return replace(page, lines=lines, spaces=spaces_of(lines, height), wholes=plain)
+
+
+def _touches(gone: NDArray[np.bool_], part: Part) -> bool:
+    """Whether a small piece is beside a line that was taken out: then it is a rest of it."""
+    place = gone[part.top : part.bottom, part.left : part.right]
+    return bool((place & part.mask).sum() >= 0.25 * part.mask.sum())
 
 
 def _is_writing(parts: Sequence[Part], mask: NDArray[np.bool_]) -> bool:

@@ -24,18 +24,16 @@ def lines_of(parts: Sequence[Part], height: float) -> list[list[Part]]:
     line may rise or fall; `height` is that of a character.
     """
     lines: list[list[Part]] = []
+    recent = np.empty(len(parts))  # of each line, the mean middle of its last characters
     for part in sorted(parts, key=lambda part: part.left):
-        best, least = None, 0.6 * height
-        for line in lines:
-            recent = line[-3:]
-            away = abs(float(np.mean([other.middle for other in recent])) - part.middle)
-            # The higher of two overlapping ones is a line of its own only if it is well above.
-            if away < least:
-                best, least = line, away
-        if best is None:
-            lines.append([part])
-        else:
-            best.append(part)
+        away = np.abs(recent[: len(lines)] - part.middle)
+        best = int(away.argmin()) if lines else 0
+        # The higher of two overlapping ones is a line of its own only if it is well above.
+        if not lines or away[best] >= 0.6 * height:
+            best = len(lines)
+            lines.append([])
+        lines[best].append(part)
+        recent[best] = np.mean([other.middle for other in lines[best][-3:]])
     lines.sort(key=lambda line: float(np.median([part.middle for part in line])))
     return lines
 

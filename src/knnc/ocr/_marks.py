@@ -10,32 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from knnc.ocr._parts import Part, pen_of, union
+from knnc.ocr._parts import LOW, Part, pen_of, union
 
-__all__ = ["SLASH", "UNKNOWN", "mark_of", "placed"]
+__all__ = ["TALL", "UNKNOWN", "mark_of", "placed"]
 
 Mask = NDArray[np.bool_]
 
 # What is written and not told by its shape.
 UNKNOWN = "?"
-# May be a slash or a one; the line decides.
-SLASH = "/"
+# May be these, or a one; the line decides.
+SLASH, TALL = "/", ("/", "(", ")")
 
 _EIGHT = np.ones((3, 3), int)
 
 # Sizes are in heights of a character. A dot is no larger than this; a dash is at least this many
 # times as wide as high; signs are from so small to so large.
-_DOT, _DASH, _SIGN = 0.26, 1.7, (0.22, 0.85)
+_DOT, _DASH, _SIGN = 0.26, 1.7, (0.3, 0.85)
+
+# A comma is no higher and no wider.
+_TAIL = (0.62, 0.32)
 
 # A dot is a mark if it is at least this share of the pen's width wide; smaller ones are specks.
-_SPECK = 0.55
+_SPECK = 0.75
 
 # A mark is no farther from a character of its line than this.
 _NEAR = 1.1
 
 # A slash leans from so many to so many degrees to the right. It is higher than the characters
-# beside it by this factor; up to the other one nothing tells a slash from a one.
-_LEANS, _HIGHER, _AS_HIGH = (12.0, 60.0), 1.09, 1.04
+# of its line by this factor, and so is a bracket; from the other one on it may be either.
+_LEANS, _HIGHER, _AS_HIGH = (12.0, 60.0), 1.15, 1.09
 
 
 def mark_of(part: Part, height: float) -> str:
@@ -121,20 +124,15 @@ def _is_plus(mask: Mask) -> bool:
     height, width = mask.shape
     if not 0.5 <= width / height <= 2 or rows.max() < 0.8 * width or columns.max() < 0.7 * height:
         return False
-    pen = max(
-        2.0,
-        float(
-            np.median(
-                np.concatenate([np.sort(rows)[: height // 2], np.sort(columns)[: width // 2]])
-            )
-        ),
-    )
+    pen = pen_of(mask)
+    if min(height, width) < 2.2 * pen:
+        return False
     y, x = _peak(rows), _peak(columns)
     if not (0.25 <= y / height <= 0.75 and 0.25 <= x / width <= 0.75):
         return False
     ys, xs = np.nonzero(mask)
-    outside = (np.abs(ys - y) > 0.9 * pen + 1) & (np.abs(xs - x) > 0.9 * pen + 1)
-    return bool(outside.mean() <= 0.08)
+    outside = (np.abs(ys - y) > 0.75 * pen + 1) & (np.abs(xs - x) > 0.75 * pen + 1)
+    return bool(outside.mean() <= 0.05)
 
 
 def _peak(sums: NDArray[np.integer]) -> float:
@@ -186,7 +184,7 @@ def placed(
                 found[index].append(rest)
     for line, marks in zip(result, found, strict=True):
         told = [_told(line, mark, height, pen) for mark in _joined(marks, height)]
-        line[:] = _with_slashes(line, height)
+        line[:] = _with_tall(line, height)
         line.extend(mark for mark in told if mark is not None)
         line.sort(key=lambda part: part.left)
     return result
@@ -249,44 +247,44 @@ def _told(line: Sequence[Part], mark: Part, height: float, pen: float) -> Part |
     at = (mark.middle - top) / max(bottom - top, 1.0)
     pieces = _pieces(mark.mask)
     named = mark_of(mark, height)
-    if named and named != SLASH:
+    if named and named not in TALL:
         return replace(mark, mark=named)
     if len(pieces) == 1:
         if _is_dash(mark, height) and 0.25 <= at <= 0.75:
             return replace(mark, mark="-")
         below = (mark.bottom - bottom) / height
-        if at > 0.7 and max(mark.width, 0.6 * mark.height) <= _DOT * height:
-            tail = mark.height >= 0.2 * height and mark.height >= 1.25 * mark.width
-            if tail and below >= 0.06:
+        if at > 0.7 and mark.width <= _TAIL[1] * height and mark.height <= _TAIL[0] * height:
+            tail = mark.height >= max(0.2 * height, 1.25 * mark.width)
+            if tail and (below >= 0.1 or mark.height >= 0.3 * height):
                 return replace(mark, mark=",")
-            if not tail and max(mark.height, mark.width) <= _DOT * height and below <= 0.16:
+            if max(mark.height, mark.width) <= _DOT * height and below <= 0.16:
                 return replace(mark, mark=".")
-    # A dot in the middle of a line may be dirt, unless it is as thick as the pen.
+    # A dot in the middle of a line may be dirt, unless it is thicker than the pen.
     if max(mark.height, mark.width) < 1.2 * pen:
         return None
-    return replace(mark, mark=UNKNOWN)
+    return mark if mark.height >= LOW * height else replace(mark, mark=UNKNOWN)
 
 
-def _with_slashes(line: Sequence[Part], height: float) -> list[Part]:
-    """Strokes that may be slashes or ones decided."""
+def _with_tall(line: Sequence[Part], height: float) -> list[Part]:
+    """Strokes that may be slashes, brackets or ones decided."""
     result = list(line)
-    strokes = [i for i, part in enumerate(result) if part.mark == SLASH]
-    if not strokes:
+    tall = [i for i, part in enumerate(result) if part.mark in TALL]
+    if not tall:
         return result
-    named = dict.fromkeys(strokes, "")
-    for i in strokes:
-        extent = _extent(line, line[i])
-        if extent is None:  # strokes alone: ones, all of a height
-            continue
-        usual = extent[1] - extent[0]
+    # A wide digit is low, and as large as the others.
+    others = [max(part.height, part.width) for part in result if not part.mark]
+    usual = float(np.quantile(others, 0.6)) if others else height
+    named = dict.fromkeys(tall, "")
+    for i in tall:
         if line[i].height >= _HIGHER * usual:
-            named[i] = SLASH
+            named[i] = line[i].mark
         elif line[i].height >= _AS_HIGH * usual:
             named[i] = UNKNOWN
     # As in a date: one or two characters, a stroke, one or two, a stroke, two or four.
-    ends = [-1, *strokes, len(result)]
+    ends = [-1, *tall, len(result)]
     between = [b - a - 1 for a, b in pairwise(ends)]
-    if len(strokes) == 2 and between[0] in (1, 2) and between[1] in (1, 2) and between[2] in (2, 4):
-        for i in strokes:
-            named[i] = SLASH if SLASH in named.values() else UNKNOWN if any(named.values()) else ""
+    if len(tall) == 2 and between[0] in (1, 2) and between[1] in (1, 2) and between[2] in (2, 4):
+        leaning = all(line[i].mark == SLASH for i in tall)
+        for i in tall if leaning else ():
+            named[i] = SLASH if SLASH in named.values() else UNKNOWN
     return [replace(part, mark=named[i]) if i in named else part for i, part in enumerate(result)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,16 @@ __all__ = [
 _SPECK = 0.2
 
 # Lower than this is no character.
-_LOW = 0.4
+LOW = 0.4
+
+# A page has no more pieces of ink, and no more characters, than so many and one in so many pixels.
+_MOST_PIECES, _MOST_CHARACTERS = (2000, 300), (600, 2000)
+
+# How often all pixels may be copied in finding pieces.
+_MOST_COPIES = 12
+
+# A comma is no higher and no wider.
+_COMMA = (0.62, 0.3)
 
 # Nor is anything smaller than this a mark.
 _LEAST_MARK = 0.05
@@ -65,15 +74,42 @@ class Part:
         return self.top + self.height / 2
 
 
+class TooDense(Exception):
+    """More pieces of ink than a page of its size can have characters."""
+
+
+def check_density(mask: NDArray[np.bool_], n_pixels: int) -> None:
+    """Raise TooDense for dots, screens and nets that no page of `n_pixels` has."""
+    _, n = ndimage.label(mask)
+    if n > _MOST_PIECES[0] + n_pixels // _MOST_PIECES[1]:
+        raise TooDense(f"{n:,} pieces of ink")
+
+
+def check_number(parts: Sequence[Part], n_pixels: int) -> None:
+    """Raise TooDense for more characters than can be read in time."""
+    if len(parts) > _MOST_CHARACTERS[0] + n_pixels // _MOST_CHARACTERS[1]:
+        raise TooDense(f"{len(parts):,} pieces as large as characters")
+
+
 def find_parts(mask: NDArray[np.bool_]) -> list[Part]:
-    """The 8-connected pieces of three pixels or more."""
+    """The 8-connected pieces of three pixels or more.
+
+    Pieces around others, ring around ring, are left out from where copying them would take longer
+    than looking at the page `_MOST_COPIES` times.
+    """
     labels = require("skimage.measure").label(mask, connectivity=2)
     sizes = np.bincount(labels.ravel())
-    return [
-        Part(rows.start, columns.start, labels[rows, columns] == index)
-        for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1)
-        if sizes[index] >= 3
-    ]
+    # Numbers only for what is no dirt, so that dirt costs nothing more.
+    sizes[0] = 0
+    kept = sizes >= 3
+    labels = (np.cumsum(kept, dtype=labels.dtype) * kept)[labels]
+    copied, parts = 0, []
+    for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
+        copied += (rows.stop - rows.start) * (columns.stop - columns.start)
+        if copied <= _MOST_COPIES * mask.size:
+            own = labels[rows, columns] == index
+            parts.append(Part(rows.start, columns.start, own))
+    return parts
 
 
 def character_height(parts: Sequence[Part]) -> float:
@@ -106,21 +142,53 @@ def merge_broken(parts: Sequence[Part], height: float) -> tuple[list[Part], list
     dots = [p for p in parts if least <= max(p.height, p.width) < _SPECK * height]
     parts = [part for part in parts if max(part.height, part.width) >= _SPECK * height]
     parts.sort(key=lambda part: part.mask.sum())
+    grid = _Grid(height)
+    for index, part in enumerate(parts):
+        grid.put(index, part)
     kept: list[Part] = []
-    while parts:
-        part = parts.pop(0)
+    for i, part in enumerate(parts):
         near = [
-            (distance, i)
-            for i, other in enumerate(parts)
-            if (distance := _belongs(part, other, height)) is not None
+            (distance, j)
+            for j in grid.near(part)
+            if j > i and (distance := _belongs(part, parts[j], height)) is not None
         ]
         if near:
-            _, index = min(near)
-            parts[index] = union(part, parts[index])
+            _, j = min(near)
+            parts[j] = union(part, parts[j])
+            grid.put(j, parts[j])
         else:
             kept.append(part)
-    characters = [part for part in kept if _is_character(part, height)]
-    return characters, dots + [part for part in kept if part.height < _LOW * height]
+    small = [part for part in kept if _is_small(part, height)]
+    large = [part for part in kept if not _is_small(part, height)]
+    return [part for part in large if _is_character(part, height)], dots + small
+
+
+class _Grid:
+    """Which pieces are near a place."""
+
+    def __init__(self, cell: float) -> None:
+        self._cell = cell
+        self._at: dict[tuple[int, int], set[int]] = {}
+
+    def _cells(self, part: Part, margin: float) -> Iterator[tuple[int, int]]:
+        cell = self._cell
+        for y in range(int((part.top - margin) // cell), int((part.bottom + margin) // cell) + 1):
+            left, right = int((part.left - margin) // cell), int((part.right + margin) // cell)
+            for x in range(left, right + 1):
+                yield y, x
+
+    def put(self, index: int, part: Part) -> None:
+        if part.height <= 2 * self._cell:  # what is higher has no fragments
+            for at in self._cells(part, 0.0):
+                self._at.setdefault(at, set()).add(index)
+
+    def near(self, part: Part) -> list[int]:
+        if part.height > 2 * self._cell or part.width > 2 * self._cell:
+            return []
+        found: set[int] = set()
+        for at in self._cells(part, 0.4 * self._cell):
+            found |= self._at.get(at, set())
+        return sorted(found)
 
 
 def _belongs(part: Part, other: Part, height: float) -> float | None:
@@ -158,9 +226,16 @@ def union(one: Part, two: Part) -> Part:
     return Part(top, left, mask)
 
 
+def _is_small(part: Part, height: float) -> bool:
+    """Too small for a character; a comma or a colon may be as high as a low one, not as wide."""
+    return part.height < LOW * height or (
+        part.height < _COMMA[0] * height and part.width < _COMMA[1] * height
+    )
+
+
 def _is_character(part: Part, height: float) -> bool:
     """Neither a rest of a line, nor a dot, nor a blot."""
-    if part.height < _LOW * height:
+    if part.height < LOW * height:
         return False
     return part.height <= 3 * height and part.width <= 12 * height
 

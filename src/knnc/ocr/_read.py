@@ -15,8 +15,9 @@ from knnc.ocr._glyphs import SIDE, normal_form
 from knnc.ocr._layout import Layout, lay_out
 from knnc.ocr._load import Grey, load_grey
 from knnc.ocr._marks import UNKNOWN
-from knnc.ocr._parts import Part, ink_of_part
+from knnc.ocr._parts import Part, TooDense, ink_of_part
 from knnc.ocr._sheet import find_sheet, mapped, straightened
+from knnc.ocr._turn import quarters_of, turned_by
 
 __all__ = ["Glyph", "Page", "read_page"]
 
@@ -95,6 +96,9 @@ class Page:
     unlike : bool
         Whether most characters are so far from the training images that these are probably
         of something else.
+    too_dense : bool
+        Whether there is more on it than could be writing, so that nothing was read: a screen of
+        dots, a net, noise.
     """
 
     glyphs: tuple[Glyph, ...]
@@ -102,6 +106,7 @@ class Page:
     degrees: float
     quarters: int = 0
     unlike: bool = False
+    too_dense: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -178,16 +183,24 @@ def read_page(
     corners = find_sheet(pixels)
     if corners is not None:
         pixels, back = straightened(pixels, corners)
-    layout = lay_out(pixels, reader.costs, reader.usual_cost)
-    if layout is None:
+    try:
+        layouts, back, quarters = _upright(pixels, back, reader)
+    except TooDense:
+        return Page((), grey.size, 0.0, too_dense=True)
+    if not layouts:
         return Page((), grey.size, 0.0)
-    parts = [part for line in layout.lines for part in line]
-    readings = reader.read(_images(layout, parts), [part.mark for part in parts])
+    lines = [
+        (layout, line, spaces)
+        for layout in layouts
+        for line, spaces in zip(layout.lines, layout.spaces, strict=True)
+    ]
+    # On the page, from top to bottom: each layout has its scale.
+    lines.sort(key=lambda of: float(np.median([_y_of(of[0], part) for part in of[1]])))
     glyphs = []
-    index = 0
-    for number, (line, spaces) in enumerate(zip(layout.lines, layout.spaces, strict=True)):
-        for part, space in zip(line, spaces, strict=True):
-            reading = readings[index]
+    for number, (layout, line, spaces) in enumerate(lines):
+        images = _images(layout, line)
+        readings = reader.read(images, [part.mark for part in line])
+        for part, space, reading in zip(line, spaces, readings, strict=True):
             sure = reading["confidence"] >= min_confidence
             glyphs.append(
                 Glyph(
@@ -198,8 +211,25 @@ def read_page(
                     **reading,
                 )
             )
-            index += 1
-    return Page(tuple(glyphs), grey.size, layout.degrees, unlike=_unlike(glyphs, reader.reference))
+    unlike = _unlike(glyphs, reader.reference)
+    return Page(tuple(glyphs), grey.size, layouts[0].degrees, quarters, unlike)
+
+
+def _upright(
+    pixels: NDArray[np.uint8], back: NDArray[np.float64], reader: _Reader
+) -> tuple[list[Layout], NDArray[np.float64], int]:
+    """The writing of a page, turned upright; the matrix back; the quarters turned clockwise."""
+    layouts = lay_out(pixels, reader.costs, reader.usual_cost)
+    quarters = reader.quarters(layouts[0]) if layouts else 0
+    if quarters:
+        pixels, turn = turned_by(pixels, quarters)
+        layouts, back = lay_out(pixels, reader.costs, reader.usual_cost), back @ turn
+    return layouts, back, quarters
+
+
+def _y_of(layout: Layout, part: Part) -> float:
+    middle = np.array([part.left + part.width // 2]), np.array([part.top + part.height // 2])
+    return float(layout.frame.back(*middle)[1, 0])
 
 
 def _unlike(glyphs: Sequence[Glyph], reference: Reference | None) -> bool:
@@ -260,6 +290,19 @@ class _Reader:
         if self._first is not None:
             rows = self._first.transform(rows)
         return self._last.kneighbors(rows)  # type: ignore[no-any-return]
+
+    def quarters(self, layout: Layout) -> int:
+        """By how many quarters, clockwise, the page has to be turned."""
+        if self.reference is None:
+            return 0
+
+        def far(tried: NDArray[np.uint8]) -> NDArray[np.float64]:
+            return nearest_distance(self._search(tried)[0], self._last.metric)
+
+        # What is longer than a character may be several.
+        longest = 1.5 * layout.height
+        parts = [part for part in layout.wholes if max(part.height, part.width) <= longest]
+        return quarters_of(_images(layout, parts), far)
 
     def labels(self, images: NDArray[np.uint8]) -> list[str]:
         """The most probable label of each image."""
