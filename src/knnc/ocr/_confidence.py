@@ -28,6 +28,10 @@ _SAMPLE, _NEAREST = 4000, 3
 # What is no character is taken to be this much farther away, its logarithm this much more spread.
 _FARTHER, _SPREAD = 2.2, 1.3
 
+# The least spread, with many training rows and in addition by the root of their number, and the
+# most that something is no character, as odds.
+_LEAST_SPREAD, _SMALL_SPREAD, _MOST_ODDS = 0.22, 6.0, 0.05
+
 # Limits of the vote's share between which the accuracy of readings is counted.
 _SHARES = (0.0, 0.6, 0.8, 0.95, 0.999, 1.0)
 
@@ -110,13 +114,15 @@ def _measured(last: Any, rows: Any, labels: NDArray[np.intp]) -> Reference:
     for c in range(n_classes):
         own = logs[best == c] if (best == c).sum() >= 20 else logs
         low, middle[c], high = np.quantile(own, (0.16, 0.5, 0.84))
-        spread[c] = max((high - low) / 2, 0.05)
+        spread[c] = (high - low) / 2
+    # Few training rows say little about other hands, and about pages.
+    spread = np.maximum(spread, _LEAST_SPREAD + _SMALL_SPREAD / np.sqrt(len(rows)))
     accuracy = _accuracy(share, best == labels[chosen])
     # The odds under which the share of readings that is to be unsure comes below the limit.
     right = np.interp(share, _SHARES, accuracy)
     strange = _strangeness(far, best, middle, spread)
     needed = (right / SURE - 1) / strange
-    odds = float(np.quantile(needed, UNSURE_SHARE).clip(1e-12, 1))
+    odds = float(np.quantile(needed, UNSURE_SHARE).clip(1e-12, _MOST_ODDS))
     return Reference(middle, spread, accuracy, odds, rows)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from knnc.ocr._ink import Ink, threshold
-from knnc.ocr._parts import Part, character_height, find_parts
+from knnc.ocr._parts import Part, character_height
 from knnc.ocr._rules import closed, opened, without_level_lines
 
 __all__ = ["is_frame", "without_edges", "without_frames", "without_parts"]
@@ -80,14 +80,14 @@ def _runs(mask: Mask, length: float) -> Mask | None:
     return kept if n and kept.any() else None
 
 
-def without_frames(ink: Ink, height: float) -> Ink:
-    """Ink without boxes, combs, tables and dashed lines; `height` is that of a character.
+def without_frames(ink: Ink, parts: Sequence[Part], height: float) -> Ink:
+    """Ink without boxes, combs, tables and dashed lines.
 
+    `parts` are its pieces, `height` is that of a character.
     The sides go, and a stroke that crosses them stays.
     """
-    mask = threshold(ink)
     result = ink
-    for part in find_parts(mask):
+    for part in parts:
         if max(part.height, part.width) > _HIGHER * height and is_frame(part):
             result = ink.copy() if result is ink else result
             _open_frame(ink, result, part, height)
@@ -174,11 +174,22 @@ def without_edges(ink: Ink, parts: Sequence[Part]) -> Ink:
     rows, columns = ink.shape
     outer, others = [], []
     for part in parts:
-        at_edge = part.top <= 1 or part.left <= 1
-        at_edge |= part.bottom >= rows - 1 or part.right >= columns - 1
-        (outer if at_edge else others).append(part)
+        # Along which edge it lies, and how far it reaches into the page.
+        sides = [
+            (part.height, part.width, part.left <= 1 or part.right >= columns - 1),
+            (part.width, part.height, part.top <= 1 or part.bottom >= rows - 1),
+        ]
+        at_edge = [(along, reach) for along, reach, touches in sides if touches]
+        if at_edge:
+            outer.append((part, at_edge))
+        else:
+            others.append(part)
     inner = character_height(others)
-    long = [part for part in outer if max(part.height, part.width) > _LONG_EDGE * inner > 0]
+    long = [
+        part
+        for part, at_edge in outer
+        if any(along > _LONG_EDGE * inner > 0 and reach < inner for along, reach in at_edge)
+    ]
     return without_parts(ink, long)
 
 

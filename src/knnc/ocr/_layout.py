@@ -34,6 +34,9 @@ __all__ = ["Layout", "lay_out"]
 # Pages are scaled so that a character is about this high, in pixels.
 _HEIGHT = 44.0
 
+# A small page may be enlarged to this many pixels, a larger one to twice as many as it has.
+_LEAST_SCALED = 6_000_000
+
 # More of a page than this is no writing.
 _MOST_INK = 0.35
 
@@ -47,6 +50,12 @@ _MOST_SIZES, _UNLIKE = 5, 1.7
 
 # What was ink and has less than this is a line that was taken out.
 _FAINT = 0.1
+
+# Of what is dark before edges and frames are taken out, the share from which nothing is doubtful.
+_LEAST_OF_ALL = 0.6
+
+# Farther than so many degrees only a page of many characters is turned.
+_FAR = 16.0
 
 # Of what is dark on a page with few characters, the least that is in them: on a photograph most
 # is in what is too large, too small or too flat.
@@ -124,7 +133,8 @@ class _Writing:
                 break
             others = other_sizes(find_parts(threshold(here)), height)
             layout = self._layout(degrees, height, region, others)
-            if layout is not None and (not found or self._is_like(layout)):
+            first = not found and not others
+            if layout is not None and (first or self._is_like(layout)):
                 found.append(layout)
             if not others:
                 break
@@ -157,14 +167,16 @@ class _Writing:
             ink = np.where(region, ink, 0).astype(np.float32)
         if others:
             ink = np.where(region_of(grey.shape, others, 0.0), 0, ink).astype(np.float32)
-        scale = min(_HEIGHT / height, 4.0, sqrt(1.5 * MAX_PIXELS / grey.size))
+        most = min(1.5 * MAX_PIXELS, max(_LEAST_SCALED, 2 * grey.size))
+        scale = min(_HEIGHT / height, 4.0, sqrt(most / grey.size))
         frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
         return self._parts_of(turned(ink, frame), frame, degrees, height * scale)
 
     def _parts_of(self, ink: Ink, frame: Frame, degrees: float, height: float) -> Layout | None:
         before = ink
-        ink = without_edges(ink, find_parts(threshold(ink)))
-        ink = without_rules(without_frames(ink, height), 3 * height, height)
+        parts = find_parts(threshold(ink))
+        ink = without_frames(without_edges(ink, parts), parts, height)
+        ink = without_rules(ink, 3 * height, height)
         gone = ndimage.binary_dilation((before > _FAINT) & (ink < _FAINT), iterations=3)
         mask = threshold(ink)
         parts = find_parts(mask)
@@ -183,7 +195,11 @@ class _Writing:
         cost = partial(self._costs, page)
         parts = split_touching(plain, height, cost, self._usual) + marks
         lines = placed(lines_of(parts, height), rests, height)
-        return replace(page, lines=lines, spaces=spaces_of(lines, height), wholes=plain)
+        page = replace(page, lines=lines, spaces=spaces_of(lines, height), wholes=plain)
+        # Where edges and frames had most of the ink, the rest may be bits of a picture.
+        share = sum(int(part.mask.sum()) for part in plain) / max(1, int(threshold(before).sum()))
+        doubtful = share < _LEAST_OF_ALL and len(plain) < _MANY
+        return None if doubtful and not self._is_like(page) else page
 
 
 def _touches(gone: NDArray[np.bool_], part: Part) -> bool:
@@ -204,7 +220,10 @@ def _skew(ink: Ink) -> float:
     """By how much the page is turned; a few characters alone, with no ruled line, do not tell."""
     mask = threshold(ink)
     degrees = skew_of(mask)
-    if degrees and len(find_parts(mask)) < 4:
+    n_parts = len(find_parts(mask)) if degrees else 0
+    if abs(degrees) > _FAR and n_parts < _MANY:
+        return 0.0
+    if degrees and n_parts < 4:
         page = turned(ink, frame_of((ink.shape[0], ink.shape[1]), degrees, 1.0))
         extent = float(np.ptp(np.flatnonzero(threshold(page).any(axis=0))) + 1)
         if without_rules(page, max(8.0, extent / 2), extent / 4) is page:

@@ -29,7 +29,7 @@ _SPECK = 0.2
 LOW = 0.4
 
 # A page has no more pieces of ink, and no more characters, than so many and one in so many pixels.
-_MOST_PIECES, _MOST_CHARACTERS = (2000, 300), (600, 2000)
+_MOST_PIECES, _MOST_CHARACTERS = (2000, 500), (600, 2000)
 
 # How often all pixels may be copied in finding pieces.
 _MOST_COPIES = 12

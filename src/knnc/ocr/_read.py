@@ -2,129 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
-from knnc.ocr._confidence import SURE, Reference, nearest_distance, reference_of
-from knnc.ocr._glyphs import SIDE, normal_form
+from knnc.ocr._confidence import SURE, Reference
 from knnc.ocr._layout import Layout, lay_out
 from knnc.ocr._load import Grey, load_grey
-from knnc.ocr._marks import UNKNOWN
-from knnc.ocr._parts import Part, TooDense, ink_of_part
+from knnc.ocr._page import Box, Glyph, Page
+from knnc.ocr._parts import Part, TooDense
+from knnc.ocr._reader import Reader, images_of
 from knnc.ocr._sheet import find_sheet, mapped, straightened
-from knnc.ocr._turn import quarters_of, turned_by
+from knnc.ocr._turn import turned_by
 
-__all__ = ["Glyph", "Page", "read_page"]
-
-# Alternatives that are told of a character.
-_MOST = 5
+__all__ = ["read_page", "read_pages"]
 
 # Of at least so many characters, the share that has to be unsure for data of another kind.
 _FEW, _UNLIKE = 4, 0.6
 
-# The length of a usual image in the form of MNIST, as a vector.
-_USUAL_LENGTH = 2400.0
-
-
-@dataclass(frozen=True)
-class Glyph:
-    """One character of a page.
-
-    Attributes
-    ----------
-    box : (int, int, int, int)
-        x0, y0, x1, y1 in pixels of the upright image; x1 and y1 are outside.
-    label : str
-        What it is read as; "?" if its confidence is below ``min_confidence``.
-    probability : float
-        That of the most probable label, as the estimator's ``predict_proba`` has it; 1 for a mark.
-    neighbors : tuple of int
-        The nearest training images, nearest first; empty if the estimator has no ``kneighbors``.
-    line : int
-        From 0, from top to bottom.
-    space_before : bool
-        Whether a wide gap is before it.
-    image : ndarray of shape (28, 28), dtype uint8
-        What the estimator was shown.
-    confidence : float
-        How probable it is that the label is right. It is lower than `probability` where the
-        nearest training images are farther away than they are from each other.
-    guess : str
-        The label that it has, or would have had, without ``min_confidence``.
-    alternatives : tuple of (str, float)
-        Labels with a share of the vote, the most probable first.
-    distances : tuple of float
-        How far the nearest training images are.
-    is_mark : bool
-        Whether it was told by its shape: a sign, a point, a comma, a slash, a bracket.
-    """
-
-    box: tuple[int, int, int, int]
-    label: str
-    probability: float
-    neighbors: tuple[int, ...]
-    line: int
-    space_before: bool
-    image: NDArray[np.uint8]
-    confidence: float = 1.0
-    guess: str = ""
-    alternatives: tuple[tuple[str, float], ...] = ()
-    distances: tuple[float, ...] = ()
-    is_mark: bool = False
-
-
-@dataclass(frozen=True)
-class Page:
-    """What is on a page.
-
-    Attributes
-    ----------
-    glyphs : tuple of Glyph
-        In reading order.
-    size : (int, int)
-        Width and height of the upright image, in pixels.
-    degrees : float
-        By how much the lines fall to the right; negative: rise. Of a page that was turned by
-        quarters, after these.
-    quarters : int
-        By how many quarters of a circle, clockwise, the image was turned to be read.
-    unlike : bool
-        Whether most characters are so far from the training images that these are probably
-        of something else.
-    too_dense : bool
-        Whether there is more on it than could be writing, so that nothing was read: a screen of
-        dots, a net, noise.
-    """
-
-    glyphs: tuple[Glyph, ...]
-    size: tuple[int, int]
-    degrees: float
-    quarters: int = 0
-    unlike: bool = False
-    too_dense: bool = False
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The text of each line."""
-        n_lines = 1 + self.glyphs[-1].line if self.glyphs else 0
-        texts = ["" for _ in range(n_lines)]
-        for glyph in self.glyphs:
-            texts[glyph.line] += " " * glyph.space_before + glyph.label
-        return tuple(texts)
-
-    @property
-    def text(self) -> str:
-        """All lines, joined by newlines; empty if there is nothing to read."""
-        return "\n".join(self.lines)
-
 
 def read_page(
-    image: Any, estimator: Any, *, min_confidence: float = SURE, page_number: int = 1
+    image: Any,
+    estimator: Any,
+    *,
+    min_confidence: float = SURE,
+    page_number: int = 1,
+    whitelist: str | None = None,
+    region: Box | None = None,
 ) -> Page:
     """Read the characters on a scan or a photograph.
 
@@ -133,8 +41,8 @@ def read_page(
     image : str, os.PathLike, PIL.Image.Image or ndarray
         A file (PNG, JPEG, TIFF, BMP, GIF, PPM, WEBP or PDF), or pixels: an array of shape
         (height, width), (height, width, 3) or (height, width, 4), of uint8, uint16, bool, or
-        floats from 0 to 1. Dark on light or light on dark, turned by up to 15 degrees; a larger
-        image than 16 million pixels is scaled down.
+        floats from 0 to 1. Dark on light or light on dark, turned by up to 45 degrees, on
+        its side or upside down; a larger image than 16 million pixels is scaled down.
     estimator : classifier
         Fitted on rows of 784 pixels, 28 x 28, in the form of MNIST: what
         :func:`knnc.ocr.normalise` makes of other images. It needs ``predict_proba``; with
@@ -146,18 +54,24 @@ def read_page(
         a label.
     page_number : int, default=1
         Which page of a file with several: a PDF, which is drawn at 300 dots an inch, or a TIFF.
+    whitelist : str, default=None
+        The only characters that are read; what is none of them becomes "?".
+    region : (int, int, int, int), default=None
+        x0, y0, x1, y1: only this part of the upright image is read.
 
     Returns
     -------
     page : Page
-        With no glyphs if nothing on the image looks like writing.
+        With no glyphs if nothing on the image looks like writing. Signs, points, commas, colons,
+        slashes, percent signs and brackets are told by their shape; a mark whose shape is not
+        known is "?".
 
     Raises
     ------
     ValueError
         If the image is damaged, is none, is too large to be decoded within 2 GB or has no
-        pixels, if the file has no such page, if `estimator` takes other rows, or if
-        `min_confidence` is not from 0 to 1.
+        pixels, if the file has no such page, if `estimator` takes other rows, if
+        `min_confidence` is not from 0 to 1, or if `region` has no pixels of the image.
     TypeError
         If `image` is none of these, `page_number` is no integer, or `estimator` has no
         ``predict_proba``.
@@ -175,12 +89,12 @@ def read_page(
     >>> read_page("scan.png", KNeighborsClassifier(3).fit(X, y)).text  # doctest: +SKIP
     '31415 926\\n53589 793'
     """
-    reader = _Reader(estimator)
+    reader = Reader(estimator)
     if not 0 <= min_confidence <= 1:
         raise ValueError(f"min_confidence={min_confidence!r} is not from 0 to 1")
     grey = load_grey(image, page_number)
-    pixels, back = grey.pixels, np.eye(3)
-    corners = find_sheet(pixels)
+    pixels, back = _cut_out(grey, region)
+    corners = None if region else find_sheet(pixels)
     if corners is not None:
         pixels, back = straightened(pixels, corners)
     try:
@@ -196,11 +110,13 @@ def read_page(
     ]
     # On the page, from top to bottom: each layout has its scale.
     lines.sort(key=lambda of: float(np.median([_y_of(of[0], part) for part in of[1]])))
+    images = np.concatenate([images_of(layout, line) for layout, line, _ in lines])
+    marks = [part.mark for _, line, _ in lines for part in line]
+    readings = iter(reader.read(images, marks, whitelist))
     glyphs = []
     for number, (layout, line, spaces) in enumerate(lines):
-        images = _images(layout, line)
-        readings = reader.read(images, [part.mark for part in line])
-        for part, space, reading in zip(line, spaces, readings, strict=True):
+        for part, space in zip(line, spaces, strict=True):
+            reading = next(readings)
             sure = reading["confidence"] >= min_confidence
             glyphs.append(
                 Glyph(
@@ -215,8 +131,23 @@ def read_page(
     return Page(tuple(glyphs), grey.size, layouts[0].degrees, quarters, unlike)
 
 
+def _cut_out(grey: Grey, region: Box | None) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The pixels of a region, and the matrix that takes points of it to the page."""
+    if region is None:
+        return grey.pixels, np.eye(3)
+    x0, y0, x1, y1 = (round(value / grey.reduction) for value in region)
+    x0, y0 = max(0, x0), max(0, y0)
+    pixels = grey.pixels[y0 : max(0, y1), x0 : max(0, x1)]
+    if pixels.size == 0:
+        raise ValueError(
+            f"region={region!r} has no pixels of an image of {grey.size[0]} x {grey.size[1]}: give "
+            "x0, y0, x1, y1 with x0 < x1 and y0 < y1"
+        )
+    return pixels, np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]], np.float64)
+
+
 def _upright(
-    pixels: NDArray[np.uint8], back: NDArray[np.float64], reader: _Reader
+    pixels: NDArray[np.uint8], back: NDArray[np.float64], reader: Reader
 ) -> tuple[list[Layout], NDArray[np.float64], int]:
     """The writing of a page, turned upright; the matrix back; the quarters turned clockwise."""
     layouts = lay_out(pixels, reader.costs, reader.usual_cost)
@@ -240,12 +171,6 @@ def _unlike(glyphs: Sequence[Glyph], reference: Reference | None) -> bool:
     return sum(glyph.confidence < SURE for glyph in read) >= _UNLIKE * len(read)
 
 
-def _images(layout: Layout, parts: Sequence[Part]) -> NDArray[np.uint8]:
-    inks = (ink_of_part(layout.ink, layout.mask, part, layout.height) for part in parts)
-    images = [normal_form(ink) for ink in inks]
-    return np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
-
-
 def _box(
     layout: Layout, part: Part, back: NDArray[np.float64], grey: Grey
 ) -> tuple[int, int, int, int]:
@@ -260,107 +185,48 @@ def _box(
     return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
-class _Reader:
-    """An estimator, asked in the ways that reading needs."""
+def read_pages(
+    images: Iterable[Any], estimator: Any, *, n_jobs: int = 1, **options: Any
+) -> Iterator[Page]:
+    """Read many images, one after the other or several at a time.
 
-    def __init__(self, estimator: Any) -> None:
-        check_is_fitted(estimator)
-        if not hasattr(estimator, "predict_proba"):
-            raise TypeError(f"{type(estimator).__name__} has no predict_proba")
-        n_features = getattr(estimator, "n_features_in_", SIDE * SIDE)
-        if n_features != SIDE * SIDE:
-            raise ValueError(
-                f"the estimator was fitted on rows of {n_features} pixels, characters are rows "
-                f"of {SIDE * SIDE}: fit it on knnc.ocr.normalise(images)"
-            )
-        self._estimator = estimator
-        steps = getattr(estimator, "steps", None)
-        self._last = steps[-1][1] if steps else estimator
-        self._first = estimator[:-1] if steps and len(steps) > 1 else None
+    Parameters
+    ----------
+    images : iterable
+        What :func:`read_page` takes, or pairs of a file and the number of a page of it.
+    estimator : classifier
+        As :func:`read_page` takes it.
+    n_jobs : int, default=1
+        How many pages are read at a time, each in a thread.
+    **options
+        What else :func:`read_page` takes.
 
-        self.reference = reference_of(self._last)
+    Yields
+    ------
+    page : Page
+        In the order of `images`. No more than twice `n_jobs` images are taken ahead.
 
-    @property
-    def usual_cost(self) -> float | None:
-        """The cost of a usual training image; None if it is not known."""
-        return None if self.reference is None else self.reference.distance / _USUAL_LENGTH
+    Raises
+    ------
+    ValueError
+        If `n_jobs` is less than 1; and what :func:`read_page` raises.
+    """
+    if n_jobs < 1:
+        raise ValueError(f"n_jobs={n_jobs!r}: read at least one page at a time")
 
-    def _search(self, images: NDArray[np.uint8]) -> tuple[Any, Any]:
-        rows = images.reshape(len(images), -1)
-        if self._first is not None:
-            rows = self._first.transform(rows)
-        return self._last.kneighbors(rows)  # type: ignore[no-any-return]
+    def read(image: Any) -> Page:
+        if isinstance(image, tuple):
+            return read_page(image[0], estimator, page_number=image[1], **options)
+        return read_page(image, estimator, **options)
 
-    def quarters(self, layout: Layout) -> int:
-        """By how many quarters, clockwise, the page has to be turned."""
-        if self.reference is None:
-            return 0
-
-        def far(tried: NDArray[np.uint8]) -> NDArray[np.float64]:
-            return nearest_distance(self._search(tried)[0], self._last.metric)
-
-        # What is longer than a character may be several.
-        longest = 1.5 * layout.height
-        parts = [part for part in layout.wholes if max(part.height, part.width) <= longest]
-        return quarters_of(_images(layout, parts), far)
-
-    def labels(self, images: NDArray[np.uint8]) -> list[str]:
-        """The most probable label of each image."""
-        shares = self._estimator.predict_proba(images.reshape(len(images), -1))
-        return [str(label) for label in self._estimator.classes_[np.argmax(shares, axis=1)]]
-
-    def read(self, images: NDArray[np.uint8], marks: Sequence[str]) -> list[dict[str, Any]]:
-        """Of each image what :class:`Glyph` says about it, without the page's part of it."""
-        result: list[dict[str, Any]] = [
-            {
-                "image": image,
-                "guess": mark,
-                "probability": 1.0,
-                "neighbors": (),
-                "confidence": float(mark != UNKNOWN),
-                "is_mark": True,
-            }
-            for image, mark in zip(images, marks, strict=True)
-        ]
-        chosen = [i for i, mark in enumerate(marks) if not mark]
-        if not chosen:
-            return result
-        images = images[chosen]
-        shares = self._estimator.predict_proba(images.reshape(len(images), -1))
-        best = np.argmax(shares, axis=1)
-        confidence = shares[np.arange(len(best)), best]
-        dist = ind = np.empty((len(images), 0))
-        if hasattr(self._last, "kneighbors"):
-            dist, ind = self._search(images)
-        if self.reference is not None:
-            far = nearest_distance(dist, self._last.metric)
-            confidence = self.reference.confidence(far, best, confidence)
-        classes = [str(label) for label in self._estimator.classes_]
-        for row, i in enumerate(chosen):
-            order = [c for c in np.argsort(-shares[row], kind="stable") if shares[row, c] > 0]
-            result[i] |= {
-                "guess": classes[best[row]],
-                "probability": float(shares[row, best[row]]),
-                "confidence": float(confidence[row]),
-                "neighbors": tuple(map(int, ind[row])),
-                "distances": tuple(map(float, dist[row])),
-                "alternatives": tuple((classes[c], float(shares[row, c])) for c in order[:_MOST]),
-                "is_mark": False,
-            }
-        return result
-
-    def costs(self, layout: Layout, parts: Sequence[Part]) -> NDArray[np.float64]:
-        """How unlike the training images each part is.
-
-        The mean distance of the nearest, as a share of the length of the image itself: little
-        ink is near to other little ink.
-        """
-        images = _images(layout, parts)
-        if not hasattr(self._last, "kneighbors"):
-            shares = self._estimator.predict_proba(images.reshape(len(images), -1))
-            return 1 - np.asarray(shares.max(axis=1), np.float64)
-        metric = getattr(self._last, "metric", None)
-        dist = nearest_distance(self._search(images)[0], metric)
-        lengths = np.sqrt((images.astype(np.float64) ** 2).sum(axis=(1, 2)))
-        result: NDArray[np.float64] = dist / np.maximum(lengths, 1)
-        return result
+    if n_jobs == 1:
+        yield from map(read, images)
+        return
+    waiting: deque[Future[Page]] = deque()
+    with ThreadPoolExecutor(n_jobs) as pool:
+        for image in images:
+            waiting.append(pool.submit(read, image))
+            if len(waiting) == 2 * n_jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -16,6 +16,9 @@ _GAP = 9
 # Ruled lines are often fainter than writing: what has this share of full ink can be one.
 _FAINT = 0.2
 
+# A page has no more ruled lines than that: more is a screen or a net.
+_MOST = 500
+
 # By how much a stroke is darker than a line, of full ink.
 _DARKER = 0.25
 
@@ -57,6 +60,8 @@ def _lines(mask: NDArray[np.bool_], length: int, thickest: float) -> NDArray[np.
     line = mask & runs
     # What is thicker than a line is a picture or the edge of the sheet.
     labels, n = ndimage.label(runs)
+    if n > _MOST:
+        return None
     if n:
         for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
             part = labels[rows, columns] == index
@@ -91,7 +96,9 @@ def opened(mask: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
 def _without(ink: Ink, line: NDArray[np.bool_]) -> Ink:
     """The line taken away, except where a stroke touches it or is darker than it."""
     fat = ndimage.binary_dilation(line, np.ones((3, 1), bool))  # its soft edges
-    labels, _ = ndimage.label(ndimage.binary_dilation(fat, np.ones((1, 3), bool)))
+    labels, n = ndimage.label(ndimage.binary_dilation(fat, np.ones((1, 3), bool)))
+    if n > _MOST:
+        return ink
     result = ink.copy()
     for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
         part = line[rows, columns] & (labels[rows, columns] == index)

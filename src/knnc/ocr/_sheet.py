@@ -25,6 +25,9 @@ _DARKER = 60
 # shadow is still nearer to white than to the table.
 _LIMIT = 0.4
 
+# Across the edge of a sheet the grey falls by this share of all contrast; fading light does not.
+_STEP = 0.25
+
 # Shares: of the border that the table has, of the image that the sheet has, and of the four-sided
 # figure around the sheet that is sheet.
 _LEAST_BORDER, _LEAST_SHEET, _LEAST_FILL = 0.2, 0.15, 0.93
@@ -65,7 +68,28 @@ def find_sheet(grey: NDArray[np.uint8]) -> Points | None:
     corners = _corners(sheet)
     if corners is None or not _LEAST_FILL <= sheet.sum() / max(_area(corners), 1.0) <= 1.07:
         return None
+    if not _is_sharp(coarse, corners, _STEP * (light - dark)):
+        return None
     return corners * (np.array([width, height]) / size)
+
+
+def _is_sharp(grey: NDArray[np.uint8], corners: Points, step: float) -> bool:
+    """Whether the grey falls by `step` within a few pixels of the sides that are on the image."""
+    middle = corners.mean(axis=0)
+    falls = []
+    for start, stop in pairwise([*corners, corners[0]]):
+        along = start + np.linspace(0.1, 0.9, 40)[:, None] * (stop - start)
+        normal = np.array([stop[1] - start[1], start[0] - stop[0]])
+        normal /= np.hypot(*normal)
+        if normal @ (middle - start) < 0:
+            normal = -normal
+        inside, outside = (np.floor(along + side * 4 * normal).astype(int) for side in (1, -1))
+        on_image = ((outside >= 0) & (outside < grey.shape[::-1])).all(axis=1)
+        on_image &= ((inside >= 0) & (inside < grey.shape[::-1])).all(axis=1)
+        if on_image.mean() > 0.5:
+            light = grey[inside[on_image, 1], inside[on_image, 0]].astype(float)
+            falls.append(np.median(light - grey[outside[on_image, 1], outside[on_image, 0]]))
+    return bool(falls) and min(falls) >= step
 
 
 def _corners(sheet: NDArray[np.bool_]) -> Points | None:
