@@ -44,15 +44,12 @@ _MOST_INK = 0.35
 # By how much, of all contrast, the paper may seem to vary where the border says that it does not.
 _SWALLOWED = 0.3
 
-# How many sizes of writing a page may have; the cost, in usual ones, from which writing of another
-# size than most is dirt.
-_MOST_SIZES, _UNLIKE = 5, 1.7
+# How many sizes of writing a page may have; the cost, in usual ones, from which what has another
+# size than most, or is only a part of the ink, is dirt; and from which few pieces are a picture.
+_MOST_SIZES, _UNLIKE, _PICTURE = 5, 1.7, 2.8
 
 # What was ink and has less than this is a line that was taken out.
 _FAINT = 0.1
-
-# Of what is dark before edges and frames are taken out, the share from which nothing is doubtful.
-_LEAST_OF_ALL = 0.6
 
 # Farther than so many degrees only a page of many characters is turned.
 _FAR = 16.0
@@ -141,12 +138,12 @@ class _Writing:
             region = region_of(ink.shape, others, 0.5)
         return found
 
-    def _is_like(self, layout: Layout) -> bool:
-        """Whether what has another size is characters, and no dirt."""
+    def _is_like(self, layout: Layout, limit: float = _UNLIKE) -> bool:
+        """Whether what was found is characters, as far as their cost in usual ones tells."""
         parts = [part for part in layout.wholes if not part.mark]
         if self._usual is None or not parts:
-            return bool(parts)
-        return float(np.median(self._costs(layout, parts))) <= _UNLIKE * self._usual
+            return True
+        return float(np.median(self._costs(layout, parts))) <= limit * self._usual
 
     def _layout(
         self,
@@ -196,10 +193,10 @@ class _Writing:
         parts = split_touching(plain, height, cost, self._usual) + marks
         lines = placed(lines_of(parts, height), rests, height)
         page = replace(page, lines=lines, spaces=spaces_of(lines, height), wholes=plain)
-        # Where edges and frames had most of the ink, the rest may be bits of a picture.
+        # A few pieces, where edges and frames had other ink, may be bits of a picture.
         share = sum(int(part.mask.sum()) for part in plain) / max(1, int(threshold(before).sum()))
-        doubtful = share < _LEAST_OF_ALL and len(plain) < _MANY
-        return None if doubtful and not self._is_like(page) else page
+        limit = _UNLIKE if share < _LEAST_SHARE else _PICTURE
+        return page if len(plain) >= _MANY or self._is_like(page, limit) else None
 
 
 def _touches(gone: NDArray[np.bool_], part: Part) -> bool:
