@@ -65,7 +65,8 @@ class Layout:
 
     `ink` and `mask` are the page in its `frame`, `height` is that of a character there; `lines`
     has the characters, `spaces` says before which one there is a space. `wholes` are the pieces
-    of ink from which they come, before any was cut.
+    of ink from which they come, before any was cut. Where it is doubtful whether these are
+    characters, their median cost is no more than `most_cost` usual ones if they are.
     """
 
     ink: Ink
@@ -76,6 +77,7 @@ class Layout:
     lines: list[list[Part]]
     spaces: list[list[bool]]
     wholes: list[Part] = field(default_factory=list)
+    most_cost: float = np.inf
 
 
 Costs = Callable[[Layout, Sequence[Part]], NDArray[np.float64]]
@@ -130,20 +132,13 @@ class _Writing:
                 break
             others = other_sizes(find_parts(threshold(here)), height)
             layout = self._layout(degrees, height, region, others)
-            first = not found and not others
-            if layout is not None and (first or self._is_like(layout)):
-                found.append(layout)
+            if layout is not None:
+                other = bool(found or others)
+                found.append(replace(layout, most_cost=_UNLIKE) if other else layout)
             if not others:
                 break
             region = region_of(ink.shape, others, 0.5)
         return found
-
-    def _is_like(self, layout: Layout, limit: float = _UNLIKE) -> bool:
-        """Whether what was found is characters, as far as their cost in usual ones tells."""
-        parts = [part for part in layout.wholes if not part.mark]
-        if self._usual is None or not parts:
-            return True
-        return float(np.median(self._costs(layout, parts))) <= limit * self._usual
 
     def _layout(
         self,
@@ -196,7 +191,7 @@ class _Writing:
         # A few pieces, where edges and frames had other ink, may be bits of a picture.
         share = sum(int(part.mask.sum()) for part in plain) / max(1, int(threshold(before).sum()))
         limit = _UNLIKE if share < _LEAST_SHARE else _PICTURE
-        return page if len(plain) >= _MANY or self._is_like(page, limit) else None
+        return page if len(plain) >= _MANY else replace(page, most_cost=limit)
 
 
 def _touches(gone: NDArray[np.bool_], part: Part) -> bool:

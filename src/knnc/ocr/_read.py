@@ -151,11 +151,13 @@ def _upright(
 ) -> tuple[list[Layout], NDArray[np.float64], int]:
     """The writing of a page, turned upright; the matrix back; the quarters turned clockwise."""
     layouts = lay_out(pixels, reader.costs, reader.usual_cost)
-    quarters = reader.quarters(layouts[0]) if layouts else 0
+    quarters = 0
+    if layouts:
+        quarters = reader.quarters(max(layouts, key=lambda layout: len(layout.wholes)))
     if quarters:
         pixels, turn = turned_by(pixels, quarters)
         layouts, back = lay_out(pixels, reader.costs, reader.usual_cost), back @ turn
-    return layouts, back, quarters
+    return [layout for layout in layouts if reader.is_writing(layout)], back, quarters
 
 
 def _y_of(layout: Layout, part: Part) -> float:

@@ -80,6 +80,13 @@ class Reader:
         parts = [part for part in layout.wholes if max(part.height, part.width) <= longest]
         return quarters_of(images_of(layout, parts), far)
 
+    def is_writing(self, layout: Layout) -> bool:
+        """Whether what a layout has is characters, where that is doubtful."""
+        parts = [part for part in layout.wholes if not part.mark]
+        if self.usual_cost is None or not parts or layout.most_cost == np.inf:
+            return True
+        return float(np.median(self.costs(layout, parts))) <= layout.most_cost * self.usual_cost
+
     def labels(self, images: NDArray[np.uint8]) -> list[str]:
         """The most probable label of each image."""
         shares = self._estimator.predict_proba(images.reshape(len(images), -1))

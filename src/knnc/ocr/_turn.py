@@ -14,7 +14,7 @@ _FEW, _MOST = 4, 60
 
 # The page is turned if its characters are nearer to the training images then: by this share of
 # the logarithm on average, and by so many standard errors.
-_NEARER, _ERRORS = 0.12, 3.0
+_NEARER, _ERRORS = 0.05, 2.0
 
 
 def quarters_of(
