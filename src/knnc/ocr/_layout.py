@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from knnc.ocr._frames import is_frame, without_edges, without_frames, without_parts
 from knnc.ocr._ink import Ink, ink_of, paper_of, threshold
-from knnc.ocr._lines import lines_of, spaces_of
+from knnc.ocr._lines import is_even, lines_of, spaces_of
 from knnc.ocr._load import MAX_PIXELS
 from knnc.ocr._marks import TALL, mark_of, placed
 from knnc.ocr._parts import (
@@ -185,7 +185,11 @@ class _Writing:
         plain = [part for part in parts if part.mark in ("", *TALL)]
         marks = [part for part in parts if part.mark not in ("", *TALL)]
         cost = partial(self._costs, page)
-        parts = split_touching(plain, height, cost, self._usual) + marks
+        # In the cells of a form each piece is one character.
+        cells = [p for line in lines_of(plain, height) if is_even(line, height) for p in line]
+        in_cells = {id(part) for part in cells}
+        others = [part for part in plain if id(part) not in in_cells]
+        parts = cells + split_touching(others, height, cost, self._usual) + marks
         lines = placed(lines_of(parts, height), rests, height)
         page = replace(page, lines=lines, spaces=spaces_of(lines, height), wholes=plain)
         # A few pieces, where edges and frames had other ink, may be bits of a picture.

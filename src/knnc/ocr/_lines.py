@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from knnc.ocr._parts import Part
 
-__all__ = ["lines_of", "spaces_of"]
+__all__ = ["is_even", "lines_of", "spaces_of"]
 
 # At least so many characters whose distances are this wide, in heights, and differ by no more than
 # this share are in cells.
@@ -45,7 +45,7 @@ def spaces_of(lines: Sequence[Sequence[Part]], height: float) -> list[list[bool]
     two kinds, what parts them is between the two; else a space is what is wider than a character
     is high.
     """
-    gaps = [[] if _is_even(line, height) else _gaps(line) for line in lines]
+    gaps = [[] if is_even(line, height) else _gaps(line) for line in lines]
     limit = _limit(np.array([gap for line in gaps for gap in line], float) / height)
     return [
         [False, *(gap > limit * height for gap in of)] if of else [False] * len(line)
@@ -53,7 +53,7 @@ def spaces_of(lines: Sequence[Sequence[Part]], height: float) -> list[list[bool]
     ]
 
 
-def _is_even(line: Sequence[Part], height: float) -> bool:
+def is_even(line: Sequence[Part], height: float) -> bool:
     """Whether characters are at even distances, as in the cells of a form: no words there."""
     at = np.array([part.left + part.width / 2 for part in line if not part.mark])
     if len(at) < _FEW or len(at) < len(line) - 1:
