@@ -159,7 +159,7 @@ class _Writing:
             ink = np.where(region, ink, 0).astype(np.float32)
         if others:
             ink = np.where(region_of(grey.shape, others, 0.0), 0, ink).astype(np.float32)
-        most = min(1.5 * MAX_PIXELS, max(_LEAST_SCALED, 2 * grey.size))
+        most = min(MAX_PIXELS, max(_LEAST_SCALED, 2 * grey.size))
         scale = min(_HEIGHT / height, 4.0, sqrt(most / grey.size))
         frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
         return self._parts_of(turned(ink, frame), frame, degrees, height * scale)

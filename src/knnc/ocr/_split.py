@@ -33,8 +33,8 @@ _MANY, _LONE_COST = 8, 2.2
 # seams whose pieces count most is taken. Chosen by benchmarks/pages_search.py.
 WEIGHTS = (-4.43, -7.46, 0.23, 5.77, -0.37)
 
-# Of a page, that many pieces and an eighth of all are tried.
-_MOST_CUT = 40
+# Of a page, that many pieces are tried, and so many more for each of its characters.
+_MOST_TRIED = (500, 3)
 
 Cost = Callable[[Sequence[Part]], NDArray[np.float64]]
 
@@ -93,11 +93,15 @@ def trials_of(
         and (whole > single or part.width > _SINGLE_WIDTH * height)
         for part, whole in zip(parts, wholes, strict=True)
     ]
-    # The most unlike a character first, no more of them than can be tried in time.
-    order = sorted(range(len(parts)), key=lambda i: -wholes[i])
-    tried_parts = set([i for i in order if wide[i]][: _MOST_CUT + len(parts) // 8])
-    cuts = [seams_of(part.mask, height) if i in tried_parts else [] for i, part in enumerate(parts)]
-    plans = [_plan(part, seams, height) for part, seams in zip(parts, cuts, strict=True)]
+    cuts: list[list[tuple[Seam, float]]] = [[] for _ in parts]
+    plans: list[dict[tuple[int, int], Part]] = [{} for _ in parts]
+    # The most unlike a character first, until as many are tried as there is time for.
+    left = _MOST_TRIED[0] + _MOST_TRIED[1] * len(parts)
+    for i in sorted(range(len(parts)), key=lambda i: -wholes[i]):
+        if wide[i] and left > 0:
+            cuts[i] = seams_of(parts[i].mask, height)
+            plans[i] = _plan(parts[i], cuts[i], height)
+            left -= len(plans[i]) + 1
     # Every run between two seams of every part, all in one search.
     tried = [piece for plan in plans for piece in plan.values()]
     found = iter(cost(tried) if tried else ())
