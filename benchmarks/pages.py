@@ -51,6 +51,7 @@ STYLES: dict[str, dict[str, Any]] = {
 def forms(asked: argparse.Namespace, reader: Any, images: Any, labels: Any) -> None:
     """Forms, values with marks, photographs, turned pages: a line for each kind."""
     made, composer = import_module("tests.ocr.forms"), import_module("tests.ocr.composer")
+    scores = import_module("tests.ocr.score")
     from knnc.ocr import read_page
 
     readers = {"knnc": lambda pixels: read_page(pixels, reader)}
@@ -65,7 +66,7 @@ def forms(asked: argparse.Namespace, reader: Any, images: Any, labels: Any) -> N
             continue
         pages = [made.make(kind, images, labels, 1000 + seed) for seed in range(asked.pages)]
         for name, read in readers.items():
-            score = made.Score()
+            score = scores.Score()
             start = perf_counter()
             for form in pages:
                 score.add(form, read(form.pixels), composer.character_errors)

@@ -60,7 +60,10 @@ class Reference:
     def confidence(self, dist: Floats, best: NDArray[np.intp], share: Floats) -> Floats:
         """Of readings: `dist` from the nearest, `best` class index, `share` of the vote."""
         right = np.interp(share, _SHARES, self.accuracy)
-        return right / (1 + self.odds * _strangeness(dist, best, self.middle, self.spread))
+        result: Floats = right / (
+            1 + self.odds * _strangeness(dist, best, self.middle, self.spread)
+        )
+        return result
 
 
 def _strangeness(dist: Floats, best: NDArray[np.intp], middle: Floats, spread: Floats) -> Floats:
@@ -75,7 +78,8 @@ def _strangeness(dist: Floats, best: NDArray[np.intp], middle: Floats, spread: F
 def nearest_distance(dist: Floats, metric: Any) -> Floats:
     """The mean distance of the nearest few of each row."""
     dist = np.asarray(dist, np.float64)[:, :_NEAREST]
-    return (np.sqrt(dist) if metric == "sqeuclidean" else dist).mean(axis=1)
+    nearest: Floats = np.asarray(np.sqrt(dist) if metric == "sqeuclidean" else dist).mean(axis=1)
+    return nearest
 
 
 def reference_of(last: Any) -> Reference | None:
@@ -84,7 +88,13 @@ def reference_of(last: Any) -> Reference | None:
     It is computed once for every fit.
     """
     rows, labels = getattr(last, "_fit_X", None), getattr(last, "_y", None)
-    if rows is None or np.ndim(labels) != 1 or len(rows) < 50 or not hasattr(last, "kneighbors"):
+    if (
+        rows is None
+        or labels is None
+        or np.ndim(labels) != 1
+        or len(rows) < 50
+        or not hasattr(last, "kneighbors")
+    ):
         return None
     found = _known.get(last)
     if found is None or found.rows is not rows:

@@ -76,7 +76,7 @@ def _runs(mask: Mask, length: float) -> Mask | None:
     labels, n = ndimage.label(rows)
     sizes = np.bincount(labels.ravel())[1:]
     thin = sizes <= max(5.0, 2 + _THICK * min(mask.shape))
-    kept: Mask = np.isin(labels, 1 + np.flatnonzero(thin))
+    kept: Mask = np.asarray(np.isin(labels, 1 + np.flatnonzero(thin)), bool)
     return kept if n and kept.any() else None
 
 
@@ -120,7 +120,7 @@ def _open_frame(ink: Ink, result: Ink, part: Part, height: float) -> None:
     near = ndimage.binary_dilation(sides, iterations=2)
     labels, n = ndimage.label(threshold(left), np.ones((3, 3), int))
     index = range(1, n + 1)
-    beside = ndimage.mean(near, labels, index) > 0.8 if n else np.zeros(0, bool)
+    beside = np.asarray(ndimage.mean(near, labels, index) if n else [], float) > 0.8
     large = np.array(
         [
             max(r.stop - r.start, c.stop - c.start) >= 0.35 * height
@@ -128,7 +128,7 @@ def _open_frame(ink: Ink, result: Ink, part: Part, height: float) -> None:
         ],
         bool,
     )
-    kept = np.concatenate([[False], large & ~np.asarray(beside)])[labels]
+    kept = np.concatenate([[False], large & ~beside])[labels]
     kept = ndimage.binary_dilation(kept, iterations=2) & soft
     result[rows, columns][soft & ~kept] = 0
 

@@ -70,7 +70,8 @@ def find_sheet(grey: NDArray[np.uint8]) -> Points | None:
         return None
     if not _is_sharp(coarse, corners, _STEP * (light - dark)):
         return None
-    return corners * (np.array([width, height]) / size)
+    found: Points = corners * (np.array([width, height]) / size)
+    return found
 
 
 def _is_sharp(grey: NDArray[np.uint8], corners: Points, step: float) -> bool:
@@ -95,7 +96,7 @@ def _is_sharp(grey: NDArray[np.uint8], corners: Points, step: float) -> bool:
 def _corners(sheet: NDArray[np.bool_]) -> Points | None:
     """The four corners of a shape, from straight lines along its sides."""
     ys, xs = np.nonzero(sheet & ~ndimage.binary_erosion(sheet))
-    points = np.stack([xs, ys], axis=1) + 0.5
+    points: Points = np.stack([xs, ys], axis=1).astype(np.float64) + 0.5
     if len(points) < 20:
         return None
     hull = ConvexHull(points)
