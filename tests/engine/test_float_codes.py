@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -22,8 +23,10 @@ from tests.float_oracle import FLOAT_METRICS as ORACLE_METRICS
 from tests.float_oracle import Float64, Int64, float_keys, float_table, nearest, within
 
 PRUNED = ("sqeuclidean", "cosine")
-# Codes after the first query, whatever a trial would say.
-AT_ONCE = Policy(min_float_rows=1, late_float_queries=1, trial=lambda *searches: True)
+# Codes after the first query, whatever a trial would say, of rows of few features too.
+AT_ONCE = Policy(
+    min_float_rows=1, late_float_queries=1, tree_features=0, trial=lambda *searches: True
+)
 
 
 def _steps(quantizer: FloatQuantizer) -> Int64:
@@ -52,17 +55,59 @@ def test_no_pair_is_ruled_out_at_its_own_key(palette: str, d: int) -> None:
     """Nor one at any larger key, up to overflow; the bound takes the keys that the engine makes."""
     sample, rows = draw_floats(1, 60, d, palette), draw_floats(2, 40, d, palette)
     keys = float_table(rows, sample, "sqeuclidean")
-    for sizes in _sizes(d):
-        quantizer = learn_quantizer(sample, "sqeuclidean", sizes, None, 1)
+    for sizes, is_whole in [(sizes, False) for sizes in _sizes(d)] + [((d,), True)]:
+        quantizer = learn_quantizer(sample, "sqeuclidean", sizes, None, 1, is_whole=is_whole)
         assert isinstance(quantizer, FloatQuantizer)
+        n_coarse = quantizer.n_coarse
         codes, errors = quantizer.encode(rows, 1)
         own_codes, own_errors = quantizer.encode(sample, 1)
+        codes, own_codes = codes[:, :n_coarse], own_codes[:, :n_coarse]
         dist = _distances(quantizer, own_codes.astype(np.int64), codes.astype(np.int64))
         assert dist.max() < 2**30
         both = (own_errors[:, np.newaxis, 0] + errors[:, 0]).ravel()
         for more in (0, 1, 2**20):
             limits = quantizer.coarse_limits(both, keys.ravel() + more)
             assert np.all(dist.ravel() < limits), (sizes, more)
+
+
+@pytest.mark.parametrize("palette", ["normal", "ties", "offset", "tiny", "last bits", "tenths"])
+@pytest.mark.parametrize("d", [5, 70])
+def test_fine_codes_of_turned_rows_bound_the_distance(palette: str, d: int) -> None:
+    """With 60 digits: no distance of codes is larger than the rows' own and both errors allow."""
+    rows = draw_floats(18, 30, d, palette)
+    quantizer = learn_quantizer(rows, "sqeuclidean", (4,), None, 1)
+    assert isinstance(quantizer, FloatQuantizer)
+    assert quantizer.n_fine == d
+    codes, errors = quantizer.encode(rows, 1)
+    fine = codes[:, quantizer.n_coarse :].astype(np.int64)
+    with localcontext(prec=60):
+        stretch = Decimal(quantizer.norm).sqrt() * Decimal(quantizer.scale)
+        exact = [[Decimal(v) for v in row] for row in rows.tolist()]
+        for i in range(len(rows)):
+            for j in range(i):
+                far = sum((a - b) ** 2 for a, b in zip(exact[i], exact[j], strict=True))
+                limit = stretch * Decimal(far).sqrt() + Decimal(errors[i, 1] + errors[j, 1])
+                steps = int(np.square(fine[i] - fine[j]).sum())
+                assert Decimal(quantizer.fine_step) * Decimal(steps).sqrt() <= limit
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 8, 70, 784])
+def test_a_turn_keeps_distances_and_rounds_little(d: int) -> None:
+    """Within 40 units of rounding of what 60 digits give, and each feature is spread."""
+    rows = draw_floats(19, 6, d)
+    quantizer = learn_quantizer(rows, "sqeuclidean", (d,), None, 1, is_whole=True)
+    assert isinstance(quantizer, FloatQuantizer)
+    turned = quantizer.turned(rows)
+    units = quantizer.turned(np.eye(d))
+    size = 1 << (d.bit_length() - 1)
+    assert np.abs(units).max() <= 1.01 / np.sqrt(size) if size == d else np.abs(units).max() < 0.8
+    np.testing.assert_allclose(units @ units.T, np.eye(d), atol=1e-14)
+    with localcontext(prec=60):
+        for row, found in zip(rows.tolist(), turned.tolist(), strict=True):
+            exact = [Decimal(v) for v in row]
+            squares = sum(v * v for v in exact)
+            image = sum(Decimal(v) ** 2 for v in found)
+            assert abs(image - squares) <= squares * Decimal(80 * 2.0**-53)
 
 
 def _projected(quantizer: FloatQuantizer, rows: Float64) -> list[list[Fraction]]:
@@ -184,7 +229,7 @@ def test_codes_come_after_many_queries() -> None:
 
 def test_how_many_queries_are_many() -> None:
     """The number that docs/engine.md gives, for the fewest rows that get codes."""
-    rows = draw_floats(17, 4_096, 8)
+    rows = draw_floats(17, 4_096, 16)
     index, fewer = (Index(some, policy=Policy(trial=_wins)) for some in (rows, rows[:-1]))
     for made in (index, fewer):
         made.search(rows[:255], 1)
@@ -194,15 +239,43 @@ def test_how_many_queries_are_many() -> None:
     assert not fewer.is_pruned
 
 
-def test_wide_rows_get_codes_only_where_these_tell_them_apart() -> None:
-    """Not of noise, whatever a trial would say; and rows that overflow float32 are no warning."""
+def test_wide_rows_get_codes_of_axes_only_where_these_tell_them_apart() -> None:
+    """Noise gets codes of all features; and rows that overflow float32 are no warning."""
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(1_500, 300))
     low_rank = noise[:, :8] @ rng.normal(size=(8, 300))
-    for rows, has_codes in ((noise, False), (low_rank, True), (low_rank * 1e300, True)):
-        index = Index(rows, policy=AT_ONCE)
-        index.search(rows[:2], 3)
-        assert index.is_pruned == has_codes
+    for rows, n_bytes in ((noise, 300), (low_rank, 556), (low_rank * 1e300, 556)):
+        table = float_table(rows, rows[:2], "sqeuclidean")
+        for algorithm in ("auto", "brute"):
+            index = Index(rows, policy=AT_ONCE, algorithm=algorithm)
+            _assert_same(index.search(rows[:2], 3), nearest(table, 3))
+            wanted = 300 if algorithm == "brute" else n_bytes
+            assert wanted * len(rows) <= index.nbytes_packed <= (wanted + 40) * len(rows)
+
+
+def test_too_wide_rows_have_no_whole_codes() -> None:
+    rows = draw_floats(20, 30, 16_385)
+    index = Index(rows, algorithm="brute", policy=AT_ONCE)
+    _assert_same(index.search(rows[:2], 3), nearest(float_table(rows, rows[:2], "sqeuclidean"), 3))
+    assert not index.is_pruned
+
+
+@pytest.mark.parametrize("n_features", [12, 300])
+@pytest.mark.parametrize("algorithm", ["pruned", "brute"])
+def test_queries_far_from_all_rows(n_features: int, algorithm: str) -> None:
+    """Whole rows answer them, for their codes are cut off; rows leave themselves out."""
+    rows = draw_floats(21, 900, n_features)
+    rows[::300] *= 60
+    rows[100:103] = rows[0]
+    index = Index(rows, algorithm=algorithm, policy=AT_ONCE)
+    table = float_table(rows, rows, "sqeuclidean")
+    for k in (1, 7):
+        _assert_same(index.search(rows, k, n_threads=2), nearest(table, k))
+    np.fill_diagonal(table, 2**63 - 1)
+    _assert_same(index.search(None, 4, n_threads=2), nearest(table, 4))
+    quantizer = learn_quantizer(rows, "sqeuclidean", (n_features,), None, 1, is_whole=True)
+    far = quantizer.far(rows)
+    assert far == [0, 100, 101, 102, 300, 600]
 
 
 def _wins(*searches: object) -> bool:

@@ -59,7 +59,7 @@ MAKERS = {
     "pandas object": lambda values: pd.DataFrame(values, columns=ODD_NAMES[0]).astype(object),
     "polars": _polars,
 }
-ROWS = {"integer": X, "sklearn": X + 0.5}
+ROWS = {"integer": X, "float": X + 0.5}
 
 
 @pytest.mark.parametrize("engine", ROWS)

@@ -31,7 +31,7 @@ def _numbers(seed: int, n: int, d: int, *, ties: bool) -> np.ndarray:
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "sparse euclidean": {"algorithm": "brute"},
-    "auto": {},
+    "auto": {"p": 3},
     "kd_tree": {"algorithm": "kd_tree"},
     "ball_tree": {"algorithm": "ball_tree", "metric": "chebyshev"},
     "two jobs": {"algorithm": "kd_tree", "n_jobs": 2},

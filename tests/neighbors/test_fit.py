@@ -33,9 +33,8 @@ ELSEWHERE: dict[str, tuple[dict[str, Any], Any, str]] = {
         "metric=<sklearn",
     ),
     "precomputed": ({"metric": "precomputed"}, np.ones((6, 6)) - np.eye(6), "metric='precomputed'"),
-    "numbers of few features": ({}, FLOATS, ""),
-    "numbers above 255": ({}, X.astype(int) + 1, ""),
-    "negative": ({}, -X.astype(int), ""),
+    "a tree by name": ({"algorithm": "kd_tree"}, FLOATS, ""),
+    "a tree of integers": ({"algorithm": "ball_tree"}, -X.astype(int), ""),
     "sparse": ({}, csr_array(X), "X is sparse"),
     "KDTree": ({}, sklearn.neighbors.KDTree(FLOATS), "X is a KDTree"),
     "BallTree": ({}, sklearn.neighbors.BallTree(FLOATS), "X is a BallTree"),
@@ -95,20 +94,22 @@ def test_no_tree_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_refit_changes_the_engine_both_ways() -> None:
     nn = knnc.NearestNeighbors(n_neighbors=3)
     for _ in range(2):
-        nn.fit(X)
+        nn.set_params(algorithm="auto").fit(X)
         assert nn.engine_ == "integer"
         assert_same(nn.kneighbors(X), oracle(X, X, 3, "euclidean"))
         nn.set_params(algorithm="brute").fit(FLOATS)
         assert nn.engine_ == "float"
         assert not hasattr(nn, "_encoding")
         assert_same(nn.kneighbors(FLOATS), oracle(X, X, 3, "euclidean"))
-        nn.set_params(algorithm="auto").fit(FLOATS)
+        nn.set_params(algorithm="kd_tree").fit(FLOATS)
         assert nn.engine_ == "sklearn"
         assert not hasattr(nn, "_lazy_index")
         assert not hasattr(nn, "_encoding")
         assert_same(
             nn.kneighbors(X),
-            sklearn.neighbors.NearestNeighbors(n_neighbors=3).fit(FLOATS).kneighbors(X),
+            sklearn.neighbors.NearestNeighbors(n_neighbors=3, algorithm="kd_tree")
+            .fit(FLOATS)
+            .kneighbors(X),
         )
 
 
@@ -146,12 +147,12 @@ FAILURES: dict[str, tuple[dict[str, Any], Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize("before", ["uint8", "float64", "few float64"])
+@pytest.mark.parametrize("before", ["uint8", "float64", "tree"])
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failing_fit_changes_nothing(name: str, before: str) -> None:
-    clf = knnc.KNeighborsClassifier(3, algorithm="brute" if before == "float64" else "auto")
+    clf = knnc.KNeighborsClassifier(3, algorithm="kd_tree" if before == "tree" else "auto")
     clf.fit(X if before == "uint8" else FLOATS, Y)
-    engines = {"uint8": "integer", "float64": "float", "few float64": "sklearn"}
+    engines = {"uint8": "integer", "float64": "float", "tree": "sklearn"}
     assert clf.engine_ == engines[before]
     state, answer = dict(vars(clf)), clf.predict_proba(X)
     parameters, bad_X, bad_y = FAILURES[name]

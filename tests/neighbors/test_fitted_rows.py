@@ -180,7 +180,7 @@ for name in knnc.neighbors.__all__:
     cls = getattr(knnc.neighbors, name)
     if isinstance(cls, type):
         assert not any(c.__module__ == "impostor" for c in cls.__mro__), cls.__mro__
-for rows, engine in ((X, "integer"), (X + 0.5, "sklearn")):
+for rows, engine in ((X, "integer"), (X + 0.5, "float")):
     mask = y == 1
     nn = knnc.NearestNeighbors(n_neighbors=3, radius=300.0).fit(rows)
     assert nn.engine_ == engine

@@ -53,7 +53,7 @@ def test_frames(fit: str, queries: str) -> None:
 
 def test_numbers_in_a_frame_keep_their_names() -> None:
     nn = knnc.NearestNeighbors(n_neighbors=3).fit(FRAMES["pandas int64"](X) + 0.5)
-    assert nn.engine_ == "sklearn"
+    assert nn.engine_ == "float"
     assert nn.feature_names_in_.tolist() == NAMES
     nn.kneighbors(FRAMES["pandas int64"](Q))
 
@@ -95,9 +95,8 @@ def test_min_max_scaled_pixels_are_narrowed(dtype: type) -> None:
     expected = oracle(rows, Q, 3, "euclidean")
     np.testing.assert_array_equal(ind, expected[1])
     np.testing.assert_allclose(dist, expected[0] / 255, rtol=1e-15)
-    assert make_pipeline(StandardScaler(), knnc.KNeighborsClassifier()).fit(X, Y)[-1].engine_ == (
-        "sklearn"
-    )
+    scaled = make_pipeline(StandardScaler(), knnc.KNeighborsClassifier()).fit(X, Y)
+    assert scaled[-1].engine_ == "float"
 
 
 def test_model_selection() -> None:

@@ -41,7 +41,7 @@ def _assert_graphs(got: Any, expected: Any, rtol: float = 1e-6) -> None:
 @pytest.mark.parametrize("fit", ["uint8", "int8", "float64", "float32 / 255", "float", "sklearn"])
 def test_the_k_neighbors_transformer(fit: str, mode: str) -> None:
     make = FITS[fit]
-    algorithm = "brute" if fit == "float" else "auto"
+    algorithm = "kd_tree" if fit == "sklearn" else "auto"
     ours = knnc.KNeighborsTransformer(n_neighbors=4, mode=mode, algorithm=algorithm)
     theirs = sklearn.neighbors.KNeighborsTransformer(n_neighbors=4, mode=mode, algorithm="brute")
     graph = ours.fit_transform(make(X))

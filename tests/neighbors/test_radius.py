@@ -170,7 +170,7 @@ def test_a_mixed_batch_equals_each_row_alone(fit: str, metric: str) -> None:
 @pytest.mark.parametrize("fit", [*FITS, "float", "sklearn"])
 def test_graphs_are_what_radius_neighbors_finds(fit: str, mode: str, sort_results: bool) -> None:
     X = FITS.get(fit, lambda A: A + 0.5)(few_values(7, 60, 3, 5))
-    nn = knnc.NearestNeighbors(algorithm="brute" if fit == "float" else "auto").fit(X)
+    nn = knnc.NearestNeighbors(algorithm="kd_tree" if fit == "sklearn" else "auto").fit(X)
     assert nn.engine_ == (fit if fit in ("float", "sklearn") else "integer")
     radius = float(nn.kneighbors(X[:1], 20)[0][0, -1])
     for queries in (X[:9], None, X[:0] if fit == "sklearn" else X[:1]):

@@ -95,7 +95,7 @@ def test_scikit_learns_numbers_where_nothing_ties(weights: str) -> None:
     """On either engine; and rows that no bytes stand for are answered in the same call."""
     X, y = any_bytes(3, 80, 6), np.arange(80.0) ** 2
     Q = np.vstack([any_bytes(4, 20, 6), any_bytes(5, 20, 6) + 0.25])
-    for shift, engine in ((0.0, "integer"), (0.5, "sklearn")):
+    for shift, engine in ((0.0, "integer"), (0.5, "float")):
         ours, theirs = twins(knnc.KNeighborsRegressor, n_neighbors=4, weights=weights)
         ours.fit(X + shift, y)
         theirs.fit(X + shift, y)

@@ -160,7 +160,7 @@ def test_precomputed_distances() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "d", "engine"), [(0.0, 3, "integer"), (0.25, 20, "float"), (0.25, 3, "sklearn")]
+    ("shift", "d", "engine"), [(0.0, 3, "integer"), (0.25, 20, "float"), (0.25, 3, "float")]
 )
 def test_a_mask_of_too_few_rows_is_said_in_scikit_learns_words(
     shift: float, d: int, engine: str

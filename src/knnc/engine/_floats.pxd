@@ -47,6 +47,17 @@ cdef extern from "floats.h" nogil:
         int64_t first_row, knnc_float_queries *queries, knnc_float_push push, void *context,
     ) noexcept nogil
 
+    const int KNNC_TREE_ARITY
+
+    ctypedef void (*knnc_float_leaf)(
+        const double *values, int64_t n_vectors, int64_t n_features, const double *query,
+        int64_t limit, knnc_float_push push, void *context,
+    ) noexcept nogil
+
+    ctypedef void (*knnc_float_boxes)(
+        const double *values, int64_t n_features, const double *query, int64_t *keys
+    ) noexcept nogil
+
     ctypedef void (*knnc_float_project)(
         const double *rows, int64_t n_rows, int64_t n_features, const double *axes,
         int64_t n_blocks, double *points, int64_t stride,
@@ -58,6 +69,8 @@ cdef extern from "floats.h" nogil:
         int tile_queries
         knnc_float_project project
         knnc_float_tile tile[5]
+        knnc_float_leaf leaf[4]
+        knnc_float_boxes boxes[4]
         knnc_float_pair pair[5][3]
         knnc_float_decode decode[2][3]
 

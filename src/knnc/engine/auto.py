@@ -123,6 +123,19 @@ class Policy:
     late_float_queries : int
         Float rows get codes after so many queries. Brute force of floats takes some thirty times
         as long as that of bytes, so that codes pay much sooner.
+    tree_features : int
+        Float rows of at most so many features are searched by a k-d tree.
+    tree_byte_features, tree_byte_rows : int
+        Bytes of at most so many features are searched by a k-d tree where they are at least
+        ``tree_byte_rows << n_features`` rows: the time of brute force grows with the rows, that of
+        a tree with the features.
+    min_tree_rows : int
+        Of fewer rows than this, each is compared.
+    min_tree_features_coded : int
+        Trees of fewer features than this are faster than codes on any data.
+    late_tree_queries : int
+        Rows in a tree get codes after so many queries, if these save time: on Gaussian noise in 8
+        features they halve it, on rows near a plane they save none.
     sampled_queries : int
         A radius search tries so many queries, to see whether most rows are within the radius.
     trial_queries : int
@@ -145,6 +158,12 @@ class Policy:
     max_share_of_rows: float = 1 / 64
     min_float_rows: int = 1 << 12
     late_float_queries: int = 1 << 8
+    tree_features: int = 15
+    tree_byte_features: int = 6
+    tree_byte_rows: int = 1 << 12
+    min_tree_rows: int = 256
+    min_tree_features_coded: int = 6
+    late_tree_queries: int = 1 << 13
     sampled_queries: int = 16
     trial_queries: int = 64
     trial_bytes: int = 1 << 21
@@ -183,27 +202,55 @@ class Policy:
         _, _, found = coded.within(codes, some, limit, *options)
         return len(found) <= len(some) * codes.n_rows * self.max_share_of_rows
 
-    def may_code_floats(self, rows: Any, metric: str) -> bool:
-        """Whether codes of float rows may be tried once there have been many queries."""
+    def plants_tree_of_bytes(self, rows: Bytes, plan: MemoryPlan) -> bool:
+        """Whether a k-d tree searches these bytes."""
         n_rows, n_features = rows.shape
-        can_be_pruned = metric in PRUNED_FLOAT_METRICS
-        return can_be_pruned and n_rows >= self.min_float_rows and n_features <= MAX_PRUNED_FEATURES
+        if n_features > self.tree_byte_features or n_rows < self.tree_byte_rows << n_features:
+            return False
+        # Twice the values as float64, while they are sorted, and as float32.
+        return not plan.is_streamed() and plan.has_room_for(n_rows * (20 * n_features + 8))
 
-    def float_codes_if_faster(self, rows: FloatRows, n_threads: int) -> CodedRows | None:
+    def plants_tree(self, rows: Any, metric: str) -> bool:
+        """Whether a k-d tree searches these float rows."""
+        n_rows, n_features = rows.shape
+        is_narrow = n_features <= self.tree_features
+        return is_narrow and n_rows >= self.min_tree_rows and metric != "cosine"
+
+    def float_queries_to_code(self, rows: Any, metric: str, *, has_tree: bool) -> int | None:
+        """After how many queries codes of float rows are tried, or None if never."""
+        n_rows, n_features = rows.shape
+        if metric not in PRUNED_FLOAT_METRICS or n_rows < self.min_float_rows:
+            return None
+        if not has_tree:
+            return self.late_float_queries if n_features <= MAX_PRUNED_FEATURES else None
+        return self.late_tree_queries if n_features >= self.min_tree_features_coded else None
+
+    def float_codes_if_faster(
+        self, rows: FloatRows, tree: floats.KDTree | None, n_threads: int, *, is_brute: bool
+    ) -> CodedRows | None:
         """Codes of float rows if a search is faster with them, or None.
+
+        Parameters
+        ----------
+        tree : KDTree or None
+            What would search the rows otherwise; None is brute force.
+        is_brute : bool
+            Whether the codes must be of all features, which needs no principal axes.
 
         Warns
         -----
         RuntimeWarning
             If there is no memory for codes. They are not needed.
         """
-        # Codes of all axes rule rows out whatever the data; few of many axes may not.
-        if rows.n_features > sum(self.coding.float_stages):
+        # Codes of all features rule rows out whatever the data; few of many axes may not.
+        is_whole = is_brute
+        if not is_whole and rows.n_features > sum(self.coding.float_stages):
             sample = learning.sample_rows(rows.rows, learning.SCREEN_ROWS).astype(np.float64)
-            if not self.screen(learning.scaled(sample)[0]):
-                return None
+            is_whole = not self.screen(learning.scaled(sample)[0])
+        if is_whole and rows.n_features > self.coding.max_whole_features:
+            return None
         try:
-            codes = self.coding.encode_floats(rows, n_threads)
+            codes = self.coding.encode_floats(rows, n_threads, is_whole=is_whole)
         except MemoryError as error:
             _warn_of_memory(error)
             return None
@@ -212,10 +259,13 @@ class Policy:
         some = rows.rows[first : first + self.trial_queries]
         queries = np.ascontiguousarray(some, np.float64)
         part = FloatRows(rows.rows[: max(1, n_rows // 16)], rows.metric)
+        options = queries, self.trial_k, 1
         is_faster = self.trial(
-            lambda: coded.search(codes, queries, self.trial_k, 1, first, None),
-            lambda: floats.search(part, queries, self.trial_k, 1, brute.NO_SELF, None),
-            part.n_rows / n_rows,
+            lambda: coded.search(codes, *options, first, None),
+            (lambda: floats.tree_search(tree, *options, first, None))
+            if tree
+            else lambda: floats.search(part, *options, brute.NO_SELF, None),
+            1 if tree else part.n_rows / n_rows,
         )
         return codes if is_faster else None
 

@@ -2,6 +2,7 @@
 
 packed       whole rows in the layout of a kernel, for brute force
 codes        short codes, which rule most rows out (algorithm "pruned", or "auto" if faster)
+tree         bytes of very few features in a k-d tree
 neither      the rows are streamed: there is no memory to pack them
 """
 
@@ -16,13 +17,14 @@ from knnc.engine.auto import Policy, QueryCount
 from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
 from knnc.engine.codes.rows import CodedRows
 from knnc.engine.fields import State, part_of
+from knnc.engine.floats import FloatRows
 from knnc.engine.metrics import ENGINE_METRICS
 from knnc.engine.packed import PackedRows, nbytes_for
-from knnc.engine.scan import brute, coded, radius
+from knnc.engine.scan import brute, coded, floats, radius
 from knnc.engine.scan.streamed import StreamedRows
 from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.memory import MemoryPlan
-from knnc.engine.system.progress import current
+from knnc.engine.system.progress import ProgressCallback, current
 
 __all__ = ["PreparedRows"]
 
@@ -30,6 +32,41 @@ Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 
 _packing = ForkSafeLock()
+
+
+class _TreeOfBytes:
+    """A k-d tree over bytes of few features. Sums of float64 are the exact integers here."""
+
+    def __init__(self, rows: Bytes, metric: str, n_threads: int) -> None:
+        values = FloatRows(rows.astype(np.float32, order="C"), metric)
+        self._tree = floats.KDTree(values, n_threads)
+        self.nbytes = int(self._tree.nbytes) + values.rows.nbytes
+
+    def search(
+        self, queries: Bytes, k: int, n_threads: int, first_self: int
+    ) -> tuple[Int64, Int64]:
+        """The k nearest rows of each query."""
+        values = np.ascontiguousarray(queries, np.float64)
+        keys, ind = floats.tree_search(self._tree, values, k, n_threads, first_self, current())
+        return keys.view(np.float64).astype(np.int64), ind
+
+    def within(
+        self,
+        queries: Bytes,
+        limit: int,
+        n_threads: int,
+        first_self: int,
+        return_distance: bool,
+        sort: bool,
+        progress: ProgressCallback | None,
+    ) -> tuple[Int64, Int64 | None, Int64]:
+        """All rows whose key is at most `limit`."""
+        values = np.ascontiguousarray(queries, np.float64)
+        largest = limit if limit < 0 else int(np.float64(limit).view(np.int64))
+        indptr, keys, ind = floats.tree_within(
+            self._tree, values, largest, n_threads, first_self, return_distance, sort, progress
+        )
+        return indptr, None if keys is None else keys.view(np.float64).astype(np.int64), ind
 
 
 class PreparedRows:
@@ -60,12 +97,17 @@ class PreparedRows:
         self._policy = policy
         self._packed: PackedRows | None = None
         self._codes: CodedRows | None = None
+        self._tree: _TreeOfBytes | None = None
         self.plan = MemoryPlan.for_rows(rows, nbytes_for(metric, kernel, *rows.shape), max_memory)
         self._moment = policy.moment(rows, metric, self.plan) if algorithm == "auto" else "never"
+        self._has_tree = algorithm == "auto" and policy.plants_tree_of_bytes(rows, self.plan)
         self._query_count = QueryCount(policy.late_queries)
 
     def build(self, n_threads: int) -> None:
-        """Make codes if the algorithm asks for them, else pack the rows if there is memory."""
+        """Make codes or a tree if the algorithm asks for them, else pack the rows."""
+        if self._has_tree:
+            self._tree = _TreeOfBytes(self._rows, self._metric, n_threads)
+            return
         if self._algorithm == "pruned":
             coding = self._policy.coding
             self._codes = coding.encode(self._rows, self._metric, self._kernel, n_threads)
@@ -87,8 +129,8 @@ class PreparedRows:
     @property
     def nbytes(self) -> int:
         """Bytes of the packed rows and of the codes."""
-        packed = self._packed
-        return self._nbytes_codes + (0 if packed is None else int(packed.nbytes))
+        parts = self._packed, self._tree
+        return self._nbytes_codes + sum(int(part.nbytes) for part in parts if part is not None)
 
     @property
     def _nbytes_codes(self) -> int:
@@ -99,6 +141,8 @@ class PreparedRows:
         self, queries: Bytes, k: int, n_threads: int, first_self: int
     ) -> tuple[Int64, Int64]:
         """The k nearest rows of each query."""
+        if self._tree is not None:
+            return self._tree.search(queries, k, n_threads, first_self)
         pays = self._policy.pays_for(k, len(self._rows))
         if pays and self._moment == "late" and self._codes is None:
             self._decide_late(len(queries), n_threads)
@@ -121,6 +165,8 @@ class PreparedRows:
     ) -> tuple[Int64, Int64 | None, Int64]:
         """All rows whose key is at most `limit`."""
         options = queries, limit, n_threads, first_self, return_distance, sort, current()
+        if self._tree is not None:
+            return self._tree.within(*options)
         codes = self._codes
         if codes is not None and (
             self._algorithm == "pruned"

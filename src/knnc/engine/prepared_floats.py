@@ -1,7 +1,9 @@
 """Float rows prepared for searching, and the choice of the scan that serves a search.
 
-Brute force reads the rows as they came (scan/floats.pyx), so nothing is packed. Codes are made once
-queries are many, if a trial says that they save time.
+Rows of few features lie in a k-d tree. Otherwise few queries are compared with the rows as they
+came (scan/floats.pyx), so nothing is packed. Codes
+are made once queries are many, if a trial says that they save time: by brute force those of all
+features, which is a scan of bytes in place of one of floats.
 """
 
 from __future__ import annotations
@@ -60,11 +62,16 @@ class PreparedFloats:
         self._policy = policy
         self._floats = FloatRows(rows, metric, n_threads=n_threads)
         self._codes: CodedRows | None = None
-        self._may_code = algorithm == "auto" and policy.may_code_floats(rows, metric)
-        self._query_count = QueryCount(policy.late_float_queries)
+        self._tree: floats.KDTree | None = None
+        self._has_tree = algorithm == "auto" and policy.plants_tree(rows, metric)
+        many = policy.float_queries_to_code(rows, metric, has_tree=self._has_tree)
+        self._may_code = algorithm != "pruned" and many is not None
+        self._query_count = QueryCount(many or 0)
 
     def build(self, n_threads: int) -> None:
-        """Make codes if the algorithm asks for them."""
+        """Make codes if the algorithm asks for them, or the tree of rows of few features."""
+        if self._has_tree:
+            self._tree = floats.KDTree(self._floats, n_threads)
         if self._algorithm == "pruned":
             self._codes = self._policy.coding.encode_floats(self._floats, n_threads)
 
@@ -85,9 +92,8 @@ class PreparedFloats:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the codes."""
-        codes = self._codes
-        return 0 if codes is None else int(codes.nbytes)
+        """Bytes of the codes and of the tree."""
+        return sum(int(part.nbytes) for part in (self._codes, self._tree) if part is not None)
 
     def search(
         self, queries: NDArray[Any], k: int, n_threads: int, first_self: int
@@ -101,9 +107,11 @@ class PreparedFloats:
         keys, ind = np.empty((2, len(queries), k), np.int64)
         for piece, own_self, told in self._pieces(queries, first_self):
             some = np.ascontiguousarray(queries[piece], np.float64)
-            keys[piece], ind[piece] = floats.search(
-                self._floats, some, k, n_threads, own_self, told
-            )
+            options = some, k, n_threads, own_self, told
+            if self._tree is not None:
+                keys[piece], ind[piece] = floats.tree_search(self._tree, *options)
+            else:
+                keys[piece], ind[piece] = floats.search(self._floats, *options)
         return keys, ind
 
     def within(
@@ -126,9 +134,11 @@ class PreparedFloats:
         parts = []
         for piece, own_self, told in self._pieces(queries, first_self):
             some = np.ascontiguousarray(queries[piece], np.float64)
-            parts.append(
-                floats.within(self._floats, some, limit, n_threads, own_self, *options, told)
-            )
+            whole = some, limit, n_threads, own_self, *options, told
+            if self._tree is not None:
+                parts.append(floats.tree_within(self._tree, *whole))
+            else:
+                parts.append(floats.within(self._floats, *whole))
         return joined_within(parts)
 
     def _pieces(self, queries: NDArray[Any], first_self: int) -> Any:
@@ -149,5 +159,7 @@ class PreparedFloats:
         if self._may_code and self._codes is None:
             with self._query_count.decision(n_queries) as is_due:
                 if is_due:
-                    self._codes = self._policy.float_codes_if_faster(self._floats, n_threads)
+                    self._codes = self._policy.float_codes_if_faster(
+                        self._floats, self._tree, n_threads, is_brute=self._algorithm == "brute"
+                    )
         return self._codes

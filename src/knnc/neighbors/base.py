@@ -46,8 +46,6 @@ _DENSE_CHUNK = 1 << 20
 _ALGORITHMS = ("auto", "brute", "pruned")
 # The values of engine_ with which an index of knnc searches.
 _ENGINES = ("integer", "float")
-# The largest number of features for which scikit-learn's "auto" takes a tree.
-_FEATURES_OF_TREES = 15
 
 
 class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
@@ -175,8 +173,6 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
             return None
         if X.dtype.kind not in "biuf":
             return f"X is an array of {X.dtype}"
-        if self._is_for_a_tree(X.shape, metric):
-            return "scikit-learn's trees search so few features"
         if self.algorithm == "pruned" and metric.engine not in PRUNED_FLOAT_METRICS:
             raise ValueError(
                 "algorithm='pruned' rules rows out by short codes, and between rows that are not "
@@ -185,22 +181,6 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
             )
         self._fit_rows("float", as_float_rows(X), None, y)
         return None
-
-    def _is_for_a_tree(self, shape: tuple[int, ...], metric: EngineMetric) -> bool:
-        """Whether scikit-learn's "auto" searches floats like these with a tree.
-
-        Trees win where rows lie near a line or a plane: of 100,000 rows of 10 features on a plane,
-        2,000 searches took a sixth of the time of the scan. On 60,000 rows of Gaussian noise in 10
-        features the scan took a fifteenth of the time of a tree.
-        """
-        n_samples, n_features = shape
-        n_neighbors = self.n_neighbors
-        return (
-            self.algorithm == "auto"
-            and n_features <= _FEATURES_OF_TREES
-            and (n_neighbors is None or n_neighbors < n_samples // 2)
-            and metric.name in _compat.VALID_METRICS["ball_tree"]
-        )
 
     def _fit_rows(self, engine: str, rows: NDArray[Any], encoding: Encoding | None, y: Any) -> None:
         """Have knnc's engine search these rows."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.engine.auto import Policy
 from knnc.engine.encoding import Encoding, decode, encode_fit
 from knnc.engine.index import Index
 from knnc.engine.scan.streamed import is_to_stream, rows_in_place
@@ -30,6 +31,7 @@ class LazyIndex:
     ) -> None:
         self._arguments = rows, metric, algorithm
         self._index = index
+        self._decoded: Index | None = None
         self._masked: MaskedIndex | None = None
         self._numbers: weakref.ref[NDArray[Any]] | None = None
 
@@ -42,6 +44,23 @@ class LazyIndex:
                     rows = ready_to_scan(rows, algorithm)  # the settings may have changed
                     self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
         return self._index
+
+    def decoded(self, encoding: Encoding, n_threads: int) -> Index | None:
+        """An index over what bytes of few features stand for, for queries that are no bytes.
+
+        None of many features: these are compared with the bytes themselves.
+        """
+        rows, metric, algorithm = self._arguments
+        if algorithm != "auto" or rows.shape[1] > Policy().tree_features or is_to_stream(rows):
+            return None
+        if self._decoded is None:
+            with _building.held():
+                if self._decoded is None:
+                    values = decode(np.ascontiguousarray(rows), encoding)
+                    dtype = np.float64 if values.dtype == np.float64 else np.float32
+                    values = np.ascontiguousarray(values, dtype)
+                    self._decoded = Index(values, metric, n_threads=n_threads)
+        return self._decoded
 
     def numbers(self, encoding: Encoding | None) -> NDArray[Any]:
         """What was fitted; made again when nobody has the array from before.

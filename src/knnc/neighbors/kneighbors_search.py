@@ -182,15 +182,22 @@ class IntegerNeighborsMixin(IntegerFitMixin):
                 )
             dist[representable] = self._to_float(found)
         metric = FLOAT_METRICS[self.effective_metric_]
-        keys, nearest = kneighbors_of_floats(
-            self._rows if mask is None else self._rows[mask],
-            self._encoding,
-            others,
-            k,
-            metric.engine,
-            self._n_threads(),
-            report and (lambda done: report(len(queries) + done, total)),
+        index = (
+            self._lazy_index.decoded(self._encoding, self._n_threads()) if mask is None else None
         )
+        if index is not None:
+            with progress(report and (lambda done, _: report(len(queries) + done, total))):
+                keys, nearest = index.search(others, k, n_threads=self._n_threads())
+        else:
+            keys, nearest = kneighbors_of_floats(
+                self._rows if mask is None else self._rows[mask],
+                self._encoding,
+                others,
+                k,
+                metric.engine,
+                self._n_threads(),
+                report and (lambda done: report(len(queries) + done, total)),
+            )
         dist[~representable] = metric.float_distances(keys, self.n_features_in_)
         ind[~representable] = nearest if mask is None else np.flatnonzero(mask)[nearest]
         return dist, ind

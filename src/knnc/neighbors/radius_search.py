@@ -160,17 +160,29 @@ class IntegerRadiusMixin(IntegerFitMixin):
             return found
         representable, others = floats
         metric = FLOAT_METRICS[self.effective_metric_]
-        starts, keys, odd = within_of_floats(
-            self._rows,
-            self._encoding,
-            others,
-            metric.largest_float_key_within(radius, self.n_features_in_),
-            metric.engine,
-            n_threads,
-            return_distance,
-            sort,
-            report and (lambda done: report(total - len(others) + done, total)),
-        )
+        largest = metric.largest_float_key_within(radius, self.n_features_in_)
+        index = self._lazy_index.decoded(self._encoding, n_threads)
+        if index is not None:
+            with progress(report and (lambda done, _: report(total - len(others) + done, total))):
+                starts, keys, odd = index.within(
+                    others,
+                    largest,
+                    n_threads=n_threads,
+                    return_distance=return_distance,
+                    sort=sort,
+                )
+        else:
+            starts, keys, odd = within_of_floats(
+                self._rows,
+                self._encoding,
+                others,
+                largest,
+                metric.engine,
+                n_threads,
+                return_distance,
+                sort,
+                report and (lambda done: report(total - len(others) + done, total)),
+            )
         odd_dist = None
         if keys is not None:
             odd_dist = metric.float_distances(keys, self.n_features_in_)

@@ -51,7 +51,7 @@ cdef class AxisQuantizer(Quantizer):
         self.mean = np.rint(sample.mean(axis=0)).astype(np.uint8)
         # Whole numbers, which NumPy multiplies without BLAS: see clusters._chain.
         self.origin = (axes.astype(np.int64) @ np.asarray(self.mean, np.int64)).astype(np.float64)
-        self.choose_steps(self.look_at(sample, axes_a_stage, n_threads), 1.0)
+        self.choose_steps(COARSE_RANGE * self.look_at(sample, axes_a_stage, n_threads), 1.0)
         self.step = np.ceil(self.step)
         self.set_steps()
 
@@ -203,7 +203,7 @@ cdef class AxisQuantizer(Quantizer):
                 memcpy(values, point, before * sizeof(double))
                 values[before] = tails[q] - self.tail_origin
                 memcpy(values + before + 1, point + before, (n_axes - before) * sizeof(double))
-                knnc_to_code(values, &self.steps[0], n_coarse, codes + q * n_coarse)
+                knnc_to_code(values, &self.steps[0], 1, n_coarse, codes + q * n_coarse)
                 errors[2 * q] = sqrt(knnc_sum_of_squares(values, n_coarse)) * MARGIN + tails[n + q]
                 errors[2 * q + 1] = 0
         free(points)

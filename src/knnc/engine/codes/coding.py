@@ -36,6 +36,10 @@ class Coding:
         The same for float rows. Whole rows take longer to compare than those of bytes, so that
         more coordinates pay. Of 60,000 standardised MNIST images 192 coordinates leave 179 to be
         compared, and 256 leave 50 (``benchmarks/float_codes.py``).
+    whole_first : int
+        Coordinates of the first stage of whole codes of float rows. Clusters are made of these.
+    max_whole_features : int
+        Distances of whole codes of wider rows do not fit the kernels' sums of 32 bits.
     narrow_stages : tuple of int
         The same for narrow rows. A fourth stage would read almost as much as a whole narrow row.
     narrow_below : int
@@ -50,6 +54,8 @@ class Coding:
 
     stages: tuple[int, ...] = (24, 32, 56, 80)
     float_stages: tuple[int, ...] = (24, 40, 64, 128)
+    whole_first: int = 64
+    max_whole_features: int = 1 << 14
     narrow_stages: tuple[int, ...] = (24, 24, 32)
     narrow_below: int = 192
     group_sizes: tuple[int, int] = (8, 4)
@@ -78,16 +84,23 @@ class Coding:
             quantizer = learn_quantizer(self.sample(rows), metric, sizes, kernel, n_threads)
         return CodedRows(rows, quantizer, kernel, n_threads)
 
-    def encode_floats(self, rows: FloatRows, n_threads: int) -> CodedRows:
-        """The same for float rows."""
+    def encode_floats(
+        self, rows: FloatRows, n_threads: int, *, is_whole: bool = False
+    ) -> CodedRows:
+        """The same for float rows.
+
+        Whole codes have all features of turned rows, others the leading principal axes first.
+        """
         n_features = rows.n_features
         sample = rows.prepare(np.ascontiguousarray(self.sample(rows.rows), np.float64))[0]
-        ends = np.cumsum(self.float_stages)
-        if n_features <= ends[-1]:
+        ends = np.cumsum((self.whole_first, n_features) if is_whole else self.float_stages)
+        if is_whole or n_features <= ends[-1]:
             ends = np.minimum(ends, n_features)
         sizes = tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
         with one_blas_thread():
-            quantizer = learn_quantizer(sample, "sqeuclidean", sizes, None, n_threads)
+            quantizer = learn_quantizer(
+                sample, "sqeuclidean", sizes, None, n_threads, is_whole=is_whole
+            )
         return CodedRows(rows, quantizer, None, n_threads)
 
     def peak_nbytes(self, metric: str, n_rows: int, n_features: int) -> int:

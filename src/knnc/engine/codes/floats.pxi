@@ -1,14 +1,23 @@
-# Codes of float rows for squared Euclidean distance: coordinates along principal axes.
+# Codes of float rows for squared Euclidean distance: coordinates along principal axes, and turned
+# whole rows.
 #
 # Let m be a vector near the mean, c a power of two, and clip(v) each number of v cut off at
 # +-2^40. A row x is first centred, y(x) = clip(c (x - m)), under which no distance grows by more
-# than c. Then it is projected as bytes are (axes.pyx): with A a matrix of float64 numbers, taken
-# as they are, and s^2 at least the square of its largest singular value,
+# than c. There are two maps of y:
 #
-#     P(x) = (A y, t),   t = sqrt(s^2 |y|^2 - |A y|^2),   |P(q) - P(x)| <= s c |q - x|.
+# - It is projected as bytes are (axes.pxi): with A a matrix of float64 numbers, taken as they are,
+#   and s^2 at least the square of its largest singular value,
 #
-# The coordinate t is left out where A has an axis for each feature. Each coordinate is cut off at
-# 127 steps. Clipping weakens the bound but keeps it valid; it is not part of the error e.
+#       P(x) = (A y, t),   t = sqrt(s^2 |y|^2 - |A y|^2),   |P(q) - P(x)| <= s c |q - x|.
+#
+#   The coordinate t is left out where A has an axis for each feature.
+# - It is turned: T(x) = H y, with H orthogonal (knnc_turn in code.h), so that |T(q) - T(x)| <=
+#   s c |q - x| for any s >= 1. This spreads each feature over all coordinates. They have one size
+#   then, and one step fits all of them: whole codes leave few rows on any data.
+#
+# The coarse code is P, and the fine code T if P has fewer axes than there are features. Without
+# axes the coarse code is T. Each coordinate is cut off at 127 steps. Clipping weakens the bound but
+# keeps it valid; it is not part of the error e.
 #
 # Rounding. Let u = 2^-53.
 #
@@ -17,6 +26,10 @@
 # - A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with g
 #   = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
 #   Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
+# - A turn is two transforms of at most 15 rounds each. A round replaces a and b by a + b and a - b,
+#   each rounded once, so it errs by at most u times the length of its result. Each transform ends
+#   with a product with a constant; both are rounded. That is less than 40 u |y| in all with the
+#   centring. The constants may stretch distances by 1 + 4 u, which s is larger than.
 # - s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t
 #   by at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
 # - What rounding to a code takes away errs by at most 2^-44 steps a coordinate: a part of e.
@@ -29,8 +42,13 @@
 cdef double ROUNDING = 2.0 ** -53
 # Centred and scaled numbers are cut off here. Those of the sample are about 1.
 cdef double CLIP = learning.CLIP
-# A code covers the coordinates of all but this part of the sample, at each stage.
-SHARE_CUT_OFF = 1e-2
+# A code covers the coordinates of all but this part of the sample: at each stage of projected rows,
+# and of turned ones. Rows left of Gaussian noise of 100,000 x 128, k = 5: 60 with 1e-3, 1,345 with
+# the narrower codes of bytes (benchmarks/float_codes.py).
+SHARE_CUT_OFF = 1e-3
+TURNED_SHARE_CUT_OFF = 5e-3
+# The standard deviation of coordinates, in steps, above which too many are cut off.
+cdef double CODED_DEVIATION = 127 / 1.75
 # Values of rows coded between two looks at signals at first.
 cdef int64_t FIRST_VALUES = 1 << 17
 # Rows projected together, so that axes are read once for all of them.
@@ -38,7 +56,7 @@ cdef int64_t BLOCK_ROWS = 16
 
 
 cdef class FloatQuantizer(Quantizer):
-    """Coordinates of float rows along principal axes, learnt from a sample of rows.
+    """Coordinates of float rows along principal axes and of turned rows, learnt from a sample.
 
     Parameters
     ----------
@@ -46,24 +64,44 @@ cdef class FloatQuantizer(Quantizer):
         No value is NaN or infinite.
     sizes : tuple of int
         The coordinates of each stage, at most n_features + 1 in all. As many as there are features
-        are all axes. Otherwise the last coordinate of the second stage, or of the only one, is t.
+        are all axes. Otherwise the last coordinate of the second stage, or of the only one, is t,
+        and turned rows are the fine code.
+    is_whole : bool
+        Whether the stages are those of turned rows; there are as many coordinates as features then,
+        no axes, and no fine code.
     """
 
-    def __init__(self, sample, sizes):
-        self.metric, self.n_features = "sqeuclidean", sample.shape[1]
-        self.stages, self.n_coarse, self.n_fine = sizes, sum(sizes), 0
-        has_tail = self.n_coarse != self.n_features
-        self.n_axes = self.n_coarse - has_tail
+    def __init__(self, sample, sizes, is_whole=False):
+        d = sample.shape[1]
+        self.metric, self.n_features = "sqeuclidean", d
+        self.stages, self.n_coarse = sizes, sum(sizes)
+        has_tail = self.n_coarse != d
+        self.n_axes = 0 if is_whole else self.n_coarse - has_tail
+        self.n_fine = d if has_tail else 0
         self.tail_at = sum(sizes[:2]) - 1 if has_tail else -1
-        axes_a_stage = list(sizes)
-        axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
         centred, mean, exponent = learning.scaled(sample)
         self.mean, self.scale = mean, 2.0 ** exponent
+        self.key_margin = 1 + (d + 64) * ROUNDING
+        self.norm = 1 + 1e-9
+        self.signs = np.random.default_rng(2).choice([-1.0, 1.0], d)
+        self.tail_origin = 0
+        if has_tail or is_whole:
+            turned = turned_rows(centred, self.signs)
+            covered = np.quantile(np.abs(turned), 1 - TURNED_SHARE_CUT_OFF)
+            self.fine_step = max(covered / 127, 1e-9)
+            self.far_length = CODED_DEVIATION * self.fine_step * d ** 0.5
+        if is_whole:
+            self.step, self.shifts = self.fine_step, (0,) * len(sizes)
+            self.set_steps()
+            return
+        axes_a_stage = list(sizes)
+        axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
         self.kernel = find_float_kernel(None)
         axes = learning.principal_directions(centred, tuple(axes_a_stage))
         self.set_axes(axes)
-        self.step, self.steps, self.tail_origin = 1, np.ones(self.n_coarse), 0
         self.learn_steps(centred, axes, axes_a_stage)
+        if not has_tail:
+            self.far_length = CODED_DEVIATION * float(np.linalg.norm(self.steps))
 
     def set_axes(self, axes):
         """Take the matrix A, and what bounds the rounding of its products."""
@@ -72,9 +110,9 @@ cdef class FloatQuantizer(Quantizer):
         relative = d * ROUNDING / (1 - d * ROUNDING)
         # The Gram matrix errs by less than relative * frobenius**2, eigvalsh by far less.
         largest = np.linalg.eigvalsh(axes @ axes.T).max(initial=0.0)
-        self.norm = float(largest * (1 + 1e-9) + 2 * relative * frobenius**2)
+        largest = float(largest * (1 + 1e-9) + 2 * relative * frobenius**2)
+        self.norm = max(self.norm, largest)
         self.gamma = relative * frobenius + 8 * ROUNDING * self.norm**0.5
-        self.key_margin = 1 + (d + 64) * ROUNDING
         self.axes = pack_axes(axes)
 
     def learn_steps(self, sample, axes, axes_a_stage):
@@ -96,12 +134,17 @@ cdef class FloatQuantizer(Quantizer):
         blocks = np.asarray(self.axes).transpose(0, 2, 1).reshape(-1, self.n_features)
         return {"axes": blocks[:self.n_axes], "mean": np.asarray(self.mean)}
 
+    def turned(self, rows):
+        """Turned rows, ndarray (n, n_features), of rows that are centred and scaled."""
+        return turned_rows(rows, self.signs)
+
     # ---- coding
 
     cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
         """Rows of float64; further columns are not looked at."""
         cdef const double[:, ::1] values = rows
         cdef int64_t n = values.shape[0], width = values.shape[1], first, last, i
+        cdef int64_t m = self.n_coarse + self.n_fine
         cdef int64_t block = BLOCK_ROWS
         cdef int failed = 0
         cdef TimedChunks chunks
@@ -119,7 +162,7 @@ cdef class FloatQuantizer(Quantizer):
                 failed += self.encode_block(
                     &values[0, 0] + (first + i * block) * width, width,
                     min(block, last - first - i * block),
-                    codes + (first + i * block) * self.n_coarse, errors + 2 * (first + i * block))
+                    codes + (first + i * block) * m, errors + 2 * (first + i * block))
             if failed:
                 raise MemoryError("no memory to code rows.")
         return 0
@@ -128,7 +171,8 @@ cdef class FloatQuantizer(Quantizer):
         self, const double *rows, int64_t width, int64_t n, uint8_t *codes, double *errors
     ) noexcept nogil:
         """At most BLOCK_ROWS rows; -1 if there is no memory."""
-        cdef int64_t d = self.n_features, r, n_blocks = self.axes.shape[0]
+        cdef int64_t d = self.n_features, m = self.n_coarse + self.n_fine, r
+        cdef int64_t n_blocks = self.axes.shape[0] if self.n_axes else 0
         cdef int64_t stride = n_blocks * KNNC_AXES_A_BLOCK
         # One more than the coordinates, for t.
         cdef double *centred = <double *>malloc(
@@ -140,22 +184,36 @@ cdef class FloatQuantizer(Quantizer):
         for r in range(n):
             squares[r] = knnc_centre(rows + r * width, &self.mean[0], self.scale, CLIP, d,
                                      centred + r * d)
-        self.kernel.project(centred, n, d, &self.axes[0, 0, 0], n_blocks, points, stride + 1)
+        if self.n_axes:
+            self.kernel.project(centred, n, d, &self.axes[0, 0, 0], n_blocks, points, stride + 1)
         for r in range(n):
-            self.code_row(points + r * (stride + 1), squares[r], codes + r * self.n_coarse,
-                          errors + 2 * r)
+            errors[2 * r + 1] = 0
+            if self.n_axes:
+                self.code_row(points + r * (stride + 1), squares[r], codes + r * m, errors + 2 * r)
+            if self.n_fine:
+                errors[2 * r + 1] = self.code_turned(
+                    centred + r * d, squares[r], codes + r * m + self.n_coarse)
+            elif self.n_axes == 0:
+                errors[2 * r] = self.code_turned(centred + r * d, squares[r], codes + r * m)
         free(centred)
         return 0
+
+    cdef double code_turned(self, double *centred, double square, uint8_t *code) noexcept nogil:
+        """The code of a turned row; returns its error. `centred` is used up."""
+        cdef int64_t d = self.n_features
+        knnc_turn(centred, &self.signs[0], d)
+        knnc_to_code(centred, &self.fine_step, 0, d, code)
+        return MARGIN * (64 * ROUNDING * sqrt(square) + 1e-300 + d * 2.0 ** -44 * self.fine_step
+                         + sqrt(knnc_sum_of_squares(centred, d)))
 
     cdef void code_row(
         self, double *points, double square, uint8_t *code, double *error
     ) noexcept nogil:
-        """The code of a row, its error, and 0; `points` has room for t and is used up."""
+        """The code of a projected row, and its error; `points` has room for t and is used up."""
         cdef double length = sqrt(square), s = sqrt(self.norm) * MARGIN, tail = 0, doubt
         cdef double slack = self.gamma * length * MARGIN + 1e-300
         cdef int64_t d = self.n_features, at = self.tail_at
         error[0] = slack + self.n_coarse * 2.0 ** -44 * self.steps[0]
-        error[1] = 0
         if at >= 0:
             doubt = (2 * s * length + slack) * slack
             doubt += 4 * (d + 64) * ROUNDING * self.norm * square
@@ -164,8 +222,21 @@ cdef class FloatQuantizer(Quantizer):
             error[0] += min(sqrt(doubt), doubt / tail if tail > 0 else INFINITY) * MARGIN
             memmove(points + at + 1, points + at, (self.n_axes - at) * sizeof(double))
             points[at] = tail - self.tail_origin
-        knnc_to_code(points, &self.steps[0], self.n_coarse, code)
+        knnc_to_code(points, &self.steps[0], 1, self.n_coarse, code)
         error[0] = (error[0] + sqrt(knnc_sum_of_squares(points, self.n_coarse))) * MARGIN
+
+    def far(self, rows):
+        """Which rows, by number, lie so far out that their codes, cut off, rule hardly any out.
+
+        The coordinates of a turned row have a standard deviation of its length / sqrt(n_features).
+        Of MNIST after StandardScaler one image of 200 is far. It would be compared with most rows.
+        """
+        cdef const double[:, ::1] values = rows
+        cdef double[::1] centred = np.empty(self.n_features)
+        cdef double limit = self.far_length * self.far_length
+        cdef int64_t r
+        return [r for r in range(values.shape[0]) if knnc_centre(
+            &values[r, 0], &self.mean[0], self.scale, CLIP, self.n_features, &centred[0]) > limit]
 
     # ---- what a distance of codes says
 
@@ -177,6 +248,19 @@ cdef class FloatQuantizer(Quantizer):
 
     cdef double far_in_steps(self, double far) noexcept nogil:
         return far * far * MARGIN
+
+    cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil:
+        return self.fine_step * sqrt(<double>fine) > reach_and_errors * MARGIN
+
+
+def turned_rows(rows, const double[::1] signs):
+    """Turned rows, ndarray (n, n_features), float64, of float64 rows."""
+    cdef int64_t i
+    turned = np.array(rows, np.float64, order="C")
+    cdef double[:, ::1] values = turned
+    for i in range(values.shape[0]):
+        knnc_turn(&values[i, 0], &signs[0], values.shape[1])
+    return turned
 
 
 def pack_axes(axes):

@@ -19,7 +19,13 @@ __all__ = ["learn_quantizer", "restored_quantizer"]
 
 
 def learn_quantizer(
-    sample: NDArray[Any], metric: str, sizes: tuple[int, ...], kernel: str | None, n_threads: int
+    sample: NDArray[Any],
+    metric: str,
+    sizes: tuple[int, ...],
+    kernel: str | None,
+    n_threads: int,
+    *,
+    is_whole: bool = False,
 ) -> Quantizer:
     """Learn how rows are coded from a sample of them.
 
@@ -32,9 +38,11 @@ def learn_quantizer(
     kernel : str or None
         The kernel of the metric; None is the best that runs here.
     n_threads : int
+    is_whole : bool
+        Whether codes of floats are of all features, without a choice of axes.
     """
     if sample.dtype == np.float64:
-        return FloatQuantizer(sample, sizes)
+        return FloatQuantizer(sample, sizes, is_whole)
     if metric == "manhattan":
         return GroupQuantizer(sample, sizes)
     return AxisQuantizer(sample, sizes, kernel, n_threads)

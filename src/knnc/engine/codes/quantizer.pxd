@@ -56,10 +56,10 @@ cdef class GroupQuantizer(Quantizer):
 
 cdef class FloatQuantizer(Quantizer):
     cdef readonly int64_t n_axes, tail_at  # tail_at is -1 where there is no t
-    cdef readonly double scale, norm, tail_origin
+    cdef readonly double scale, norm, tail_origin, far_length
     cdef double key_margin, gamma  # of a key's rounding; of the rounding of a projection
     cdef const knnc_float_kernel *kernel
-    cdef const double[::1] mean
+    cdef const double[::1] mean, signs
     cdef const double[:, :, ::1] axes  # by blocks of axes, see `pack_axes`
 
     cdef int encode_block(
@@ -68,3 +68,4 @@ cdef class FloatQuantizer(Quantizer):
     cdef void code_row(
         self, double *points, double square, uint8_t *code, double *error
     ) noexcept nogil
+    cdef double code_turned(self, double *centred, double square, uint8_t *code) noexcept nogil

@@ -51,7 +51,9 @@ cdef extern from "code.h" nogil:
     void knnc_project(
         const int32_t *high, const int32_t *low, double of_row, const double *of_planes,
         const double *origin, int64_t n, double *points)
-    void knnc_to_code(double *values, const double *steps, int64_t n, uint8_t *code)
+    void knnc_to_code(
+        double *values, const double *steps, int64_t stride, int64_t n, uint8_t *code)
+    void knnc_turn(double *values, const double *signs, int64_t n)
 
 from time import perf_counter
 
@@ -105,7 +107,7 @@ cdef class Quantizer:
     # ---- steps of codes that are read in stages
 
     def choose_steps(self, largest, double least):
-        """The step of each coordinate, from the largest of the sample along each stage's axes.
+        """The step of each coordinate, from the largest that each stage's codes have to hold.
 
         Later stages have smaller coordinates. Their step is the first one's or a half, a quarter...
         of it: exactly, so that distances of stages add up as whole numbers. No step is below
@@ -114,7 +116,7 @@ cdef class Quantizer:
         most = 0
         while self.largest_sum(2 * most + 2) < LARGEST_SUM:
             most += 1
-        wanted = np.maximum(COARSE_RANGE * largest / 127, 1e-9 * least)
+        wanted = np.maximum(largest / 127, 1e-9 * least)
         wanted[0] = max(wanted[0], least)
         halvings = np.clip(np.floor(np.log2(wanted[0] / wanted)), 0, most)
         halvings = np.maximum.accumulate(halvings).astype(np.int64)
@@ -203,6 +205,10 @@ cdef class Quantizer:
     ) noexcept nogil:
         """Codes of at most `tile_rows()` rows; -1 if there is no memory."""
         return -1
+
+    def far(self, rows):
+        """Which rows, by number, no codes serve: of bytes none."""
+        return []
 
     # ---- what a distance of codes says
 

@@ -3,6 +3,7 @@
 #ifndef KNNC_CODE_H
 #define KNNC_CODE_H
 
+#include <math.h>
 #include <stdint.h>
 
 /* The modules that include this are compiled for size. */
@@ -63,17 +64,46 @@ static inline void knnc_project(const int32_t *restrict high, const int32_t *res
 
 /* Cut values off at 127 steps, round them to a code, 128 added, and leave what rounding took. In
  * one loop, gcc 12 makes branches of the two comparisons. */
-static inline void knnc_to_code(double *restrict values, const double *restrict steps, int64_t n,
-                                uint8_t *restrict code) {
+static inline void knnc_to_code(double *restrict values, const double *restrict steps,
+                                int64_t stride, int64_t n, uint8_t *restrict code) {
     for (int64_t j = 0; j < n; j++) {
-        const double value = values[j] / steps[j], cut = value > -127 ? value : -127;
+        const double value = values[j] / steps[j * stride], cut = value > -127 ? value : -127;
         values[j] = cut < 127 ? cut : 127;
     }
     for (int64_t j = 0; j < n; j++) {
         const int32_t rounded = (int32_t)(values[j] + 128.5);
         code[j] = (uint8_t)rounded;
-        values[j] = steps[j] * (values[j] - (rounded - 128));
+        values[j] = steps[j * stride] * (values[j] - (rounded - 128));
     }
+}
+
+/* The Walsh-Hadamard transform of n numbers, n a power of two, made orthogonal; the fast one. */
+static inline void knnc_hadamard(double *values, int64_t n) {
+    const double norm = 1 / sqrt((double)n);
+    for (int64_t half = 1; half < n; half *= 2) {
+        for (int64_t first = 0; first < n; first += 2 * half) {
+            double *restrict a = values + first, *restrict b = a + half;
+            for (int64_t j = 0; j < half; j++) {
+                const double sum = a[j] + b[j], difference = a[j] - b[j];
+                a[j] = sum;
+                b[j] = difference;
+            }
+        }
+    }
+    for (int64_t j = 0; j < n; j++) values[j] *= norm;
+}
+
+/* An orthogonal map of n numbers that spreads each of them over about all: transforms of the first
+ * and of the last ones, as many as a power of two allows, each after a change of signs. */
+static inline void knnc_turn(double *values, const double *signs, int64_t n) {
+    int64_t size = 1;
+    while (2 * size <= n) size *= 2;
+    for (int64_t j = 0; j < n; j++) values[j] *= signs[j];
+    knnc_hadamard(values, size);
+    if (size == n) return;
+    double *last = values + n - size;
+    for (int64_t j = 0; j < size; j++) last[j] *= signs[j];
+    knnc_hadamard(last, size);
 }
 
 #if defined(__GNUC__) && !defined(__clang__)

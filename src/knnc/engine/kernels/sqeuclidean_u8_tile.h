@@ -12,10 +12,12 @@
  * parts of 4 queries take 12 % more time, on a Xeon of 2023, and pairs of those left 3 %.  GROUP
  * panels go through one stage before the first of them goes through the next, so that what is left
  * is a list that grows by 0 or 1, and not a branch that nothing foretells (codes of MNIST: 4 % less
- * time, with AVX-VNNI 9 %).
+ * time, with AVX-VNNI 9 %).  Where more than MANY_OF_8 in 8 queries are left, all go through the next
+ * stage as they went through the first.
  */
 #define ROWS (VECTOR_ROWS * VECTORS)
 #define GROUP 8
+#define MANY_OF_8 5
 
 /* One query's rows that pass in one panel; never those of slots that pad the tile, whatever terms
  * of rows may come from a file. */
@@ -44,6 +46,36 @@ TARGET KNNC_INLINE int all_within(const int used, VECTOR (*acc)[VECTORS], int fi
         who[n] = first + q;
         n += any_within(acc[q]);
     }
+    return n;
+}
+
+/* A stage after the first, of all queries of a tile in some panels, whose accumulators are where the
+ * first stage left them.  Returns how many are left, as go_on does. */
+TARGET KNNC_NOINLINE int go_on_all(const knnc_rows *stage, int64_t first, int64_t last,
+                                   const uint8_t *y, const int32_t *bounds,
+                                   VECTOR (*kept)[VECTORS], int *at, int *who) {
+    int n = 0;
+    for (int64_t p = first; p < last; p++) {
+        const int slot = (int)(p - first) * QUERIES;
+        const int32_t *terms = stage->terms + p * ROWS;
+        VECTOR acc[QUERIES][VECTORS];
+        KNNC_UNROLL
+        for (int q = 0; q < QUERIES; q++) {
+            KNNC_UNROLL
+            for (int v = 0; v < VECTORS; v++)
+                acc[q][v] = v_add(v_shift(kept[slot + q][v], stage->shift),
+                                  v_start(terms + VECTOR_ROWS * v, bounds[q]));
+        }
+        add_products(QUERIES, acc, stage->panels + p * stage->n_steps * (ROWS * LANE), y,
+                     stage->n_steps);
+        KNNC_UNROLL
+        for (int q = 0; q < QUERIES; q++) {
+            KNNC_UNROLL
+            for (int v = 0; v < VECTORS; v++) kept[slot + q][v] = acc[q][v];
+        }
+        n += all_within(QUERIES, acc, slot, who + n);
+    }
+    for (int i = 0; i < n; i++) at[i] = who[i];
     return n;
 }
 
@@ -108,12 +140,16 @@ TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t firs
         }
         const uint8_t *y = queries->values;
         const int32_t *later = bounds;
+        const int many = (int)(last - first) * QUERIES * MANY_OF_8 / 8;
+        int in_place = used == QUERIES;
         for (int i = 0; i < n; i++) at[i] = who[i];
         for (const knnc_rows *stage = rows; n && stage->next;) {
             y += stage->n_steps * (QUERIES * QUERY_BYTES);
             later += QUERIES;
             stage = stage->next;
-            n = go_on(stage, first, y, later, kept, at, who, n);
+            in_place &= n > many;
+            n = in_place ? go_on_all(stage, first, last, y, later, kept, at, who)
+                         : go_on(stage, first, y, later, kept, at, who, n);
         }
         for (int i = 0; i < n; i++) {
             const int64_t row = (first + who[i] / QUERIES) * ROWS;

@@ -41,6 +41,8 @@ from time import perf_counter
 
 import numpy as np
 
+from knnc.engine.scan import floats
+from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.radius import joined
 
 # Rows of a block of panels: what is mostly read of their codes, a third or so, and the codes of a
@@ -203,6 +205,15 @@ cdef class Chunk:
             raise MemoryError("no memory to seed a search.")
         return 0
 
+    cdef int leave_out(self, list queries) except -1:
+        """Let the scan find nothing for some of the queries, by number."""
+        cdef int64_t i
+        which = set(queries)
+        for i in range(self.whole.n_queries):
+            if self.source[i] in which:
+                self.whole.best[i] = 0
+        return 0
+
     cdef int scan(self) except -1:
         """Scan all panels, a step of some 0.05 s at a time, by the pace seen so far."""
         cdef int64_t first, last = 0, n_blocks = self.n_blocks
@@ -314,6 +325,21 @@ cdef class Pace:
         self.rows.pace = n / max(1e-6, perf_counter() - self.started)
 
 
+def nearest_of_far(CodedRows rows, queries, own, int64_t k, int n_threads):
+    """The k nearest rows of queries that codes do not serve: whole rows are compared.
+
+    `own`: the row that each query is, and that is not its own neighbour; or None.
+    """
+    queries = np.ascontiguousarray(queries, np.float64)
+    one_more = own is not None
+    dist, ind = floats.search(rows.floats, queries, k + one_more, n_threads, NO_SELF, None)
+    if not one_more:
+        return dist, ind
+    keep = ind != own[:, np.newaxis]
+    keep[keep.all(axis=1), k] = False
+    return dist[keep].reshape(-1, k), ind[keep].reshape(-1, k)
+
+
 def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self, progress):
     """The answers of `brute.search`; the arguments are the same too."""
     cdef int64_t n_queries = queries.shape[0], done = 0, n
@@ -323,20 +349,31 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
     cdef int64_t[:, ::1] dist_of = dist, ind_of = ind
     # The rows themselves come by cluster, so that all of a chunk are alike.
     by_cluster = first_self == 0 and n_queries == rows.n_rows
+    all_far = []
     while done < n_queries:
         n = pace.next(n_queries - done)
         which = slice(done, done + n)
         if by_cluster:
             which = np.asarray(rows.order)[which]
-        chunk = Chunk(rows, rows.as_queries(queries[which]), n, first_self, k, 0, True, n_threads)
+        chosen = rows.as_queries(queries[which])
+        far = rows.coder.far(chosen)
+        chunk = Chunk(rows, chosen, n, first_self, k, 0, True, n_threads)
         chunk.prepare(done, by_cluster)
         chunk.seed()
+        if far:
+            chunk.leave_out(far)
         chunk.scan()
         chunk.answer(&dist_of[0, 0], &ind_of[0, 0])
+        if far:
+            all_far.append(which[far] if by_cluster else done + np.array(far))
         pace.done(n)
         done += n
         if progress is not None:
             progress(done, n_queries)
+    if all_far:  # all at once, for a kernel takes several at a time
+        at = np.concatenate(all_far)
+        own = None if first_self == NO_SELF else first_self + at
+        dist[at], ind[at] = nearest_of_far(rows, queries[at], own, k, n_threads)
     return dist, ind
 
 

@@ -14,7 +14,7 @@ a row at the limit itself can be left out of a heap: its index is larger than th
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
-from libc.math cimport log2
+from libc.math cimport INFINITY, log2
 from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
@@ -22,13 +22,15 @@ from libc.string cimport memset
 from knnc.engine._floats cimport (
     KNNC_FLOAT_ROWS_F64,
     KNNC_FLOAT_SUMS,
+    KNNC_TREE_ARITY,
+    knnc_float_kernel,
     knnc_float_mode,
     knnc_float_push,
     knnc_float_queries,
 )
 from knnc.engine.floats cimport FloatRows, enter_float_mode, leave_float_mode
-from knnc.engine.scan._collect cimport List, make_room
-from knnc.engine.scan._heap cimport heap_clear, sift_down
+from knnc.engine.scan._collect cimport Collector, List, collect, make_room, worst
+from knnc.engine.scan._heap cimport heap_clear, heap_sort_part, sift_down
 from knnc.engine.scan.brute cimport Item as HeapItem
 from knnc.engine.scan.brute cimport count_parts, finish, queries_to_sort
 from knnc.engine.scan.radius cimport Lists, collect_lists
@@ -449,3 +451,6 @@ def within(
         ind_parts, key_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     ind = keys = None  # so that the last chunk can be let go of too
     return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)
+
+
+include "kd_tree.pxi"

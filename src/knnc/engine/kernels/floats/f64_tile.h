@@ -131,6 +131,57 @@ INLINE void scan(knnc_float_metric metric, const double *values, const double *n
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* A k-d tree: one query, and vectors of LANES rows or of LANES boxes */
+
+INLINE void leaf(knnc_float_metric metric, const double *values, int64_t n_vectors,
+                 int64_t n_features, const double *query, int64_t limit, knnc_float_push push,
+                 void *context) {
+    int64_t limits[LANES];
+    for (int i = 0; i < LANES; i++) limits[i] = limit;
+    for (int64_t v = 0; v < n_vectors; v++, values += n_features * LANES) {
+        vec sums[TILE_ROWS][KNNC_FLOAT_SUMS];
+        KNNC_UNROLL
+        for (int first_sum = 0; first_sum < KNNC_FLOAT_SUMS; first_sum += PASS_SUMS)
+            add_up(metric, query, n_features, 1, values, first_sum, sums);
+        const vec key = total(metric, sums[0]);
+        uint64_t mask = BELOW(key, limits);
+        if (!mask) continue;
+        double keys[LANES];
+        STORE(keys, key);
+        for (; mask; mask &= mask - 1) {
+            const int i = knnc_lowest_bit(mask);
+            limit = push(context, 0, v * LANES + i, bits_of(keys[i]));
+        }
+        for (int i = 0; i < LANES; i++) limits[i] = limit;
+    }
+}
+
+/* Rounding is monotonic.  So the sum over the nearest point of a box, in the order of `leaf`, is
+ * at most that of any row in it. */
+INLINE void boxes(knnc_float_metric metric, const double *values, int64_t n_features,
+                  const double *query, int64_t *keys) {
+    for (int first = 0; first < KNNC_TREE_ARITY; first += LANES) {
+        vec sums[KNNC_FLOAT_SUMS];
+        KNNC_UNROLL
+        for (int s = 0; s < KNNC_FLOAT_SUMS; s++) sums[s] = ZERO;
+        for (int64_t j = 0; j < n_features; j += KNNC_FLOAT_SUMS) {
+            KNNC_UNROLL
+            for (int s = 0; s < KNNC_FLOAT_SUMS; s++) {
+                if (j + s >= n_features) break;
+                const double *low = values + (j + s) * 2 * KNNC_TREE_ARITY + first;
+                const vec at = SPREAD(query + j + s);
+                const vec below = SUB(LOAD(low), at);
+                const vec above = SUB(at, LOAD(low + KNNC_TREE_ARITY));
+                sums[s] = step(metric, sums[s], MAX(MAX(below, above), ZERO), ZERO);
+            }
+        }
+        double found[LANES];
+        STORE(found, total(metric, sums));
+        for (int i = 0; i < LANES; i++) keys[first + i] = bits_of(found[i]);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* One pair of rows */
 
 INLINE double value_at(knnc_float_row_type type, const knnc_float_rows *rows, int64_t at) {
@@ -195,7 +246,10 @@ INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows 
                    int64_t first, int64_t last, double *values) {
     const int64_t d = rows->n_features;
     for (int64_t r = first; r < last; r++, values += d) {
-        for (int64_t j = 0; j < d; j++) values[j] = value_at(type, rows, r * d + j);
+        /* By vectors: a compiler has to suppose that `values` are among the rows. */
+        int64_t j = 0;
+        for (; j + LANES <= d; j += LANES) STORE(values + j, values_at(type, rows, r * d + j));
+        for (; j < d; j++) values[j] = value_at(type, rows, r * d + j);
         if (!is_unit) continue;
         if (rows->norms[r] == 0) {
             memset(values, 0, (size_t)d * sizeof(double));
@@ -203,7 +257,11 @@ INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows 
         }
         const knnc_float_scale scale = knnc_scale_of(rows->exponents[r]);
         const double norm = rows->norms[r];
-        for (int64_t j = 0; j < d; j++) values[j] = values[j] * scale.first * scale.second / norm;
+        for (j = 0; j + LANES <= d; j += LANES)
+            STORE(values + j, DIV(MUL(MUL(LOAD(values + j), SPREAD(&scale.first)),
+                                      SPREAD(&scale.second)),
+                                  SPREAD(&norm)));
+        for (; j < d; j++) values[j] = values[j] * scale.first * scale.second / norm;
     }
 }
 
@@ -258,6 +316,16 @@ FUNCTION void project(const double *rows, int64_t n_rows, int64_t n_features, co
                               knnc_float_push push, void *context) {                               \
         scan(metric, values, norms, n_rows, n_features, first_row, queries, push, context);        \
     }
+#define TREE(name, metric)                                                                         \
+    FUNCTION void leaf_##name(const double *values, int64_t n_vectors, int64_t n_features,         \
+                              const double *query, int64_t limit, knnc_float_push push,            \
+                              void *context) {                                                     \
+        leaf(metric, values, n_vectors, n_features, query, limit, push, context);                  \
+    }                                                                                              \
+    FUNCTION void boxes_##name(const double *values, int64_t n_features, const double *query,      \
+                               int64_t *keys) {                                                    \
+        boxes(metric, values, n_features, query, keys);                                            \
+    }
 #define PAIR(name, metric, suffix, type)                                                           \
     FUNCTION int64_t pair_##name##_##suffix(const knnc_float_rows *rows, int64_t row,              \
                                             const double *query, double query_norm) {              \
@@ -278,6 +346,10 @@ METRIC(manhattan, KNNC_FLOAT_MANHATTAN)
 METRIC(chebyshev, KNNC_FLOAT_CHEBYSHEV)
 METRIC(hamming, KNNC_FLOAT_HAMMING)
 METRIC(cosine, KNNC_FLOAT_COSINE)
+TREE(sqeuclidean, KNNC_FLOAT_SQEUCLIDEAN)
+TREE(manhattan, KNNC_FLOAT_MANHATTAN)
+TREE(chebyshev, KNNC_FLOAT_CHEBYSHEV)
+TREE(hamming, KNNC_FLOAT_HAMMING)
 DECODE(decode_f64, 0, KNNC_FLOAT_ROWS_F64)
 DECODE(decode_f32, 0, KNNC_FLOAT_ROWS_F32)
 DECODE(decode_u8, 0, KNNC_FLOAT_ROWS_U8)
@@ -292,6 +364,8 @@ const knnc_float_kernel KERNEL = {
     .tile_queries = LANES,
     .project = project,
     .tile = {tile_sqeuclidean, tile_manhattan, tile_chebyshev, tile_hamming, tile_cosine},
+    .leaf = {leaf_sqeuclidean, leaf_manhattan, leaf_chebyshev, leaf_hamming},
+    .boxes = {boxes_sqeuclidean, boxes_manhattan, boxes_chebyshev, boxes_hamming},
     .pair = {PAIRS(sqeuclidean), PAIRS(manhattan), PAIRS(chebyshev), PAIRS(hamming), PAIRS(cosine)},
     .decode = {{decode_f64, decode_f32, decode_u8}, {unit_f64, unit_f32, unit_u8}},
 };

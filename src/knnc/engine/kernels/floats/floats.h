@@ -91,6 +91,18 @@ typedef void (*knnc_float_tile)(const double *values, const double *norms, int64
                                 int64_t n_features, int64_t first_row, knnc_float_queries *queries,
                                 knnc_float_push push, void *context);
 
+/* The leaf of a k-d tree: vectors of tile_queries rows, feature by feature, against one query; the
+ * rows that `push` is given are counted from 0. */
+typedef void (*knnc_float_leaf)(const double *values, int64_t n_vectors, int64_t n_features,
+                                const double *query, int64_t limit, knnc_float_push push,
+                                void *context);
+
+/* Lower bounds of the keys of all rows in each of some boxes: feature by feature the lowest values
+ * of all boxes, then the highest ones. */
+#define KNNC_TREE_ARITY 8
+typedef void (*knnc_float_boxes)(const double *values, int64_t n_features, const double *query,
+                                 int64_t *keys);
+
 /* Products of rows with axes, for codes, whose error bound allows for any rounding.  Axes come in
  * blocks of KNNC_AXES_A_BLOCK, those of a block side by side for each feature.  `points` of row r
  * are at points + r * stride. */
@@ -105,6 +117,9 @@ typedef struct {
     int tile_queries;
     knnc_float_project project;
     knnc_float_tile tile[KNNC_N_FLOAT_METRICS];
+    /* Of all metrics but cosine. */
+    knnc_float_leaf leaf[KNNC_FLOAT_COSINE];
+    knnc_float_boxes boxes[KNNC_FLOAT_COSINE];
     knnc_float_pair pair[KNNC_N_FLOAT_METRICS][KNNC_N_FLOAT_ROWS];
     /* [0]: the values, [1]: unit rows */
     knnc_float_decode decode[2][KNNC_N_FLOAT_ROWS];

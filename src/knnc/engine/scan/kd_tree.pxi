@@ -1,0 +1,318 @@
+# A k-d tree over rows of few features.
+#
+# Rows are sorted by halving ranges of them along the feature in which they spread most (Bentley,
+# Communications of the ACM 1975). A node has eight children, whose boxes are looked at together.
+# The rows of a leaf lie side by side, a vector of rows for each feature. The bound of a box is a
+# key, computed as the keys of rows are: rounding is monotonic, so it is never above the key of a row
+# in the box, and no row that ties is left out.
+
+# Rows of a leaf, at most.
+cdef int64_t LEAF_ROWS = 48
+# Queries of an item of work, and of a chunk.
+cdef int64_t TREE_QUERIES = 32
+cdef int64_t FIRST_TREE_CHUNK = 1024
+
+
+cdef struct Waiting:
+    # A node that is not looked at yet, and its bound.
+    int64_t key
+    int64_t level
+    int64_t node
+
+
+cdef struct Visit:
+    # One query on its way through the tree.
+    const double *values
+    int64_t query  # which one it is in `found`
+    int64_t own  # the row that it is itself, or a negative number
+    Collector *found
+    const int64_t *order  # which row each of a leaf is; -1 beyond the last one
+    bint failed  # there was no memory for a list
+
+
+cdef inline int64_t limit_of(const Visit *visit) noexcept nogil:
+    """Rows below this key count: one at the worst key itself may have a smaller index."""
+    cdef int64_t most = worst(visit.found, visit.query)
+    return most if most == INT64_MAX else most + 1
+
+
+cdef int64_t take(void *context, int query, int64_t row, int64_t key) noexcept nogil:
+    cdef Visit *visit = <Visit *>context
+    row = visit.order[row]
+    if row >= 0 and row != visit.own and collect(visit.found, visit.query, key, row):
+        visit.failed = True
+    return limit_of(visit)
+
+
+cdef void halve(
+    double *values, int64_t *order, int64_t d, int64_t feature, int64_t first, int64_t last,
+    int64_t middle,
+) noexcept nogil:
+    """Put the smaller values of a feature before row `middle`, the larger ones from it on.
+
+    Hoare's selection; equal values stop both sides, so that many of them do no harm.
+    """
+    cdef int64_t left, right, j, seed = 1
+    cdef double pivot
+    while last - first > 1:
+        seed = (seed * 1103515245 + 12345) & 0x7fffffff  # so that no order of rows is a bad one
+        pivot = values[(first + seed % (last - first)) * d + feature]
+        left, right = first, last - 1
+        while left <= right:
+            while values[left * d + feature] < pivot:
+                left += 1
+            while values[right * d + feature] > pivot:
+                right -= 1
+            if left <= right:
+                for j in range(d):
+                    values[left * d + j], values[right * d + j] = (
+                        values[right * d + j], values[left * d + j])
+                order[left], order[right] = order[right], order[left]
+                left += 1
+                right -= 1
+        if middle <= right:
+            last = right + 1
+        elif middle >= left:
+            first = left
+        else:
+            return
+
+
+cdef class KDTree:
+    """Rows sorted into boxes.
+
+    Parameters
+    ----------
+    rows : FloatRows
+        Of any metric but "cosine". The tree has a copy as float64.
+    n_threads : int
+    """
+    cdef FloatRows rows
+    cdef int64_t n_levels, n_vectors
+    cdef int64_t[24] n_nodes, n_before  # of each level; of the levels above it
+    cdef double[::1] boxes  # eight of one parent side by side
+    cdef double[::1] values
+    cdef int64_t[::1] order
+    cdef double pace  # queries a second and thread, as last seen
+
+    def __init__(self, FloatRows rows, int n_threads):
+        cdef int64_t lanes = rows.kernel_of.tile_queries, d = rows.n_features, n = rows.n_rows
+        cdef int64_t children = (n + LEAF_ROWS - 1) // LEAF_ROWS, level
+        self.rows, self.pace, self.n_levels = rows, 0, 0
+        while children > KNNC_TREE_ARITY:
+            children = (children + KNNC_TREE_ARITY - 1) // KNNC_TREE_ARITY
+            self.n_levels += 1
+        self.n_levels += children > 1
+        self.n_nodes[0], self.n_before[0] = 1, 0
+        for level in range(self.n_levels):
+            self.n_before[level + 1] = self.n_before[level] + self.n_nodes[level]
+            self.n_nodes[level + 1] = children if level == 0 else (
+                self.n_nodes[level] * KNNC_TREE_ARITY)
+        self.n_vectors = (n + lanes - 1) // lanes
+        values = np.zeros((self.n_vectors * lanes, d))
+        values[:n] = rows.rows
+        order = np.full(self.n_vectors * lanes, -1, np.int64)
+        order[:n] = np.arange(n)
+        self.order = order
+        self.boxes = np.zeros(self.n_before[self.n_levels] * 2 * d * KNNC_TREE_ARITY)
+        self.sort(values, n_threads)
+        vectors = values.reshape(-1, lanes, d).transpose(0, 2, 1)
+        self.values = np.ascontiguousarray(vectors).reshape(-1)
+
+    @property
+    def nbytes(self):
+        """Bytes of the sorted rows and of the boxes."""
+        return 8 * (len(self.values) + len(self.order) + len(self.boxes))
+
+    cdef inline double *boxes_of(self, int64_t level, int64_t node) noexcept nogil:
+        """Those of the children of a node."""
+        return &self.boxes[0] + (
+            (self.n_before[level] + node) * 2 * self.rows.n_features * KNNC_TREE_ARITY)
+
+    cdef inline int64_t start_of(self, int64_t level, int64_t node) noexcept nogil:
+        """The first vector of rows of a node; those of the next one follow its last one."""
+        return node * self.n_vectors // self.n_nodes[level]
+
+    # ---- sorting
+
+    cdef int sort(self, double[:, ::1] values, int n_threads) except -1:
+        """Sort the rows and find all boxes, a level after the other."""
+        cdef int64_t level, node, arity
+        for level in range(self.n_levels):
+            arity = self.n_nodes[level + 1] // self.n_nodes[level]
+            for node in prange(self.n_nodes[level], nogil=True, num_threads=n_threads,
+                               schedule="dynamic"):
+                self.split(&values[0, 0], level + 1, node * arity, (node + 1) * arity,
+                           node * arity, self.boxes_of(level, node))
+            PyErr_CheckSignals()
+        return 0
+
+    cdef void split(
+        self, double *values, int64_t level, int64_t first, int64_t last, int64_t eldest,
+        double *boxes,
+    ) noexcept nogil:
+        """Sort rows by the nodes from `first` to `last`; `eldest` is the first of their parent."""
+        cdef int64_t lanes = self.rows.kernel_of.tile_queries, d = self.rows.n_features
+        cdef int64_t start = self.start_of(level, first) * lanes, middle = (first + last) // 2
+        cdef int64_t end = min(self.start_of(level, last) * lanes, self.rows.n_rows)
+        cdef int64_t j, r, widest = 0
+        cdef double low, high, most = -1
+        cdef double *box
+        for j in range(d):
+            low, high = INFINITY, -INFINITY
+            for r in range(start, end):
+                low = min(low, values[r * d + j])
+                high = max(high, values[r * d + j])
+            if last - first == 1:
+                box = boxes + j * 2 * KNNC_TREE_ARITY + first - eldest
+                box[0], box[KNNC_TREE_ARITY] = low, high
+            elif high - low > most:
+                most, widest = high - low, j
+        if last - first == 1:
+            return
+        halve(values, &self.order[0], d, widest, start, end, self.start_of(level, middle) * lanes)
+        self.split(values, level, first, middle, eldest, boxes)
+        self.split(values, level, middle, last, eldest, boxes)
+
+    # ---- searching
+
+    cdef int visit(self, Visit *visit) noexcept nogil:
+        """Collect the rows of one query; -1 when there is no memory for them."""
+        cdef const knnc_float_kernel *kernel = self.rows.kernel_of
+        cdef int64_t d = self.rows.n_features, lanes = kernel.tile_queries, start, arity
+        cdef int metric = <int>self.rows.metric_of
+        cdef int64_t[8] keys
+        # Of each level all children but one wait.
+        cdef Waiting[192] waiting
+        cdef Waiting node
+        cdef int n = 1, first, at, i
+        waiting[0].key, waiting[0].level, waiting[0].node = 0, 0, 0
+        while n > 0:
+            n -= 1
+            node = waiting[n]
+            if node.key > worst(visit.found, visit.query):
+                continue
+            if node.level == self.n_levels:
+                start = self.start_of(node.level, node.node)
+                visit.order = &self.order[0] + start * lanes
+                kernel.leaf[metric](
+                    &self.values[0] + start * lanes * d,
+                    self.start_of(node.level, node.node + 1) - start, d, visit.values,
+                    limit_of(visit), take, visit)
+                if visit.failed:
+                    return -1
+                continue
+            kernel.boxes[metric](self.boxes_of(node.level, node.node), d, visit.values, keys)
+            arity = self.n_nodes[node.level + 1] // self.n_nodes[node.level]
+            first = n
+            for i in range(<int>arity):
+                if keys[i] > worst(visit.found, visit.query):
+                    continue
+                at = n
+                while at > first and waiting[at - 1].key < keys[i]:
+                    waiting[at] = waiting[at - 1]
+                    at -= 1
+                waiting[at].key, waiting[at].level = keys[i], node.level + 1
+                waiting[at].node = node.node * arity + i
+                n += 1
+        return 0
+
+    cdef int visit_some(
+        self, const double *queries, int64_t first, int64_t last, int64_t first_self,
+        Collector found,
+    ) noexcept nogil:
+        """The answers of queries first to last of a chunk; the k nearest sorted."""
+        cdef knnc_float_mode before = enter_float_mode()
+        cdef Visit visit
+        cdef int failed = 0
+        cdef int64_t q
+        visit.found, visit.failed = &found, False
+        for q in range(first, last):
+            visit.values, visit.query = queries + q * self.rows.n_features, q
+            visit.own = first_self + q
+            failed |= self.visit(&visit)
+            if not found.lists:
+                heap_sort_part(found.dist + q * found.k, found.ind + q * found.k, found.k, 1)
+        leave_float_mode(before)
+        return failed
+
+    cdef int64_t chunk(self, int64_t remaining, int n_threads):
+        """How many queries take about as long as may pass between two looks at signals."""
+        cdef int64_t n = FIRST_TREE_CHUNK
+        if self.pace > 0:
+            n = <int64_t>min(self.pace * n_threads * CHUNK_SECONDS, <double>MAX_CHUNK)
+        return min(remaining, max(n, TREE_QUERIES * n_threads))
+
+    cdef int run(
+        self, const double *queries, int64_t n, int64_t first_self, Collector found, int n_threads
+    ) except -1:
+        """Answer a chunk of queries."""
+        cdef int64_t n_items = (n + TREE_QUERIES - 1) // TREE_QUERIES, i
+        cdef int failed = 0
+        cdef double started = perf_counter(), seconds
+        if n_items == 1:
+            with nogil:
+                failed = self.visit_some(queries, 0, n, first_self, found)
+        else:
+            for i in prange(n_items, nogil=True, num_threads=n_threads, schedule="dynamic"):
+                failed += self.visit_some(queries, i * TREE_QUERIES,
+                                          min(n, (i + 1) * TREE_QUERIES), first_self, found)
+        if failed:
+            raise MemoryError("no memory for the neighbours of a search.")
+        seconds = perf_counter() - started
+        if seconds > 1e-4:
+            self.pace = n / (seconds * n_threads)
+        PyErr_CheckSignals()
+        return 0
+
+
+def tree_search(
+    KDTree tree, const double[:, ::1] queries, int64_t k, int n_threads, int64_t first_self,
+    progress,
+):
+    """The answers of `search`; the arguments are the same too."""
+    cdef int64_t n_queries = queries.shape[0], done = 0, n
+    cdef Collector found
+    keys, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
+    cdef int64_t[:, ::1] keys_of = keys, ind_of = ind
+    found.k, found.lists = k, NULL
+    while done < n_queries:
+        n = tree.chunk(n_queries - done, n_threads)
+        found.dist, found.ind = &keys_of[done, 0], &ind_of[done, 0]
+        heap_clear(found.dist, found.ind, n * k)
+        tree.run(&queries[done, 0], n, first_self + done, found, n_threads)
+        done += n
+        if progress is not None:
+            progress(done, n_queries)
+    return keys, ind
+
+
+def tree_within(
+    KDTree tree, const double[:, ::1] queries, int64_t limit_key, int n_threads,
+    int64_t first_self, bint return_distance, bint sort, progress,
+):
+    """The answers of `within`; the arguments are the same too."""
+    cdef int64_t n_queries = queries.shape[0], done = 0, n
+    cdef Collector found
+    cdef Lists lists
+    cdef int64_t[::1] each = np.arange(n_queries)
+    indptr = np.zeros(n_queries + 1, np.int64)
+    cdef int64_t[::1] ends = indptr
+    key_parts, ind_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    found.limit, found.with_dist = limit_key, return_distance
+    while done < n_queries:
+        # As many as their lists take so much memory; at first as if all rows were within.
+        n = CHUNK_PAIRS // (1 + (ends[done] // done if done else tree.rows.n_rows))
+        n = min(tree.chunk(n_queries - done, n_threads), max(TREE_QUERIES, n))
+        lists = Lists(n)
+        found.lists = lists.at
+        tree.run(&queries[done, 0], n, first_self + done, found, n_threads)
+        ind, keys = collect_lists(
+            lists, n, ends[done:done + n + 1], return_distance, sort, n_threads, &each[0])
+        ind_parts.append(ind)
+        key_parts.append(keys)
+        done += n
+        if progress is not None:
+            progress(done, n_queries)
+    ind = keys = None  # so that the last chunk can be let go of too
+    return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)
