@@ -70,7 +70,7 @@ def _runs(mask: Mask, length: float) -> Mask | None:
     thick = mask.copy()
     thick[1:] |= mask[:-1]
     runs = opened(closed(thick, _GAP), round(length))
-    rows: Mask = runs.any(axis=1)
+    rows: Mask = np.asarray(runs.any(axis=1))
     if not rows.any():
         return None
     labels, n = ndimage.label(rows)
