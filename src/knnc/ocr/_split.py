@@ -101,7 +101,7 @@ def trials_of(
         if wide[i] and left > 0:
             cuts[i] = seams_of(parts[i].mask, height)
             plans[i] = _plan(parts[i], cuts[i], height)
-            left -= len(plans[i]) + 1
+            left -= (len(cuts[i]) + 2) * (len(cuts[i]) + 1) // 2
     # Every run between two seams of every part, all in one search.
     tried = [piece for plan in plans for piece in plan.values()]
     found = iter(cost(tried) if tried else ())
