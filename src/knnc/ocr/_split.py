@@ -34,7 +34,7 @@ _MANY, _LONE_COST = 8, 2.2
 WEIGHTS = (-4.43, -7.46, 0.23, 5.77, -0.37)
 
 # Of a page, that many pieces are tried, and so many more for each of its characters.
-_MOST_TRIED = (500, 3)
+_MOST_TRIED = (4000, 2)
 
 Cost = Callable[[Sequence[Part]], NDArray[np.float64]]
 
