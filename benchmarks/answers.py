@@ -1,90 +1,128 @@
 """Whether answers are right: a NumPy reference, and the comparison of any system with it.
 
-The first link is ``nearest``: every distance of a sample of the queries, in exact arithmetic, by
-NumPy. knnc's brute force has to equal it to the last bit. Its answer to all queries then is the
-reference for every system, which is compared before its clock starts.
+The first link is NumPy: every distance of a sample of the queries, between bytes in exact
+arithmetic, between other rows by the oracle of the tests. knnc's brute force has to equal it to the
+last bit. Its answer to all queries then is the reference for every system, which is compared before
+its clock starts.
+
+A key is what is compared, as float64: the sum of squares for Euclidean distance, the same between
+unit rows for cosine distance, and the number of features that differ for Hamming.
 """
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
-BLOCK = 512  # rows at a time: they stay in the cache
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from tests.float_oracle import distances_of, float_table, nearest, unit_rows
 
-# Exact distances (squared Euclidean, Manhattan, Chebyshev, features that differ) and row indices.
-Answer = tuple[np.ndarray, np.ndarray]
+# Values of the rows that are compared at a time: they stay in the cache.
+BLOCK = 1 << 18
+QUERIES = 10  # whose keys are held at a time
+ROUNDING = 2.0**-20  # of float32, as a share of the terms that are summed
 
 
-def nearest(
-    rows: np.ndarray, queries: np.ndarray, k: int, metric: str, *, leave_out: bool = False
+@dataclass(frozen=True)
+class Answer:
+    """Neighbours of the first queries; of query i those from indptr[i] to indptr[i + 1]."""
+
+    indptr: np.ndarray
+    dist: np.ndarray
+    ind: np.ndarray
+
+    @classmethod
+    def of_table(cls, dist: np.ndarray, ind: np.ndarray) -> Answer:
+        """From arrays of shape (n_queries, k)."""
+        n, k = ind.shape
+        return cls(np.arange(n + 1) * k, dist.ravel(), ind.ravel())
+
+    @classmethod
+    def load(cls, path: Path) -> Answer:
+        """From what a worker has saved."""
+        with np.load(path) as file:
+            return cls(file["indptr"], file["dist"], file["ind"].astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def first(self, n: int) -> Answer:
+        """The neighbours of the first n queries."""
+        end = self.indptr[n]
+        return Answer(self.indptr[: n + 1], self.dist[:end], self.ind[:end])
+
+    @property
+    def of_query(self) -> np.ndarray:
+        """The query of each neighbour."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+
+def keys_by_numpy(rows: np.ndarray, queries: np.ndarray, metric: str) -> np.ndarray:
+    """The keys of all queries to all rows."""
+    keys = np.empty((len(queries), len(rows)))
+    step = max(1, BLOCK // rows.shape[1])
+    table = _bytes_table if rows.dtype == np.uint8 else _floats_table
+    for begin in range(0, len(rows), step):
+        keys[:, begin : begin + step] = table(rows[begin : begin + step], queries, metric)
+    return keys
+
+
+def _floats_table(rows: np.ndarray, queries: np.ndarray, metric: str) -> np.ndarray:
+    name = "sqeuclidean" if metric == "euclidean" else metric
+    return float_table(rows, queries.astype(np.float64), name).view(np.float64)
+
+
+def _bytes_table(rows: np.ndarray, queries: np.ndarray, metric: str) -> np.ndarray:
+    if metric == "euclidean":  # float64 holds every sum of these integers
+        x, q = rows.astype(np.float64), queries.astype(np.float64)
+        return np.square(q).sum(axis=1)[:, None] + np.square(x).sum(axis=1) - 2 * (q @ x.T)
+    difference = rows.astype(np.int16) - queries.astype(np.int16)[:, None]
+    if metric == "hamming":
+        return np.count_nonzero(difference, axis=2)
+    return np.abs(difference).max(2) if metric == "chebyshev" else np.abs(difference).sum(2)
+
+
+def by_numpy(
+    rows: np.ndarray,
+    queries: np.ndarray,
+    metric: str,
+    *,
+    k: int,
+    radius: float | None = None,
+    leave_out: bool = False,
 ) -> Answer:
-    """The k rows with the smallest (distance, index) of each query, from all the distances.
+    """The k rows with the smallest (key, index) of each query, or all within a radius.
 
     With `leave_out`, row i is no neighbour of query i.
     """
-    n = len(rows)
-    key = np.empty((len(queries), n), dtype=np.int64)
-    for begin in range(0, n, BLOCK):
-        block = rows[begin : begin + BLOCK]
-        key[:, begin : begin + BLOCK] = _table(block, queries, metric)
-    key *= n
-    key += np.arange(n)  # (distance, index) in one number
-    if leave_out:
-        key[np.arange(len(queries)), np.arange(len(queries))] = np.iinfo(np.int64).max
-    first = np.sort(np.partition(key, k - 1, axis=1)[:, :k], axis=1)
-    dist, ind = np.divmod(first, n)
-    return dist, ind
+    parts = []
+    for begin in range(0, len(queries), QUERIES):
+        keys = keys_by_numpy(rows, queries[begin : begin + QUERIES], metric)
+        if radius is None:
+            own = np.arange(begin, begin + len(keys))
+            if leave_out:
+                keys[np.arange(len(keys)), own] = np.inf
+            # Bits of numbers that are not negative sort as these do.
+            keys, ind = nearest(keys.view(np.int64), k)
+            parts.append((np.full(len(keys), k), keys.ravel(), ind.ravel()))
+        else:
+            is_near = distances_of(keys.view(np.int64), metric, rows.shape[1]) <= radius
+            near = is_near.nonzero()[1]
+            parts.append((is_near.sum(axis=1), keys[is_near].view(np.int64), near))
+    counts, keys, ind = (np.concatenate(part) for part in zip(*parts, strict=True))
+    dist = distances_of(keys, metric, rows.shape[1])
+    return Answer(np.concatenate(([0], np.cumsum(counts))), dist, ind)
 
 
-def _table(rows: np.ndarray, queries: np.ndarray, metric: str) -> np.ndarray:
-    """The distance of every query to every row."""
-    if metric == "euclidean":
-        return _euclidean(rows, queries)
-    wide = rows.astype(np.int16)
-    return np.stack([_one_to_many(wide, query, metric) for query in queries])
-
-
-def _euclidean(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Squared distances by float64, in which every sum of these integers is exact."""
-    x, q = rows.astype(np.float64), queries.astype(np.float64)
-    far = np.square(q).sum(axis=1)[:, None] + np.square(x).sum(axis=1) - 2 * (q @ x.T)
-    return far.astype(np.int64)
-
-
-def _one_to_many(rows: np.ndarray, query: np.ndarray, metric: str) -> np.ndarray:
-    """The distance of one query to every row; `rows` are signed."""
-    if metric == "hamming":
-        return np.count_nonzero(rows != query, axis=1)
-    difference = np.abs(rows - query)
-    if metric == "chebyshev":
-        return difference.max(axis=1)
-    if metric == "manhattan":
-        return difference.sum(axis=1, dtype=np.int64)
-    return np.square(difference, dtype=np.int64).sum(axis=1)
-
-
-def exact_of(rows: np.ndarray, queries: np.ndarray, ind: np.ndarray, metric: str) -> np.ndarray:
-    """The exact distance of each query to each of the rows named for it."""
-    dist = np.empty(ind.shape, dtype=np.int64)
-    for i, (query, named) in enumerate(zip(queries, ind, strict=True)):
-        dist[i] = _one_to_many(rows[named].astype(np.int16), query, metric)
-    return dist
-
-
-def as_integers(dist: np.ndarray, metric: str, d: int) -> np.ndarray:
-    """knnc's float64 distances of d features as the integers they are made of."""
-    if metric == "euclidean":
-        dist = np.square(dist)
-    elif metric == "hamming":
-        dist = dist * d
-    return np.rint(dist).astype(np.int64)
-
-
-def as_floats(dist: np.ndarray, metric: str, d: int) -> np.ndarray:
-    """And back, each in one rounding."""
-    if metric == "euclidean":
-        return np.sqrt(dist)
-    return dist / d if metric == "hamming" else dist
+def radius_of(rows: np.ndarray, queries: np.ndarray, n: int) -> float:
+    """A radius within which these queries have n rows on average."""
+    x, q = (part.astype(np.float64) for part in (rows, queries))
+    keys = np.square(q).sum(axis=1)[:, None] + np.square(x).sum(axis=1) - 2 * (q @ x.T)
+    nth = np.partition(keys, n * len(queries), axis=None)[n * len(queries)]
+    return float(np.float32(np.sqrt(nth)))
 
 
 def compare(
@@ -96,47 +134,90 @@ def compare(
     metric: str,
     arithmetic: str,
     squared: bool,
+    radius: float | None = None,
 ) -> str | None:
     """What is wrong with an answer, or None.
 
     Parameters
     ----------
-    answer : (dist, ind)
-        As the system returned them, for the first ``len(ind)`` queries.
-    reference : (dist, ind)
-        Exact distances (int64) and indices.
-    arithmetic : {"integer", "exact", "float32"}
-        "integer" has to return the reference's rows and distances themselves. "exact" may
-        resolve ties otherwise: the exact distances of the rows it names have to be the
-        reference's. "float32" may swap rows whose distances differ by less than float32
-        rounds |q|^2 + |x|^2 - 2 q.x; its other distances are integers below 2^24, so exact.
+    answer, reference : Answer
+        To the first of the queries, and to all of them.
+    arithmetic : {"same", "exact", "float32"}
+        "same" has to return the reference itself. "exact" may resolve ties otherwise: between
+        bytes the keys of the rows it names have to be the reference's. "float32" may swap rows
+        whose keys differ by less than float32 rounds the terms that a key is a sum of, and between
+        floats "exact" may too.
     squared : bool
-        Whether the answer's distances are squared.
+        Whether the answer's distances are keys.
+    radius : float or None
+        That of a radius search.
     """
-    dist, ind = answer
-    true_dist, true_ind = (part[: len(ind)] for part in reference)
-    if dist.shape != true_dist.shape or ind.shape != true_ind.shape:
-        return f"shapes {dist.shape}, {ind.shape} instead of {true_dist.shape}"
-    ind = ind.astype(np.int64)
-    if ind.min() < 0 or ind.max() >= len(rows) or (np.diff(np.sort(ind, axis=1)) == 0).any():
+    reference = reference.first(len(answer))
+    if radius is None and (answer.indptr != reference.indptr).any():
+        return f"{len(answer.ind)} neighbours instead of {len(reference.ind)}"
+    pairs = answer.of_query * len(rows) + answer.ind
+    is_row = (answer.ind >= 0) & (answer.ind < len(rows))
+    if not is_row.all() or len(np.unique(pairs)) < len(pairs):
         return "an index is out of range, or twice among a query's neighbours"
-    if arithmetic == "integer":
-        floats = as_floats(true_dist, metric, rows.shape[1])
-        n_wrong = int(((ind != true_ind) | (dist != floats)).any(axis=1).sum())
-        return f"{n_wrong} queries have other neighbours or distances" if n_wrong else None
-    tolerance = 0.0
-    if arithmetic == "float32" and metric == "euclidean":
-        norms = [np.einsum("ij,ij->i", part, part, dtype=np.float64) for part in (rows, queries)]
-        tolerance = sum(norm.max() for norm in norms) * 2.0**-20
-    found = np.sort(exact_of(rows, queries[: len(ind)], ind, metric), axis=1)
-    wrong = np.abs(found - true_dist) > tolerance
-    if wrong.any():
-        return f"{int(wrong.any(axis=1).sum())} queries have neighbours that are farther"
-    told = np.sort(dist.astype(np.float64), axis=1)
-    if metric == "euclidean" and not squared:
-        told = np.square(told)
-    elif metric == "hamming":
-        told *= rows.shape[1]
-    if (np.abs(told - true_dist) > tolerance + true_dist * 2.0**-20).any():
+    if arithmetic == "same":
+        same = [
+            np.array_equal(getattr(answer, name), getattr(reference, name))
+            for name in ("indptr", "dist", "ind")
+        ]
+        return None if all(same) else "the neighbours or distances are not those of brute force"
+    share = 0.0 if arithmetic == "exact" and rows.dtype == np.uint8 else ROUNDING
+    found, room = _keys_of(rows, queries, answer.of_query, answer.ind, metric, share)
+    told = answer.dist.astype(np.float64)
+    if not squared:
+        told = _as_keys(told, metric, rows.shape[1])
+    if (np.abs(told - found) > room + found * ROUNDING).any():
         return "the distances returned are not those of the rows returned"
-    return None
+    if radius is None:
+        true, other = _keys_of(rows, queries, reference.of_query, reference.ind, metric, share)
+        apart = np.abs(_sorted(found, len(answer)) - _sorted(true, len(answer)))
+        room = np.maximum(room, other).reshape(apart.shape).max(axis=1, keepdims=True)
+        wrong = (apart > room).any(axis=1)
+        return f"{wrong.sum()} queries have neighbours that are farther" if wrong.any() else None
+    other = np.setxor1d(pairs, reference.of_query * len(rows) + reference.ind)
+    keys, room = _keys_of(rows, queries, other // len(rows), other % len(rows), metric, share)
+    wrong = np.abs(keys - _as_keys(np.array(radius), metric, rows.shape[1])) > room
+    return f"{wrong.sum()} rows are on the wrong side of the radius" if wrong.any() else None
+
+
+def _sorted(values: np.ndarray, n_queries: int) -> np.ndarray:
+    return np.sort(values.reshape(n_queries, -1), axis=1)
+
+
+def _as_keys(dist: np.ndarray, metric: str, d: int) -> np.ndarray:
+    """Keys to the rounding of distances."""
+    if metric == "euclidean":
+        return np.square(dist)
+    return dist * {"hamming": d, "cosine": 2}.get(metric, 1)
+
+
+def _keys_of(
+    rows: np.ndarray,
+    queries: np.ndarray,
+    of_query: np.ndarray,
+    ind: np.ndarray,
+    metric: str,
+    share: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keys of pairs, between bytes exact, and a share of the sum of the terms of each."""
+    keys, room = np.empty((2, len(ind)))
+    if rows.dtype == np.uint8 and metric != "euclidean":
+        share = 0.0  # sums below 2^24, which float32 holds
+    step = max(1, BLOCK // rows.shape[1])
+    for begin in range(0, len(ind), step):
+        some = slice(begin, begin + step)
+        x, q = (part.astype(np.float64) for part in (rows[ind[some]], queries[of_query[some]]))
+        if metric == "cosine":
+            x, q = unit_rows(x), unit_rows(q)
+        apart, terms = np.abs(x - q), np.abs(x) + np.abs(q)
+        if metric in ("euclidean", "cosine"):
+            apart, terms = np.square(apart), np.square(x) + np.square(q)
+        elif metric == "hamming":
+            apart = apart != 0
+        reduce = np.max if metric == "chebyshev" else np.sum
+        keys[some], room[some] = reduce(apart, axis=1), reduce(terms, axis=1) * share
+    return keys, room

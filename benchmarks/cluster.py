@@ -24,7 +24,7 @@ import numpy as np
 from streaming import write_between
 
 from knnc import dask as knnc_dask
-from knnc.dask._found import merge
+from knnc.dask._found import Found, merge
 from knnc.engine.index import Index
 from knnc.engine.system.threads import effective_n_threads
 
@@ -111,7 +111,8 @@ def task_seconds(client: distributed.Client) -> float:
 
 def merge_rate(n_queries: int, k: int) -> float:
     dist = np.sort(np.random.default_rng(0).integers(0, 1000, (n_queries, k)), axis=1)
-    part = dist, np.arange(dist.size).reshape(dist.shape), None
+    ind = np.arange(dist.size).reshape(dist.shape)
+    part = Found(dist, ind, None, np.zeros(n_queries, bool))
     return 8 * dist.size / best_of(5, lambda: merge(k, *[part] * 8))
 
 

@@ -2,9 +2,9 @@
 
     python benchmarks/float_codes.py
 
-For each choice of stages, the last of them codes of turned whole rows, it counts, over some test images, the training images that the codes do
-not rule out when the k-th distance is known. Then it checks that searches with codes and by brute
-force agree, and times both.
+For each choice of stages, the last of them codes of turned whole rows, it counts, over some test
+images, the training images that the codes do not rule out when the k-th distance is known. Then it
+checks that searches with codes and by brute force agree, and times both.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from time import perf_counter
 
 import numpy as np
-from workloads import mnist
+from data import standardised
 
 from knnc.engine.codes import learning
 from knnc.engine.codes.coding import Coding
@@ -24,15 +24,6 @@ K = 5
 QUERIES = 100
 TIMED = 2_000
 CHOICES = ((24, 32, 56, 80), Coding().float_stages, (784,))
-
-
-def standardised() -> tuple[np.ndarray, np.ndarray]:
-    """MNIST's images as StandardScaler leaves them, float32."""
-    train, test = (part.astype(np.float32) for part in mnist()[:2])
-    spread = train.std(axis=0)
-    spread[spread == 0] = 1
-    mean = train.mean(axis=0)
-    return np.ascontiguousarray((train - mean) / spread), (test - mean) / spread
 
 
 def rows_left(
@@ -62,7 +53,7 @@ def rows_left(
 
 def main() -> None:
     """Print the counts, then the times."""
-    rows, queries = standardised()
+    rows, queries, _ = standardised()
     n_threads = effective_n_threads(None)
     queries = queries.astype(np.float64)
     brute = Index(rows, algorithm="brute", n_threads=n_threads)

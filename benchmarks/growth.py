@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data import Arrays, low_rank, mnist, prepare, uniform
 from harness import Measurement, Settings
-from systems import n_cpus
-from workloads import Arrays, Workload, low_rank, mnist, prepare, uniform
+from system import n_cpus
+from workloads import Workload
 
 SYSTEMS = ("knnc", "knnc-brute", "faiss")
 

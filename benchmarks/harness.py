@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from answers import Answer, as_integers, compare, nearest
+from answers import Answer, by_numpy, compare, radius_of
 from workloads import Workload
 
 WORKER = Path(__file__).with_name("worker.py")
 PAUSE = 0.2  # seconds between two timed runs: threads of the one before that spin, stop
 REFERENCE = "knnc-brute"
 SCORE_TOLERANCE = 0.001
+SELF = ("self-join", "grid-search", "scaled-grid-search", "dbscan")  # the rows are the queries
+COMPARED = ("grid-search", "scaled-grid-search", "dbscan")  # with one another, by their scores
+ASKED = 200  # queries that a radius is found with
 Row = dict[str, Any]
 
 
@@ -39,16 +42,18 @@ class Settings:
     seconds_a_system: float  # after which a system sits the later rounds out
     cap_seconds: float  # a run longer than this is made with fewer queries, and scaled
     try_variants: bool  # or take each system's best guess
-    checked: int  # queries that NumPy answers too
+    checked: int  # queries on bytes that NumPy answers too
+    checked_floats: int  # and on other rows, which takes longer
 
 
 FULL = Settings(
     rounds=7,
     rounds_at_least=3,
-    seconds_a_system=10,
+    seconds_a_system=6,
     cap_seconds=8,
     try_variants=True,
     checked=100,
+    checked_floats=20,
 )
 QUICK = Settings(
     rounds=2,
@@ -57,6 +62,7 @@ QUICK = Settings(
     cap_seconds=1,
     try_variants=False,
     checked=10,
+    checked_floats=3,
 )
 
 
@@ -137,8 +143,11 @@ class Measurement:
         self.say = say
         self.n_threads = n_threads
         self.rows = np.load(folder / "X.npy", mmap_mode="r")[: workload.n_rows]
-        self_join = workload.kind in ("self-join", "grid-search")
-        self.queries = self.rows if self_join else np.load(folder / "Q.npy")[: workload.n_queries]
+        is_self = workload.kind in SELF
+        self.queries = self.rows if is_self else np.load(folder / "Q.npy")[: workload.n_queries]
+        self.radius: float | None = None
+        if workload.kind in ("radius", "dbscan"):
+            self.radius = radius_of(self.rows, self.queries[:ASKED], workload.k)
 
     def run(self, systems: list[str]) -> list[Row]:
         """A row for each of the systems, the timed ones with their seconds a round.
@@ -149,7 +158,7 @@ class Measurement:
         rows: dict[str, Row] = {}
         with ExitStack() as stack:
             timed: list[tuple[Worker, Row]] = []
-            first = [] if self.workload.kind == "grid-search" else [REFERENCE]
+            first = [] if self.workload.kind in COMPARED else [REFERENCE]
             for name in dict.fromkeys([*first, *systems]):
                 process = stack.enter_context(worker(self.n_threads))
                 row = rows[name] = {"system": name}
@@ -165,7 +174,7 @@ class Measurement:
                 if row["status"] == "ready" and name in systems:
                     timed.append((process, row))
             if reference is None:
-                _check_scores(list(rows.values()))
+                _check_scores(list(rows.values()), self.workload.kind)
             self._rounds(timed)
         return [rows[name] for name in systems]
 
@@ -180,6 +189,7 @@ class Measurement:
             "folder": str(self.folder),
             "n_rows": w.n_rows,
             "n_queries": w.n_queries,
+            "radius": self.radius,
             "cap_seconds": self.settings.cap_seconds,
             "answer": str(self._answer_path(name)),
             "config": None,
@@ -192,7 +202,7 @@ class Measurement:
     def _first(self, process: Worker, name: str) -> Row:
         """The best variant is found in another process: what it leaves behind is not counted."""
         config = None
-        if self.settings.try_variants and self.workload.kind != "grid-search":
+        if self.settings.try_variants and self.workload.kind not in COMPARED:
             with worker(self.n_threads) as trial:
                 tried = trial.ask(**self._request(name, "try"))
             if tried["status"] != "ready":
@@ -205,34 +215,36 @@ class Measurement:
         w = self.workload
         if row["status"] != "ready":
             raise WorkerError(f"knnc's brute force did not run: {row['reason']}")
-        with np.load(self._answer_path(REFERENCE)) as file:
-            dist = as_integers(file["dist"], w.metric, self.rows.shape[1])
-            reference = dist, file["ind"]
-        n = min(self.settings.checked, len(self.queries))
-        dist, ind = nearest(
-            self.rows, self.queries[:n], w.k, w.metric, leave_out=w.kind == "self-join"
-        )
-        if (dist != reference[0][:n]).any() or (ind != reference[1][:n]).any():
-            raise WorkerError(f"{w.name}: knnc's brute force and NumPy do not agree")
+        reference = Answer.load(self._answer_path(REFERENCE))
+        is_bytes = self.rows.dtype == np.uint8
+        n = self.settings.checked if is_bytes else self.settings.checked_floats
+        some = self.queries[: min(n, len(self.queries))]
+        leave_out, radius = w.kind == "self-join", self.radius
+        expected = by_numpy(self.rows, some, w.metric, k=w.k, radius=radius, leave_out=leave_out)
+        if wrong := self._compare(reference.first(len(some)), expected, row):
+            raise WorkerError(f"{w.name}: knnc's brute force and NumPy do not agree: {wrong}")
         return reference
 
     def _check(self, row: Row, reference: Answer | None) -> None:
         """An answer that is wrong is no row to time."""
-        with np.load(self._answer_path(row["system"])) as file:
-            if reference is None:
+        path = self._answer_path(row["system"])
+        if reference is None:
+            with np.load(path) as file:
                 row["scores"] = file["scores"].tolist()
-                return
-            wrong = compare(
-                (file["dist"], file["ind"]),
-                reference,
-                self.rows,
-                self.queries,
-                metric=self.workload.metric,
-                arithmetic=row["arithmetic"],
-                squared=row["squared"],
-            )
-        if wrong:
+        elif wrong := self._compare(Answer.load(path), reference, row):
             row.update(status="wrong", reason=wrong)
+
+    def _compare(self, answer: Answer, reference: Answer, row: Row) -> str | None:
+        return compare(
+            answer,
+            reference,
+            self.rows,
+            self.queries,
+            metric=self.workload.metric,
+            arithmetic=row["arithmetic"],
+            squared=row["squared"],
+            radius=self.radius,
+        )
 
     def _rounds(self, timed: list[tuple[Worker, Row]]) -> None:
         for _, row in timed:
@@ -259,14 +271,21 @@ class Measurement:
         row["spent"] += time.perf_counter() - begin
 
 
-def _check_scores(rows: list[Row]) -> None:
-    """Grid searches agree if no mean accuracy differs by more than ties between rows explain."""
-    scores = {row["system"]: np.asarray(row["scores"]) for row in rows if "scores" in row}
+def _check_scores(rows: list[Row], kind: str) -> None:
+    """Grid searches agree if no mean accuracy differs by more than ties between rows explain.
+
+    Clusters do if hardly a row changes them: one on an edge may belong to two.
+    """
+    scores = {row["system"]: np.asarray(row.pop("scores")) for row in rows if "scores" in row}
     for row in rows:
         if row["system"] in scores:
-            apart = np.abs(scores[row["system"]] - next(iter(scores.values()))).max()
+            one, other = scores[row["system"]], next(iter(scores.values()))
+            if kind == "dbscan":
+                what, apart = "of the rows are in other clusters", float((one != other).mean())
+            else:
+                what, apart = "is how far mean accuracies are off", np.abs(one - other).max()
             if apart > SCORE_TOLERANCE:
-                row.update(status="wrong", reason=f"mean accuracies are {apart:.4f} off")
+                row.update(status="wrong", reason=f"{apart:.4f} {what}")
 
 
 def summary(kind: str, row: Row) -> Row:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from systems import n_cpus
+from system import n_cpus
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "KNNC_DISABLE_CPU_FEATURES")

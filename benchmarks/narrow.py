@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from workloads import low_rank, sift
+from data import low_rank, sift
 
 from knnc.engine.index import Index
 from knnc.engine.system.threads import effective_n_threads

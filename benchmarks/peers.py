@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import without_places
 
-PEERS = ("faiss-cpu", "scikit-learn-intelex", "usearch", "hnswlib")
+PEERS = ("faiss-cpu", "scikit-learn-intelex", "usearch", "hnswlib", "pykdtree")
 NOT_INSTALLED = Path(sys.prefix) / "peers-not-installed.json"
 
 

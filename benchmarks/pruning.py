@@ -19,7 +19,7 @@ from time import thread_time
 from typing import Any
 
 import numpy as np
-from workloads import mnist
+from data import mnist
 
 from knnc.engine.auto import Policy
 from knnc.engine.codes import clusters, learning

@@ -158,7 +158,7 @@ def _headline(workloads: list[dict[str, Any]]) -> str:
 
 
 def memory_of(row: Row) -> str:
-    """Peak above the uint8 inputs, with a copy in floats, as a multiple of the training rows."""
+    """Peak above the inputs, with a copy in another dtype, as a multiple of the training rows."""
     if row["peak_bytes"] is None:
         return "-"
     return f"{(row['peak_bytes'] + row['copied_bytes']) / row['training_bytes']:.2f} x"
@@ -183,7 +183,7 @@ def _workload(w: dict[str, Any]) -> str:
                 row["configuration"],
                 figure(row["median"] * scale) + part,
                 spread,
-                "-" if w["kind"] == "grid-search" else figure(each / row["median"]),
+                figure(each / row["median"]) if row.get("fit_seconds") is not None else "-",
                 f"{figure(row['median'] / own['median'])} x" if own else "-",
                 figure(row.get("fit_seconds")),
                 "-" if latency else figure(first),
@@ -289,7 +289,7 @@ def update_readme(results: dict[str, Any], readme: Path) -> bool:
     marks = re.compile(r"(<!-- benchmark -->\n).*?(<!-- /benchmark -->)", re.DOTALL)
     if not marks.search(text):
         return False
-    short = _headline(results["workloads"]).split("\n\n", 1)[1]
+    short = _headline([w for w in results["workloads"] if w["is_main"]]).split("\n\n", 1)[1]
     cpu = f"{results['machine']['cpu']}, {results['machine']['n_threads']} threads"
     block = f"{short}\n\n{cpu}; [all results](benchmarks/RESULTS.md)\n"
     readme.write_text(marks.sub(lambda m: m[1] + block + m[2], text))

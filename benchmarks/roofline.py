@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from systems import n_cpus
+from system import n_cpus
 
 # The instruction that bounds each kernel, with what has to follow it to be of use.
 INSTRUCTIONS = {

@@ -5,10 +5,10 @@
     python benchmarks/run.py --only mnist --systems knnc,faiss
     python benchmarks/run.py --list                           the names
 
-``make bench`` installs the peers first. What is here: ``workloads`` says what is asked,
-``systems`` who is asked, ``harness`` starts a process for each (``worker``, ``memory``), checks
-its answers (``answers``) and times it; ``growth`` and ``roofline`` measure what their names say;
-``report`` and ``plots`` write RESULTS.md and the pictures.
+``make bench`` installs the peers first. What is here: ``workloads`` says what is asked of which
+``data``, ``systems`` and ``libraries`` who is asked, ``harness`` starts a process for each
+(``worker``, ``memory``), checks its answers (``answers``) and times it; ``growth`` and ``roofline``
+measure what their names say; ``report`` and ``plots`` write RESULTS.md and the pictures.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ import growth
 import machine
 import report
 import roofline
+from data import DATA, MissingDataError, prepare
 from harness import FULL, QUICK, Measurement, Settings, without_places
 from peers import why_not_installed
 from systems import SYSTEMS
 from worker import Job
-from workloads import DATA, WORKLOADS, MissingDataError, Workload, prepare
+from workloads import WORKLOADS, Workload
 
 HERE = Path(__file__).resolve().parent
 EXTRAS = ("imports", "roofline", "growth")  # what is no workload
 # What a quick run leaves out or makes smaller.
-QUICK_SYSTEMS = ("knnc", "sklearnex", "faiss", "faiss-panorama", "faiss-l1")
+QUICK_SYSTEMS = ("knnc", "sklearnex", "sklearnex-best", "faiss", "faiss-panorama", "faiss-l1")
 QUICK_QUERIES = {"batch": 500, "latency": 50}
 QUICK_ROWS = {"self-join": 5_000, "grid-search": 1_000}
+OF_QUERIES = ("batch", "latency", "radius")  # the other kinds ask rows about themselves
 QUICK_SECONDS = 90  # nothing more is begun after these
 
 
@@ -134,11 +136,13 @@ def selected(options: argparse.Namespace) -> list[Workload]:
         if options.systems:
             wanted = tuple(name for name in options.systems if name in workload.systems)
             workload = replace(workload, systems=wanted)
-        if options.limit and workload.kind in ("batch", "latency"):
+        if options.limit and workload.kind in OF_QUERIES:
             smaller = min(options.limit, workload.n_queries or options.limit)
             workload = replace(workload, n_queries=smaller)
         elif options.limit:
-            workload = replace(workload, n_rows=options.limit)
+            workload = replace(
+                workload, n_rows=min(options.limit, workload.n_rows or options.limit)
+            )
         if workload.systems:
             chosen.append(workload)
     return chosen
@@ -156,7 +160,7 @@ def quick(workload: Workload) -> Workload:
     )
     return replace(
         workload,
-        systems=systems if any(SYSTEMS[name].is_peer for name in systems) else (),
+        systems=systems if workload.is_main and any(map(is_peer, systems)) else (),
         n_queries=QUICK_QUERIES.get(workload.kind),
         n_rows=QUICK_ROWS.get(workload.kind),
     )
@@ -174,22 +178,30 @@ def measure(workload: Workload, settings: Settings, folder: Path) -> dict[str, A
             row["reason"] = f"could not be installed: {why[package]}"
         elif row["status"] == "ready":
             say(f"  {row['system']}: {report.figure(row['median'], 4)} s")
-    n, d = measurement.rows.shape
     return {
         "name": workload.name,
         "title": workload.title,
         "kind": workload.kind,
-        "what": what(workload, n, len(measurement.queries), d),
+        "is_main": workload.is_main,
+        "what": what(workload, measurement),
         "rows": rows,
     }
 
 
-def what(workload: Workload, n: int, n_queries: int, d: int) -> str:
+def is_peer(name: str) -> bool:
+    """Whether a system is not knnc."""
+    return SYSTEMS[name].is_peer
+
+
+def what(workload: Workload, measurement: Measurement) -> str:
     """How large the work is, in words."""
-    if workload.kind == "grid-search":
-        return f"{n:,} rows of {d}, {workload.metric}"
-    asked = "" if workload.kind == "self-join" else f"{n_queries:,} queries on "
-    return f"{asked}{n:,} rows of {d}, {workload.metric}, k = {workload.k}"
+    rows = measurement.rows
+    size = f"{len(rows):,} rows of {rows.shape[1]} {rows.dtype}, {workload.metric}"
+    if workload.kind in OF_QUERIES:
+        size = f"{len(measurement.queries):,} queries on {size}"
+    if measurement.radius is not None:
+        return f"{size}, radius {report.figure(measurement.radius)}: {workload.k} rows on average"
+    return size if workload.kind.endswith("grid-search") else f"{size}, k = {workload.k}"
 
 
 def extras(

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import sklearn.neighbors
+from data import mnist
 from sklearn.model_selection import GridSearchCV
-from workloads import mnist
 
 import knnc
 

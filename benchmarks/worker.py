@@ -60,6 +60,7 @@ def timed(function: Any, *args: Any) -> tuple[float, Any]:
     return time.perf_counter() - begin, result
 
 
+MIN_SAMPLES = 10  # of DBSCAN
 GRID = {"n_neighbors": (1, 3, 5, 7, 9), "weights": ("uniform", "distance")}
 
 
@@ -73,6 +74,7 @@ class Job:
         self.system = system
         self.request = request
         self.k: int = request["k"]
+        self.radius: float | None = request["radius"]
         folder = Path(request["folder"])
         self.X = np.load(folder / "X.npy")[: request["n_rows"]]
         self.Q = np.load(folder / "Q.npy")[: request["n_queries"]]
@@ -109,17 +111,18 @@ class Job:
         with PeakMemory() as memory:
             fit_seconds, _ = timed(self.system.fit, self.rows, config)
             self.timed_queries = self.select(self.affordable())
-            first_seconds, (dist, ind) = timed(self.answer, self.timed_queries)
-            if not self.system.is_peer:
+            first_seconds, found = timed(self.answer, self.timed_queries)
+            if self.request["system"] == "knnc":
                 self.answer(self.timed_queries)  # codes of narrow rows come with the second batch
-        np.savez(self.request["answer"], dist=dist, ind=ind)
+        indptr, dist, ind = self.flat(found)
+        np.savez(self.request["answer"], indptr=indptr, dist=dist, ind=ind)
         return {
             "configuration": self.system.describe(config),
             "arithmetic": self.system.arithmetic,
             "squared": self.system.squared,
             "fit_seconds": fit_seconds,
             "first_seconds": first_seconds,
-            "n_run": len(ind),
+            "n_run": len(self.timed_queries),
             "n_queries": len(self.Q),
             "training_bytes": self.X.nbytes,
             "copied_bytes": self.copied_bytes,
@@ -140,12 +143,27 @@ class Job:
         """The first n queries, as ``answer`` takes them; made outside the clock."""
         return self.queries[:n]
 
-    def answer(self, queries: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, queries: Any) -> Any:
         return self.system.search(queries, self.k)
+
+    def flat(self, found: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, dist, ind) of an answer: the neighbours of all queries, one after another."""
+        dist, ind = found
+        return np.arange(len(ind) + 1) * self.k, dist.ravel(), ind.ravel()
 
     def run(self) -> Any:
         """Seconds that answering takes."""
         return timed(self.answer, self.timed_queries)[0]
+
+
+class Radius(Job):
+    """All rows within a radius of each query."""
+
+    def answer(self, queries: Any) -> Any:
+        return self.system.within(queries, self.radius)
+
+    def flat(self, found: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.system.flat(found)
 
 
 class Latency(Job):
@@ -157,7 +175,7 @@ class Latency(Job):
     def select(self, n: int) -> Any:
         return [self.queries[i : i + 1] for i in range(min(n, len(self.queries)))]
 
-    def answer(self, queries: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, queries: Any) -> Any:
         found = [self.system.search(query, self.k) for query in queries]
         return np.concatenate([d for d, _ in found]), np.concatenate([i for _, i in found])
 
@@ -176,7 +194,7 @@ class SelfJoin(Job):
         self.rows = self.queries = self.system.prepare(self.X, config)
         self.copied_bytes = 0 if self.rows is self.X else self.rows.nbytes
 
-    def answer(self, queries: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, queries: Any) -> Any:
         if not self.system.finds_itself:
             return self.system.search(None, self.k)
         dist, ind = self.system.search(queries, self.k + 1)
@@ -185,13 +203,12 @@ class SelfJoin(Job):
         return dist[~drop].reshape(-1, self.k), ind[~drop].reshape(-1, self.k)
 
 
-class GridSearch(Job):
-    """Cross-validation over k and weights, as scikit-learn does it."""
+class Scored(Job):
+    """Work whose answer is no neighbours: `scores` says what it came to."""
 
     def __init__(self, system: System, request: dict[str, Any]) -> None:
         super().__init__(system, request)
         self.Q = self.X
-        self.y = np.load(Path(request["folder"]) / "y.npy")[: len(self.X)]
 
     def prepare(self, config: dict[str, Any]) -> None:
         self.rows = self.queries = self.system.prepare(self.X, config)
@@ -213,20 +230,57 @@ class GridSearch(Job):
         }
 
     def scores(self) -> np.ndarray:
-        from sklearn.model_selection import GridSearchCV
-
-        search = GridSearchCV(self.system.classifier(), GRID, cv=5, refit=False)
-        return search.fit(self.rows, self.y).cv_results_["mean_test_score"]
+        raise NotImplementedError
 
     def run(self) -> Any:
         return timed(self.scores)[0]
+
+
+class GridSearch(Scored):
+    """Cross-validation over k and weights, as scikit-learn does it."""
+
+    def __init__(self, system: System, request: dict[str, Any]) -> None:
+        super().__init__(system, request)
+        self.y = np.load(Path(request["folder"]) / "y.npy")[: len(self.X)]
+
+    def estimator(self) -> tuple[Any, dict[str, Any]]:
+        """What is searched for, and its grid."""
+        return self.system.classifier(), GRID
+
+    def scores(self) -> np.ndarray:
+        from sklearn.model_selection import GridSearchCV
+
+        search = GridSearchCV(*self.estimator(), cv=5, refit=False)
+        return search.fit(self.rows, self.y).cv_results_["mean_test_score"]
+
+
+class ScaledGridSearch(GridSearch):
+    """The same of a pipeline that standardises first."""
+
+    def estimator(self) -> tuple[Any, dict[str, Any]]:
+        from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        classifier, grid = super().estimator()
+        steps = [("scaler", StandardScaler()), ("classifier", classifier)]
+        return Pipeline(steps), {f"classifier__{name}": values for name, values in grid.items()}
+
+
+class DBSCAN(Scored):
+    """scikit-learn's DBSCAN, or what a library has put in its place; a cluster for each row."""
+
+    def scores(self) -> np.ndarray:
+        return self.system.clusterer(self.radius, MIN_SAMPLES).fit_predict(self.rows)
 
 
 JOBS: dict[str, type[Job]] = {
     "batch": Job,
     "latency": Latency,
     "self-join": SelfJoin,
+    "radius": Radius,
     "grid-search": GridSearch,
+    "scaled-grid-search": ScaledGridSearch,
+    "dbscan": DBSCAN,
 }
 
 if __name__ == "__main__":

@@ -1,20 +1,8 @@
-"""The work: data sets, and what is asked of them by whom."""
+"""The work: what is asked of which data, and of whom. ``data`` has the arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-
-SEED = 20240229
-
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # rows, queries, the rows' labels
-
-
-class MissingDataError(RuntimeError):
-    """A data set that is not on this machine and cannot be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -25,94 +13,19 @@ class Workload:
     title: str
     data: str
     systems: tuple[str, ...]
-    kind: str = "batch"  # or "latency", "self-join", "grid-search": see worker.py
+    kind: str = "batch"  # or another of worker.py's JOBS
     metric: str = "euclidean"
-    k: int = 5
+    k: int = 5  # where the kind has a radius: how many rows it takes on average
     n_rows: int | None = None  # None is all of them
     n_queries: int | None = None
-
-
-def mnist() -> Arrays:
-    from knnc.datasets import fetch_mnist
-
-    train, test = fetch_mnist(), fetch_mnist(subset="test")
-    return train.data, test.data, train.target
-
-
-def fashion_mnist() -> Arrays:
-    from knnc.datasets import fetch_fashion_mnist
-
-    train, test = fetch_fashion_mnist(), fetch_fashion_mnist(subset="test")
-    return train.data, test.data, train.target
-
-
-def sift() -> Arrays:
-    """SIFT descriptors of photos; 10,000 of them, drawn without replacement, are the queries."""
-    from knnc.datasets import get_data_home
-
-    path = Path(get_data_home()) / "sift_photos.npz"
-    if not path.exists():
-        raise MissingDataError("sift_photos.npz is not in the data home (KNNC_DATA_HOME)")
-    with np.load(path) as file:
-        rows = file["X"]
-    order = np.random.default_rng(SEED).permutation(len(rows))
-    return rows[np.sort(order[10_000:])], rows[order[:10_000]], None
-
-
-def random_bytes() -> Arrays:
-    return uniform(50_000, 2_000, 784)
-
-
-def uniform(n: int, n_queries: int, d: int) -> Arrays:
-    """Every byte as likely as every other: nothing can be pruned."""
-    rng = np.random.default_rng(SEED)
-    rows = rng.integers(0, 256, (n + n_queries, d), dtype=np.uint8)
-    return rows[:n], rows[n:], None
-
-
-def low_rank(n: int, n_queries: int, d: int) -> Arrays:
-    """Sixteen hidden numbers a row, mixed linearly, with some noise: as images are, roughly."""
-    rng = np.random.default_rng(SEED)
-    mix = rng.standard_normal((16, d), dtype=np.float32) * (48 / 4)
-    rows = np.empty((n + n_queries, d), dtype=np.uint8)
-    for begin in range(0, len(rows), 10_000):
-        part = rows[begin : begin + 10_000]
-        hidden = rng.standard_normal((len(part), 16), dtype=np.float32)
-        noise = rng.standard_normal(part.shape, dtype=np.float32) * 8
-        part[:] = np.clip(np.rint(128 + hidden @ mix + noise), 0, 255)
-    return rows[:n], rows[n:], None
-
-
-DATA: dict[str, Callable[[], Arrays]] = {
-    "mnist": mnist,
-    "fashion-mnist": fashion_mnist,
-    "sift": sift,
-    "random": random_bytes,
-}
-
-
-def prepare(name: str, make: Callable[[], Arrays], folder: Path) -> Path:
-    """The arrays of a data set as files that every process loads; their folder.
-
-    The queries are shuffled, by a fixed seed, so that the first n of them are a fair sample.
-    """
-    folder = folder / name
-    if not folder.exists():
-        rows, queries, labels = make()
-        folder.mkdir(parents=True)
-        order = np.random.default_rng(SEED).permutation(len(queries))
-        np.save(folder / "X.npy", rows)
-        np.save(folder / "Q.npy", queries[order])
-        if labels is not None:
-            np.save(folder / "y.npy", labels)
-    return folder
+    is_main: bool = True  # whether a quick run and the README have it too
 
 
 KNNC = ("knnc", "knnc-pruned", "knnc-brute")
 SKLEARN = ("sklearn-uint8", "sklearn-float32", "sklearnex")
 SEARCH = (*KNNC, *SKLEARN, "faiss", "faiss-panorama", "usearch")
 
-WORKLOADS = (
+BYTES = (
     Workload("mnist", "MNIST", "mnist", (*SEARCH, "hnswlib")),
     Workload(
         "mnist-latency",
@@ -163,3 +76,94 @@ WORKLOADS = (
         n_rows=10_000,
     ),
 )
+
+# scikit-learn's and scikit-learn-intelex's best algorithm is found by trying.
+BEST = ("sklearn-best", "sklearnex-best")
+WIDE = ("knnc", *BEST, "faiss", "faiss-panorama", "usearch-float32")
+NARROW = ("knnc", *BEST, "faiss", "scipy-kdtree", "pykdtree")
+
+
+def batch(data: str, title: str, systems: tuple[str, ...], is_main: bool = False) -> Workload:
+    """A search of all queries, k = 5, Euclidean, named as its data."""
+    return Workload(data, title, data, systems, is_main=is_main)
+
+
+MAIN_FLOATS = (
+    batch("mnist-standardised", "MNIST after StandardScaler", WIDE, is_main=True),
+    Workload("text-cosine", "Text embeddings, cosine distance", "text", WIDE, metric="cosine"),
+)
+FLOATS = (
+    batch("mnist-standardised-float64", "MNIST after StandardScaler in float64", WIDE),
+    batch("mnist-minmax", "MNIST after MinMaxScaler", WIDE),
+    batch("mnist-unit-norm", "MNIST, images of norm 1", WIDE),
+    batch("mnist-pca50", "MNIST, 50 principal components", WIDE),
+    batch("mnist-uint16", "MNIST as 16-bit pixels", WIDE),
+    batch("gaussian-128", "Gaussian noise, 128 features", WIDE),
+    batch("gaussian-16", "Gaussian noise, 16 features", NARROW),
+    batch("gaussian-8", "Gaussian noise, 8 features", NARROW),
+    batch("gaussian-3", "Gaussian noise, 3 features", NARROW),
+    batch("gaussian-2", "Gaussian noise, 2 features", NARROW),
+    batch("flights", "Flights, standardised", NARROW),
+    batch("gaussian-1m-3", "Gaussian noise, a million rows of 3 features", NARROW),
+    batch("gaussian-1m-2", "Gaussian noise, a million rows of 2 features", NARROW),
+    batch("bytes-1m-3", "Random bytes, a million rows of 3 features", NARROW),
+    batch("bytes-1m-2", "Random bytes, a million rows of 2 features", NARROW),
+    Workload(
+        "mnist-standardised-manhattan",
+        "MNIST after StandardScaler, Manhattan distance",
+        "mnist-standardised",
+        ("knnc", *BEST, "faiss-l1"),
+        metric="manhattan",
+        is_main=False,
+    ),
+    Workload(
+        "mnist-standardised-latency",
+        "MNIST after StandardScaler, one query at a time",
+        "mnist-standardised",
+        WIDE,
+        kind="latency",
+        n_queries=300,
+        is_main=False,
+    ),
+    Workload(
+        "text-latency",
+        "Text embeddings, one query at a time",
+        "text",
+        WIDE,
+        kind="latency",
+        metric="cosine",
+        n_queries=300,
+        is_main=False,
+    ),
+    Workload(
+        "mnist-standardised-grid-search",
+        "MNIST, GridSearchCV of StandardScaler and classifier, 5 k x 2 weights x 5 folds",
+        "mnist-float32",
+        ("knnc", "sklearn-float32", "sklearnex"),
+        kind="scaled-grid-search",
+        n_rows=10_000,
+        is_main=False,
+    ),
+)
+
+WITHIN = ("knnc", "sklearn-float32", "faiss", "faiss-panorama")
+RADIUS = tuple(
+    Workload(
+        f"{data}-{kind}",
+        f"{title}, {what}",
+        data,
+        systems,
+        kind=kind,
+        k=20,
+        n_rows=n_rows,
+        is_main=False,
+    )
+    for data, title in (("mnist", "MNIST"), ("mnist-standardised", "MNIST after StandardScaler"))
+    for kind, what, systems, n_rows in (
+        ("radius", "all rows within a radius", WITHIN, None),
+        ("dbscan", "DBSCAN", ("knnc", "sklearn-float32", "sklearnex"), 20_000),
+    )
+)
+
+# A quick run may end before the last of the main ones.
+WORKLOADS = (BYTES[0], *MAIN_FLOATS, *BYTES[1:], *FLOATS, *RADIUS)

@@ -81,6 +81,7 @@ PARTS = {
     "knnc.plot": "Pictures",
     "knnc.datasets": "Data sets",
     "knnc.dask": "Rows on a cluster",
+    "knnc.onnx": "Models in the ONNX format",
 }
 
 

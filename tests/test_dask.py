@@ -25,6 +25,8 @@ import dask.array as da
 
 import knnc.dask as knnc_dask
 from knnc.dask import _chunks
+from knnc.dask import _rows as rows_of_chunks
+from knnc.engine.encoding import encodings_of
 from knnc.engine.system.threads import effective_n_threads
 
 RNG = np.random.default_rng(0)
@@ -268,10 +270,10 @@ def test_params_and_clones() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "why"),
     [
-        (lambda: knnc_dask.NearestNeighbors().fit(X.astype(float)), TypeError, "must be uint8"),
+        (lambda: knnc_dask.NearestNeighbors().fit(X.astype(str)), TypeError, "must hold numbers"),
         (lambda: knnc_dask.NearestNeighbors().fit(X[0]), ValueError, "two axes"),
         (lambda: knnc_dask.NearestNeighbors().fit(X[:0]), ValueError, "0 sample"),
-        (lambda: knnc_dask.NearestNeighbors(metric="cosine").fit(X), ValueError, "cosine"),
+        (lambda: knnc_dask.NearestNeighbors(metric="canberra").fit(X), ValueError, "canberra"),
         (lambda: knnc_dask.NearestNeighbors(algorithm="x").fit(X), ValueError, "algorithm"),
         (
             lambda: knnc_dask.NearestNeighbors(algorithm="pruned", metric="hamming").fit(X),
@@ -302,11 +304,15 @@ def test_what_is_refused(make: Any, error: type[Exception], why: str) -> None:
 
 
 def test_chunks_travel_without_their_index() -> None:
-    chunk = _chunks.make_chunk(X, Y, X.shape, "sqeuclidean", "auto", 1)
+    encodings = encodings_of(X.dtype)
+    narrowed = rows_of_chunks.narrow(X, X.shape, X.dtype, encodings)
+    chunk = _chunks.make_chunk(narrowed, Y, encodings[0], "sqeuclidean", "auto", 1)
+    queries = rows_of_chunks.prepare(Q, Q.shape, Q.dtype, encodings[0])
     state = pickle.dumps(chunk)
     assert len(state) < X.nbytes + Y.nbytes + 1000
     back = pickle.loads(state)
-    for got, want in zip(back.search(Q, 3, 5, 1), chunk.search(Q, 3, 5, 1), strict=True):
+    answers = back.search(queries, 3, 5, 1), chunk.search(queries, 3, 5, 1)
+    for got, want in zip(*answers, strict=True):
         np.testing.assert_array_equal(got, want)
     assert dask.sizeof.sizeof(chunk) >= 2 * X.nbytes
 

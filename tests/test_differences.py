@@ -24,6 +24,9 @@ from tests.neighbors.support import any_bytes, few_values
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "differences.md"
 X, Q = any_bytes(1, 60, 5), any_bytes(2, 20, 5)
 Y = np.arange(60) % 3
+# Rows and queries that no bytes stand for, of enough features for the float engine.
+FLOATS, FLOAT_QUERIES = np.tile(X, 4) + 0.5, np.tile(Q, 4) + 0.25
+BOTH = ((X, Q), (FLOATS, FLOAT_QUERIES))
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="these tests are not beside the documents")
@@ -42,20 +45,23 @@ def test_every_line_has_a_test() -> None:
 
 def test_ties() -> None:
     rows = few_values(3, 200, 2, 3)
-    dist, ind = knnc.NearestNeighbors(n_neighbors=150).fit(rows).kneighbors(rows)
-    same = np.diff(dist, axis=1) == 0
-    assert same.any()
-    assert (np.diff(ind, axis=1)[same] > 0).all()
+    for some in (rows, np.tile(rows, 8) + 0.5):
+        dist, ind = knnc.NearestNeighbors(n_neighbors=99).fit(some).kneighbors(some)
+        same = np.diff(dist, axis=1) == 0
+        assert same.any()
+        assert (np.diff(ind, axis=1)[same] > 0).all()
     theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=150, algorithm="brute").fit(rows)
     dist, ind = theirs.kneighbors(rows)
     assert (np.diff(ind, axis=1)[np.diff(dist, axis=1) == 0] < 0).any()
 
 
 def test_prefix() -> None:
-    nn = knnc.NearestNeighbors().fit(few_values(4, 200, 2, 3))
-    whole = nn.kneighbors(n_neighbors=199, return_distance=False)
-    for j in (1, 2, 50):
-        np.testing.assert_array_equal(nn.kneighbors(n_neighbors=j)[1], whole[:, :j])
+    rows = few_values(4, 200, 2, 3)
+    for some in (rows, np.tile(rows, 8) + 0.5):
+        nn = knnc.NearestNeighbors().fit(some)
+        whole = nn.kneighbors(n_neighbors=199, return_distance=False)
+        for j in (1, 2, 50):
+            np.testing.assert_array_equal(nn.kneighbors(n_neighbors=j)[1], whole[:, :j])
 
 
 def test_exact_distances() -> None:
@@ -93,22 +99,29 @@ def test_tiny_cosine() -> None:
 
 
 def test_any_threads() -> None:
-    queries = np.vstack([Q, Q[:3] + 0.25])
-    nn = knnc.NearestNeighbors(n_neighbors=7).fit(X)
+    for rows, queries in ((X, np.vstack([Q, Q[:3] + 0.25])), BOTH[1]):
+        _search_in_every_way(rows, queries)
+
+
+def _search_in_every_way(rows: Any, queries: Any) -> None:
+    nn = knnc.NearestNeighbors(n_neighbors=7).fit(rows)
     expected = nn.kneighbors(queries)
     for n_jobs in (1, 2, 5):
         for algorithm in ("brute", "pruned"):
-            other = knnc.NearestNeighbors(n_neighbors=7, algorithm=algorithm, n_jobs=n_jobs).fit(X)
+            other = knnc.NearestNeighbors(n_neighbors=7, algorithm=algorithm, n_jobs=n_jobs)
+            other.fit(rows)
+            assert other.engine_ == nn.engine_ != "sklearn"
             np.testing.assert_array_equal(other.kneighbors(queries), expected)
             each = [other.kneighbors(queries[i : i + 1]) for i in range(len(queries))]
             np.testing.assert_array_equal(np.concatenate(each, axis=1), expected)
 
 
 def test_leave_one_out() -> None:
-    same = np.repeat(X[:2], 5, axis=0)
-    ind = knnc.NearestNeighbors(n_neighbors=2).fit(same).kneighbors(return_distance=False)
-    assert (ind != np.arange(10)[:, np.newaxis]).all()
-    assert ind[:5].tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
+    for rows in (FLOATS, X):
+        same = np.repeat(rows[:2], 5, axis=0)
+        ind = knnc.NearestNeighbors(n_neighbors=2).fit(same).kneighbors(return_distance=False)
+        assert (ind != np.arange(10)[:, np.newaxis]).all()
+        assert ind[:5].tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
     theirs = sklearn.neighbors.NearestNeighbors(n_neighbors=2, algorithm="brute").fit(same)
     other = theirs.kneighbors(return_distance=False)
     assert (other == np.arange(10)[:, np.newaxis]).any() or (other != ind).any()
@@ -116,7 +129,7 @@ def test_leave_one_out() -> None:
 
 def test_radius_as_kneighbors() -> None:
     """The distance that the one returns, taken for the radius of the other."""
-    for rows in (X, X / 255.0):
+    for rows in (X, X / 255.0, FLOATS / 7):
         nn = knnc.NearestNeighbors().fit(rows)
         dist, ind = nn.kneighbors(rows, 60)
         for i in range(60):
@@ -126,11 +139,14 @@ def test_radius_as_kneighbors() -> None:
 
 
 def test_radius_order() -> None:
-    nn = knnc.NearestNeighbors(radius=2.0).fit(few_values(5, 80, 3, 4))
-    for ind in nn.radius_neighbors()[1]:
-        assert (np.diff(ind) > 0).all()
-    for dist, ind in zip(*nn.radius_neighbors(sort_results=True), strict=True):
-        assert (np.lexsort((ind, dist)) == np.arange(len(ind))).all()
+    rows = few_values(5, 80, 3, 4)
+    for some, radius in ((rows, 2.0), (np.tile(rows, 6) + 0.5, 5.0)):
+        nn = knnc.NearestNeighbors(radius=radius).fit(some)
+        assert len(np.concatenate(nn.radius_neighbors()[1])) > 200
+        for ind in nn.radius_neighbors()[1]:
+            assert (np.diff(ind) > 0).all()
+        for dist, ind in zip(*nn.radius_neighbors(sort_results=True), strict=True):
+            assert (np.lexsort((ind, dist)) == np.arange(len(ind))).all()
 
 
 def test_pixels() -> None:
@@ -200,28 +216,36 @@ def test_rows_kept() -> None:
     numbers[:] = 255 - numbers
     np.testing.assert_array_equal(ours.kneighbors(Q), expected)
     assert (theirs.kneighbors(Q)[0] != before).any()
+    assert knnc.NearestNeighbors().fit(FLOATS)._rows is FLOATS
 
 
 def test_radius_views() -> None:
-    first, second, *_ = knnc.NearestNeighbors(radius=200.0).fit(X).radius_neighbors()[1]
-    assert first.base is second.base is not None
+    for rows, _ in BOTH:
+        first, second, *_ = knnc.NearestNeighbors(radius=200.0).fit(rows).radius_neighbors()[1]
+        assert first.base is second.base is not None
 
 
 def test_lof_dtype() -> None:
-    pixels = (X / 255).astype(np.float32)
-    for module, dtype in ((knnc, np.float64), (sklearn.neighbors, np.float32)):
-        lof = module.LocalOutlierFactor(n_neighbors=5).fit(pixels)
-        assert lof.negative_outlier_factor_.dtype == dtype
+    for rows in (X / 255, FLOATS):
+        for module, dtype in ((knnc, np.float64), (sklearn.neighbors, np.float32)):
+            lof = module.LocalOutlierFactor(n_neighbors=5).fit(rows.astype(np.float32))
+            assert lof.negative_outlier_factor_.dtype == dtype
+    lof = knnc.LocalOutlierFactor(n_neighbors=5, novelty=True).fit(FLOATS)
+    single = FLOAT_QUERIES.astype(np.float32)
+    rounded, whole = lof.score_samples(single), lof.score_samples(single.astype(np.float64))
+    assert (rounded != whole).any()
+    np.testing.assert_allclose(rounded, whole, rtol=1e-6)
 
 
 def test_radius_regression_nan() -> None:
-    with warnings.catch_warnings(action="ignore"):
-        ours, theirs = (
-            module.RadiusNeighborsRegressor(0.5).fit(X, Y).predict(Q)
-            for module in (knnc, sklearn.neighbors)
-        )
-    assert np.isnan(ours).all()
-    assert not np.isnan(theirs).any()
+    for rows, queries in BOTH:
+        with warnings.catch_warnings(action="ignore"):
+            ours, theirs = (
+                module.RadiusNeighborsRegressor(0.5).fit(rows, Y).predict(queries)
+                for module in (knnc, sklearn.neighbors)
+            )
+        assert np.isnan(ours).all()
+        assert not np.isnan(theirs).any()
 
 
 # ---- Everywhere
@@ -235,6 +259,8 @@ def test_pruned() -> None:
         nn.fit(csr_array(X))
     with pytest.raises(ValueError, match="'pruned' rules rows out by short codes"):
         nn.set_params(metric="hamming").fit(X)
+    with pytest.raises(ValueError, match="not bytes there are none whose distances bound"):
+        nn.set_params(metric="manhattan").fit(FLOATS)
 
 
 def test_names() -> None:
@@ -259,19 +285,20 @@ def test_n_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_cpu_count", lambda: 3)
     assert knnc.NearestNeighbors()._n_threads() == 2
     assert knnc.NearestNeighbors(n_jobs=-1)._n_threads() == 3
-    for rows in (X, X + 0.5):
+    for rows in (X, X + 0.5, FLOATS):
         with pytest.raises(ValueError, match="n_jobs == 0"):
             knnc.NearestNeighbors(n_jobs=0).fit(rows)
 
 
 def test_forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    nn = knnc.NearestNeighbors(n_jobs=2).fit(X)
-    expected = nn.kneighbors(Q)
+    fitted = [knnc.NearestNeighbors(n_jobs=2).fit(rows) for rows, _ in BOTH]
+    expected = [nn.kneighbors(BOTH[i][1]) for i, nn in enumerate(fitted)]
     monkeypatch.setattr(threads, "_forked", True)
     monkeypatch.setattr(threads, "_warned", False)
     with pytest.warns(RuntimeWarning, match="searches on one thread"):
-        assert nn._n_threads() == 1
-    np.testing.assert_array_equal(nn.kneighbors(Q), expected)
+        assert fitted[0]._n_threads() == 1
+    for i, nn in enumerate(fitted):
+        np.testing.assert_array_equal(nn.kneighbors(BOTH[i][1]), expected[i])
 
 
 def test_none_is_nan() -> None:
@@ -286,27 +313,31 @@ def test_wrong_type() -> None:
         lambda nn: nn.kneighbors(Q, n_neighbors=2.5),
         lambda nn: nn.radius_neighbors(Q, radius="3"),
     ):
-        raised = []
-        for module in (knnc, sklearn.neighbors):
-            with pytest.raises((TypeError, ValueError)) as caught:
-                call(module.NearestNeighbors(algorithm="brute").fit(X))
-            raised.append(caught.type)
-        assert raised[0] is raised[1]
+        for rows in (X, X + 0.5):
+            raised = []
+            for module in (knnc, sklearn.neighbors):
+                with pytest.raises((TypeError, ValueError)) as caught:
+                    call(module.NearestNeighbors(algorithm="brute").fit(rows))
+                raised.append(caught.type)
+            assert raised[0] is raised[1]
 
 
 def test_assume_finite() -> None:
-    nan = np.full((2, 5), np.nan)
-    with sklearn.config_context(assume_finite=True):
-        for module in (knnc, sklearn.neighbors):
-            with warnings.catch_warnings(action="ignore"):
-                ind = module.NearestNeighbors().fit(X).kneighbors(nan)[1]
-            assert ((ind >= 0) & (ind < len(X))).all()
+    for rows, _ in BOTH:
+        nan = np.full((2, rows.shape[1]), np.nan)
+        with sklearn.config_context(assume_finite=True):
+            for module in (knnc, sklearn.neighbors):
+                with warnings.catch_warnings(action="ignore"):
+                    ind = module.NearestNeighbors().fit(rows).kneighbors(nan)[1]
+                assert ((ind >= 0) & (ind < len(rows))).all()
 
 
 def test_negative_radius() -> None:
     for metric in ("euclidean", "manhattan", "chebyshev"):
         with pytest.raises(ValueError, match="radius == -3"):
             knnc.NearestNeighbors(metric=metric).fit(X).radius_neighbors(Q, -3)
+        with pytest.raises(ValueError, match="radius == -3"):
+            knnc.NearestNeighbors(metric=metric).fit(FLOATS).radius_neighbors(FLOAT_QUERIES, -3)
     theirs = sklearn.neighbors.NearestNeighbors(algorithm="brute").fit(X)
     assert len(theirs.radius_neighbors(X, -300.0)[1][0]) > 1
 
@@ -347,29 +378,30 @@ def test_set_after_fit() -> None:
 
 
 def test_failed_fit() -> None:
-    for rows in (X, X + 0.5):
+    for rows, queries in (*BOTH, (X + 0.5, Q)):
         clf = knnc.KNeighborsClassifier(3).fit(rows, Y)
-        expected = clf.predict(Q)
+        expected = clf.predict(queries)
         with pytest.raises(ValueError, match="contains NaN"):
             clf.fit(np.full((9, 4), math.nan), Y[:9])
-        np.testing.assert_array_equal(clf.predict(Q), expected)
+        np.testing.assert_array_equal(clf.predict(queries), expected)
 
 
 def test_progress() -> None:
     def stop(done: int, total: int) -> None:
         raise RuntimeError(f"{done} of {total}")
 
-    for rows in (X, X + 0.5):
+    for rows, queries in (*BOTH, (X + 0.5, Q)):
         nn = knnc.NearestNeighbors().fit(rows)
-        expected = nn.kneighbors(Q)
+        expected = nn.kneighbors(queries)
         with knnc.progress(stop), pytest.raises(RuntimeError, match="of 20"):
-            nn.kneighbors(Q)
-        np.testing.assert_array_equal(nn.kneighbors(Q), expected)
+            nn.kneighbors(queries)
+        np.testing.assert_array_equal(nn.kneighbors(queries), expected)
 
 
 def test_pickles() -> None:
     nn = knnc.NearestNeighbors().fit(X)
     assert pickle.loads(pickle.dumps(nn)).engine_ == "integer"
+    assert pickle.loads(pickle.dumps(knnc.NearestNeighbors().fit(FLOATS))).engine_ == "float"
     form, version, sklearn_version = nn.__getstate__()["_knnc_state"]
     later = {**nn.__getstate__(), "_knnc_state": (form + 1, "99.0", sklearn_version)}
     with pytest.raises(ValueError, match="pickled by knnc 99"):
@@ -383,18 +415,22 @@ def test_pickles() -> None:
 
 
 def test_partial_fit() -> None:
-    clf = knnc.KNeighborsClassifier(3).partial_fit(X[:20], Y[:20]).partial_fit(X[20:], Y[20:])
-    whole = knnc.KNeighborsClassifier(3).fit(X, Y)
-    np.testing.assert_array_equal(clf.predict_proba(Q), whole.predict_proba(Q))
+    for rows, queries in BOTH:
+        clf = knnc.KNeighborsClassifier(3).partial_fit(rows[:20], Y[:20])
+        clf.partial_fit(rows[20:], Y[20:])
+        whole = knnc.KNeighborsClassifier(3).fit(rows, Y)
+        np.testing.assert_array_equal(clf.predict_proba(queries), whole.predict_proba(queries))
     assert hasattr(clf.get_metadata_routing(), "partial_fit")
     assert not hasattr(sklearn.neighbors.KNeighborsClassifier, "partial_fit")
 
 
 def test_row_mask() -> None:
     mask = Y == 1
-    ind = knnc.NearestNeighbors().fit(X).kneighbors(Q, row_mask=mask, return_distance=False)
-    part = knnc.NearestNeighbors().fit(X[mask]).kneighbors(Q, return_distance=False)
-    np.testing.assert_array_equal(ind, np.flatnonzero(mask)[part])
+    for rows, queries in BOTH:
+        nn = knnc.NearestNeighbors().fit(rows)
+        ind = nn.kneighbors(queries, row_mask=mask, return_distance=False)
+        part = knnc.NearestNeighbors().fit(rows[mask]).kneighbors(queries, return_distance=False)
+        np.testing.assert_array_equal(ind, np.flatnonzero(mask)[part])
 
 
 def test_exact_on_request() -> None:
@@ -402,8 +438,13 @@ def test_exact_on_request() -> None:
     assert dist.dtype == np.int64
     difference = Q[:, np.newaxis].astype(np.int64) - X[ind]
     np.testing.assert_array_equal(dist, (difference**2).sum(axis=2))
+    with pytest.raises(ValueError, match="exact"):
+        knnc.NearestNeighbors().fit(FLOATS).kneighbors(FLOAT_QUERIES, return_distance="exact")
 
 
 def test_tuners() -> None:
     for tuner in (knnc.KNeighborsClassifierCV, knnc.KNeighborsRegressorCV):
-        assert tuner([1, 3]).fit(X, Y).best_params_["n_neighbors"] in (1, 3)
+        for rows, _ in BOTH:
+            tuned = tuner([1, 3]).fit(rows, Y)
+            assert tuned.best_params_["n_neighbors"] in (1, 3)
+            assert tuned.best_estimator_.engine_ != "sklearn"

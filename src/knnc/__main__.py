@@ -9,7 +9,10 @@ def _run_script() -> int:
     """Run ``script.py arguments...`` as Python does, after :func:`knnc.patch_sklearn`."""
     script = sys.argv[1]
     if not os.path.isfile(script):
-        print(f"knnc: there is no script {script!r}.", file=sys.stderr)
+        from knnc.cli._streams import guarded_streams
+
+        with guarded_streams():
+            print(f"knnc: there is no script {script!r}.", file=sys.stderr)
         return 2
     from knnc.patching import patch_sklearn
 

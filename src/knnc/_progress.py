@@ -5,11 +5,14 @@ The engine only calls a callback: :mod:`knnc.engine.system.progress`.
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from knnc._extras import require
+from knnc._guarded import Guarded
 from knnc.engine.system.progress import ProgressCallback
 from knnc.engine.system.progress import progress as report_to
 
@@ -83,7 +86,7 @@ def rich_bar(description: str, *last: Any, transient: bool = False) -> Iterator[
         ``move(done, total)``; it also takes a new ``description``.
     """
     rich = _imported("rich.progress")
-    console = _imported("rich.console").Console(stderr=True)
+    console = _imported("rich.console").Console(file=_standard_error())
     columns = (
         rich.TextColumn("{task.description}"),
         rich.BarColumn(),
@@ -99,7 +102,8 @@ def rich_bar(description: str, *last: Any, transient: bool = False) -> Iterator[
 
 @contextmanager
 def _tqdm_bar(description: str) -> Iterator[ProgressCallback]:
-    with _imported("tqdm.auto").tqdm(desc=description, unit=" queries") as bar:
+    options = {"desc": description, "unit": " queries", "file": _standard_error()}
+    with _imported("tqdm.auto").tqdm(**options) as bar:
 
         def move(done: int, total: int) -> None:
             # A search that follows another in the same block begins anew.
@@ -108,6 +112,15 @@ def _tqdm_bar(description: str) -> Iterator[ProgressCallback]:
             bar.update(done - bar.n)
 
         yield move
+
+
+def _standard_error() -> Any:
+    """Where a bar goes, as long as it can be written: that it cannot is no reason to end a search.
+
+    A program without a console, as Windows has them, has none.
+    """
+    stream = io.StringIO() if sys.stderr is None else sys.stderr
+    return Guarded(stream, lambda error: None)
 
 
 BARS = {"rich": rich_bar, "tqdm": _tqdm_bar}

@@ -25,8 +25,11 @@ from knnc._file_lock import locked
 from knnc.datasets._vectors import NeighborsFile, read_vectors
 from knnc.engine.fields import array_of, count_of
 from knnc.engine.index import Index
+from knnc.engine.metrics import FLOAT_METRICS
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.streamed import StreamedRows
+from knnc.engine.scan.streamed_floats import StreamedFloats, stored_dtype
+from knnc.engine.system.pages import Pages
 from knnc.engine.system.progress import current, progress, shifted
 from knnc.engine.system.threads import effective_n_threads
 from knnc.persistence.archive import read_archive, sync_folder, write_archive
@@ -38,11 +41,16 @@ CHECKPOINT_SECONDS = 30.0
 CHECKPOINT_SHARE = 0.05
 # Multiplications of a block of queries that is searched at once, where the rows are in memory.
 BLOCK_WORK = 1 << 40
-_METRICS = {"euclidean": "sqeuclidean", "manhattan": "manhattan"}
+_METRICS = {"euclidean": "sqeuclidean", "manhattan": "manhattan", "cosine": "cosine"}
+# Values looked at at a time for one that is no number.
+_CHECKED = 1 << 22
+# Bytes that codes take beside two for each value.
+_CODES_A_ROW, _CODES_AT_LEAST = 40, 1 << 26
 _ENDS = 1 << 16
 _MOST_CRC = (1 << 32) - 1
 
-Bytes = NDArray[np.uint8]
+Vectors = NDArray[Any]  # uint8, float16, float32 or float64
+Int64 = NDArray[np.int64]
 
 
 @contextmanager
@@ -62,12 +70,12 @@ def opened(
     Parameters
     ----------
     base, queries : Path
-        Files of vectors: .u8bin, .bvecs or .npy.
+        Files of vectors, as :func:`knnc.datasets.read_vectors` reads them.
     output : Path
         Where the neighbours go: an .ibin file.
     k : int
         How many neighbours of each query.
-    metric : {"euclidean", "manhattan"}, default="euclidean"
+    metric : {"euclidean", "manhattan", "cosine"}, default="euclidean"
         Euclidean distances are written squared.
     n_threads : int, default=None
         None takes all.
@@ -79,7 +87,8 @@ def opened(
     Raises
     ------
     ValueError
-        If the files do not fit one another, or what an earlier run left does not fit them.
+        If the files do not fit one another, hold NaN or infinity, or what an earlier run left does
+        not fit them.
     BlockingIOError
         If another process writes `output`.
     """
@@ -90,10 +99,13 @@ def opened(
     with locked(output):
         job = Job(rows, asked, k, output, _METRICS[metric], threads, max_memory << 20)
         job.resume(fingerprint_of(base, queries, k, metric), restart)
+        if not job.done():
+            _check_finite(rows, base)
+            _check_finite(asked, queries)
         yield job
 
 
-def _vectors(base: Path, queries: Path, k: int, output: Path) -> tuple[Bytes, Bytes]:
+def _vectors(base: Path, queries: Path, k: int, output: Path) -> tuple[Vectors, Vectors]:
     """The vectors and the queries, once it is clear that the neighbours can be written."""
     rows, asked = read_vectors(base), read_vectors(queries)
     if output.exists() and any(output.samefile(path) for path in (base, queries)):
@@ -109,6 +121,19 @@ def _vectors(base: Path, queries: Path, k: int, output: Path) -> tuple[Bytes, By
     if len(rows) >= 1 << 32:
         raise ValueError(f"{base} has {len(rows)} vectors; indices of an .ibin file have 32 bits.")
     return rows, asked
+
+
+def _check_finite(vectors: Vectors, path: Path) -> None:
+    if vectors.dtype == np.uint8:
+        return
+    step = max(1, _CHECKED // vectors.shape[1])
+    for first in range(0, len(vectors), step):
+        some = vectors[first : first + step]
+        is_finite = np.isfinite(some).all(axis=1)
+        if not is_finite.all():
+            where = first + int(is_finite.argmin())
+            raise ValueError(f"{path} has NaN or infinity in vector {where}, counted from 0.")
+        Pages(some).drop()
 
 
 def fingerprint_of(base: Path, queries: Path, k: int, metric: str) -> list[Any]:
@@ -130,18 +155,20 @@ class Job:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_features), uint8
-    queries : ndarray of shape (n_queries, n_features), uint8
+    rows : ndarray of shape (n_rows, n_features), uint8, float16, float32 or float64
+    queries : ndarray of shape (n_queries, n_features), of these dtypes
+        Two arrays of bytes have integer distances, unless the metric is cosine. All others are
+        compared as floats.
     k : int
     output : Path
-    metric : {"sqeuclidean", "manhattan"}
+    metric : {"sqeuclidean", "manhattan", "cosine"}
     n_threads : int
     limit : int
         Bytes for rows and for the heaps of queries.
     """
 
-    rows: Bytes
-    queries: Bytes
+    rows: Vectors
+    queries: Vectors
     k: int
     output: Path
     metric: str
@@ -149,13 +176,15 @@ class Job:
     limit: int
 
     def __post_init__(self) -> None:
+        are_bytes = self.rows.dtype == self.queries.dtype == np.uint8
+        self._are_floats = not are_bytes or self.metric == "cosine"
         self._progress_file = self.output.with_name(f"{self.output.name}.progress")
         self._partial_file = self.output.with_name(f"{self.output.name}.partial")
         # Queries that have their answers; rows that the heaps of the next ones have seen.
         self.n_done, self.n_rows_done = 0, 0
         self._checksums = [0, 0]
         self.was_complete = False
-        self._heaps: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._heaps: tuple[Int64, Int64] | None = None
         self._block_of_heaps = 0
 
     def resume(self, fingerprint: list[Any], restart: bool) -> None:
@@ -223,20 +252,34 @@ class Job:
         index = self._index_in_memory() if is_left else None
         while self.n_done < len(self.queries):
             block = self.queries[self.n_done : self.n_done + self._block(index is not None)]
-            block = np.ascontiguousarray(block)
+            block = np.ascontiguousarray(block, np.float64 if self._are_floats else np.uint8)
             told = shifted(current(), self.n_done, len(self.queries))
             if index is None:
                 dist, ind = self._scan(block, told)
             else:
                 with progress(told):
                     dist, ind = index.search(block, self.k, n_threads=self.n_threads)
-            answers.write(dist, ind)
+                if not index.is_pruned and not self._fit_in_memory():
+                    index = None
+            answers.write(self._distances(dist), ind)
             self.n_done, self._checksums = answers.n_done, answers.checksums
             self._save({})
+
+    def _distances(self, keys: Int64) -> NDArray[Any]:
+        if not self._are_floats:
+            return keys
+        return FLOAT_METRICS[self.metric].float_distances(keys, self.rows.shape[1])
+
+    def _fit_in_memory(self) -> bool:
+        """Whether float rows fit into half of the limit."""
+        n_bytes = self.rows.size * stored_dtype(self.rows.dtype).itemsize
+        return not self._are_floats or n_bytes <= self.limit // 2
 
     def _index_in_memory(self) -> Index | None:
         """An index, if the rows or their codes fit into half of the limit."""
         half = self.limit // 2
+        if self._are_floats:
+            return self._index_of_floats(half)
         if self.rows.flags.c_contiguous:
             index = Index(self.rows, self.metric, n_threads=self.n_threads, max_memory=half)
             return index if index.is_pruned or not index.is_streamed else None
@@ -245,19 +288,37 @@ class Job:
         rows = np.ascontiguousarray(self.rows)
         return Index(rows, self.metric, n_threads=self.n_threads, max_memory=half)
 
+    def _index_of_floats(self, half: int) -> Index | None:
+        n_rows, n_features = self.rows.shape
+        needed = n_rows * (2 * n_features + _CODES_A_ROW) + _CODES_AT_LEAST
+        dtype = stored_dtype(self.rows.dtype)
+        if self.rows.dtype != dtype or not self.rows.flags.c_contiguous:
+            needed += self.rows.size * dtype.itemsize
+        if needed > half:
+            return None
+        rows = np.require(self.rows, dtype, ["C", "A"])
+        return Index(rows, self.metric, n_threads=self.n_threads)
+
     def _block(self, in_memory: bool) -> int:
         """Queries of a block: as many as have room for their heaps, or are searched in seconds."""
         if self._heaps is not None:
             return self._block_of_heaps
-        most: int = max(256, self.limit // 2 // (16 * self.k + self.queries.shape[1]))
+        # The heaps, and of floats what two heaps are merged in.
+        a_neighbor, a_feature = (80, 8) if self._are_floats else (16, 1)
+        a_query = a_neighbor * self.k + a_feature * self.queries.shape[1]
+        most: int = max(256, self.limit // 2 // a_query)
         return min(most, max(256, BLOCK_WORK // int(self.rows.size))) if in_memory else most
 
-    def _scan(self, block: Bytes, told: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _scan(self, block: Vectors, told: Any) -> tuple[Int64, Int64]:
         """Search a block of queries among rows that are read as it goes."""
-        rows = StreamedRows(self.rows, self.metric, None, self.limit // 2)
         shape = len(block), self.k
         heaps = self._heaps or (np.empty(shape, np.int64), np.empty(shape, np.int64))
-        scan = rows.scan(block, *heaps, self.n_threads, NO_SELF, told, first_row=self.n_rows_done)
+        if self._are_floats:
+            floats = StreamedFloats(self.rows, self.metric, self.limit // 2)
+            scan = floats.scan(block, *heaps, self.n_threads, told, self.n_rows_done)
+        else:
+            rows = StreamedRows(self.rows, self.metric, None, self.limit // 2)
+            scan = rows.scan(block, *heaps, self.n_threads, NO_SELF, told, self.n_rows_done)
         for n_rows_done in self._due(scan):
             self.n_rows_done = n_rows_done
             self._save({"dist": heaps[0], "ind": heaps[1]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from typing import Any
 
 from knnc._version import __version__
@@ -12,8 +11,13 @@ from knnc.engine.cpu_features import disabled_cpu_features
 from knnc.engine.system.threads import effective_n_threads
 
 
-def runtime_info() -> dict[str, Any]:
+def runtime_info(estimator: Any = None) -> dict[str, Any]:
     """Describe what knnc runs on, as a dictionary of plain values.
+
+    Parameters
+    ----------
+    estimator : object, default=None
+        A fitted estimator of knnc, to be described too.
 
     Returns
     -------
@@ -23,6 +27,7 @@ def runtime_info() -> dict[str, Any]:
         (metric, or distance of :mod:`knnc.image`, to the kernel that runs), ``kernels_available``
         and ``kernels_compiled`` (names),
         ``openmp`` (specification date and the runtimes loaded), ``n_threads`` (n_jobs=None).
+        With an `estimator`, ``chosen``: what :func:`knnc.neighbors.chosen.chosen_search` returns.
     """
     import joblib
     import numpy
@@ -31,7 +36,9 @@ def runtime_info() -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
     from knnc.image import _distortion
+    from knnc.neighbors.chosen import chosen_search
 
+    chosen = {} if estimator is None else {"chosen": chosen_search(estimator)}
     available = dispatch.available_kernels() + _distortion.available_idm_kernels()
     used: dict[str, str] = {}
     for name in available:
@@ -58,19 +65,37 @@ def runtime_info() -> dict[str, Any]:
             ),
         },
         "n_threads": effective_n_threads(None),
+        **chosen,
     }
 
 
-def show_runtime() -> None:
+def show_runtime(estimator: Any = None) -> None:
     """Print what knnc runs on: versions, CPU features, kernels, OpenMP runtime, threads.
+
+    Parameters
+    ----------
+    estimator : object, default=None
+        A fitted estimator of :mod:`knnc.neighbors`, a pipeline that ends in one, or a search over
+        parameters that has fitted one. Two more lines then say which engine serves it, how it
+        reads the training rows, and why.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is something else.
+    NotFittedError
+        If it is not fitted.
 
     Examples
     --------
     >>> import knnc
-    >>> knnc.show_runtime()  # doctest: +ELLIPSIS
+    >>> nn = knnc.NearestNeighbors(metric="canberra").fit([[0.5, 1], [2, 3]])
+    >>> knnc.show_runtime(nn)  # doctest: +ELLIPSIS
     knnc ...
+    engine ... sklearn: knnc computes only ...
+    search ... brute: scikit-learn's choice for algorithm='auto'
     """
-    info = runtime_info()
+    info = runtime_info(estimator)
     versions = dict(info["versions"])
     openmp = info["openmp"]
     lines = [
@@ -88,5 +113,7 @@ def show_runtime() -> None:
         ),
         ("threads", str(info["n_threads"])),
     ]
+    if chosen := info.get("chosen"):
+        lines += [(of, f"{chosen[of]}: {chosen[f'{of}_reason']}") for of in ("engine", "search")]
     width = max(len(name) for name, _ in lines)
-    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in lines))
+    print("\n".join(f"{name:<{width}}  {value}" for name, value in lines))

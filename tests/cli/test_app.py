@@ -207,7 +207,7 @@ def test_what_the_library_logs_goes_to_standard_error(
 # As on Windows, where a write to a pipe without a reader is an invalid argument.
 AS_ON_WINDOWS = """
 import errno, io, os, sys
-from knnc.cli import _console, main
+from knnc.cli import _streams, main
 
 class Pipe(io.FileIO):
     def write(self, data):
@@ -216,7 +216,7 @@ class Pipe(io.FileIO):
         except BrokenPipeError:
             raise OSError(errno.EINVAL, "Invalid argument") from None
 
-_console._ON_WINDOWS = True
+_streams._ON_WINDOWS = True
 sys.stdout = io.TextIOWrapper(io.BufferedWriter(Pipe(1, "w", closefd=False)), "utf-8")
 sys.exit(main())
 """
@@ -241,16 +241,16 @@ def test_reader_that_has_gone_is_no_traceback(start: list[str], args: list[str])
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_an_invalid_argument_with_a_file_is_about_that_file() -> None:
-    from knnc.cli import _console
+def test_an_invalid_argument_with_a_file_is_about_that_file(
+    knnc_here: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument", "a<b")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_console, "_ON_WINDOWS", True)
-        assert _console.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
-        assert not _console.reader_has_gone(OSError(errno.EINVAL, "Invalid argument", "a<b"))
-        assert not _console.reader_has_gone(ValueError("not read"))
-    if os.name != "nt":
-        assert not _console.reader_has_gone(OSError(errno.EINVAL, "Invalid argument"))
+    monkeypatch.setattr("knnc.cli._streams._ON_WINDOWS", True)
+    monkeypatch.setattr("knnc.datasets.load_dataset", fail)
+    result = knnc_here("evaluate", "digits")
+    assert (result.code, result.err) == (1, "knnc: error: Invalid argument: a<b\n")
 
 
 class OnTerminal:

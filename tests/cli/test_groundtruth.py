@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import knnc
-from tests.datasets.test_vectors import write_vectors
+from tests.datasets.test_vectors import OF_BYTES, OF_FLOATS, write_vectors
+from tests.float_oracle import distances_of, float_kneighbors
 from tests.oracle import oracle_kneighbors
 
 from .conftest import Program
@@ -77,11 +78,95 @@ def test_manhattan_distances(files: Files) -> None:
     check(files[2], oracle_kneighbors(ROWS, QUERIES, 3, "manhattan"))
 
 
+def float_truth(
+    rows: np.ndarray, queries: np.ndarray, k: int, metric: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances as a file has them, and indices, by the oracle."""
+    name = "sqeuclidean" if metric == "euclidean" else metric
+    keys, ind = float_kneighbors(rows, queries.astype(np.float64), k, name)
+    return distances_of(keys, name, rows.shape[1]), ind
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "cosine"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("base", "queries"),
+    [
+        ("base.fbin", "queries.fvecs"),
+        ("base.fvecs", "queries.npy"),
+        ("base.npy", "queries.fbin"),
+        ("base.u8bin", "queries.fbin"),
+        ("base.fvecs", "queries.bvecs"),
+        ("base.bvecs", "queries.u8bin"),
+    ],
+)
+def test_floats(
+    base: str,
+    queries: str,
+    streamed: bool,
+    metric: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The oracle's neighbours, ties and rows of zeros included."""
+    if streamed:
+        streaming(monkeypatch)
+    arrays = []
+    for name, some in ((base, ROWS), (queries, QUERIES)):
+        rows = some if Path(name).suffix in OF_BYTES[:2] else some / np.float64(7)
+        if Path(name).suffix in OF_FLOATS:
+            rows = rows.astype(np.float32)
+        arrays.append(rows[:300].copy())
+        arrays[-1][5] = 0
+        write_vectors(tmp_path / name, arrays[-1])
+    run((tmp_path / base, tmp_path / queries, tmp_path / "truth.ibin"), metric=metric)
+    check(tmp_path / "truth.ibin", float_truth(*arrays, 10, metric))
+
+
+def test_codes_of_floats(tmp_path: Path) -> None:
+    """Many rows, copied from a file in which they are apart, and searched by their codes."""
+    rng = np.random.default_rng(1)
+    rows = (rng.standard_normal((6000, 4)) @ rng.standard_normal((4, 64))).astype(np.float32)
+    base = write_vectors(tmp_path / "base.fvecs", rows)
+    queries = write_vectors(tmp_path / "queries.fbin", rows[:600] + np.float32(0.125))
+    run((base, queries, tmp_path / "truth.ibin"), n_neighbors=7)
+    some = rows[:600] + np.float32(0.125)
+    check(tmp_path / "truth.ibin", float_truth(rows, some, 7, "euclidean"))
+
+
+@pytest.mark.parametrize("max_memory", [None, 16])
+def test_float_rows_larger_than_memory(max_memory: int | None, tmp_path: Path) -> None:
+    rows = np.random.default_rng(2).standard_normal((9000, 300))
+    base = write_vectors(tmp_path / "base.npy", rows)
+    queries = write_vectors(tmp_path / "queries.npy", rows[:300])
+    output = tmp_path / "truth.ibin"
+    job = groundtruth.Job(rows, rows[:300], 3, output, "sqeuclidean", 1, 16 << 20)
+    assert job._index_in_memory() is None
+    run((base, queries, output), n_neighbors=3, max_memory=max_memory)
+    np.testing.assert_array_equal(knnc.datasets.read_neighbors(output)[1][:, 0], np.arange(300))
+    check(output, float_truth(rows, rows[:300], 3, "euclidean"))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_floats_that_are_no_numbers(
+    which: int, value: float, knnc_here: Program, tmp_path: Path
+) -> None:
+    arrays = [ROWS.astype(np.float32), QUERIES.astype(np.float32)]
+    arrays[which][33, 2] = value
+    files = [write_vectors(tmp_path / f"{i}.fbin", rows) for i, rows in enumerate(arrays)]
+    result = knnc_here("groundtruth", *files, "-k", 3, "-o", tmp_path / "truth.ibin")
+    assert result.code == 1
+    assert f"{which}.fbin has NaN or infinity in vector 33" in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize("are_floats", [False, True])
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("n_times", [1, 4])
 def test_a_run_goes_on_where_the_last_one_ended(
     streamed: bool,
     n_times: int,
+    are_floats: bool,
     files: Files,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -90,6 +175,14 @@ def test_a_run_goes_on_where_the_last_one_ended(
         streaming(monkeypatch)
     else:
         monkeypatch.setattr(groundtruth, "BLOCK_WORK", 1)
+    rows, queries = ROWS, QUERIES
+    if are_floats:  # the same numbers, which have the same distances
+        rows, queries = ROWS.astype(np.float32), QUERIES.astype(np.float32)
+        base = write_vectors(files[0].with_name("base.fbin"), rows)
+        asked = write_vectors(files[1].with_name("queries.fbin"), queries)
+        files[0].unlink()
+        files[1].unlink()
+        files = base, asked, files[2]
     save, saved = groundtruth.Job._save, 0
 
     def die(self: Any, heaps: Any) -> None:
@@ -105,7 +198,7 @@ def test_a_run_goes_on_where_the_last_one_ended(
         with pytest.raises(Killed):
             run(files)
         assert not files[2].exists()
-        job = groundtruth.Job(ROWS, QUERIES, 10, files[2], "sqeuclidean", 1, 1 << 30)
+        job = groundtruth.Job(rows, queries, 10, files[2], "sqeuclidean", 1, 1 << 30)
         job.resume(groundtruth.fingerprint_of(files[0], files[1], 10, "euclidean"), False)
         shares.append(job.done())
     assert shares == sorted(set(shares))
@@ -118,7 +211,7 @@ def test_a_run_goes_on_where_the_last_one_ended(
     assert calls[-1] == (len(QUERIES), len(QUERIES))
     assert "the last" in capsys.readouterr().out
     check(files[2])
-    assert sorted(os.listdir(files[2].parent)) == ["base.u8bin", "queries.u8bin", "truth.ibin"]
+    assert sorted(os.listdir(files[2].parent)) == sorted(path.name for path in files)
 
 
 @pytest.mark.parametrize(("max_memory", "expected"), [(16, 16 << 20), (None, 1 << 30)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -311,6 +312,25 @@ def test_it_learns_anew_when_that_makes_a_difference(
     assert len(fits) == 3
     knnc_here(*args, "--transposed")  # beside the other
     assert (len(fits), len(list(cache.iterdir()))) == (4, 2)
+
+
+def test_one_of_several_sets_in_folders_of_their_names(
+    knnc_here: Program, scan: Path, letters: Path, cache: Path, fits: list[int]
+) -> None:
+    for path in list(letters.iterdir()):
+        folder = letters / f"emnist-digits-{path.name}"
+        folder.mkdir()
+        path.rename(folder / folder.name)
+    args = ("read", scan, "--recipe", "plain", "--train", letters / "emnist-digits")
+    for _ in range(2):
+        assert knnc_here(*args).out == "0123\n4567\n"
+    assert len(fits) == 1
+    (letters / "emnist-digits-mapping.txt").write_text("0 79\n")
+    assert knnc_here(*args).out == "O123\n4567\n"
+    labels = letters / "emnist-digits-train-labels-idx1-ubyte"
+    os.utime(labels / labels.name, (1, 1))
+    knnc_here(*args)
+    assert (len(fits), len(list(cache.iterdir()))) == (3, 1)
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "another"])

@@ -119,6 +119,13 @@ def test_folders_with_the_files_names_are_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+def test_a_file_in_a_folder_of_its_name(tmp_path: Path) -> None:
+    for name, array in TINY.items():
+        write(tmp_path / "mnist" / name / name.replace("-idx", ".idx"), idx_bytes(array))
+    assert_tiny(fetch_mnist(data_home=tmp_path, download_if_missing=False), "train")
+
+
+@pytest.mark.usefixtures("tiny")
 def test_the_usual_name_comes_first(tmp_path: Path) -> None:
     store_tiny(tmp_path)
     write(tmp_path / "mnist" / TRAIN_IMAGES, b"an unpacking that was interrupted")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from knnc.datasets import load_idx_folder
+from knnc.datasets import load_dataset, load_idx_folder
 from tests.datasets.support import some_images, write, write_idx
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -84,6 +84,88 @@ def test_the_usual_name_comes_first(tmp_path: Path) -> None:
     store(tmp_path, arrays, ".gz")
     store(tmp_path, {name: array[:1] for name, array in arrays.items()})
     assert len(load_idx_folder(tmp_path)[0].data) == 3
+
+
+def as_emnist(name: str, arrays: Arrays) -> Arrays:
+    """The arrays under the names that EMNIST's files have."""
+    return {f"emnist-{name}-{key.replace('t10k', 'test')}": array for key, array in arrays.items()}
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_files_that_bear_the_name_of_their_set(tmp_path: Path, ending: str) -> None:
+    arrays = usual(5, 4)
+    store(tmp_path, as_emnist("digits", arrays), ending)
+    train, test = load_idx_folder(tmp_path)
+    np.testing.assert_array_equal(train.images, arrays["train-images-idx3-ubyte"])
+    np.testing.assert_array_equal(test.target, arrays["t10k-labels-idx1-ubyte"])
+    assert "emnist-digits-test-images" in test.DESCR
+
+
+@pytest.mark.parametrize("inside", ["train-images-idx3-ubyte", "train-images.idx3-ubyte"])
+@pytest.mark.parametrize("before", ["", "emnist-digits-"])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_files_each_in_a_folder_of_its_name(
+    tmp_path: Path, inside: str, before: str, ending: str
+) -> None:
+    arrays = usual(5, 4)
+    old, new = inside.removeprefix("train-images")[:4], "-idx"
+    for name, array in arrays.items():
+        whole = f"{before}{name}{ending}"
+        write_idx(tmp_path / whole / f"{before}{name.replace(new, old)}", array)
+    train, test = load_idx_folder(tmp_path)
+    np.testing.assert_array_equal(train.images, arrays["train-images-idx3-ubyte"])
+    np.testing.assert_array_equal(test.target, arrays["t10k-labels-idx1-ubyte"])
+    store(tmp_path / "beside", arrays)
+    for path in (tmp_path / "beside").iterdir():
+        path.rename(tmp_path / f"{before}{path.name.replace('-idx', '.idx')}")
+    write_idx(tmp_path / f"{before}train-labels.idx1-ubyte", np.array([9, 9, 9], np.uint8))
+    assert load_idx_folder(tmp_path)[0].target.tolist() == [9, 9, 9], "a file beside comes first"
+
+
+def test_several_sets_in_one_folder(tmp_path: Path) -> None:
+    sets = {
+        name: usual(5, 4, labels=labels)
+        for name, labels in (("balanced", (1, 2, 3)), ("digits", (4, 5, 6)))
+    }
+    for name, arrays in sets.items():
+        store(tmp_path, as_emnist(name, arrays))
+        (tmp_path / f"emnist-{name}-mapping.txt").write_text(f"4 {65 if name == 'digits' else 66}")
+    both = "emnist-balanced, emnist-digits"
+    refused(tmp_path, ValueError, "holds 2 data sets", both, tmp_path / "emnist-digits")
+    for load in (load_idx_folder, load_dataset):
+        train, _ = load(str(tmp_path / "emnist-digits"))
+        assert train.target.tolist() == [4, 5, 6]
+        assert train.target_names[4] == "A"
+        train, _ = load(tmp_path / "emnist-balanced")
+        assert train.target.tolist() == [1, 2, 3]
+        assert train.target_names[4] == "B"
+    store(tmp_path, usual(5, 4))
+    refused(tmp_path, ValueError, "holds 3 data sets: one without a name, emnist-balanced")
+    (tmp_path / "emnist-digits-test-labels-idx1-ubyte").unlink()
+    (tmp_path / "train-labels-idx1-ubyte").unlink()
+    train, _ = load_idx_folder(tmp_path)  # the only one that is whole
+    assert train.target.tolist() == [1, 2, 3]
+    refused(
+        tmp_path / "emnist-digits", FileNotFoundError, "no test labels", "emnist-digits-test-labels"
+    )
+    refused(tmp_path / "emnist-letters", FileNotFoundError, "there is no folder")
+
+
+def test_what_is_missing_of_the_set_that_is_nearly_whole(tmp_path: Path) -> None:
+    arrays = as_emnist("digits", usual(5, 4))
+    del arrays["emnist-digits-test-labels-idx1-ubyte"]
+    store(tmp_path, arrays)
+    write_idx(tmp_path / "train-images-idx3-ubyte", some_images(1, 5, 4))
+    refused(tmp_path, FileNotFoundError, "no test labels", "emnist-digits-test-labels-idx1-ubyte")
+
+
+def test_labels_of_qmnist_have_their_class_first(tmp_path: Path) -> None:
+    labels = np.arange(24, dtype=np.int32).reshape(3, 8)
+    arrays = {f"qmnist-{name}": array for name, array in usual(5, 4).items()}
+    del arrays["qmnist-train-labels-idx1-ubyte"]
+    store(tmp_path, arrays | {"qmnist-train-labels-idx2-int": labels})
+    train, _ = load_idx_folder(tmp_path)
+    assert train.target.tolist() == [0, 8, 16]
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])

@@ -17,24 +17,36 @@ from knnc.datasets._vectors import NeighborsFile
 from knnc.engine.system.pages import mapping_of
 
 ROWS = np.random.default_rng(0).integers(0, 256, (70, 13), np.uint8)
+FLOATS = np.random.default_rng(0).standard_normal((70, 13))
+OF_BYTES, OF_FLOATS = (".u8bin", ".bvecs", ".npy"), (".fbin", ".fvecs")
 
 
 def write_vectors(path: Path, rows: np.ndarray) -> Path:
     """Write rows as the name says."""
     n, d = rows.shape
+    if path.suffix in OF_FLOATS:
+        rows = rows.astype("<f4")
     if path.suffix == ".npy":
         np.save(path, rows)
-    elif path.suffix == ".u8bin":
+    elif path.suffix in (".u8bin", ".fbin"):
         path.write_bytes(struct.pack("<II", n, d) + rows.tobytes())
     else:
         path.write_bytes(b"".join(struct.pack("<i", d) + row.tobytes() for row in rows))
     return path
 
 
-@pytest.mark.parametrize("suffix", [".u8bin", ".bvecs", ".npy"])
-def test_vectors_are_mapped(suffix: str, tmp_path: Path) -> None:
-    vectors = read_vectors(write_vectors(tmp_path / f"base{suffix}", ROWS))
-    np.testing.assert_array_equal(vectors, ROWS, strict=True)
+@pytest.mark.parametrize(
+    ("suffix", "rows"),
+    [
+        *((suffix, ROWS) for suffix in OF_BYTES),
+        *((suffix, FLOATS.astype(np.float32)) for suffix in OF_FLOATS),
+        *((".npy", FLOATS.astype(dtype)) for dtype in ("f2", "f4", "f8", ">f4", ">f8")),
+        (".npy", np.asfortranarray(FLOATS)),
+    ],
+)
+def test_vectors_are_mapped(suffix: str, rows: np.ndarray, tmp_path: Path) -> None:
+    vectors = read_vectors(write_vectors(tmp_path / f"base{suffix}", rows))
+    np.testing.assert_array_equal(vectors, rows, strict=True)
     assert mapping_of(vectors) is not None
     assert not vectors.flags.writeable
 
@@ -43,13 +55,16 @@ def test_crops_as_big_ann_names_them(tmp_path: Path) -> None:
     path = write_vectors(tmp_path / "base.1B.u8bin", ROWS)
     crop = path.rename(tmp_path / "base.1B.u8bin.crop_nb_10000000")
     np.testing.assert_array_equal(read_vectors(crop), ROWS, strict=True)
-    for name in ("a.u8bin.crop_nb_", "a.u8bin.crop_nb_1x", "a.npy.crop_nb_1", "a.crop_nb_1"):
+    floats = write_vectors(tmp_path / "base.fbin", FLOATS)
+    floats = floats.rename(tmp_path / "base.1B.fbin.crop_nb_70")
+    np.testing.assert_array_equal(read_vectors(floats), FLOATS.astype(np.float32), strict=True)
+    for name in ("a.u8bin.crop_nb_", "a.u8bin.crop_nb_1x", "a.npy.crop_nb_1", "a.fvecs.crop_nb_1"):
         with pytest.raises(ValueError, match=r"are called \.u8bin"):
             read_vectors(crop.rename(tmp_path / name))
         crop = tmp_path / name
 
 
-@pytest.mark.parametrize("suffix", [".u8bin", ".bvecs", ".npy"])
+@pytest.mark.parametrize("suffix", [*OF_BYTES, *OF_FLOATS])
 @pytest.mark.parametrize("cut", [0, 3, 8, 100, -1])
 def test_truncated_files(suffix: str, cut: int, tmp_path: Path) -> None:
     path = write_vectors(tmp_path / f"base{suffix}", ROWS)
@@ -61,7 +76,10 @@ def test_truncated_files(suffix: str, cut: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
-        ("a.fvecs", b"", "are called .u8bin, .bvecs, .npy"),
+        ("a.i8bin", b"", "are called .u8bin, .fbin, .bvecs, .fvecs, .npy"),
+        ("a.fbin", struct.pack("<II", 2, 3) + bytes(6), "take 32 bytes, and has 14"),
+        ("a.fvecs", struct.pack("<i", 4) + bytes(4), "vectors of 4 features"),
+        ("a.fvecs", struct.pack("<ifif", 1, 0, 2, 0), "different"),
         ("a.u8bin", struct.pack("<II", 2**32 - 1, 2**32 - 1) + bytes(9), "and has 17"),
         ("a.u8bin", struct.pack("<II", 5, 0), "5 vectors of 0 features"),
         ("a.u8bin", struct.pack("<II", 0, 5), "0 vectors of 5 features"),
@@ -77,7 +95,7 @@ def test_files_that_are_none(name: str, data: bytes, why: str, tmp_path: Path) -
 
 
 def test_arrays_that_are_no_vectors(tmp_path: Path) -> None:
-    for array in (ROWS.astype(np.int16), ROWS[0], np.array([None])):
+    for array in (ROWS.astype(np.int16), ROWS[0], FLOATS[0], FLOATS + 1j, np.array([None])):
         np.save(tmp_path / "a.npy", array)
         with pytest.raises(ValueError, match=r"two axes|pickle|Python objects"):
             read_vectors(tmp_path / "a.npy")

@@ -27,7 +27,7 @@ Search = Callable[[], object]
 
 AUTO_ROWS = blobs(2_000, 200, 10, 47)
 # Data need not be large for "auto" to try codes, so that these tests are quick.
-SMALL = Policy(min_bytes=1, min_rows=1)
+SMALL = Policy(min_bytes=1, min_rows=1, wide_queries=0)
 
 
 @pytest.fixture(scope="session", params=PRUNED_METRICS)
@@ -249,6 +249,26 @@ def test_narrow_rows_without_gain_are_tried_once(narrow: Bytes) -> None:
     assert (trials.n, index.is_pruned) == (1, False)
 
 
+@pytest.mark.parametrize(("n_searches", "n_queries"), [(64, 1), (64, 32), (2, 1_024)])
+def test_wide_rows_get_codes_after_many_queries(
+    trials: _Trials, n_searches: int, n_queries: int
+) -> None:
+    """After 2,048, where fewer than 32 at a time count as 32; a radius search counts as well."""
+    rows = blobs(500, 200, 10, 68)
+    policy = replace(trials.policy(), wide_queries=Policy().wide_queries)
+    for by_radius in (False, True):
+        index = Index(rows, policy=policy)
+        assert index.nbytes_packed == 0  # nothing is made of the rows before it is needed
+        for i in range(n_searches):
+            assert not index.is_pruned
+            queries = rows[np.arange(i, i + n_queries) % 500]
+            if by_radius:
+                index.within(queries, 0)
+            else:
+                index.search(queries, 1)
+        assert index.is_pruned
+
+
 @pytest.mark.parametrize("n_features", [64, 191])
 def test_how_many_queries_are_many(trials: _Trials, n_features: int) -> None:
     """The number that docs/engine.md gives."""
@@ -437,6 +457,7 @@ def test_auto_prunes_images(request: pytest.FixtureRequest, name: str) -> None:
     """Brute force takes ten times as long here: no clock is as wrong as that."""
     images = request.getfixturevalue(name)
     index = Index(images.train, "sqeuclidean", algorithm="auto", n_threads=2)
+    index.search(images.test[:2_048], 1, n_threads=2)
     assert index.is_pruned
     queries, known = brute_images(images, name, "sqeuclidean")
     assert_same(index.search(queries, 10, n_threads=2), known)

@@ -355,8 +355,6 @@ def test_float_indexes_check_their_arguments() -> None:
     index = Index(rows)
     with pytest.raises(TypeError, match="float64"):
         index.search(rows.astype(np.float32), 1)
-    with pytest.raises(TypeError, match="no state"):
-        index.state()
     of_bytes = Index(np.zeros((9, 4), np.uint8))
     for dtype in (np.float32, np.float64):
         with pytest.raises(TypeError, match="uint8"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import knnc
+from tests.neighbors.float_support import expected
 from tests.neighbors.support import any_bytes, assert_same_error, twins
 
 X = np.vstack([any_bytes(1, 80, 6) // 4, any_bytes(2, 4, 6)])
@@ -80,3 +81,27 @@ def test_a_failed_fit_changes_nothing() -> None:
     assert vars(lof) == before
     for method in ("predict", "decision_function", "score_samples"):
         assert not hasattr(lof, method)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16])
+def test_factors_of_floats_are_those_of_the_oracle(metric: str, dtype: type) -> None:
+    """By the definition, with what the oracle has for neighbours and distances."""
+    rows, queries = ((np.tile(A, 3) * 3.5 + 300).astype(dtype) for A in (X, Q))
+    rows[:, 7] *= 2
+    k = 9
+    dist, ind = expected(rows, None, k, metric)
+
+    def density(dist: np.ndarray, ind: np.ndarray) -> np.ndarray:
+        reach = np.maximum(dist, own_dist[ind, k - 1])
+        return 1 / (reach.mean(axis=1) + 1e-10)
+
+    own_dist = dist
+    densities = density(dist, ind)
+    lof = knnc.LocalOutlierFactor(n_neighbors=k, metric=metric, novelty=True).fit(rows)
+    assert lof.engine_ == "float"
+    factors = (densities[ind] / densities[:, np.newaxis]).mean(axis=1)
+    np.testing.assert_allclose(lof.negative_outlier_factor_, -factors, rtol=1e-12)
+    dist, ind = expected(rows, queries, k, metric)
+    factors = (densities[ind] / density(dist, ind)[:, np.newaxis]).mean(axis=1)
+    np.testing.assert_allclose(lof.score_samples(queries.astype(float)), -factors, rtol=1e-12)

@@ -18,6 +18,9 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import knnc
 from knnc.engine import dispatch
+from knnc.engine.auto import Policy
+from knnc.engine.codes.coding import Coding
+from knnc.engine.floats import FloatRows
 from knnc.engine.index import Index
 from knnc.engine.prepared import PreparedRows
 from knnc.engine.system.pages import mapping_of
@@ -32,6 +35,8 @@ X = X.astype(np.uint8)
 X[:, 20:29] = 7
 Q = np.vstack([X[:20], any_bytes(2, 20, 60)])
 Y = np.arange(3000) % 7
+# Rows that no bytes stand for, with ties.
+FLOATS = X / 7
 
 ESTIMATORS: dict[str, Any] = {
     "classifier": lambda: knnc.KNeighborsClassifier(3, weights="distance").fit(X, Y),
@@ -51,11 +56,25 @@ ESTIMATORS: dict[str, Any] = {
     "radius regressor": lambda: knnc.RadiusNeighborsRegressor(1e9).fit(X, Y),
     "transformer": lambda: knnc.KNeighborsTransformer(mode="connectivity").fit(X),
     "radius transformer": lambda: knnc.RadiusNeighborsTransformer(radius=90).fit(X),
+    "floats": lambda: knnc.KNeighborsClassifier(3, weights="distance").fit(FLOATS, Y),
+    "float32": lambda: knnc.KNeighborsRegressor(3).fit(FLOATS.astype(np.float32), Y / 3),
+    "float16": lambda: knnc.KNeighborsRegressor(3).fit(FLOATS.astype(np.float16), Y),
+    "brute force of floats": lambda: knnc.NearestNeighbors(algorithm="brute").fit(FLOATS),
+    "pruned floats": lambda: knnc.NearestNeighbors(algorithm="pruned").fit(FLOATS),
+    "cosine": lambda: knnc.KNeighborsClassifier(metric="cosine").fit(X, Y),
+    "pruned by cosine": lambda: knnc.NearestNeighbors(metric="cosine", algorithm="pruned").fit(
+        FLOATS.astype(np.float32)
+    ),
+    "Manhattan of floats": lambda: knnc.KNeighborsTransformer(metric="manhattan").fit(FLOATS),
+    "radius of floats": lambda: knnc.RadiusNeighborsRegressor(1e9).fit(FLOATS, Y),
+    "wide floats": lambda: knnc.NearestNeighbors(n_neighbors=2).fit(any_bytes(1, 30, 33_000) / 7),
 }
 
 
 def _answers(estimator: Any) -> list[Any]:
     queries = Q if estimator.n_features_in_ == 60 else any_bytes(3, 4, 33_000)
+    if estimator.engine_ == "float":
+        queries = queries / 7
     answers = []
     for method in ("kneighbors", "predict", "predict_proba", "transform"):
         call = getattr(estimator, method, None)
@@ -84,6 +103,7 @@ def test_the_same_comes_back(
         monkeypatch.setattr(
             PreparedRows, build, lambda *_: pytest.fail("there is something to make")
         )
+    monkeypatch.setattr(Coding, "encode_floats", lambda *_: pytest.fail("codes are made"))
     back = knnc.load(os.fspath(tmp_path / "file"), mmap=mapped)
     monkeypatch.undo()
     assert type(back) is type(estimator)
@@ -103,13 +123,53 @@ def test_the_same_comes_back(
 
 
 def test_an_index(tmp_path: Path) -> None:
-    for index in (Index(X, "hamming"), Index(X, algorithm="pruned")):
-        path = tmp_path / index.metric  # Windows lets no file be replaced that is mapped
+    for i, index in enumerate(
+        (
+            Index(X, "hamming"),
+            Index(X, algorithm="pruned"),
+            Index(FLOATS, "manhattan"),
+            Index(FLOATS, "cosine", algorithm="pruned"),
+            Index(FLOATS[:, :3].copy()),
+        )
+    ):
+        path = tmp_path / str(i)  # Windows lets no file be replaced that is mapped
         knnc.save(index, path)
         back = knnc.load(path)
         assert type(back) is Index
-        for got, want in zip(back.search(Q, 4), index.search(Q, 4), strict=True):
+        queries = np.ascontiguousarray((Q if i < 2 else Q / 7)[:, : index.n_features])
+        assert back.nbytes_packed == index.nbytes_packed
+        for got, want in zip(back.search(queries, 4), index.search(queries, 4), strict=True):
             np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("n_axes", [None, 9, 30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_codes_of_floats_that_searches_have_made(
+    n_axes: int | None, dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all axes, of few axes and turned rows, and of turned rows alone."""
+    rows = np.ascontiguousarray(FLOATS[:, :30], dtype)
+    stages = (4, 5) if n_axes == 9 else Coding().float_stages
+    coding = Coding(float_stages=stages)
+    index = Index(rows, algorithm="pruned", policy=Policy(coding=coding))
+    if n_axes is None:
+        whole = coding.encode_floats(FloatRows(rows, "sqeuclidean"), 1, is_whole=True)
+        index._prepared._codes = whole
+    knnc.save(index, tmp_path / "file")
+    monkeypatch.setattr(Coding, "encode_floats", lambda *_: pytest.fail("codes are made"))
+    back = knnc.load(tmp_path / "file")
+    assert back.is_pruned
+    assert back.nbytes_packed == index.nbytes_packed
+    queries = np.ascontiguousarray(rows[::9], np.float64) + 0.25
+    brute = Index(rows, algorithm="brute").search(queries, 5)
+    for got, own, want in zip(
+        back.search(queries, 5), index.search(queries, 5), brute, strict=True
+    ):
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(own, want)
+    limit = int(brute[0][0, -1])
+    for got, want in zip(back.within(queries, limit), index.within(queries, limit), strict=True):
+        np.testing.assert_array_equal(got, want)
 
 
 def test_feature_names_and_what_is_done_afterwards(tmp_path: Path) -> None:
@@ -178,7 +238,6 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
     ("make", "why"),
     [
         (lambda: knnc.KNeighborsClassifier(weights=lambda d: d).fit(X, Y), "weights is a function"),
-        (lambda: knnc.NearestNeighbors(algorithm="brute").fit(X / 7), "is 'float'"),
         (lambda: knnc.NearestNeighbors(algorithm="kd_tree").fit(X / 7), "is 'sklearn'"),
         (lambda: knnc.LocalOutlierFactor().fit(X[:50]), "not LocalOutlierFactor"),
         (lambda: {"a": 1}, "not dict"),

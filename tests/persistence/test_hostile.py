@@ -85,3 +85,47 @@ def test_hostile_files(tmp_path: Path) -> None:
 
 def _hostile(function: str, folder: Path, seed: int, n: int) -> dict[str, Any]:
     return run_child(function, folder, seed, n, module="hostile_files", package="tests.persistence")
+
+
+def _float_state() -> dict[str, Any]:
+    return Index(X[:500] / 7, algorithm="pruned").state()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("axes", None, "fine_step"),
+        ("axes", np.zeros((1, 60, 8)), "axes"),
+        ("n_coarse", 61, "fine_step"),
+        ("n_coarse", 59, "fine_step"),
+        ("step", 0.0, "step"),
+        ("scale", float("nan"), "scale"),
+        ("mean", np.zeros(59), "mean"),
+        ("signs", np.zeros(60, np.float32), "signs"),
+        ("far_length", -1.0, "far_length"),
+    ],
+)
+def test_codes_of_floats_that_cannot_be(name: str, value: Any, why: str) -> None:
+    state = _float_state()
+    state["pruned"]["coder"][name] = value
+    with pytest.raises(ValueError, match=why):
+        Index.restored(state)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e308, 1e308])
+def test_numbers_of_float_codes_that_are_none(value: float) -> None:
+    """Wrong neighbours, at rows that there are."""
+    queries = X[:50] / 7 + 0.25
+    for name in ("axes", "mean", "signs"):
+        state = _float_state()
+        state["pruned"]["coder"][name] = np.full_like(state["pruned"]["coder"][name], value)
+        ind = Index.restored(state).search(queries, 5)[1]
+        assert ((ind >= 0) & (ind < 500)).all()
+
+
+def test_codes_of_rows_that_have_none() -> None:
+    state = {**_float_state(), "metric": "manhattan", "algorithm": "auto"}
+    with pytest.raises(ValueError, match="codes of rows that have none"):
+        Index.restored(state)
+    with pytest.raises(TypeError, match="uint8, float32 or float64"):
+        Index.restored({**state, "rows": np.zeros((9, 4), np.int16)})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
 import knnc
@@ -41,6 +44,37 @@ def test_a_bar_begins_anew_with_each_search(kind: str, capfd: pytest.CaptureFixt
         for done, total in ((3, 9), (9, 9), (4, 9), (9, 9), (1, 2)):
             move(done, total)
     assert "1/2 " in capfd.readouterr().err
+
+
+class Broken(io.StringIO):
+    """A stream on a disk that is full."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self) -> None:
+        self.write("")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stream", [None, Broken()], ids=["none", "full"])
+def test_a_bar_that_cannot_be_written_ends_no_search(
+    kind: Any, stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(kind)
+    rows = draw(1, 300, 20)
+    nn = knnc.NearestNeighbors(n_neighbors=3).fit(rows)
+    expected = nn.kneighbors(return_distance=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    with knnc.progress(kind):
+        found = nn.kneighbors(return_distance=False)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_what_runs_is_said_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a program has no standard output."""
+    monkeypatch.setattr(sys, "stdout", None)
+    knnc.show_runtime()
 
 
 @pytest.mark.parametrize("kind", KINDS)

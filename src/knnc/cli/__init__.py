@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 
+from knnc.cli._streams import OutputError, ReaderGone, guarded_streams
+
 __all__ = ["main"]
 
 
@@ -23,6 +25,30 @@ def main() -> int:
         0 for success, 1 for a failure that a message on standard error explains, 2 for a wrong
         usage, 3 if ``knnc read`` found nothing to read, 130 after Ctrl-C.
     """
+    with guarded_streams():
+        try:
+            code = _code_of_run()
+            sys.stdout.flush()
+        except OutputError as error:
+            print(f"knnc: error: {error.strerror}: {error.filename}", file=sys.stderr)
+            return 1
+        except ReaderGone:
+            return 1
+        return code
+
+
+def _code_of_run() -> int:
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        print("knnc: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+
+
+def _run() -> int:
+    """Run the program, and return its exit code or raise SystemExit with it."""
     try:
         import rich  # noqa: F401
         import typer  # noqa: F401
@@ -38,21 +64,8 @@ def main() -> int:
         print(f"knnc: {message}", file=sys.stderr)
         return 1
     from knnc.cli._app import app
-    from knnc.cli._console import escape_what_it_lacks, let_go, reader_has_gone
 
-    escape_what_it_lacks()
-    try:
-        app(prog_name="knnc")
-    except OSError as error:  # of --help, which no command is
-        if not reader_has_gone(error):
-            raise
-        let_go()
-        return 1
-    except KeyboardInterrupt:
-        print("knnc: interrupted", file=sys.stderr)
-        return 130
-    except SystemExit as done:
-        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    app(prog_name="knnc")
     return 0
 
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from knnc.cli._compare import compare
-from knnc.cli._console import let_go, option, print_json, reader_has_gone, say_error
+from knnc.cli._console import message_of, option, print_json, say_error
 from knnc.cli._evaluate import evaluate
 from knnc.cli._groundtruth import groundtruth
 from knnc.cli._read import read
@@ -28,24 +28,13 @@ class _Group(TyperGroup):
             sys.stdout.flush()
             return result
         except KeyboardInterrupt:
-            typer.echo("knnc: interrupted", err=True)
+            print("knnc: interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
         except _EXPECTED as error:
-            if reader_has_gone(error):
-                let_go()
-                raise typer.Exit(1) from None
             if ctx.params.get("debug"):
                 raise
-            say_error(_message(error))
+            say_error(message_of(error))
             raise typer.Exit(1) from None
-
-
-def _message(error: Exception) -> str:
-    """What an exception says, without the number that the system gives its error."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}"
-    return str(error) or type(error).__name__
 
 
 app = typer.Typer(
@@ -66,7 +55,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from knnc._version import __version__
 
-        typer.echo(f"knnc {__version__}")
+        print(f"knnc {__version__}")
         raise typer.Exit
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import json
 import logging
 import os
@@ -21,7 +19,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-_ON_WINDOWS = os.name == "nt"
 _PICTURES = (".png", ".pdf", ".svg")
 _DPI = 150
 
@@ -40,7 +37,7 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="digits, mnist, fashion-mnist, or a folder with four IDX files.",
+        help="digits, mnist, fashion-mnist, kmnist, qmnist, or a folder with four IDX files.",
         show_default=False,
     ),
 ]
@@ -48,7 +45,7 @@ Datasets = Annotated[
     list[str],
     typer.Argument(
         metavar="DATASET",
-        help="digits, mnist, fashion-mnist, or folders with four IDX files.",
+        help="digits, mnist, fashion-mnist, kmnist, qmnist, or folders with four IDX files.",
         show_default=False,
     ),
 ]
@@ -111,9 +108,12 @@ def load_parts(dataset: str, data_home: Path | None) -> tuple[Any, Any]:
 
 def check_name(dataset: str, *, hint: str = "DATASET") -> None:
     """A word that is neither a name nor a folder here is a slip of the pen: a usage error."""
+    from knnc.datasets._folder import is_set_in_folder
     from knnc.datasets._load import DATASETS
 
-    if dataset not in DATASETS and Path(dataset).name == dataset and not Path(dataset).exists():
+    if dataset in DATASETS or Path(dataset).exists() or is_set_in_folder(dataset):
+        return
+    if Path(dataset).name == dataset:
         raise typer.BadParameter(
             f"{dataset!r} is neither one of {', '.join(DATASETS)} nor a folder",
             param_hint=hint,
@@ -146,30 +146,12 @@ def say_error(message: str) -> None:
     stderr().print(line, soft_wrap=True)
 
 
-def escape_what_it_lacks() -> None:
-    """Have standard output escape the characters that its encoding lacks, as those of Windows do.
-
-    A label or the name of a file is no reason to end after the work is done.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def reader_has_gone(error: BaseException) -> bool:
-    """Whether this is what a write to a pipe raises that nobody reads any more.
-
-    On Windows an EINVAL as well: https://github.com/python/cpython/issues/79935
-    """
-    if isinstance(error, BrokenPipeError):
-        return True
-    if not (_ON_WINDOWS and isinstance(error, OSError)):
-        return False
-    return error.errno == errno.EINVAL and error.filename is None
-
-
-def let_go() -> None:
-    """Send nowhere what the interpreter still writes to standard output at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def message_of(error: Exception) -> str:
+    """What an exception says, without the number that the system gives its error."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return str(error) or type(error).__name__
 
 
 class _Messages(logging.Handler):

@@ -19,12 +19,15 @@ from knnc.engine.system.progress import current, progress
 # Seconds between two lines that say how far it is, where no terminal shows a bar.
 LINE_SECONDS = 60.0
 # The distances of ground truth.
-ExactMetric = StrEnum("ExactMetric", "euclidean manhattan")
+ExactMetric = StrEnum("ExactMetric", "euclidean manhattan cosine")
 
 
 def groundtruth(
     base: Annotated[
-        Path, typer.Argument(metavar="BASE", help="The vectors: a .u8bin, .bvecs or .npy file.")
+        Path,
+        typer.Argument(
+            metavar="BASE", help="The vectors: a .u8bin, .fbin, .bvecs, .fvecs or .npy file."
+        ),
     ],
     queries: Annotated[
         Path, typer.Argument(metavar="QUERIES", help="The queries, in a file of these kinds.")

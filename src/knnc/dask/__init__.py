@@ -5,7 +5,7 @@
     import dask.array as da
     from knnc.dask import KNeighborsClassifier
 
-    clf = KNeighborsClassifier(n_neighbors=5).fit(X, y)  # X: dask array, uint8, chunks of rows
+    clf = KNeighborsClassifier(n_neighbors=5).fit(X, y)  # X: dask array, chunks of rows
     clf.predict(queries).compute()
 
 The chunks of X stay where they are, each with an index over it; blocks of queries are sent to them.
@@ -13,6 +13,11 @@ What each chunk finds, k pairs of (distance, row index) a query, is merged in a 
 so the answer is that of one machine with all rows, bit for bit, however X is cut. Nothing but
 these pairs, and the labels of those rows, leaves a worker. A worker that is lost takes its chunks
 with it; Dask makes them again elsewhere from what X is computed from.
+
+Rows are compared as bytes if bytes stand for the values of all chunks (uint8, whole numbers from 0
+to 255 of any dtype, pixels divided by 255), and as floats otherwise; `engine_` is "integer" or
+"float". scikit-learn's search never serves. `fit` computes all of X that is not uint8 before it
+returns, once.
 
 `fit` computes (it makes the indexes, and looks at the targets); `kneighbors`, `predict` and
 `predict_proba` are lazy, and what they return holds the chunks that it needs: the estimator may be
@@ -38,8 +43,10 @@ made again elsewhere as if it had died.
 ::
 
     _estimators  fit and predict, lazily
+    _nearest     the search, lazily
     _tasks       arrays to named tasks and back
     _targets     labels and numbers, checked and cut as the rows are
+    _rows        rows and queries as bytes or floats, on a worker
     _chunks      a chunk of rows and its index, on a worker
     _found       what a search found: merged, and made into distances, labels and means
 """
@@ -53,6 +60,7 @@ except ImportError as error:
         'knnc.dask needs dask, which is not installed: pip install "knnc[dask]"'
     ) from error
 
-from knnc.dask._estimators import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+from knnc.dask._estimators import KNeighborsClassifier, KNeighborsRegressor
+from knnc.dask._nearest import NearestNeighbors
 
 __all__ = ["KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"]

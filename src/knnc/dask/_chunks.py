@@ -12,10 +12,12 @@ from dask.sizeof import sizeof
 from numpy.typing import NDArray
 
 from knnc.dask._found import Found
+from knnc.dask._rows import Narrowed, Queries, all_bytes, all_floats
 from knnc.dask._targets import check_finite, classes_of
-from knnc.dask._tasks import check_block
+from knnc.engine.encoding import Encoding
 from knnc.engine.index import Index
 from knnc.engine.system.threads import effective_n_threads
+from knnc.neighbors.float_queries import kneighbors_of_floats
 
 __all__ = ["Chunk", "labels_of", "make_chunk", "rows_of", "search_chunk", "seen", "task_threads"]
 
@@ -25,20 +27,27 @@ class Chunk:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_features), uint8
+    rows : ndarray of shape (n_rows, n_features), uint8, float32 or float64
     targets : ndarray of shape (n_rows,) or (n_rows, n_outputs), or None
+    encoding : Encoding or None
+        What bytes stand for; None where the rows are floats.
     metric, algorithm : str
         As :class:`Index` takes them.
     """
 
     def __init__(
-        self, rows: NDArray[np.uint8], targets: NDArray[Any] | None, metric: str, algorithm: str
+        self,
+        rows: NDArray[Any],
+        targets: NDArray[Any] | None,
+        encoding: Encoding | None,
+        metric: str,
+        algorithm: str,
     ) -> None:
         if targets is not None and len(targets) != len(rows):
             raise ValueError(f"A chunk of X has {len(rows)} rows and that of y {len(targets)}.")
         self.rows = np.ascontiguousarray(rows)
         self.targets = targets
-        self._how = metric, algorithm
+        self._how = encoding, metric, algorithm
         self._index: Index | None = None
         self._making = threading.Lock()
 
@@ -49,25 +58,35 @@ class Chunk:
         """The chunk with its index made."""
         with self._making:
             if self._index is None and len(self.rows):
-                metric, algorithm = self._how
+                _, metric, algorithm = self._how
                 self._index = Index(
                     self.rows, metric, algorithm=algorithm, n_threads=task_threads(n_jobs)
                 )
         return self
 
-    def search(self, queries: NDArray[np.uint8], k: int, first: int, n_jobs: int | None) -> Found:
+    def search(self, queries: Queries, k: int, first: int, n_jobs: int | None) -> Found:
         """The k nearest, or as many as there are; row 0 is row `first` of all."""
         index = self.ready(n_jobs)._index
-        if index is None:
-            dist = ind = np.empty((len(queries), 0), np.int64)
-        else:
-            dist, ind = index.search(
-                np.ascontiguousarray(queries),
-                min(k, len(self.rows)),
-                n_threads=task_threads(n_jobs),
-            )
+        rows, as_floats, others = queries
+        keys, ind = np.empty((2, len(as_floats), min(k, len(self.rows))), np.int64)
+        n_threads = task_threads(n_jobs)
+        if index is not None and len(rows):
+            found = index.search(np.ascontiguousarray(rows), keys.shape[1], n_threads=n_threads)
+            keys[~as_floats], ind[~as_floats] = found
+        if index is not None and len(others):
+            found = self._search_floats(index, others, keys.shape[1], n_threads)
+            keys[as_floats], ind[as_floats] = found
         targets = None if self.targets is None else self.targets[ind]
-        return dist, ind + first, targets
+        return Found(keys, ind + first, targets, as_floats)
+
+    def _search_floats(
+        self, index: Index, queries: NDArray[Any], k: int, n_threads: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        numbers = np.ascontiguousarray(queries, np.float64)
+        encoding, metric, _ = self._how
+        if encoding is None:
+            return index.search(numbers, k, n_threads=n_threads)
+        return kneighbors_of_floats(self.rows, encoding, numbers, k, metric, n_threads)
 
 
 def _bytes_of(chunk: Chunk) -> int:
@@ -103,25 +122,21 @@ def _tasks_at_a_time() -> int:
 
 
 def make_chunk(
-    rows: Any,
+    narrowed: Narrowed,
     targets: Any,
-    shape: tuple[int, ...],
+    encoding: Encoding | None,
     metric: str,
     algorithm: str,
     n_jobs: int | None,
 ) -> Chunk:
-    """A chunk, ready to be searched, of rows of this shape."""
-    check_block(rows, shape, "X")
+    """A chunk, ready to be searched."""
     if targets is not None:
         targets = check_finite(targets)
-    return Chunk(rows, targets, metric, algorithm).ready(n_jobs)
+    return Chunk(narrowed.under(encoding), targets, encoding, metric, algorithm).ready(n_jobs)
 
 
-def search_chunk(
-    chunk: Chunk, queries: Any, shape: tuple[int, ...], k: int, first: int, n_jobs: int | None
-) -> Found:
-    """What a chunk finds for a block of queries of this shape."""
-    check_block(queries, shape, "the queries")
+def search_chunk(chunk: Chunk, queries: Queries, k: int, first: int, n_jobs: int | None) -> Found:
+    """What a chunk finds for a block of queries."""
     return chunk.search(queries, k, first, n_jobs)
 
 
@@ -135,6 +150,6 @@ def seen(chunk: Chunk) -> None:
     """Nothing of the targets in a chunk, but that they were looked at when it was made."""
 
 
-def rows_of(chunk: Chunk) -> NDArray[np.uint8]:
+def rows_of(chunk: Chunk) -> Queries:
     """The rows, as queries."""
-    return chunk.rows
+    return all_bytes(chunk.rows) if chunk.rows.dtype == np.uint8 else all_floats(chunk.rows)

@@ -1,242 +1,28 @@
-"""Estimators with training rows on the workers of a Dask cluster: see :mod:`knnc.dask`."""
+"""Estimators with training rows and targets on the workers of a Dask cluster: see
+:mod:`knnc.dask`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import dask
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 import knnc.neighbors
 from knnc._rollback import unchanged_after_error
-from knnc.dask._chunks import Chunk, labels_of, make_chunk, rows_of, search_chunk, seen
-from knnc.dask._found import (
-    distances,
-    exact_distances,
-    indices,
-    merge,
-    predicted,
-    without_self,
-)
+from knnc.dask._chunks import Chunk, labels_of, seen
+from knnc.dask._found import predicted
+from knnc.dask._nearest import NearestNeighbors
 from knnc.dask._targets import aligned, check_labels, labels_array, numbers_array
-from knnc.dask._tasks import blocks_of, columns_of, joined, rows_array, task
-from knnc.engine.system.threads import effective_n_threads
-from knnc.neighbors.kneighbors_search import wants_exact
-from knnc.neighbors.metrics import ENGINE_METRICS, EngineMetric, engine_metric
+from knnc.dask._tasks import joined, task
 
-__all__ = ["KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors"]
-
-# Answers merged by one task.
-_FAN_IN = 8
-
-
-class NearestNeighbors(BaseEstimator):
-    """Exact nearest-neighbour search over rows that stay on Dask's workers.
-
-    What a fit uses is fixed by it, as with scikit-learn: of the parameters set afterwards only
-    `n_neighbors`, `weights` and `n_jobs` count, for what is asked for after that.
-
-    Parameters
-    ----------
-    n_neighbors : int, default=5
-    algorithm : {"auto", "brute", "pruned"}, default="auto"
-        As :class:`knnc.NearestNeighbors` takes it, for each chunk. It never changes an answer.
-    metric : str, default="minkowski"
-        One that the integer engine computes: "euclidean", "sqeuclidean", "manhattan", "chebyshev",
-        "hamming", or "minkowski" with p=1, p=2 or p=inf.
-    p : float, default=2
-    n_jobs : int or None, default=None
-        Threads of each task; see :mod:`knnc.dask`.
-
-    Attributes
-    ----------
-    effective_metric_ : str
-        The metric of this fit: "minkowski" is replaced by what it is with its p.
-    n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        The names of columns; only if X is a frame whose columns all have one.
-    n_samples_fit_ : int
-    """
-
-    _parameter_constraints = knnc.neighbors.NearestNeighbors._parameter_constraints
-
-    effective_metric_: str
-    n_features_in_: int
-    n_samples_fit_: int
-
-    def __init__(
-        self,
-        n_neighbors: int = 5,
-        *,
-        algorithm: str = "auto",
-        metric: str = "minkowski",
-        p: float = 2,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        self.algorithm = algorithm
-        self.metric = metric
-        self.p = p
-        self.n_jobs = n_jobs
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Make an index of each chunk, where it is.
-
-        Parameters
-        ----------
-        X : dask array, ndarray or frame of shape (n_samples, n_features), uint8
-            Cut into chunks of rows of any sizes, empty ones among them.
-        y : Ignored
-
-        Returns
-        -------
-        self : object
-            If fit raises, it is what it was before.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X or a parameter is not as stated. On a cluster fit does not wait for the indexes:
-            a chunk that is not what X says (its length, its dtype) raises in what is computed.
-        """
-        with unchanged_after_error(self):
-            self._validate_params()
-            self._fit_chunks(self._rows(X, reset=True), None, self._checked_metric())
-        return self
-
-    def _checked_metric(self) -> EngineMetric:
-        """The metric that the parameters name; they are checked."""
-        metric = engine_metric(self.metric, self.p)
-        if metric is None:
-            raise ValueError(
-                f"metric={self.metric!r} with p={self.p!r} is none of the integer engine's: "
-                f"{', '.join(ENGINE_METRICS)}, and minkowski with p=1, p=2 or p=inf."
-            )
-        if self.algorithm not in ("auto", "brute", "pruned"):
-            raise ValueError(f"algorithm must be auto, brute or pruned, got {self.algorithm!r}.")
-        if self.algorithm == "pruned" and not metric.can_be_pruned:
-            raise ValueError(f"algorithm='pruned' does not go with metric={self.metric!r}.")
-        effective_n_threads(self.n_jobs)  # is it one?
-        return metric
-
-    def _rows(self, X: Any, y: Any = "no_validation", *, reset: bool = False) -> Any:
-        """X in chunks of rows, with the columns that fit had in the same order; y is not None."""
-        rows = rows_array(X, "X")
-        validate_data(self, columns_of(X), y, reset=reset, skip_check_array=True)
-        return rows
-
-    def _fit_chunks(self, X: Any, y: Any, metric: EngineMetric) -> None:
-        lengths = X.chunks[0]
-        blocks = blocks_of(X)
-        if y is None:
-            targets: list[Any] = [None] * len(blocks)
-        else:
-            targets = blocks_of(y)
-        how = metric.engine, self.algorithm, self.n_jobs
-        chunks = [
-            task("knnc-index", make_chunk, block, target, (length, X.shape[1]), *how)
-            for block, target, length in zip(blocks, targets, lengths, strict=True)
-        ]
-        self._chunks = dask.persist(*chunks)
-        self._lengths = lengths
-        self._starts = np.concatenate(([0], np.cumsum(lengths)))[:-1].tolist()
-        self.n_samples_fit_ = int(X.shape[0])
-        self.effective_metric_ = metric.name if self.metric == "minkowski" else self.metric
-        self.effective_metric_params_: dict[str, Any] = {}
-
-    def kneighbors(
-        self,
-        X: Any = None,
-        n_neighbors: int | None = None,
-        return_distance: bool | Literal["exact"] = True,
-    ) -> Any:
-        """Find the k nearest training rows of each query, lazily.
-
-        Parameters
-        ----------
-        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None, \
-                default=None
-            None is leave-one-out, as with :class:`knnc.NearestNeighbors`.
-        n_neighbors : int or None, default=None
-        return_distance : bool or "exact", default=True
-            "exact" is the integers that distances are computed from.
-
-        Returns
-        -------
-        neigh_dist : dask array of shape (n_queries, n_neighbors), float64 or int64
-            Only if `return_distance`. int64 if it is "exact".
-        neigh_ind : dask array of shape (n_queries, n_neighbors), intp
-            Both in chunks of rows as X.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If X or `n_neighbors` is not as stated, or there are not so many rows. A chunk that is
-            not what X says (its length, its dtype) raises when the answer is computed.
-        """
-        check_is_fitted(self, "n_samples_fit_")
-        exact = wants_exact(return_distance)
-        found, lengths, k = self._found(X, n_neighbors)
-        metric, d = self.effective_metric_, self.n_features_in_
-        parts = [task("knnc-indices", indices, part) for part in found]
-        ind = joined("knnc-indices", parts, lengths, (k,), np.intp)
-        if not return_distance:
-            return ind
-        if exact:
-            parts = [task("knnc-exact-distances", exact_distances, part) for part in found]
-            return joined("knnc-exact-distances", parts, lengths, (k,), np.int64), ind
-        parts = [task("knnc-distances", distances, part, metric, d) for part in found]
-        return joined("knnc-distances", parts, lengths, (k,), np.float64), ind
-
-    def _found(self, X: Any, n_neighbors: int | None) -> tuple[list[Any], tuple[int, ...], int]:
-        """Lazily what is found for each block of queries, and the lengths of the blocks."""
-        k: Any = self.n_neighbors if n_neighbors is None else n_neighbors
-        if not isinstance(k, Integral):
-            raise TypeError(f"n_neighbors does not take {type(k)} value, enter integer value")
-        k = int(k)
-        if k < 1:
-            raise ValueError(f"Expected n_neighbors > 0. Got {k}")
-        if k + (X is None) > self.n_samples_fit_:
-            raise ValueError(
-                f"Expected n_neighbors {'<' if X is None else '<='} n_samples_fit, but "
-                f"n_neighbors = {k}, n_samples_fit = {self.n_samples_fit_}"
-            )
-        if X is None:
-            found = []
-            for chunk, start, length in zip(self._chunks, self._starts, self._lengths, strict=True):
-                nearest = self._found_for(task("knnc-rows", rows_of, chunk), length, k + 1)
-                found.append(task("knnc-without-self", without_self, nearest, start, k))
-            return found, self._lengths, k
-        X = self._rows(X)
-        lengths = X.chunks[0]
-        found = [
-            self._found_for(block, length, k)
-            for block, length in zip(blocks_of(X), lengths, strict=True)
-        ]
-        return found, lengths, k
-
-    def _found_for(self, block: Any, length: int, k: int) -> Any:
-        """Lazily the k nearest rows of all chunks for each query of a block of this length."""
-        shape = length, self.n_features_in_
-        parts = [
-            task("knnc-search-chunk", search_chunk, chunk, block, shape, k, start, self.n_jobs)
-            for chunk, start, n_rows in zip(self._chunks, self._starts, self._lengths, strict=True)
-            if n_rows
-        ]
-        while len(parts) > 1:
-            groups = [parts[i : i + _FAN_IN] for i in range(0, len(parts), _FAN_IN)]
-            parts = [
-                task("knnc-merge", merge, k, *group) if len(group) > 1 else group[0]
-                for group in groups
-            ]
-        return parts[0]
+__all__ = ["KNeighborsClassifier", "KNeighborsRegressor"]
 
 
 class _Supervised(MultiOutputMixin, NearestNeighbors):
@@ -266,8 +52,9 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
 
         Parameters
         ----------
-        X : dask array, ndarray or frame of shape (n_samples, n_features), uint8
-            Cut into chunks of rows of any sizes, empty ones among them.
+        X : dask array, ndarray or frame of shape (n_samples, n_features)
+            Numbers, cut into chunks of rows of any sizes, empty ones among them. What is not uint8
+            is computed before fit returns: all chunks decide which engine serves.
         y : dask array or array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels of a classifier, numbers of a regressor. They stay with the rows. A dask array
             is computed once, and looked at where it is; fit waits for that, and for the indexes.
@@ -311,7 +98,7 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
 
         Parameters
         ----------
-        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
+        X : dask array, ndarray or frame of shape (n_queries, n_features), or None
             None predicts each training row from the others.
 
         Returns
@@ -331,7 +118,7 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
     def _predict(self, X: Any, method: str, shape: tuple[int, ...], dtype: Any) -> Any:
         found, lengths, _ = self._found(X, None)
         name = f"knnc-{method.replace('_', '-')}"
-        how = method, self.weights, self._classes, self.effective_metric_, self.n_features_in_
+        how = method, self.weights, self._classes, *self._scale()
         parts = [task(name, predicted, part, *how) for part in found]
         return joined(name, parts, lengths, shape, dtype)
 
@@ -392,7 +179,7 @@ class KNeighborsClassifier(ClassifierMixin, _Supervised):
 
         Parameters
         ----------
-        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
+        X : dask array, ndarray or frame of shape (n_queries, n_features), or None
 
         Returns
         -------
@@ -413,7 +200,7 @@ class KNeighborsClassifier(ClassifierMixin, _Supervised):
 
         Parameters
         ----------
-        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
+        X : dask array, ndarray or frame of shape (n_queries, n_features), or None
             None scores each training row's prediction from the others.
         y : dask array or array-like of shape (n_queries,) or (n_queries, n_outputs)
             The right labels; with several outputs all must be right.
@@ -463,7 +250,7 @@ class KNeighborsRegressor(RegressorMixin, _Supervised):
 
         Parameters
         ----------
-        X : dask array, ndarray or frame of shape (n_queries, n_features), uint8, or None
+        X : dask array, ndarray or frame of shape (n_queries, n_features), or None
             None scores each training row's prediction from the others.
         y : dask array or array-like of shape (n_queries,) or (n_queries, n_outputs)
             The right targets. They and the predictions come to where this is called.

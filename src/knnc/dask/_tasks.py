@@ -10,10 +10,12 @@ import dask.array as da
 import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
 
 __all__ = [
     "blocks_of",
-    "check_block",
+    "checked_block",
     "columns_of",
     "joined",
     "known_lengths",
@@ -44,8 +46,10 @@ def rows_array(X: Any, name: str) -> Any:
         X = X.to_dask_array()
     elif not isinstance(X, da.Array):
         X = np.asarray(X)
-    if X.dtype != np.uint8:
-        raise TypeError(f"{name} must be uint8 for knnc.dask, got {X.dtype}.")
+        if X.dtype.hasobject:
+            X = X.astype(np.float64)
+    if X.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers for knnc.dask, got {X.dtype}.")
     if X.ndim != 2:
         raise ValueError(f"{name} must have two axes, got {X.ndim}.")
     if not isinstance(X, da.Array):
@@ -65,12 +69,16 @@ def columns_of(X: Any) -> Any:
     return X._meta if _is_lazy_frame(X) else X
 
 
-def check_block(block: Any, shape: tuple[int, ...], name: str) -> None:
-    """Whether a block of an array of bytes is what the array said it is."""
-    if block.dtype != np.uint8:
-        raise TypeError(f"A chunk of {name} holds {block.dtype}, and {name} said uint8.")
+def checked_block(block: Any, shape: tuple[int, ...], dtype: Any, name: str) -> NDArray[Any]:
+    """A block of an array, of finite numbers, if it is what the array said it is."""
+    if not isinstance(block, np.ndarray):
+        raise TypeError(f"A chunk of {name} is a {type(block).__name__}, not an array of NumPy.")
+    if block.dtype != dtype:
+        raise TypeError(f"A chunk of {name} holds {block.dtype}, and {name} said {dtype}.")
     if block.shape != shape:
         raise ValueError(f"A chunk of {name} has shape {block.shape}, and {name} said {shape}.")
+    assert_all_finite(block, input_name="X")
+    return block
 
 
 def blocks_of(X: Any) -> list[Any]:

@@ -5,9 +5,13 @@
 ``load_digits``            the 8 x 8 digits that come with scikit-learn; no download
 ``fetch_mnist``            MNIST; downloaded once, then read from the data home
 ``fetch_fashion_mnist``    Fashion-MNIST, likewise
+``fetch_emnist``           one of the six sets of EMNIST, upright
+``fetch_kmnist``           Kuzushiji-MNIST
+``fetch_qmnist``           QMNIST
+``fetch_usps``             USPS
 ``load_idx_folder``        any folder with four IDX files, as ``(train, test)``
 ``read_idx``               one IDX file, plain or gzip, as an array
-``read_vectors``           one .u8bin, .bvecs or .npy file of many vectors, mapped into memory
+``read_vectors``           one .u8bin, .fbin, .bvecs, .fvecs or .npy file, mapped into memory
 ``read_neighbors``         one .ibin file of neighbours, as ``knnc groundtruth`` writes it
 ``get_data_home``          where the ``fetch_`` functions look and store
 =========================  ====================================================================
@@ -17,21 +21,32 @@ Each data set is a :class:`sklearn.utils.Bunch` with the same keys: ``data`` (ro
 (``target_names[label]`` is the label's text), ``feature_names`` and ``DESCR``.
 
 Inside: ``_idx`` reads the format, ``_files`` knows what the files are called, ``_mapping`` what
-labels mean, ``_registry`` what they must hold, ``_download`` brings them, ``_bunch`` wraps arrays;
-the other modules hold the functions above. This package imports neither the engine nor the
-estimators.
+labels mean, ``_registry`` what they must hold, ``_download`` brings them, ``_archives`` reads what
+does not come as four IDX files, ``_bunch`` wraps arrays; the other modules hold the functions
+above. This package imports neither the engine nor the estimators.
 """
 
+from knnc.datasets._archives import fetch_emnist, fetch_usps
 from knnc.datasets._digits import load_digits
-from knnc.datasets._fetch import fetch_fashion_mnist, fetch_mnist, get_data_home
+from knnc.datasets._fetch import (
+    fetch_fashion_mnist,
+    fetch_kmnist,
+    fetch_mnist,
+    fetch_qmnist,
+    get_data_home,
+)
 from knnc.datasets._folder import load_idx_folder
 from knnc.datasets._idx import read_idx
 from knnc.datasets._load import load_dataset
 from knnc.datasets._vectors import read_neighbors, read_vectors
 
 __all__ = [
+    "fetch_emnist",
     "fetch_fashion_mnist",
+    "fetch_kmnist",
     "fetch_mnist",
+    "fetch_qmnist",
+    "fetch_usps",
     "get_data_home",
     "load_dataset",
     "load_digits",

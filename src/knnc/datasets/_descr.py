@@ -43,6 +43,84 @@ Reference: H. Xiao, K. Rasul and R. Vollgraf (2017). Fashion-MNIST: a novel imag
 benchmarking machine learning algorithms. https://arxiv.org/abs/1708.07747
 """
 
+KMNIST = """\
+Kuzushiji-MNIST: cursive Japanese characters
+--------------------------------------------
+
+:Images: 60,000 for training, 10,000 for testing
+:Pixels: 28 x 28, one byte each, 0 (background) to 255 (ink)
+:Classes: 10, equally frequent in both parts, each a row of Hiragana: o, ki, su, tsu, na, ha, ma,
+    ya, re, wo
+:Creators: Tarin Clanuwat, Mikel Bober-Irizar, Asanobu Kitamoto, Alex Lamb, Kazuaki Yamamoto,
+    David Ha
+
+Characters from books of the 18th century, in the format of MNIST; the task is harder.
+
+Licence: Creative Commons Attribution-Share Alike 4.0. The data are not part of this package.
+https://github.com/rois-codh/kmnist
+
+Reference: T. Clanuwat et al. (2018). Deep learning for classical Japanese literature.
+https://arxiv.org/abs/1812.01718
+"""
+
+QMNIST = """\
+QMNIST: MNIST made again, with all of its test digits
+-----------------------------------------------------
+
+:Images: 60,000 for training, 60,000 for testing; the first 10,000 of these are MNIST's
+:Pixels: 28 x 28, one byte each, 0 (background) to 255 (ink)
+:Classes: 10, the digits 0 to 9
+:Creators: Chhavi Yadav, Leon Bottou
+
+The images were made from NIST's Special Database 19 by steps that come as near to those of MNIST as
+can be told. They differ from MNIST's by little, in nearly all images.
+
+Licence: see https://github.com/facebookresearch/qmnist. The data are not part of this package.
+
+Reference: C. Yadav and L. Bottou (2019). Cold case: the lost MNIST digits.
+https://arxiv.org/abs/1905.10498
+"""
+
+EMNIST = """\
+EMNIST {split}: handwritten digits and letters
+----------------------------------------------
+
+:Images: {n_train:,} for training, {n_test:,} for testing
+:Pixels: 28 x 28, one byte each, 0 (background) to 255 (ink)
+:Classes: {n_classes}
+:Creators: Gregory Cohen, Saeed Afshar, Jonathan Tapson, Andre van Schaik
+
+Characters of NIST's Special Database 19 in the format of MNIST. The files store images transposed;
+here they are upright.
+
+Licence: see https://www.nist.gov/itl/products-and-services/emnist-dataset. The data are not part of
+this package.
+
+Reference: G. Cohen, S. Afshar, J. Tapson and A. van Schaik (2017). EMNIST: an extension of MNIST to
+handwritten letters. https://arxiv.org/abs/1702.05373
+"""
+
+USPS = """\
+USPS: digits of postal codes
+----------------------------
+
+:Images: 7,291 for training, 2,007 for testing
+:Pixels: 16 x 16; the files hold numbers from -1 to 1, which are rounded here to
+    0 (background) to 255
+:Classes: 10, the digits 0 to 9
+
+Digits from envelopes that the United States Postal Service scanned. The test part is hard: people
+misread about 2.5 % of it.
+
+Licence: none is stated at
+https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass.html#usps. The data are not part
+of this package.
+
+Reference: J. J. Hull (1994). A database for handwritten text recognition research. IEEE
+Transactions on Pattern Analysis and Machine Intelligence 16 (5), 550-554.
+https://doi.org/10.1109/34.291440
+"""
+
 DIGITS = """\
 Digits: optical recognition of handwritten digits
 -------------------------------------------------

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from knnc.datasets._registry import IdxFile
+from knnc.datasets._registry import Served
 
 _logger = logging.getLogger(__name__)
 
@@ -26,8 +26,6 @@ ATTEMPTS = 3
 WAIT = 1.0
 # Seconds to connect, and seconds without a byte.
 TIMEOUT = (10.0, 30.0)
-# A gzip file may be larger than its content, by 5 bytes a block and the header.
-_SLACK = 1 << 20
 
 
 class DownloadError(Exception):
@@ -38,8 +36,8 @@ class DownloadError(Exception):
         self.retry = retry
 
 
-def download(file: IdxFile, mirrors: tuple[str, ...], folder: Path) -> None:
-    """Store `file` in `folder` under its usual name with ``.gz``.
+def download(file: Served, mirrors: tuple[str, ...], folder: Path) -> None:
+    """Store `file` in `folder` under the name that mirrors have for it.
 
     The bytes go to a temporary name beside it, which takes the final one in a single step, after
     the content has been checked. Several processes may do so at the same time.
@@ -59,7 +57,7 @@ def download(file: IdxFile, mirrors: tuple[str, ...], folder: Path) -> None:
     reasons = []
     for mirror in mirrors:
         try:
-            _download_with_retries(pooch, f"{mirror}{file.name}.gz", file, folder)
+            _download_with_retries(pooch, f"{mirror}{file.served}", file, folder)
         except DownloadError as exc:
             reasons.append(str(exc))
         else:
@@ -89,7 +87,7 @@ def _storing_in(folder: Path) -> Iterator[None]:
         ) from exc
 
 
-def _download_with_retries(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
+def _download_with_retries(pooch: Any, url: str, file: Served, folder: Path) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _download_once(pooch, url, file, folder)
@@ -102,7 +100,7 @@ def _download_with_retries(pooch: Any, url: str, file: IdxFile, folder: Path) ->
             return
 
 
-def _download_once(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
+def _download_once(pooch: Any, url: str, file: Served, folder: Path) -> None:
     _logger.info("downloading %s to %s", url, folder)
     # A random name and mode "x": no two downloads share a file, and it has the permissions that
     # the umask gives (those of a `tempfile` would hide a shared data home from other users).
@@ -110,17 +108,18 @@ def _download_once(pooch: Any, url: str, file: IdxFile, folder: Path) -> None:
     with _storing_in(folder):
         try:
             with open(partial, "xb") as output:
-                _transfer(pooch, url, output, file.nbytes + _SLACK)
+                _transfer(pooch, url, output, file.most_bytes)
             try:
                 file.read(partial, name=url)
             except ValueError as exc:
                 raise DownloadError(str(exc), retry=True) from exc
-            _move_into_place(partial, folder / f"{file.name}.gz")
+            move_into_place(partial, folder / file.served)
         finally:
             partial.unlink(missing_ok=True)
 
 
-def _move_into_place(partial: Path, final: Path) -> None:
+def move_into_place(partial: Path, final: Path) -> None:
+    """Give a file its final name; another process may have been faster."""
     try:
         os.replace(partial, final)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: from the data home, and into it when they are not there."""
+"""MNIST and data sets in its format: from the data home, downloaded into it if need be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Home = str | os.PathLike[str] | None
 Subset = Literal["train", "test", "all"]
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
-_SPLITS: dict[str, tuple[str, ...]] = {
+SPLITS: dict[str, tuple[str, ...]] = {
     "train": ("train",),
     "test": ("test",),
     "all": ("train", "test"),
@@ -211,18 +211,105 @@ def fetch_fashion_mnist(
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
+def fetch_kmnist(
+    *,
+    data_home: Home = None,
+    subset: Subset = "train",
+    return_X_y: bool = False,
+    download_if_missing: bool = True,
+) -> Any:
+    """Load Kuzushiji-MNIST, cursive Japanese characters; download them if they are not there.
+
+    ==============  ==================================
+    Samples         60,000 for training, 10,000 to test
+    Features        784 (28 x 28), integers 0..255
+    Classes         10, equally frequent
+    ==============  ==================================
+
+    The files are kept in ``<data_home>/kmnist/``; everything else is as for :func:`fetch_mnist`.
+
+    Parameters
+    ----------
+    data_home, subset, return_X_y, download_if_missing
+        As for :func:`fetch_mnist`.
+
+    Returns
+    -------
+    bunch : sklearn.utils.Bunch
+        With the keys of :func:`fetch_mnist`.
+    (data, target) : tuple of ndarray
+        If `return_X_y` is True.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As :func:`fetch_mnist`.
+
+    Notes
+    -----
+    The checksums (SHA-256 of the compressed files) were taken from documentation only; nobody has
+    compared them with a download. Files that are not compressed are checked by their shape alone.
+    """
+    bunch = fetch("kmnist", data_home, subset, download_if_missing)
+    return (bunch.data, bunch.target) if return_X_y else bunch
+
+
+def fetch_qmnist(
+    *,
+    data_home: Home = None,
+    subset: Subset = "train",
+    return_X_y: bool = False,
+    download_if_missing: bool = True,
+) -> Any:
+    """Load QMNIST, MNIST with 60,000 test digits; download them if they are not there.
+
+    ==============  =======================================================================
+    Samples         60,000 for training, 60,000 to test, of which MNIST has the first 10,000
+    Features        784 (28 x 28), integers 0..255
+    Classes         10
+    ==============  =======================================================================
+
+    The files are kept in ``<data_home>/qmnist/``; everything else is as for :func:`fetch_mnist`.
+
+    Parameters
+    ----------
+    data_home, subset, return_X_y, download_if_missing
+        As for :func:`fetch_mnist`.
+
+    Returns
+    -------
+    bunch : sklearn.utils.Bunch
+        With the keys of :func:`fetch_mnist`.
+    (data, target) : tuple of ndarray
+        If `return_X_y` is True.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As :func:`fetch_mnist`.
+
+    Notes
+    -----
+    The checksums (MD5 of the compressed files) were taken from documentation only; nobody has
+    compared them with a download. Files that are not compressed are checked by their shape alone.
+    """
+    bunch = fetch("qmnist", data_home, subset, download_if_missing)
+    return (bunch.data, bunch.target) if return_X_y else bunch
+
+
 def fetch(key: str, data_home: Home, subset: str, download_if_missing: bool) -> Bunch:
     """The part `subset` of the collection `key`; see :func:`fetch_mnist`."""
-    if subset not in tuple(_SPLITS):
+    if subset not in tuple(SPLITS):
         raise ValueError(f"subset must be one of 'train', 'test' and 'all', got {subset!r}")
     collection = COLLECTIONS[key]
     folder = Path(get_data_home(data_home)) / collection.folder
-    pairs = [collection.files[split] for split in _SPLITS[subset]]
+    pairs = [collection.files[split] for split in SPLITS[subset]]
     files = [file for pair in pairs for file in pair]
     if _missing(folder, files):
         _complete(folder, collection, files, download_if_missing)
     images = [_read(folder, images) for images, _ in pairs]
     labels = [_read(folder, labels) for _, labels in pairs]
+    labels = [each if each.ndim == 1 else each[:, 0] for each in labels]  # QMNIST has more columns
     return make_bunch(
         images[0] if len(images) == 1 else np.concatenate(images),
         np.concatenate(labels),
@@ -266,7 +353,7 @@ def _advice(folder: Path, collection: Collection, files: Sequence[IdxFile]) -> s
     )
 
 
-def _read(folder: Path, file: IdxFile) -> NDArray[np.uint8]:
+def _read(folder: Path, file: IdxFile) -> NDArray[Any]:
     path = find_file(folder, [file.name])
     if path is None:
         raise FileNotFoundError(f"{folder / file.name}.gz was removed while it was being loaded")

@@ -12,17 +12,9 @@ from sklearn.utils import Bunch
 
 from knnc.datasets import _descr
 from knnc.datasets._bunch import make_bunch
-from knnc.datasets._files import find_file
+from knnc.datasets._files import PREFIXES, IdxSet, idx_sets, names_for
 from knnc.datasets._idx import read_idx
 from knnc.datasets._mapping import read_mapping
-
-# How file names begin.
-_PREFIXES = {"train": ("train",), "test": ("t10k", "test")}
-
-# The number in an image file's name is its number of dimensions: 3 for grey images, 4 with
-# colours, 2 for plain rows.
-_IMAGE_KINDS = ("images-idx3-ubyte", "images-idx4-ubyte", "images-idx2-ubyte")
-_LABEL_KINDS = ("labels-idx1-ubyte",)
 
 # `target_names` is a table with an entry for each possible label.
 _MAX_LABEL = 65_535
@@ -35,15 +27,19 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each
     with or without ``.gz``; ``test`` may stand for ``t10k``, ``.idx`` for ``-idx``, and ``idx4``
     or ``idx2`` for ``idx3`` in the image files. Where several are there, the usual name with
-    ``.gz`` comes first, then the usual name.
+    ``.gz`` comes first, then the usual name. Each may be in a folder of its own name instead. All
+    may have the name of their set before: ``emnist-digits-train-images-idx3-ubyte``. EMNIST stores
+    images transposed; they come as they are stored.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The folder.
+        The folder. If it holds several sets, the folder and the name of one, as if that were a
+        folder in it: ``emnist/emnist-digits``.
 
     If there is a mapping file too, one whose name ends in ``mapping.txt`` as EMNIST's do, it says
     which characters the labels are: a line a label, with the label and the code of its character.
+    Of several it is the one that bears the name of the set.
 
     Returns
     -------
@@ -71,15 +67,11 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     ValueError
         If a file is damaged (see :func:`read_idx`), images are not uint8, an image has no pixels,
         labels are not whole numbers from 0 to 65,535 in one dimension, there are not as many
-        labels as images, a part is empty, training and test images differ in shape, or there are
-        two mapping files or one with other lines.
+        labels as images, a part is empty, training and test images differ in shape, there are
+        two mapping files or one with other lines, or the folder holds several sets.
     """
-    folder = Path(os.fsdecode(path))
-    if not folder.is_dir():
-        if folder.exists():
-            raise NotADirectoryError(f"{folder} is a file, not a folder with IDX files")
-        raise FileNotFoundError(f"there is no folder {folder}")
-    paths = {split: _find_pair(folder, split) for split in _PREFIXES}
+    folder, found = _set_in(Path(os.fsdecode(path)))
+    paths = {split: _pair(folder, found, split) for split in PREFIXES}
     parts = {split: _read_pair(*pair) for split, pair in paths.items()}
     shapes = [images.shape[1:] for images, _ in parts.values()]
     if shapes[0] != shapes[1]:
@@ -87,7 +79,7 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
             f"{folder}: training images have shape {shapes[0]}, test images {shapes[1]}"
         )
     n_names = 1 + max(int(labels.max()) for _, labels in parts.values())
-    mapping = read_mapping(folder)
+    mapping = read_mapping(folder, found.name)
     target_names = [mapping.get(label, str(label)) for label in range(n_names)]
     train, test = (
         make_bunch(
@@ -106,17 +98,51 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     return train, test
 
 
-def _find_pair(folder: Path, split: str) -> tuple[Path, Path]:
-    return _find(folder, split, _IMAGE_KINDS), _find(folder, split, _LABEL_KINDS)
+def is_set_in_folder(path: str) -> bool:
+    """Whether this is no folder, but a folder and the name of a set in it."""
+    folder, name = os.path.split(path)
+    folder = folder or os.curdir
+    return os.path.isdir(folder) and name in [found.name for found in idx_sets(Path(folder))]
 
 
-def _find(folder: Path, split: str, kinds: tuple[str, ...]) -> Path:
-    names = [f"{prefix}-{kind}" for prefix in _PREFIXES[split] for kind in kinds]
-    path = find_file(folder, names)
+def _set_in(path: Path) -> tuple[Path, IdxSet]:
+    """The folder, and the set in it that is meant."""
+    if path.is_dir():
+        return path, _only_set(path, idx_sets(path))
+    if path.exists():
+        raise NotADirectoryError(f"{path} is a file, not a folder with IDX files")
+    if path.parent.is_dir():
+        for found in idx_sets(path.parent):
+            if found.name == path.name:
+                return path.parent, found
+    raise FileNotFoundError(f"there is no folder {path}")
+
+
+def _only_set(folder: Path, found: list[IdxSet]) -> IdxSet:
+    whole = [each for each in found if each.is_whole]
+    if len(whole) > 1:
+        names = ", ".join(each.name or "one without a name" for each in whole)
+        raise ValueError(
+            f"{folder} holds {len(whole)} data sets: {names}; name one, as "
+            f"{folder / whole[-1].name}, or move its four files into a folder of their own"
+        )
+    # With none whole, the one that lacks the fewest files is what the error is about.
+    some = whole or sorted(found, key=lambda each: list(each.paths.values()).count(None))
+    return some[0] if some else IdxSet("", {})
+
+
+def _pair(folder: Path, found: IdxSet, split: str) -> tuple[Path, Path]:
+    images, labels = (_path(folder, found, split, what) for what in ("images", "labels"))
+    return images, labels
+
+
+def _path(folder: Path, found: IdxSet, split: str, what: str) -> Path:
+    path = found.paths.get((split, what))
     if path is None:
+        names = ", ".join(names_for(found.name, split, what))
         raise FileNotFoundError(
-            f"no {split} {kinds[0].partition('-')[0]} in {folder}; looked for {', '.join(names)}, "
-            "each also with .gz and with .idx for -idx"
+            f"no {split} {what} in {folder}; looked for {names}, each also with .gz, with .idx for "
+            "-idx, and in a folder of its own name"
         )
     return path
 
@@ -128,6 +154,8 @@ def _read_pair(image_path: Path, label_path: Path) -> tuple[NDArray[np.uint8], N
             f"{image_path}: images must be uint8 and have 2 or more dimensions, "
             f"not {images.dtype} and shape {images.shape}"
         )
+    if labels.dtype == np.int32 and labels.ndim == 2 and labels.shape[1] > 1:
+        labels = labels[:, 0]  # QMNIST: the class, and where the image comes from
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise ValueError(
             f"{label_path}: labels must be integers in one dimension, "

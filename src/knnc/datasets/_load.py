@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 
 from knnc.datasets._digits import split_digits
 from knnc.datasets._fetch import Home, fetch
-from knnc.datasets._folder import load_idx_folder
+from knnc.datasets._folder import is_set_in_folder, load_idx_folder
 from knnc.datasets._registry import COLLECTIONS
 
 DATASETS = ("digits", *COLLECTIONS)
@@ -25,11 +25,11 @@ def load_dataset(
     Parameters
     ----------
     dataset : str or os.PathLike
-        "digits", "mnist", "fashion-mnist", or a folder as for :func:`load_idx_folder`. A string
-        that is one of the names is the name; a folder called so is ``./mnist`` or a
-        :class:`pathlib.Path`.
+        "digits", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
+        :func:`load_idx_folder`. A string that is one of the names is the name; a folder called so
+        is ``./mnist`` or a :class:`pathlib.Path`.
     data_home : str or os.PathLike, default=None
-        Where MNIST and Fashion-MNIST are kept, as for :func:`fetch_mnist`.
+        Where what is downloaded is kept, as for :func:`fetch_mnist`.
     download_if_missing : bool, default=True
         If False, raise an OSError when their files are missing.
 
@@ -37,7 +37,7 @@ def load_dataset(
     -------
     train, test : tuple of sklearn.utils.Bunch
         With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
-        ``DESCR``; always the same rows. MNIST and Fashion-MNIST are published in these parts. The
+        ``DESCR``; always the same rows. Those with MNIST's files are published in these parts. The
         digits are split between two writers' runs, the first 1,029 rows and the last 768, and the
         parts' ``DESCR`` says why.
 
@@ -64,7 +64,7 @@ def load_dataset(
                 for subset in ("train", "test")
             )
             return train, test
-        if not os.path.exists(dataset):
+        if not os.path.exists(dataset) and not is_set_in_folder(dataset):
             raise ValueError(
                 f"unknown data set {dataset!r}: neither one of {', '.join(DATASETS)} "
                 "nor a folder with IDX files"

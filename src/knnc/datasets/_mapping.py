@@ -7,7 +7,7 @@ from pathlib import Path
 __all__ = ["read_mapping"]
 
 
-def read_mapping(folder: Path) -> dict[int, str]:
+def read_mapping(folder: Path, set_name: str = "") -> dict[int, str]:
     """The characters of the labels, from the folder's mapping file; none without one.
 
     A line has a label and the code points of its characters, of which the first counts: EMNIST's
@@ -17,6 +17,8 @@ def read_mapping(folder: Path) -> dict[int, str]:
     ----------
     folder : Path
         Where a file whose name ends in ``mapping.txt`` may be.
+    set_name : str, default=""
+        Of several such files the one whose name begins so is meant.
 
     Returns
     -------
@@ -25,9 +27,11 @@ def read_mapping(folder: Path) -> dict[int, str]:
     Raises
     ------
     ValueError
-        If there are two such files, or a line is something else.
+        If there are two files that may be meant, or a line is something else.
     """
     paths = sorted(path for path in folder.iterdir() if path.name.endswith("mapping.txt"))
+    if set_name:
+        paths = [path for path in paths if path.name.startswith(f"{set_name}-")] or paths
     if not paths:
         return {}
     if len(paths) > 1:

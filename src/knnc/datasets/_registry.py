@@ -1,7 +1,8 @@
 """What the downloadable data sets consist of: files, their SHA-256, and where they are served.
 
-The hash is that of the decompressed file. The gzip wrapper differs between mirrors (level, time
-stamp), the content does not.
+The SHA-256 is that of the decompressed file. The gzip wrapper differs between mirrors (level, time
+stamp), the content does not. Of some data sets only a checksum of the files as they are served is
+known, from documentation: `published` has it, and a file that is not compressed goes unchecked.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import math
 import os
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +19,92 @@ from numpy.typing import NDArray
 from knnc.datasets import _descr
 from knnc.datasets._idx import open_idx
 
+# A gzip file may be larger than its content, by 5 bytes a block and the header.
+_SLACK = 1 << 20
+
+
+class Served(Protocol):
+    """What :func:`knnc.datasets._download.download` has to know of a file."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def served(self) -> str: ...
+
+    @property
+    def most_bytes(self) -> int: ...
+
+    def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> Any: ...
+
+
+@dataclass(frozen=True)
+class ServedFile:
+    """One file as it is served: its name, its size at most, its checksum as `published`."""
+
+    served: str
+    most_bytes: int
+    published: str
+
+    @property
+    def name(self) -> str:
+        """What the file is called."""
+        return self.served
+
+    def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> None:
+        """Check the file at `path`, which errors call `name`; a ValueError if it is another."""
+        _check_published(path, self.published, name or os.fsdecode(path), self.served)
+
+
+def _check_published(
+    path: str | os.PathLike[str], published: str, name: str, served: str, start: bytes = b""
+) -> None:
+    """Compare a file that begins with `start` with a checksum such as "md5:ec16c5..."."""
+    algorithm, _, expected = published.partition(":")
+    with open(path, "rb") as file:
+        if file.read(len(start)) != start:
+            return
+        file.seek(0)
+        digest = hashlib.file_digest(
+            file, lambda: hashlib.new(algorithm, usedforsecurity=False)
+        ).hexdigest()
+    if digest != expected:
+        raise ValueError(
+            f"{name}: the {algorithm.upper()} of the file is {digest}, expected {expected} for "
+            f"{served} as it is published"
+        )
+
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One uint8 IDX file: its usual name, the SHA-256 of its content, its shape."""
+    """One IDX file: its usual name, the SHA-256 of its content, its shape and dtype.
+
+    Where that SHA-256 is not known it is empty, and `published` is the checksum of the compressed
+    file, such as "md5:ec16c5...".
+    """
 
     name: str
     sha256: str
     shape: tuple[int, ...]
+    dtype: str = "uint8"
+    published: str = ""
+
+    @property
+    def served(self) -> str:
+        """The name of the file on a mirror."""
+        return f"{self.name}.gz"
 
     @property
     def nbytes(self) -> int:
         """Size of the decompressed file, header included."""
-        return 4 + 4 * len(self.shape) + math.prod(self.shape)
+        return 4 + 4 * len(self.shape) + math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
-    def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[np.uint8]:
+    @property
+    def most_bytes(self) -> int:
+        """The most that the compressed file may have."""
+        return self.nbytes + _SLACK
+
+    def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[Any]:
         """The array in the file at `path`, which errors call `name`.
 
         A file of another shape is refused before its data are read, so what a mirror sends cannot
@@ -44,12 +117,15 @@ class IdxFile:
         """
         hasher = hashlib.sha256()
         with open_idx(path, name=name) as idx:
-            if idx.dtype != np.uint8 or idx.shape != self.shape:
+            if idx.dtype != self.dtype or idx.shape != self.shape:
                 raise ValueError(
-                    f"{idx.name}: {self.name} is a uint8 array of shape {self.shape}, "
+                    f"{idx.name}: {self.name} is a {self.dtype} array of shape {self.shape}, "
                     f"not a {idx.dtype} array of shape {idx.shape}"
                 )
-            array: NDArray[np.uint8] = idx.read(hasher)
+            array = idx.read(hasher)
+        if not self.sha256:
+            _check_published(path, self.published, idx.name, self.served, start=b"\x1f\x8b")
+            return array
         if hasher.hexdigest() != self.sha256:
             raise ValueError(
                 f"{idx.name}: the SHA-256 of the decompressed content is {hasher.hexdigest()}, "
@@ -152,5 +228,101 @@ FASHION_MNIST = Collection(
     descr=_descr.FASHION_MNIST,
 )
 
+KMNIST = Collection(
+    title="KMNIST",
+    folder="kmnist",
+    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    files={
+        "train": (
+            IdxFile(
+                "train-images-idx3-ubyte",
+                "",
+                (60_000, 28, 28),
+                published="sha256:51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            ),
+            IdxFile(
+                "train-labels-idx1-ubyte",
+                "",
+                (60_000,),
+                published="sha256:e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            ),
+        ),
+        "test": (
+            IdxFile(
+                "t10k-images-idx3-ubyte",
+                "",
+                (10_000, 28, 28),
+                published="sha256:edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            ),
+            IdxFile(
+                "t10k-labels-idx1-ubyte",
+                "",
+                (10_000,),
+                published="sha256:20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            ),
+        ),
+    },
+    target_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    descr=_descr.KMNIST,
+)
+
+QMNIST = Collection(
+    title="QMNIST",
+    folder="qmnist",
+    mirrors=("https://raw.githubusercontent.com/facebookresearch/qmnist/master/",),
+    files={
+        "train": (
+            IdxFile(
+                "qmnist-train-images-idx3-ubyte",
+                "",
+                (60_000, 28, 28),
+                published="md5:ed72d4157d28c017586c42bc6afe6370",
+            ),
+            IdxFile(
+                "qmnist-train-labels-idx2-int",
+                "",
+                (60_000, 8),
+                "int32",
+                published="md5:0058f8dd561b90ffdd0f734c6a30e5e4",
+            ),
+        ),
+        "test": (
+            IdxFile(
+                "qmnist-test-images-idx3-ubyte",
+                "",
+                (60_000, 28, 28),
+                published="md5:1394631089c404de565df7b7aeaf9412",
+            ),
+            IdxFile(
+                "qmnist-test-labels-idx2-int",
+                "",
+                (60_000, 8),
+                "int32",
+                published="md5:5b5b05890a5e13444e108efe57b788aa",
+            ),
+        ),
+    },
+    target_names=tuple("0123456789"),
+    descr=_descr.QMNIST,
+)
+
+# EMNIST comes as one archive of all its sets, 562 MB.
+EMNIST = ServedFile("gzip.zip", 1 << 30, "md5:58c8d27c78d21e728a6bc7b3cc06412e")
+EMNIST_MIRRORS = (
+    "https://biometrics.nist.gov/cs_links/EMNIST/",
+    "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
+)
+
+USPS = {
+    "train": ServedFile("usps.bz2", 1 << 26, "md5:ec16c51db3855ca6c91edd34d0e9b197"),
+    "test": ServedFile("usps.t.bz2", 1 << 26, "md5:8ea070ee2aca1ac39742fdd1ef5ed118"),
+}
+USPS_MIRRORS = ("https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/",)
+
 # By the name that `load_dataset` and the command line take.
-COLLECTIONS: dict[str, Collection] = {"mnist": MNIST, "fashion-mnist": FASHION_MNIST}
+COLLECTIONS: dict[str, Collection] = {
+    "mnist": MNIST,
+    "fashion-mnist": FASHION_MNIST,
+    "kmnist": KMNIST,
+    "qmnist": QMNIST,
+}

@@ -1,10 +1,12 @@
 """Files of many vectors, as those who measure approximate search exchange them; never read whole.
 
 =========  =====================================================================================
-.u8bin     the numbers of vectors and of features (uint32 each), then the vectors;
+.u8bin     the numbers of vectors and of features (uint32 each), then the vectors, uint8;
            .u8bin.crop_nb_N is such a file of the first N, as big-ann-benchmarks names it
-.bvecs     each vector after its number of features (int32)
-.npy       NumPy's own, of a C-contiguous uint8 array with two axes
+.fbin      the same of float32, and .fbin.crop_nb_N
+.bvecs     each vector, uint8, after its number of features (int32)
+.fvecs     the same of float32
+.npy       NumPy's own, of a uint8, float16, float32 or float64 array with two axes
 .ibin      neighbours: the numbers of queries and of neighbours of each (uint32 each), then all
            indices (uint32), then all distances (float32), as big-ann-benchmarks has them
 =========  =====================================================================================
@@ -27,28 +29,32 @@ from numpy.typing import NDArray
 
 __all__ = ["NeighborsFile", "read_neighbors", "read_vectors"]
 
-_VECTOR_SUFFIXES = (".u8bin", ".bvecs", ".npy")
-_CROP = re.compile(r"(?<=\.u8bin)\.crop_nb_[0-9]+\Z")
+# The files that are no array of NumPy's, and their dtypes.
+_DTYPES = {".u8bin": "u1", ".fbin": "<f4", ".bvecs": "u1", ".fvecs": "<f4"}
+_VECTOR_SUFFIXES = (*_DTYPES, ".npy")
+_CROP = re.compile(r"((?<=\.u8bin)|(?<=\.fbin))\.crop_nb_[0-9]+\Z")
 _HEADER_BYTES = 8
 # Bytes read and summed, or reserved, at a time.
 _PIECE = 1 << 22
-# Vectors of a .bvecs file whose number of features is looked at before the file is used.
+# Vectors of a .bvecs or .fvecs file whose number of features is looked at before the file is used.
 _LOOKED_AT = 1000
 
 
-def read_vectors(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Map a file of vectors into memory.
 
     Parameters
     ----------
     path : str or path-like
-        A .u8bin, .bvecs or .npy file; a name may end in .u8bin.crop_nb_N.
+        A .u8bin, .fbin, .bvecs, .fvecs or .npy file; a name may end in .u8bin.crop_nb_N or
+        .fbin.crop_nb_N.
 
     Returns
     -------
-    vectors : ndarray of shape (n_vectors, n_features), uint8
-        Read from the file when they are used, and not writeable. Those of a .bvecs file are not
-        contiguous.
+    vectors : ndarray of shape (n_vectors, n_features)
+        uint8, or float32 from .fbin and .fvecs files; a .npy file may also hold float16 and
+        float64. Read from the file when they are used, and not writeable. Those of .bvecs and
+        .fvecs files are not contiguous.
 
     Raises
     ------
@@ -71,41 +77,51 @@ def read_vectors(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         if os.stat(path).st_size < _HEADER_BYTES:
             raise ValueError(f"{path} is too short for a {suffix} file.")
         whole = np.asarray(np.memmap(path, np.uint8, mode="r"))
-        vectors = _u8bin(path, whole) if suffix == ".u8bin" else _bvecs(path, whole)
+        read = _bin if suffix.endswith("bin") else _vecs
+        vectors = read(path, whole, np.dtype(_DTYPES[suffix]))
     if 0 in vectors.shape:
         raise ValueError(f"{path} has {vectors.shape[0]} vectors of {vectors.shape[1]} features.")
     return vectors
 
 
-def _npy(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+def _npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     try:
         vectors: Any = np.load(path, mmap_mode="r", allow_pickle=False)
     except EOFError:
         raise ValueError(f"{path} is empty.") from None
-    if not isinstance(vectors, np.ndarray) or vectors.dtype != np.uint8 or vectors.ndim != 2:
-        raise ValueError(f"{path} does not hold a uint8 array with two axes.")
-    return vectors
+    dtype = vectors.dtype.newbyteorder("=") if isinstance(vectors, np.ndarray) else None
+    if dtype not in (np.uint8, np.float16, np.float32, np.float64) or vectors.ndim != 2:
+        raise ValueError(
+            f"{path} does not hold an array of uint8, float16, float32 or float64 with two axes."
+        )
+    found: NDArray[Any] = vectors
+    return found
 
 
-def _u8bin(path: str | os.PathLike[str], whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _bin(
+    path: str | os.PathLike[str], whole: NDArray[np.uint8], dtype: np.dtype[Any]
+) -> NDArray[Any]:
     n, d = (int(number) for number in whole[:_HEADER_BYTES].view("<u4"))
-    if _HEADER_BYTES + n * d != len(whole):
+    size = _HEADER_BYTES + n * d * dtype.itemsize
+    if size != len(whole):
         raise ValueError(
             f"{path} says it has {n} vectors of {d} features, which take "
-            f"{_HEADER_BYTES + n * d} bytes, and has {len(whole)}."
+            f"{size} bytes, and has {len(whole)}."
         )
-    return whole[_HEADER_BYTES:].reshape(n, d)
+    return whole[_HEADER_BYTES:].view(dtype).reshape(n, d)
 
 
-def _bvecs(path: str | os.PathLike[str], whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _vecs(
+    path: str | os.PathLike[str], whole: NDArray[np.uint8], dtype: np.dtype[Any]
+) -> NDArray[Any]:
     d = int(whole[:4].view("<i4")[0])
-    if d < 1 or len(whole) % (d + 4):
+    if d < 1 or len(whole) % (d * dtype.itemsize + 4):
         raise ValueError(f"{path} is not a number of vectors of {d} features, as its first says.")
-    records = whole.reshape(-1, d + 4)
+    records = whole.reshape(-1, d * dtype.itemsize + 4)
     some = np.linspace(0, len(records) - 1, _LOOKED_AT).astype(np.int64)
     if (records[some, :4] != records[0, :4]).any():
         raise ValueError(f"{path} has vectors of different numbers of features.")
-    return records[:, 4:]
+    return records[:, 4:].view(dtype)
 
 
 def read_neighbors(
@@ -216,11 +232,13 @@ class NeighborsFile:
                     return False
         return True
 
-    def write(self, dist: NDArray[np.int64], ind: NDArray[np.int64]) -> None:
+    def write(self, dist: NDArray[Any], ind: NDArray[np.int64]) -> None:
         """Write the neighbours of the next queries, and have them on the disk."""
         n_queries, k = self._shape
         sums = []
-        for which, numbers in enumerate((ind.astype("<u4"), dist.astype("<f4"))):
+        with np.errstate(over="ignore"):  # a float64 may be beyond float32: infinity
+            written = ind.astype("<u4"), dist.astype("<f4")
+        for which, numbers in enumerate(written):
             data = numbers.reshape(-1).view(np.uint8).data
             self._put(_HEADER_BYTES + 4 * k * (which * n_queries + self.n_done), data)
             sums.append(zlib.crc32(data, self.checksums[which]))

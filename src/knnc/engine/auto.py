@@ -1,6 +1,7 @@
 """algorithm="auto": whether an index uses codes. It is a question of time and never of answers.
 
-Policy.moment       now, after many queries, or never: by the shape of the rows, the metric and
+Policy.queries_to_code
+                    after how many queries codes are tried: by the shape of the rows, the metric and
                     the memory
 Policy.codes_if_faster
   screen            10 ms on a sample: random bytes, which no code tells apart, end here
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter, thread_time
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,9 @@ class Policy:
         rows of any width, codes take the time of some 10,000 queries.
     min_bytes : int
         Bytes of the rows, for the same reason.
+    wide_queries : int
+        Wide rows get codes after so many queries: the time to make them is the time that some 2,000
+        queries save. Rows that are streamed get them at once, for each search reads all the rows.
     late_features : int
         Narrow rows of at least so many features get codes after `late_queries` queries, for squared
         Euclidean distance only. Sums of few bytes are too coarse for Manhattan distance: on the 128
@@ -153,6 +157,7 @@ class Policy:
     coding: Coding = Coding()  # noqa: RUF009  it is frozen
     min_rows: int = 1 << 13
     min_bytes: int = 1 << 23
+    wide_queries: int = 1 << 11
     late_features: int = 64
     late_queries: int = 1 << 14
     max_share_of_rows: float = 1 / 64
@@ -171,19 +176,35 @@ class Policy:
     screen: Callable[[Any], bool] = is_concentrated
     trial: Callable[[Search, Search, float], bool] = field(default_factory=Trial)
 
-    def moment(self, rows: Bytes, metric: str, plan: MemoryPlan) -> Literal["now", "late", "never"]:
-        """When to try codes of these rows: now, once there have been many queries, or never."""
+    def queries_to_code(self, rows: Bytes, metric: str, plan: MemoryPlan) -> int | None:
+        """After how many queries codes of these rows are tried: 0 is at once, None never."""
         norm, (n_rows, n_features) = ENGINE_METRICS[metric].code_norm, rows.shape
         if norm is None or not rows.flags.c_contiguous or n_features > MAX_PRUNED_FEATURES:
-            return "never"
+            return None
         if n_rows < self.min_rows or rows.size < self.min_bytes:
-            return "never"
+            return None
         if not plan.has_room_for(self.coding.peak_nbytes(metric, n_rows, n_features)):
-            return "never"
+            return None
         if n_features >= self.coding.narrow_below:
-            return "now"
+            return 0 if plan.is_streamed() else self.wide_queries
         is_late = norm == "l2" and n_features >= self.late_features and not plan.is_streamed()
-        return "late" if is_late else "never"
+        return self.late_queries if is_late else None
+
+    def why_never(self) -> str:
+        """Why :meth:`queries_to_code` is None, in words."""
+        return (
+            f"codes pay for Euclidean and Manhattan distance, from {self.min_rows:,} rows, "
+            f"{self.min_bytes >> 20} MiB and {self.coding.narrow_below} features (for Euclidean "
+            f"distance {self.late_features}) on, where there is memory for them"
+        )
+
+    def why_no_float_codes(self) -> str:
+        """Why :meth:`float_queries_to_code` is None, in words."""
+        return (
+            "codes of rows that are not bytes pay for Euclidean and cosine distance, from "
+            f"{self.min_float_rows:,} rows on (for Euclidean distance from "
+            f"{self.min_tree_features_coded} features on)"
+        )
 
     def pays_for(self, k: int, n_rows: int) -> bool:
         """Whether a search for k neighbours may use codes."""
@@ -332,10 +353,12 @@ class QueryCount:
     ----------
     needed : int
         So many queries are many.
+    least : int
+        A search counts as so many queries at least: it reads all the rows, however few they are.
     """
 
-    def __init__(self, needed: int) -> None:
-        self._needed = needed
+    def __init__(self, needed: int, least: int = 1) -> None:
+        self._needed, self._least = needed, least
         self._n_asked = 0
         self._is_decided = False
         # The process whose thread decides. That thread does not exist in a forked child, which
@@ -358,9 +381,15 @@ class QueryCount:
         finally:
             self._deciding_in = None
 
+    def what_is_due(self, *, is_late: bool) -> str:
+        """What is decided about codes, where there are none, in words."""
+        if is_late and not self._is_decided:
+            return f"codes are tried after {self._needed:,} queries; {self._n_asked:,} are counted"
+        return "a trial found that codes save no time"
+
     def _begin(self, n_queries: int) -> bool:
         with _counting.held():
-            self._n_asked += n_queries
+            self._n_asked += max(n_queries, self._least)
             if self._is_decided or self._n_asked < self._needed:
                 return False
             if self._deciding_in == os.getpid():

@@ -25,7 +25,15 @@ from numpy.typing import NDArray
 
 from knnc.engine.fields import State, count_of
 
-__all__ = ["Encoding", "decode", "encode_fit", "encode_rows", "widened"]
+__all__ = [
+    "Encoding",
+    "decode",
+    "encode_fit",
+    "encode_in",
+    "encode_rows",
+    "encodings_of",
+    "widened",
+]
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -115,19 +123,22 @@ def encode_fit(X: NDArray[Any]) -> tuple[Bytes, Encoding] | None:
     encoding : Encoding
         Or None instead of both, if the numbers are not the values of 256 bytes.
     """
-    dtype = X.dtype.newbyteorder("=")
-    if dtype == np.uint8:
-        return np.ascontiguousarray(X), Encoding(dtype)
-    if dtype.kind not in "biuf":
-        return None
-    candidates = [Encoding(dtype, offset=128 if dtype == np.int8 else 0)]
-    if dtype in (np.float32, np.float64):
-        candidates += [Encoding(dtype, divisor=_PIXELS, multiplied=m) for m in (False, True)]
-    for encoding in candidates:
-        rows = _encode_all(X, encoding)
+    for encoding in encodings_of(X.dtype):
+        rows = encode_in(X, encoding)
         if rows is not None:
             return rows, encoding
     return None
+
+
+def encodings_of(dtype: np.dtype[Any]) -> list[Encoding]:
+    """What bytes can stand for in arrays of a dtype; of several that hold all rows the first."""
+    dtype = dtype.newbyteorder("=")
+    if dtype.kind not in "biuf":
+        return []
+    encodings = [Encoding(dtype, offset=128 if dtype == np.int8 else 0)]
+    if dtype in (np.float32, np.float64):
+        encodings += [Encoding(dtype, divisor=_PIXELS, multiplied=m) for m in (False, True)]
+    return encodings
 
 
 def encode_rows(X: NDArray[Any], encoding: Encoding) -> tuple[Bytes, Mask]:
@@ -205,8 +216,10 @@ def _chunks(X: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
         yield piece, np.ascontiguousarray(X[piece], dtype=native)
 
 
-def _encode_all(X: NDArray[Any], encoding: Encoding) -> Bytes | None:
-    """All rows, or None as soon as a value does not fit."""
+def encode_in(X: NDArray[Any], encoding: Encoding) -> Bytes | None:
+    """All rows in an encoding of their dtype, C-contiguous; None if a value does not fit."""
+    if X.dtype == np.uint8:
+        return np.ascontiguousarray(X)
     rows = np.empty(X.shape, dtype=np.uint8)
     for piece, chunk in _chunks(X):
         if encoding.divisor == _PIXELS:

@@ -28,6 +28,8 @@ from knnc.engine.system.threads import safe_n_threads
 __all__ = ["ALGORITHMS", "Index"]
 
 ALGORITHMS = ("auto", "brute", "pruned")
+# Rows of fewer values are made ready by one thread: to wake others takes longer.
+SERIAL_VALUES = 1 << 19
 
 _DEFAULT_POLICY = Policy()
 
@@ -84,6 +86,8 @@ class Index:
         policy: Policy = _DEFAULT_POLICY,
     ) -> None:
         n_threads = safe_n_threads(n_threads)
+        if np.size(rows) < SERIAL_VALUES:
+            n_threads = 1
         self._begin(rows, metric, algorithm, kernel, max_memory, policy, n_threads)
         self._prepared.build(n_threads)
 
@@ -135,19 +139,11 @@ class Index:
         self._prepared = prepared
 
     def state(self) -> dict[str, Any]:
-        """Everything that :meth:`restored` needs to make this index again.
-
-        Raises
-        ------
-        TypeError
-            If the rows are floats: there is no file of these yet.
-        """
-        if not isinstance(self._prepared, PreparedRows):
-            raise TypeError("an index of float rows has no state to save")
+        """Everything that :meth:`restored` needs to make this index again."""
         return {
             "metric": self.metric,
             "algorithm": self.algorithm,
-            "kernel": self._kernel,
+            "kernel": self._packed_for,
             "rows": self._rows,
             **self._prepared.state(),
         }
@@ -169,12 +165,11 @@ class Index:
         self = cls.__new__(cls)
         rows: Any = state.get("rows")
         metric, algorithm = state.get("metric"), state.get("algorithm")
-        if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8:
-            raise TypeError("the rows of a saved index are bytes")
+        if not isinstance(rows, np.ndarray) or rows.dtype not in (np.uint8, np.float32, np.float64):
+            raise TypeError("the rows of a saved index are uint8, float32 or float64")
         self._begin(rows, str(metric), str(algorithm), None, None, policy, 1)
         is_built = state.get("packed") is not None or state.get("pruned") is not None
-        if is_built and state.get("kernel") == self._kernel:
-            assert isinstance(self._prepared, PreparedRows)
+        if is_built and state.get("kernel") == self._packed_for:
             self._prepared.restore(state)
         else:
             self._prepared.build(safe_n_threads(n_threads))
@@ -184,6 +179,12 @@ class Index:
     def kernel(self) -> str:
         """Name of the kernel that searches."""
         return self._kernel
+
+    @property
+    def _packed_for(self) -> str:
+        """Name of the kernel for which packed rows and codes are made."""
+        floats = self._prepared if isinstance(self._prepared, PreparedFloats) else None
+        return self._kernel if floats is None else floats.code_kernel
 
     @property
     def rows(self) -> NDArray[Any]:
@@ -199,6 +200,13 @@ class Index:
     def is_streamed(self) -> bool:
         """Whether brute force streams the rows, because there is no memory to pack them."""
         return self._prepared.is_streamed
+
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why.
+
+        It is "brute", "streamed" (brute force, a chunk at a time), "pruned" (by codes) or "tree".
+        """
+        return self._prepared.scan()
 
     @property
     def nbytes_packed(self) -> int:

@@ -31,6 +31,9 @@ __all__ = ["PreparedRows"]
 Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 
+# Queries that a search counts as at least: reading 47 MB takes as long as comparing some 30.
+LEAST_COUNTED = 32
+
 _packing = ForkSafeLock()
 
 
@@ -99,9 +102,10 @@ class PreparedRows:
         self._codes: CodedRows | None = None
         self._tree: _TreeOfBytes | None = None
         self.plan = MemoryPlan.for_rows(rows, nbytes_for(metric, kernel, *rows.shape), max_memory)
-        self._moment = policy.moment(rows, metric, self.plan) if algorithm == "auto" else "never"
+        many = policy.queries_to_code(rows, metric, self.plan) if algorithm == "auto" else None
+        self._queries_to_code = many
         self._has_tree = algorithm == "auto" and policy.plants_tree_of_bytes(rows, self.plan)
-        self._query_count = QueryCount(policy.late_queries)
+        self._query_count = QueryCount(many or 0, LEAST_COUNTED)
 
     def build(self, n_threads: int) -> None:
         """Make codes or a tree if the algorithm asks for them, else pack the rows."""
@@ -111,9 +115,11 @@ class PreparedRows:
         if self._algorithm == "pruned":
             coding = self._policy.coding
             self._codes = coding.encode(self._rows, self._metric, self._kernel, n_threads)
-        elif self._moment == "now":
+        elif self._queries_to_code == 0:
             self._codes = self._codes_if_faster(n_threads)
-        if self._codes is None and not self.is_streamed:
+        # Rows that may have codes soon are packed by the first search that needs it.
+        is_soon = self._queries_to_code == self._policy.wide_queries
+        if self._codes is None and not is_soon and not self.is_streamed:
             self.packed(n_threads)
 
     @property
@@ -137,17 +143,33 @@ class PreparedRows:
         codes = self._codes
         return 0 if codes is None else int(codes.nbytes)
 
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why."""
+        if self._tree is not None:
+            return "tree", f"many rows of at most {self._policy.tree_byte_features} features"
+        if self._codes is not None or self._algorithm != "auto":
+            why = f"algorithm={self._algorithm!r}"
+            if self._algorithm == "auto":
+                why = "a trial found that codes save time"
+        elif self._queries_to_code is None:
+            why = self._policy.why_never()
+        else:
+            why = self._query_count.what_is_due(is_late=self._queries_to_code > 0)
+        if self.is_streamed and not self.is_pruned:
+            return "streamed", f"{why}; packed rows are larger than max_memory"
+        return "pruned" if self.is_pruned else "brute", why
+
     def search(
         self, queries: Bytes, k: int, n_threads: int, first_self: int
     ) -> tuple[Int64, Int64]:
         """The k nearest rows of each query."""
         if self._tree is not None:
             return self._tree.search(queries, k, n_threads, first_self)
-        pays = self._policy.pays_for(k, len(self._rows))
-        if pays and self._moment == "late" and self._codes is None:
-            self._decide_late(len(queries), n_threads)
         codes, options = self._codes, (queries, k, n_threads, first_self, current())
-        if codes is not None and (pays or self._algorithm == "pruned"):
+        if self._algorithm != "pruned":
+            pays = self._policy.pays_for(k, len(self._rows))
+            codes = self._codes_for(len(queries), n_threads) if pays else None
+        if codes is not None:
             return coded.search(codes, *options)
         streamed = self._streamed()
         if streamed is not None:
@@ -167,7 +189,7 @@ class PreparedRows:
         options = queries, limit, n_threads, first_self, return_distance, sort, current()
         if self._tree is not None:
             return self._tree.within(*options)
-        codes = self._codes
+        codes = self._codes_for(len(queries), n_threads)
         if codes is not None and (
             self._algorithm == "pruned"
             or self._policy.pays_within(codes, queries, limit, first_self, n_threads)
@@ -212,16 +234,18 @@ class PreparedRows:
     def _unpack(self) -> None:
         self._packed = None
 
-    def _decide_late(self, n_queries: int, n_threads: int) -> None:
-        """Decide on codes of narrow rows, if the queries have become many.
+    def _codes_for(self, n_queries: int, n_threads: int) -> CodedRows | None:
+        """The codes, if there are any; made now if the queries have become many.
 
         One thread decides. Others that search meanwhile use brute force, and pack the rows anew.
         """
-        with self._query_count.decision(n_queries) as is_due:
-            if is_due:
-                self._codes = self._codes_if_faster(n_threads)
-                if self._codes is not None:
-                    self._unpack()
+        if self._codes is None and self._queries_to_code:
+            with self._query_count.decision(n_queries) as is_due:
+                if is_due:
+                    self._codes = self._codes_if_faster(n_threads)
+                    if self._codes is not None:
+                        self._unpack()
+        return self._codes
 
     def state(self) -> dict[str, Any]:
         """Everything that :meth:`restore` needs."""

@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.engine import dispatch
 from knnc.engine.auto import Policy, QueryCount
+from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
 from knnc.engine.codes.rows import CodedRows
+from knnc.engine.fields import State, part_of
 from knnc.engine.floats import FloatRows
+from knnc.engine.metrics import PRUNED_FLOAT_METRICS
 from knnc.engine.scan import coded, floats
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.system.progress import current, shifted
@@ -81,6 +85,11 @@ class PreparedFloats:
         return self._floats.kernel
 
     @property
+    def code_kernel(self) -> str:
+        """Name of the kernel that codes are packed for."""
+        return str(dispatch.kernel_for("sqeuclidean", None))
+
+    @property
     def is_pruned(self) -> bool:
         """Whether there are codes."""
         return self._codes is not None
@@ -94,6 +103,45 @@ class PreparedFloats:
     def nbytes(self) -> int:
         """Bytes of the codes and of the tree."""
         return sum(int(part.nbytes) for part in (self._codes, self._tree) if part is not None)
+
+    def scan(self) -> tuple[str, str]:
+        """How a search for few neighbours reads the rows now, and why."""
+        if self._algorithm == "brute":
+            by = ", by codes of all features, which a trial found faster" if self.is_pruned else ""
+            return "brute", f"algorithm='brute'{by}"
+        if self._algorithm == "pruned":
+            why = "algorithm='pruned'"
+        elif self.is_pruned:
+            why = "a trial found that codes save time"
+        elif not self._may_code:
+            why = self._policy.why_no_float_codes()
+        else:
+            why = self._query_count.what_is_due(is_late=True)
+        if self._tree is not None and not self.is_pruned:
+            return "tree", f"rows of at most {self._policy.tree_features} features; {why}"
+        return "pruned" if self.is_pruned else "brute", why
+
+    def state(self) -> dict[str, Any]:
+        """Everything that :meth:`restore` needs."""
+        return {"packed": None, "pruned": self._codes and self._codes.state()}
+
+    def restore(self, state: State) -> None:
+        """Take codes from a state; a tree is made anew.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the state is not one that :meth:`state` returns, or is that of other rows.
+        """
+        may_have = self._floats.metric in PRUNED_FLOAT_METRICS
+        n_features = self._rows.shape[1]
+        if state.get("packed") is not None or not may_have or n_features > MAX_PRUNED_FEATURES:
+            raise ValueError("there are codes of rows that have none")
+        self._codes = CodedRows.restored(
+            part_of(state, "pruned"), self._floats, "sqeuclidean", self.code_kernel
+        )
+        if self._has_tree:
+            self._tree = floats.KDTree(self._floats, 1)
 
     def search(
         self, queries: NDArray[Any], k: int, n_threads: int, first_self: int

@@ -72,6 +72,8 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     _lazy_index: LazyIndex
     # With engine_ "integer" only: what a byte stands for.
     _encoding: Encoding
+    # With engine_ "sklearn" only: why no index of knnc searches.
+    _engine_reason: str
 
     @property
     def _fit_X(self) -> Any:  # noqa: N802
@@ -120,6 +122,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
             self.feature_names_in_ = names
         self._n_threads()  # which says what is no number of threads
         self.engine_ = "sklearn"
+        self._engine_reason = reason
         for name in ("_encoding", "_lazy_index"):
             self.__dict__.pop(name, None)
 
@@ -130,7 +133,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         metric = self._metric_of_parameters()
         if metric is None:
             return (
-                f"it computes only {', '.join(FLOAT_METRICS)}, and minkowski with p=1, p=2 or "
+                f"knnc computes only {', '.join(FLOAT_METRICS)}, and minkowski with p=1, p=2 or "
                 f"p=inf and without weights; not metric={self.metric!r} with p={self.p!r} and "
                 f"metric_params={self.metric_params!r}"
             )
@@ -187,7 +190,8 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         # scikit-learn's fit does the rest: classes, the check of the metric, effective_metric_.
         super()._fit(_compat.fitted_rows(rows), y)
         self._rows = self.__dict__.pop("_fit_X")
-        self.__dict__.pop("_encoding", None)
+        for name in ("_encoding", "_engine_reason"):
+            self.__dict__.pop(name, None)
         if encoding is not None:
             self._encoding = encoding
         self.engine_ = engine

@@ -101,8 +101,14 @@ def _code() -> list[bytes]:
 
 
 def _files_of(folder: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of each file in a folder; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    entries = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file()]
-    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in entries)
+    """Name, size and time of each file in a folder, and in the folders there.
+
+    For the name of a set in a folder, which is no folder, those of the folder with all sets.
+    """
+    from knnc.datasets._folder import is_set_in_folder
+
+    if is_set_in_folder(str(folder)):
+        folder = folder.parent
+    files = [path for pattern in ("*", "*/*") for path in folder.glob(pattern) if path.is_file()]
+    stats = [(str(path.relative_to(folder)), path.stat()) for path in files]
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

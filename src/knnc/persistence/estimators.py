@@ -26,7 +26,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     ----------
     estimator : estimator or Index
         A fitted classifier, regressor, transformer or `NearestNeighbors` of this package (not the
-        ones that tune) whose `engine_` is "integer"; a transformer of images or a
+        ones that tune) whose `engine_` is "integer" or "float"; a transformer of images or a
         `DistortionKNeighborsClassifier`; a `Pipeline`, `FeatureUnion` or `VotingClassifier` of
         these, as :mod:`knnc.recipes` makes them, with scikit-learn's defaults for what else they
         take; or an :class:`knnc.engine.index.Index`.
@@ -53,7 +53,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     Notes
     -----
     The file has the rows as they are, and as they are packed or coded for the CPU of this machine:
-    about twice the bytes of the rows. It lacks what
+    about twice the bytes of rows that are bytes. Codes of floats are in it once searches have made
+    them. The tree over floats of few features is made again when the file is opened. It lacks what
     :class:`knnc.image.DistortionKNeighborsClassifier` makes of its images: the first search makes
     that again. :mod:`knnc.persistence.archive` documents the format, which has a version number.
     All later versions of knnc read files of this version.

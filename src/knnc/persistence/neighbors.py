@@ -56,7 +56,7 @@ _FITTED = {
     "outlier_label_",
     "outputs_2d_",
 }
-# What is restored from the rest of the tree, and from engine_ being "integer".
+# What is restored from the rest of the tree; the rows say which engine serves.
 _IMPLIED = {
     "_encoding",
     "_fit_method",
@@ -86,10 +86,11 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
         If it is not fitted.
     """
     check_is_fitted(estimator)
-    if estimator.engine_ != "integer":
+    if estimator.engine_ not in ("integer", "float"):
         raise TypeError(
-            f"knnc.save writes an estimator whose rows are bytes (engine_ is 'integer'); that of "
-            f"this {type(estimator).__name__} is {estimator.engine_!r}. Use pickle or joblib."
+            f"knnc.save writes an estimator that knnc searches (engine_ is 'integer' or 'float'); "
+            f"that of this {type(estimator).__name__} is {estimator.engine_!r}. Use pickle or "
+            "joblib."
         )
     attributes = {key: value for key, value in vars(estimator).items() if key not in _IMPLIED}
     unknown = set(attributes) - _FITTED - set(vars(type(estimator)()))
@@ -101,7 +102,7 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
     return {
         "versions": [__version__, _compat.SKLEARN_VERSION],
         "attributes": attributes,
-        "encoding": estimator._encoding.state(),
+        "encoding": estimator._encoding.state() if estimator.engine_ == "integer" else None,
         "index": index.state(),
     }
 
@@ -130,7 +131,9 @@ def restored(
     estimator._validate_params()
     index = Index.restored(part_of(tree, "index"), n_threads=effective_n_threads(estimator.n_jobs))
     rows = index._rows
-    metric = metrics.ENGINE_METRICS.get(attributes.get("effective_metric_", ""))
+    are_bytes = rows.dtype == np.uint8
+    table = metrics.ENGINE_METRICS if are_bytes else metrics.FLOAT_METRICS
+    metric = table.get(attributes.get("effective_metric_", ""))
     if metric is None or metric.engine != index.metric:
         raise ValueError("its metric is not that of its rows")
     if attributes.get("effective_metric_params_") != {}:
@@ -140,8 +143,9 @@ def restored(
     estimator._tree = None
     estimator._fit_method = "brute"
     estimator.n_samples_fit_, estimator.n_features_in_ = rows.shape
-    estimator._encoding = Encoding.restored(part_of(tree, "encoding"))
-    estimator.engine_ = "integer"
+    if are_bytes:
+        estimator._encoding = Encoding.restored(part_of(tree, "encoding"))
+    estimator.engine_ = "integer" if are_bytes else "float"
     estimator._attach_index(index)
     _warn_of_versions(cls.__name__, tree.get("versions"))
     return estimator

@@ -93,14 +93,15 @@ class Coding:
         """
         n_features = rows.n_features
         sample = rows.prepare(np.ascontiguousarray(self.sample(rows.rows), np.float64))[0]
-        ends = np.cumsum((self.whole_first, n_features) if is_whole else self.float_stages)
-        if is_whole or n_features <= ends[-1]:
-            ends = np.minimum(ends, n_features)
-        sizes = tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
+        metric = "manhattan" if rows.metric == "manhattan" else "sqeuclidean"
+        sizes: tuple[int, ...] = self.group_sizes
+        if metric != "manhattan":
+            ends = np.cumsum((self.whole_first, n_features) if is_whole else self.float_stages)
+            if is_whole or n_features <= ends[-1]:
+                ends = np.minimum(ends, n_features)
+            sizes = tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
         with one_blas_thread():
-            quantizer = learn_quantizer(
-                sample, "sqeuclidean", sizes, None, n_threads, is_whole=is_whole
-            )
+            quantizer = learn_quantizer(sample, metric, sizes, None, n_threads, is_whole=is_whole)
         return CodedRows(rows, quantizer, None, n_threads)
 
     def peak_nbytes(self, metric: str, n_rows: int, n_features: int) -> int:

@@ -103,6 +103,50 @@ cdef class FloatQuantizer(Quantizer):
         if not has_tail:
             self.far_length = CODED_DEVIATION * float(np.linalg.norm(self.steps))
 
+    def state(self):
+        """All that is needed to have this again, see fields.py."""
+        return {
+            "n_coarse": self.n_coarse, "step": self.step, "fine_step": self.fine_step,
+            "stages": np.array(self.stages), "shifts": np.array(self.shifts),
+            "norm": self.norm, "gamma": self.gamma, "scale": self.scale,
+            "tail_origin": self.tail_origin, "far_length": self.far_length,
+            "mean": np.asarray(self.mean), "signs": np.asarray(self.signs),
+            "axes": np.asarray(self.axes) if self.n_axes else None}
+
+    @staticmethod
+    def restored(saved, int64_t n_features):
+        """The quantizer of which `state` said this.
+
+        Numbers that are not learnt from these rows make a bound wrong. None makes a code that is no
+        byte: coordinates are cut off, and NaN is (knnc_to_code).
+        """
+        cdef FloatQuantizer self = FloatQuantizer.__new__(FloatQuantizer)
+        d, block = n_features, KNNC_AXES_A_BLOCK
+        self.metric, self.n_features = "sqeuclidean", d
+        self.n_coarse = count_of(saved, "n_coarse", 1, d + 1)
+        is_whole, has_tail = saved.get("axes") is None, self.n_coarse != d
+        self.n_axes = 0 if is_whole else self.n_coarse - has_tail
+        if is_whole == (self.n_axes > 0) or (is_whole and has_tail):
+            raise ValueError("axes are not those of the coarse code")
+        self.n_fine = d if has_tail else 0
+        self.step = number_of(saved, "step", positive=True)
+        self.fine_step = number_of(saved, "fine_step", positive=has_tail or is_whole)
+        self.restore_stages(saved)
+        self.tail_at = sum(self.stages[:2]) - 1 if has_tail else -1
+        self.key_margin = 1 + (d + 64) * ROUNDING
+        self.norm = number_of(saved, "norm", positive=True)
+        self.gamma = number_of(saved, "gamma")
+        self.scale = number_of(saved, "scale", positive=True)
+        self.tail_origin = number_of(saved, "tail_origin")
+        self.far_length = number_of(saved, "far_length", positive=True)
+        self.mean = array_of(saved, "mean", np.float64, (d,))
+        self.signs = array_of(saved, "signs", np.float64, (d,))
+        self.kernel = find_float_kernel(None)
+        if self.n_axes:
+            shape = -(-self.n_axes // block), d, block
+            self.axes = array_of(saved, "axes", np.float64, shape)
+        return self
+
     def set_axes(self, axes):
         """Take the matrix A, and what bounds the rounding of its products."""
         d = self.n_features
@@ -251,6 +295,118 @@ cdef class FloatQuantizer(Quantizer):
 
     cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil:
         return self.fine_step * sqrt(<double>fine) > reach_and_errors * MARGIN
+
+
+cdef class FloatGroupQuantizer(GroupQuantizer):
+    """Sums over groups of the features of float rows, for Manhattan distance.
+
+    A row is centred as above, rounded to bytes by one step, and coded as bytes are (groups.pxi). What
+    the bytes lose, in steps, is a part of the error. So is what centring rounds: at most u |y| in the
+    norm of this metric, and 2^-44 steps a feature that the code loses.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_features), float64
+        No value is NaN or infinite.
+    sizes : tuple of int
+        As GroupQuantizer takes them.
+    """
+    cdef double scale, grid_step, key_margin
+    cdef const double[::1] centre
+
+    def __init__(self, sample, sizes):
+        centred, mean, exponent = learning.scaled(sample)
+        self.set_grid(mean, 2.0 ** exponent, max(
+            np.quantile(np.abs(centred), 1 - SHARE_CUT_OFF) / 127, 1e-9))
+        rows = np.empty(centred.shape, np.uint8)
+        cdef uint8_t[:, ::1] bytes_of = rows
+        cdef const double[:, ::1] values = sample
+        cdef double[::1] scratch = np.empty(sample.shape[1])
+        cdef int64_t r
+        for r in range(values.shape[0]):
+            self.to_bytes(&values[r, 0], &scratch[0], values.shape[1], &bytes_of[r, 0])
+        GroupQuantizer.__init__(self, rows, sizes)
+
+    def set_grid(self, mean, double scale, double step):
+        """Take what makes bytes of a row."""
+        self.centre, self.scale, self.grid_step = mean, scale, step
+        self.key_margin = 1 + (len(mean) + 64) * ROUNDING
+
+    def state(self):
+        """All that is needed to have this again, see fields.py."""
+        return GroupQuantizer.state(self) | {
+            "mean": np.asarray(self.centre), "scale": self.scale, "grid_step": self.grid_step}
+
+    @staticmethod
+    def restored(saved, int64_t n_features):
+        """The quantizer of which `state` said this."""
+        cdef FloatGroupQuantizer self = FloatGroupQuantizer.__new__(FloatGroupQuantizer)
+        self.metric, self.n_features = "manhattan", n_features
+        self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
+        self.restore_groups(saved)
+        self.set_grid(array_of(saved, "mean", np.float64, (n_features,)),
+                      number_of(saved, "scale", positive=True),
+                      number_of(saved, "grid_step", positive=True))
+        return self
+
+    cdef double to_bytes(
+        self, const double *row, double *scratch, int64_t d, uint8_t *code
+    ) noexcept nogil:
+        """A row as bytes; returns what they lose, in steps."""
+        cdef double size = 0, lost = 0
+        cdef int64_t j
+        knnc_centre(row, &self.centre[0], self.scale, CLIP, d, scratch)
+        for j in range(d):
+            size += fabs(scratch[j])
+        knnc_to_code(scratch, &self.grid_step, 0, d, code)
+        for j in range(d):
+            lost += fabs(scratch[j])
+        return ((lost + 2 * ROUNDING * size + 1e-300) / self.grid_step + d * 2.0 ** -44) * MARGIN
+
+    cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
+        """Rows of float64; further columns are not looked at."""
+        cdef const double[:, ::1] values = rows
+        cdef int64_t n = values.shape[0], m = self.n_coarse + self.n_fine, i
+        cdef int failed = 0
+        cdef TimedChunks chunks = TimedChunks(n, TILE * max(
+            n_threads, FIRST_VALUES // (TILE * self.n_features)))
+        while chunks.next():
+            for i in prange((chunks.last - chunks.first + TILE - 1) // TILE, nogil=True,
+                            num_threads=n_threads):
+                failed += self.encode_some(
+                    &values[0, 0], values.shape[1], chunks.first + i * TILE,
+                    min(chunks.last, chunks.first + (i + 1) * TILE), codes, errors)
+            if failed:
+                raise MemoryError("no memory to code rows.")
+        return 0
+
+    cdef int encode_some(
+        self, const double *rows, int64_t width, int64_t first, int64_t last, uint8_t *codes,
+        double *errors,
+    ) noexcept nogil:
+        """Rows first to last, at most TILE; -1 if there is no memory."""
+        cdef int64_t d = self.n_features, n = last - first, r
+        cdef double *scratch = <double *>malloc((d + TILE) * sizeof(double) + n * d)
+        cdef double *lost = scratch + d
+        cdef uint8_t *rounded = <uint8_t *>(lost + TILE)
+        cdef int failed
+        if scratch == NULL:
+            return -1
+        for r in range(n):
+            lost[r] = self.to_bytes(rows + (first + r) * width, scratch, d, rounded + r * d)
+        failed = self.encode_tile(
+            rounded, <int>n, codes + first * (self.n_coarse + self.n_fine), errors + 2 * first)
+        for r in range(n):
+            errors[2 * (first + r)] += lost[r]
+            errors[2 * (first + r) + 1] += lost[r]
+        free(scratch)
+        return failed
+
+    cdef double reach(self, int64_t best) noexcept nogil:
+        cdef double key
+        memcpy(&key, &best, sizeof(double))
+        return (key * self.key_margin + self.n_features * 2.0 ** -1073) * (
+            self.scale / self.grid_step) * MARGIN
 
 
 def turned_rows(rows, const double[::1] signs):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from knnc.engine.codes.quantizer import (
     AxisQuantizer,
+    FloatGroupQuantizer,
     FloatQuantizer,
     GroupQuantizer,
     Quantizer,
@@ -42,13 +43,17 @@ def learn_quantizer(
         Whether codes of floats are of all features, without a choice of axes.
     """
     if sample.dtype == np.float64:
+        if metric == "manhattan":
+            return FloatGroupQuantizer(sample, sizes)
         return FloatQuantizer(sample, sizes, is_whole)
     if metric == "manhattan":
         return GroupQuantizer(sample, sizes)
     return AxisQuantizer(sample, sizes, kernel, n_threads)
 
 
-def restored_quantizer(saved: State, n_features: int, metric: str, kernel: str | None) -> Quantizer:
+def restored_quantizer(
+    saved: State, n_features: int, metric: str, kernel: str | None, *, are_floats: bool
+) -> Quantizer:
     """The quantizer of which `state` said this.
 
     Raises
@@ -56,6 +61,10 @@ def restored_quantizer(saved: State, n_features: int, metric: str, kernel: str |
     ValueError
         If it cannot have said that.
     """
+    if are_floats and metric == "manhattan":
+        return FloatGroupQuantizer.restored(saved, n_features)
+    if are_floats:
+        return FloatQuantizer.restored(saved, n_features)
     if metric == "manhattan":
         return GroupQuantizer.restored(saved, n_features)
     return AxisQuantizer.restored(saved, n_features, kernel)

@@ -21,7 +21,7 @@ class CodedRows:
     @staticmethod
     def restored(
         saved: Mapping[str, Any],
-        rows: NDArray[np.uint8],
+        rows: NDArray[np.uint8] | FloatRows,
         metric: str,
         kernel: str | None,
     ) -> CodedRows: ...

@@ -117,8 +117,9 @@ cdef class CodedRows:
         cdef CodedRows self = CodedRows.__new__(CodedRows)
         cdef int64_t n, n_coarse
         self.keep(rows)
+        coder = part_of(saved, "coder")
         self.coder = restored_quantizer(
-            part_of(saved, "coder"), self.n_features, metric, kernel)
+            coder, self.n_features, metric, kernel, are_floats=self.floats is not None)
         n, n_coarse = self.n_rows, self.coder.n_coarse
         self.n_first = self.coder.stages[0]
         self.coarse = _PackedRows(

@@ -1,4 +1,4 @@
-"""Chunks of packed rows, the next one made while one is searched.
+"""Chunks of rows made ready to search, the next one while one is searched.
 
 Ctrl-C may come at any moment, also where a thread is started or waited for. What threading and
 concurrent.futures have is Python, which an interrupt leaves half done: a lock that is kept, a
@@ -16,8 +16,6 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-from knnc.engine.packed import PackedRows
-
 __all__ = ["ReadAhead"]
 
 # Seconds between two looks at signals while there is nothing to search.
@@ -28,16 +26,16 @@ _IDLE = 0.5
 _CHUNKS = 2
 
 Bounds = Iterator[tuple[int, int]]
-Pack = Callable[[int, int], PackedRows]
+Pack = Callable[[int, int], Any]
 
 
 class ReadAhead:
-    """Chunks of packed rows in order; a thread packs the next one while one is used.
+    """Chunks of rows in order; a thread makes the next one ready while one is used.
 
     Parameters
     ----------
     pack : callable
-        Packs the rows from `first` to `last`. Called in the thread.
+        Makes the rows from `first` to `last` ready: packs them. Called in the thread.
     bounds : iterator of (first, last)
     """
 
@@ -70,7 +68,7 @@ class ReadAhead:
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> tuple[int, int, PackedRows]:
+    def __next__(self) -> tuple[int, int, Any]:
         """No frame of this keeps the chunk alive: it is gone when the caller lets go of it."""
         if os.getpid() != self._process:
             raise RuntimeError(
@@ -86,7 +84,7 @@ class ReadAhead:
                 raise StopIteration
             if isinstance(item, BaseException):
                 raise item
-            chunk: tuple[int, int, PackedRows] = item
+            chunk: tuple[int, int, Any] = item
             return chunk
 
     def done(self) -> None:

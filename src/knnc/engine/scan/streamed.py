@@ -26,7 +26,7 @@ from knnc.engine.system.memory import MemoryPlan
 from knnc.engine.system.pages import Pages
 from knnc.engine.system.progress import ProgressCallback, shifted
 
-__all__ = ["StreamedRows", "is_to_stream", "rows_in_place", "search_in_blocks"]
+__all__ = ["Overall", "StreamedRows", "is_to_stream", "rows_in_place", "search_in_blocks"]
 
 Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
@@ -182,7 +182,7 @@ class StreamedRows:
             Rows that have been compared.
         """
         pace: float | None = None
-        report = _Overall(progress, self.n_rows)
+        report = Overall(progress, self.n_rows)
         with ReadAhead(self._pack, self._bounds(first_row)) as chunks:
             for first, last, packed in chunks:
                 if pace is not None:
@@ -240,7 +240,7 @@ class StreamedRows:
     ) -> list[Found]:
         """The answers of `radius.search` in each chunk, with indices that count all rows."""
         parts = []
-        report = _Overall(progress, self.n_rows)
+        report = Overall(progress, self.n_rows)
         with ReadAhead(self._pack, self._bounds(0)) as chunks:
             for first, last, packed in chunks:
                 indptr, dist, ind = radius.search(
@@ -284,7 +284,7 @@ class StreamedRows:
         return packed
 
 
-class _Overall:
+class Overall:
     """Progress through all rows, counted in queries, from the progress in each chunk."""
 
     def __init__(self, progress: ProgressCallback | None, n_rows: int) -> None:

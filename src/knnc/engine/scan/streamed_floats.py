@@ -1,0 +1,105 @@
+"""Streaming of rows that are compared as floats: a chunk is read while the last one is searched.
+
+The k nearest of a chunk are merged with those of all rows before it. At the same key those of
+earlier rows come first, so that ties go by index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.floats import FloatRows
+from knnc.engine.scan import floats, streamed
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.scan.read_ahead import ReadAhead
+from knnc.engine.system.pages import Pages
+from knnc.engine.system.progress import ProgressCallback
+
+__all__ = ["StreamedFloats", "stored_dtype"]
+
+Int64 = NDArray[np.int64]
+
+
+def stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What rows of a dtype are compared as: float32 if it holds each of their values exactly."""
+    is_narrow = np.can_cast(dtype, np.float32, "safe")
+    return np.dtype(np.float32 if is_narrow else np.float64)
+
+
+class StreamedFloats:
+    """Rows of which each search makes floats anew, a chunk at a time.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Finite numbers, in any memory layout. Not copied.
+    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming", "cosine"}
+    max_memory : int
+        Bytes that a search may take for rows.
+    """
+
+    def __init__(self, rows: NDArray[Any], metric: str, max_memory: int) -> None:
+        self._rows = rows
+        self._metric = metric
+        self._dtype = stored_dtype(rows.dtype)
+        share = min(streamed.MOST_BYTES, max_memory // streamed.CHUNKS_AT_ONCE)
+        row_bytes = rows.shape[1] * self._dtype.itemsize
+        self.chunk_rows = max(1, max(streamed.FEWEST_BYTES, share) // row_bytes)
+
+    def scan(
+        self,
+        queries: NDArray[np.float64],
+        dist: Int64,
+        ind: Int64,
+        n_threads: int,
+        progress: ProgressCallback | None,
+        first_row: int = 0,
+    ) -> Iterator[int]:
+        """Search, a chunk of rows at a time, so that the caller can save what was found.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
+        dist, ind : ndarray of shape (n_queries, k), int64
+            Keys and indices: uninitialised, or as a scan of the rows before `first_row` left them.
+            After the last row they are the answers.
+
+        Yields
+        ------
+        done : int
+            Rows that have been compared.
+        """
+        n_rows, k = len(self._rows), dist.shape[1]
+        report = streamed.Overall(progress, n_rows)
+        firsts = range(first_row, n_rows, self.chunk_rows)
+        bounds = ((first, min(n_rows, first + self.chunk_rows)) for first in firsts)
+        with ReadAhead(self._read, bounds) as chunks:
+            for first, last, rows in chunks:
+                told = report.of_rows(first, last)
+                n_found = min(k, last - first)
+                found = floats.search(rows, queries, n_found, n_threads, NO_SELF, told)
+                _merge(dist, ind, min(k, first), found[0], found[1] + first)
+                del rows
+                chunks.done()
+                yield last
+
+    def _read(self, first: int, last: int) -> FloatRows:
+        rows = self._rows[first:last]
+        values: Any = np.array(rows, self._dtype, order="C")
+        chunk = FloatRows(values, self._metric)
+        Pages(rows).drop()
+        return chunk
+
+
+def _merge(dist: Int64, ind: Int64, n_before: int, more_dist: Int64, more_ind: Int64) -> None:
+    """Put neighbours among later rows to the first `n_before` of each query; the k nearest stay."""
+    keys = np.hstack((dist[:, :n_before], more_dist))
+    rows = np.hstack((ind[:, :n_before], more_ind))
+    order = keys.argsort(axis=1, kind="stable")[:, : dist.shape[1]]
+    n_now = order.shape[1]
+    dist[:, :n_now] = np.take_along_axis(keys, order, axis=1)
+    ind[:, :n_now] = np.take_along_axis(rows, order, axis=1)

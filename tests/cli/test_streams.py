@@ -1,0 +1,168 @@
+"""Every command with standard streams that are closed, full, or have no reader."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.datasets.test_vectors import write_vectors
+
+from .conftest import environment, write_folder
+from .test_app import OnTerminal
+
+pytestmark = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has"
+)
+ROOT = Path(__file__).parents[2]
+
+VIEWS = {
+    "sprite": [],
+    "read": [],
+    "misread": ["--limit", "20"],
+    "confusion": ["--limit", "20"],
+    "curve": ["--train", "60", "--max-k", "4"],
+    "embedding": ["--sample", "60", "--perplexity", "5", "--iterations", "250"],
+    "pixels": [],
+    "disputed": [],
+    "duplicates": [],
+}
+COMMANDS = [
+    "info",
+    "info --json",
+    "--help",
+    "--version",
+    "evaluate letters --limit 20",
+    "evaluate letters --limit 20 --json",
+    "groundtruth base.u8bin queries.u8bin -o truth.ibin -k 3 --restart",
+    "read page.png --train letters --recipe plain --no-cache",
+    "read page.png --train letters --recipe plain --no-cache --json",
+    *(" ".join(["view", name, "letters", *options]) for name, options in VIEWS.items()),
+    "compare letters --train 40 --test 20 --json",
+    "demo",
+]
+WRONG = ["evalaute", "evaluate nothing", "groundtruth base.u8bin base.u8bin -o truth.txt"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the commands read."""
+    folder = tmp_path_factory.mktemp("streams")
+    write_folder(folder / "letters", n_train=100, n_test=30, shape=(8, 8))
+    rows = np.random.default_rng(0).integers(0, 9, (50, 8), np.uint8)
+    write_vectors(folder / "base.u8bin", rows)
+    write_vectors(folder / "queries.u8bin", rows[:5])
+    return folder
+
+
+def _needs(command: str, folder: Path) -> None:
+    """Skip a command whose extra is not installed; draw the page that `read` reads."""
+    if command.startswith(("view", "compare", "demo")):
+        pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+    if command.startswith("read"):
+        pytest.importorskip("skimage", reason="reading pages needs the extra 'ocr'")
+        image = pytest.importorskip("PIL.Image", reason="reading pages needs the extra 'ocr'")
+        page = np.full((60, 120), 255, np.uint8)
+        page[15:45, 20:24] = page[15:45, 60:64] = 0
+        image.fromarray(page).save(folder / "page.png")
+
+
+def _sweep(command: str, folder: Path) -> dict[str, dict[str, str | int]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cli.stream_children", *command.split()],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=600,
+        cwd=folder,
+        env=environment(PYTHONPATH=os.pathsep.join([str(ROOT), *sys.path])),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    reports: dict[str, dict[str, str | int]] = json.loads(done.stdout)
+    return reports
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_results_that_are_lost_are_a_failure_and_messages_are_not(
+    command: str, files: Path
+) -> None:
+    _needs(command, files)
+    reports = _sweep(command, files)
+    assert {report["raised"] for report in reports.values()} == {""}
+    expected = reports.pop("")
+    assert (expected["code"], expected["stderr"]) == (0, "")
+    assert expected["stdout"]
+    for name in ("stdin closed", "stderr closed", "stderr full", "stderr without a reader"):
+        report = reports.pop(name)
+        assert (name, report["code"], report["stderr"]) == (name, 0, "")
+        assert str(report["stdout"]).count("\n") == str(expected["stdout"]).count("\n")
+    said = {name: (report["code"], report["stderr"]) for name, report in reports.items()}
+    assert said == {
+        "stdout closed": (1, "knnc: error: Bad file descriptor: standard output\n"),
+        "stdout full": (1, "knnc: error: No space left on device: standard output\n"),
+        "stdout without a reader": (1, ""),
+        "all closed": (1, ""),
+    }
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_refusal_keeps_its_code_whatever_the_streams(command: str, files: Path) -> None:
+    reports = _sweep(command, files)
+    expected = reports[""]
+    assert expected["code"] in (1, 2)
+    for name, report in reports.items():
+        assert (name, report["code"], report["raised"]) == (name, expected["code"], "")
+        assert report["stdout"] == ""
+        assert report["stderr"] == (
+            "" if name.startswith(("stderr", "all")) else expected["stderr"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("redirections", "code"),
+    [(">&-", 1), ("2>&-", 0), ("<&-", 0), (">/dev/full", 1), ("2>/dev/full", 0)],
+)
+@pytest.mark.parametrize("command", ["info", "--help", "evaluate digits --json"])
+def test_a_shell_sees_the_same(command: str, redirections: str, code: int) -> None:
+    """Up to the end of the interpreter, which writes what is left in the buffers."""
+    done = subprocess.run(
+        f'"$PYTHON" -m knnc {command} {redirections}',
+        shell=True,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        env=environment(PYTHON=sys.executable),
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stderr.count("\n") == code
+    assert bool(done.stdout) == (code == 0)
+
+
+def test_a_script_that_is_not_there_is_no_result() -> None:
+    done = subprocess.run(
+        '"$PYTHON" -m knnc nothing.py 2>&-',
+        shell=True,
+        capture_output=True,
+        timeout=120,
+        env=environment(PYTHON=sys.executable),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_a_terminal_that_goes_away_ends_no_search() -> None:
+    """Nor does a bar that can no longer be drawn."""
+    with OnTerminal("evaluate", "digits", "--json") as run:
+        run.wait_for(b"Reading")
+        os.close(run.terminal)
+        run.terminal = os.open(os.devnull, os.O_RDONLY)  # which the test closes at its end
+        out, _ = run.child.communicate(timeout=60)
+    assert run.child.returncode == 0
+    assert json.loads(out)["n_test"] == 768
