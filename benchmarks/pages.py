@@ -2,6 +2,7 @@
 
     KNNC_DATA_HOME=... python benchmarks/pages.py --recipe fast --pages 10
     KNNC_DATA_HOME=... python benchmarks/pages.py --held-out --only touching
+    KNNC_DATA_HOME=... python benchmarks/pages.py --forms --tesseract --held-out
 
 The pages are those of tests/ocr/composer.py. Nothing in knnc.ocr was chosen on test digits, but
 with --held-out: on pages of the last 10,000 training digits, read with the first 50,000. Errors
@@ -12,11 +13,16 @@ Wilson's, for characters that are misread independently.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
+
+from PIL import Image
 
 N_TRAIN = 50_000
 
@@ -42,12 +48,62 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
+def forms(asked: argparse.Namespace, reader: Any, images: Any, labels: Any) -> None:
+    """Forms, values with marks, photographs, turned pages: a line for each kind."""
+    made, composer = import_module("tests.ocr.forms"), import_module("tests.ocr.composer")
+    scores = import_module("tests.ocr.score")
+    from knnc.ocr import read_page
+
+    readers = {"knnc": lambda pixels: read_page(pixels, reader)}
+    if asked.tesseract:
+        readers["Tesseract"] = tesseract
+    print(
+        "| page | reader | characters right | values | silently wrong | missing | ? | extra | s |"
+    )
+    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
+    for kind in {**made.KINDS, **made.NO_DIGITS}:
+        if asked.only not in kind:
+            continue
+        pages = [made.make(kind, images, labels, 1000 + seed) for seed in range(asked.pages)]
+        for name, read in readers.items():
+            score = scores.Score()
+            start = perf_counter()
+            for form in pages:
+                score.add(form, read(form.pixels), composer.character_errors)
+            seconds = (perf_counter() - start) / len(pages)
+            right = 100 - 100 * score.errors / score.characters
+            print(
+                f"| {kind} | {name} | {right:.1f} % | {score.values} | {score.wrong} "
+                f"| {score.missing} | {score.unsure} | {score.extra} | {seconds:.2f} |",
+                flush=True,
+            )
+
+
+def tesseract(pixels: Any) -> Any:
+    """The page as Tesseract reads it with a list of the characters that there may be."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "page.png"
+        Image.fromarray(pixels).save(path)
+        allowed = "tessedit_char_whitelist=0123456789.,:/+-=%()"
+        command = ["tesseract", str(path), "-", "--psm", "6", "-c", allowed, "makebox"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    height = pixels.shape[0]
+    glyphs = []
+    for row in said.splitlines():
+        char, x0, y0, x1, y1, _ = row.rsplit(" ", 5)
+        box = int(x0), height - int(y1), int(x1), height - int(y0)
+        glyphs.append(SimpleNamespace(label=char, box=box, space_before=False))
+    return SimpleNamespace(glyphs=glyphs)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", default="fast")
     parser.add_argument("--pages", type=int, default=10, help="of each kind")
     parser.add_argument("--only", default="", help="kinds whose name has this in it")
     parser.add_argument("--held-out", action="store_true", help="training digits, for choices")
+    parser.add_argument("--forms", action="store_true", help="the kinds of tests/ocr/forms.py")
+    parser.add_argument("--tesseract", action="store_true", help="beside it, for forms")
     asked = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     composer = import_module("tests.ocr.composer")
@@ -63,6 +119,9 @@ def main() -> None:
     digits = train if asked.held_out else fetch_mnist(subset="test")
     unseen = slice(N_TRAIN if asked.held_out else 0, None)
     images, labels = digits.images[unseen], digits.target[unseen]
+    if asked.forms:
+        forms(asked, reader, images, labels)
+        return
     print("| page | characters right | 95 % interval | errors | a character |")
     print("|---|---:|---:|---:|---:|")
     for name, options in STYLES.items():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -65,18 +68,104 @@ def test_json(knnc_here: Program, scan: Path) -> None:
     assert (result.code, result.err) == (0, "")
     assert result.out.count("\n") == 1
     record = json.loads(result.out)
-    assert list(record) == ["text", "glyphs"]
     assert record["text"] == "0123\n4567"
+    assert (record["file"], record["page"], record["unlike"]) == (str(scan), 1, False)
     with Image.open(scan) as image:
         width, height = image.size
+    assert record["size"] == [width, height]
+    assert [line["text"] for line in record["lines"]] == ["0123", "4567"]
+    assert [word["text"] for line in record["lines"] for word in line["words"]] == ["0123", "4567"]
     for number, glyph in enumerate(record["glyphs"]):
-        assert list(glyph) == ["box", "label", "probability", "line"]
-        assert glyph["label"] == str(number)
+        assert glyph["label"] == glyph["guess"] == str(number)
         assert glyph["line"] == number // 4
         assert 0.5 < glyph["probability"] <= 1
+        assert 0.5 < glyph["confidence"] <= 1
+        assert glyph["alternatives"][0] == {"label": str(number), "share": glyph["probability"]}
+        assert len(glyph["neighbors"]) == 5
+        assert glyph["neighbors"][0]["label"] == str(number)
+        distances = [neighbor["distance"] for neighbor in glyph["neighbors"]]
+        assert distances == sorted(distances)
         x0, y0, x1, y1 = glyph["box"]
         assert 0 <= x0 < x1 <= width
         assert 0 <= y0 < y1 <= height
+        lx0, ly0, lx1, ly1 = record["lines"][number // 4]["box"]
+        assert lx0 <= x0 < x1 <= lx1
+        assert ly0 <= y0 < y1 <= ly1
+
+
+def test_formats(knnc_here: Program, scan: Path) -> None:
+    args = ("read", scan, "--train", "digits", "--recipe", "plain", "--format")
+    header, *rows = (line.split("\t") for line in knnc_here(*args, "tsv").out.splitlines())
+    words = [dict(zip(header, row, strict=True)) for row in rows if row[0] == "5"]
+    assert [word["text"] for word in words] == ["0123", "4567"]
+    assert [word["line_num"] for word in words] == ["1", "2"]
+    assert all(50 < float(word["conf"]) <= 100 for word in words)
+    hocr = ElementTree.fromstring(knnc_here(*args, "hocr").out)
+    found = [e.text for e in hocr.iter() if e.get("class") == "ocrx_word"]
+    assert found == ["0123", "4567"]
+    space = "{http://www.loc.gov/standards/alto/ns-v4#}"
+    alto = ElementTree.fromstring(knnc_here(*args, "alto").out)
+    strings = list(alto.iter(f"{space}String"))
+    assert [e.get("CONTENT") for e in strings] == ["0123", "4567"]
+    glyphs = [e.get("CONTENT") for e in strings[1].iter(f"{space}Glyph")]
+    assert glyphs == list("4567")
+    for string, word in zip(strings, words, strict=True):
+        names = ("HPOS", "left"), ("VPOS", "top"), ("WIDTH", "width"), ("HEIGHT", "height")
+        assert all(string.get(name) == word[other] for name, other in names)
+    refused = knnc_here(*args, "docx")
+    assert refused.code == 2
+    assert "text, json, tsv, hocr, alto" in refused.err
+
+
+def test_many_images(
+    knnc_here: Program, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in ("b.png", "a.png"):
+        (folder / name).write_bytes(scan.read_bytes())
+    (folder / "notes.txt").write_text("no image")
+    args = ("--train", "digits", "--recipe", "plain")
+    result = knnc_here("read", folder, scan, *args)
+    assert (result.code, result.out) == (0, "\f".join(["0123\n4567\n"] * 3))
+    records = [
+        json.loads(line)
+        for line in knnc_here("read", folder, *args, "--json").out.split("\n")
+        if line
+    ]
+    assert [record["file"] for record in records] == [str(folder / "a.png"), str(folder / "b.png")]
+    refused = knnc_here("read", folder, *args, "--annotate", tmp_path / "out.png")
+    assert (refused.code, "there are 2" in refused.err) == (2, True)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(scan.read_bytes())))
+    assert knnc_here("read", "-", *args).out == "0123\n4567\n"
+    (folder / "a.png").unlink()
+    (folder / "b.png").unlink()
+    assert "no images in this folder" in knnc_here("read", folder, *args).err
+
+
+def test_all_pages(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    with Image.open(scan) as second:
+        Image.new("L", (200, 100), "white").save(path, save_all=True, append_images=[second])
+    result = knnc_here("read", path, "--train", "digits", "--recipe", "plain", "--all-pages")
+    assert (result.code, result.out) == (0, "\f0123\n4567\n")
+    assert f"nothing that looks like writing on {path}, page 1" in result.err
+
+
+def test_region_and_whitelist(knnc_here: Program, scan: Path) -> None:
+    args = ("read", scan, "--train", "digits", "--recipe", "plain")
+    with Image.open(scan) as image:
+        width, height = image.size
+    upper = knnc_here(*args, "--region", f"0,0,{width},{height // 2}")
+    assert (upper.code, upper.out) == (0, "0123\n")
+    lower = knnc_here(*args, "--region", f"0,{height // 2},{width},{height}", "--json")
+    whole = json.loads(knnc_here(*args, "--json").out)
+    boxes = [glyph["box"] for glyph in json.loads(lower.out)["glyphs"]]
+    np.testing.assert_allclose(boxes, [g["box"] for g in whole["glyphs"][4:]], atol=2)
+    assert knnc_here(*args, "--whitelist", "012345").out == "0123\n45??\n"
+    for wrong in ("1,2,3", "a,b,c,d", "9,9,5,20"):
+        assert knnc_here(*args, "--region", wrong).code == 2
+    assert "has no pixels" in knnc_here(*args, "--region", "5000,5000,6000,6000").err
 
 
 def test_annotate(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
@@ -113,10 +202,12 @@ def test_nothing_to_read(knnc_here: Program, tmp_path: Path) -> None:
     path = tmp_path / "blank.png"
     Image.new("L", (100, 100), "white").save(path)
     result = knnc_here("read", path, "--train", "digits", "--recipe", "plain")
-    assert (result.code, result.out) == (0, "")
+    assert (result.code, result.out) == (3, "")
     assert "nothing that looks like writing" in result.err
     result = knnc_here("read", path, "--train", "digits", "--recipe", "plain", "--json")
-    assert json.loads(result.out) == {"text": "", "glyphs": []}
+    assert result.code == 3
+    record = json.loads(result.out)
+    assert (record["text"], record["glyphs"], record["lines"]) == ("", [], [])
 
 
 def test_refused(knnc_here: Program, scan: Path, tmp_path: Path) -> None:

@@ -104,10 +104,11 @@ def test_every_orientation_is_turned_upright(orientation: int, tmp_path: Path) -
 
 
 def test_what_is_not_sure_is_drawn_in_another_colour() -> None:
-    glyph = Glyph((10, 30, 30, 60), "7", 0.75, (), 0, False, np.zeros((28, 28), np.uint8))
+    image = np.zeros((28, 28), np.uint8)
+    glyph = Glyph((10, 30, 30, 60), "7", 1.0, (), 0, False, image, confidence=0.75)
     for changes, colour in (
         ({}, (0, 114, 178)),
-        ({"probability": 0.7}, (213, 94, 0)),
+        ({"confidence": 0.7}, (213, 94, 0)),
         ({"label": "?"}, (213, 94, 0)),
     ):
         found = Page((replace(glyph, **changes),), (80, 90), 0.0)
@@ -151,12 +152,16 @@ def test_boxes_of_a_turned_page_are_on_the_turned_page(digits_reader: Any) -> No
 
 
 def test_min_confidence(page: Pixels, digits_reader: Any) -> None:
-    found = read_page(page, digits_reader)
-    strict = read_page(page, digits_reader, min_confidence=1)
+    found = read_page(page, digits_reader, min_confidence=0)
+    assert "?" not in found.text
+    limit = float(np.median([glyph.confidence for glyph in found.glyphs]))
+    strict = read_page(page, digits_reader, min_confidence=limit)
     assert strict.text == "\n".join(
-        "".join(" " * g.space_before + (g.label if g.probability == 1 else "?") for g in line)
+        "".join(" " * g.space_before + (g.guess if g.confidence >= limit else "?") for g in line)
         for line in ([g for g in found.glyphs if g.line == i] for i in range(2))
     )
+    assert [g.guess for g in strict.glyphs] == [g.label for g in found.glyphs]
+    assert 0 < strict.text.count("?") < len(strict.glyphs)
     with pytest.raises(ValueError, match="min_confidence"):
         read_page(page, digits_reader, min_confidence=1.5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from knnc.ocr._rules import _opened, without_rules
+from knnc.ocr._rules import opened, without_rules
 
 HEIGHT = 40.0
 WHOLE = (slice(None), slice(None))
@@ -107,4 +107,4 @@ def test_a_stroke_that_leans_far_stays_whole(slope: int, width: int) -> None:
 def test_runs_of_a_length() -> None:
     runs = np.array([[1, 1, 1, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 1, 1, 0]], bool)
     expected = [[0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]]
-    np.testing.assert_array_equal(_opened(runs, 4), np.array(expected, bool))
+    np.testing.assert_array_equal(opened(runs, 4), np.array(expected, bool))

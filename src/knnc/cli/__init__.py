@@ -24,7 +24,7 @@ def main() -> int:
     -------
     code : int
         0 for success, 1 for a failure that a message on standard error explains, 2 for a wrong
-        usage, 130 after Ctrl-C.
+        usage, 3 if ``knnc read`` found nothing to read, 130 after Ctrl-C.
     """
     with guarded_streams():
         try:

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from knnc.cli._console import messages, print_json, progress_bar, say_error, status
+from knnc.cli._console import messages, progress_bar, say_error, status
 from knnc.cli._options import (
     RECIPES,
     DataHome,
     check_input,
     check_name,
+    check_output,
     check_recipe,
     completer,
+    meant,
     number,
     option,
 )
+
+if TYPE_CHECKING:
+    from knnc.ocr import Page
 
 # What is read with when nothing is said: the better recipe of those there are.
 _PREFERRED = ("fast", "plain")
 
 
 def read(
-    image: Annotated[
-        Path | None,
+    images: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="IMAGE",
-            help="A scan or a photograph: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF.",
+            metavar="IMAGE...",
+            help="Scans or photographs: PNG, JPEG, TIFF, BMP, GIF, WebP or PDF; folders of them; "
+            "- for the standard input.",
             show_default=False,
         ),
     ] = None,
@@ -37,6 +45,7 @@ def read(
         bool, option("Read the sample page that comes with knnc.", "--sample")
     ] = False,
     page: Annotated[int, number("Which page of a PDF or a TIFF.")] = 1,
+    all_pages: Annotated[bool, option("Every page of a PDF or a TIFF.", "--all-pages")] = False,
     train: Annotated[
         str | None,
         option(
@@ -55,21 +64,32 @@ def read(
         ),
     ] = None,
     min_confidence: Annotated[
-        float | None,
+        float,
         number(
-            'Print "?" for a character less probable than P.',
+            'Print "?" for a character with less confidence than P.',
             least=0,
             most=1,
             kind=float,
             metavar="P",
         ),
+    ] = 0.5,
+    whitelist: Annotated[
+        str | None, option("Read these characters only.", metavar="CHARACTERS")
+    ] = None,
+    region: Annotated[
+        str | None,
+        option("Read only this part of the image, in pixels.", metavar="X0,Y0,X1,Y1"),
     ] = None,
     transposed: Annotated[
         bool, option("The training images are stored by column, as EMNIST's are.", "--transposed")
     ] = False,
     data_home: DataHome = None,
+    kind: Annotated[
+        str,
+        option("How to print it: text, json, tsv, hocr or alto.", "--format", metavar="KIND"),
+    ] = "text",
     as_json: Annotated[
-        bool, option("Print one JSON object on one line instead of text.", "--json")
+        bool, option("Print one JSON object a page, each on a line: --format json.", "--json")
     ] = False,
     annotated: Annotated[
         Path | None,
@@ -84,45 +104,133 @@ def read(
         bool, option("Learn anew, and do not keep what is learnt for the next time.", "--no-cache")
     ] = False,
 ) -> None:
-    """Read the handwriting on an image, line by line."""
+    """Read the handwriting on images, line by line.
+
+    The exit code is 3 if nothing on any page looks like writing.
+    """
     from knnc.datasets import sample_page
     from knnc.ocr._extra import require
 
-    if (image is None) == (not sample):
-        raise typer.BadParameter("name one image, or pass --sample.", param_hint="IMAGE")
-    image = image or sample_page()
-    check_input(image, "IMAGE")
+    if bool(images) == sample:
+        raise typer.BadParameter("name an image, or pass --sample.", param_hint="IMAGE")
+    if annotated is not None:
+        check_output(annotated, (".png",), "--annotate")
+    images = images or [sample_page()]
+    for image in images:
+        if str(image) != "-" and not image.is_dir():
+            check_input(image, "IMAGE")
     for module in ("PIL.Image", "skimage.measure"):
         require(module)
-    from knnc.ocr import annotate, read_page
-    from knnc.ocr._load import check_file
+    from knnc.ocr import FORMATS, annotate, formatted
     from knnc.recipes import RECIPES
 
+    kind = "json" if as_json else kind
+    if kind not in FORMATS:
+        raise typer.BadParameter(
+            f"{kind!r} is none of {', '.join(FORMATS)}.{meant(kind, FORMATS)}",
+            param_hint="--format",
+        )
+    box = None if region is None else _box_of(region)
     if recipe is None:
         recipe = next(name for name in _PREFERRED if name in RECIPES)
     else:
         check_recipe(recipe)
-    check_file(image, page)  # before the time that it takes to learn
-    estimator = _recognizer(recipe, train, data_home, transposed=transposed, use_cache=not no_cache)
-    with progress_bar("Reading"):
-        found = read_page(image, estimator, min_confidence=min_confidence, page_number=page)
-    if not found.glyphs:
-        print("knnc: there is nothing that looks like writing on this image", file=sys.stderr)
-    if annotated is not None:
-        annotate(image, found, page_number=page).save(annotated, "PNG")
-    if as_json:
-        glyphs = [
-            {
-                "box": list(glyph.box),
-                "label": glyph.label,
-                "probability": glyph.probability,
-                "line": glyph.line,
-            }
-            for glyph in found.glyphs
-        ]
-        print_json({"text": found.text, "glyphs": glyphs})
-    elif found.glyphs:
-        sys.stdout.write(found.text + "\n")
+    with TemporaryDirectory() as folder:
+        wanted = _pages_of(images, page, all_pages, Path(folder))
+        if annotated is not None and len(wanted) != 1:
+            raise typer.BadParameter(
+                f"draws on one page, and there are {len(wanted)}", param_hint="--annotate"
+            )
+        estimator = _recognizer(
+            recipe, train, data_home, transposed=transposed, use_cache=not no_cache
+        )
+        options = {"min_confidence": min_confidence, "whitelist": whitelist, "region": box}
+        found = _Found()
+        with progress_bar("Reading"):
+            for piece in formatted(found.read(wanted, estimator, options), kind):
+                sys.stdout.write(piece)
+        if annotated is not None:
+            (path, _, number_), (last,) = wanted[0], found.pages
+            annotate(path, last, page_number=number_).save(annotated, "PNG")
+    if not any(done.glyphs for done in found.pages):
+        raise typer.Exit(_NOTHING)
+
+
+# The exit code when nothing on any page looks like writing.
+_NOTHING = 3
+
+# A page that is to be read: its file, what that is called, its number.
+_Wanted = tuple[Path, str, int]
+
+
+def _box_of(region: str) -> tuple[int, int, int, int]:
+    values = region.split(",")
+    if len(values) != 4 or not all(value.strip().isdigit() for value in values):
+        raise typer.BadParameter(
+            f"{region!r} is not four whole numbers x0,y0,x1,y1", param_hint="--region"
+        )
+    x0, y0, x1, y1 = map(int, values)
+    if not (x0 < x1 and y0 < y1):
+        raise typer.BadParameter("x0 < x1 and y0 < y1 are wanted", param_hint="--region")
+    return x0, y0, x1, y1
+
+
+def _pages_of(images: list[Path], page: int, all_pages: bool, folder: Path) -> list[_Wanted]:
+    """The pages that are asked for, each checked before the time that it takes to learn."""
+    from knnc.ocr._load import ENDINGS, check_file, count_pages
+
+    files: list[tuple[Path, str]] = []
+    for image in images:
+        if str(image) == "-":
+            path = folder / "stdin"
+            path.write_bytes(sys.stdin.buffer.read())
+            files.append((path, "-"))
+        elif image.is_dir():
+            inside = sorted(p for p in image.iterdir() if p.suffix.lower() in ENDINGS)
+            if not inside:
+                raise ValueError(f"{image}: no images in this folder, none ends in .png, .jpg...")
+            files += [(path, str(path)) for path in inside]
+        else:
+            files.append((image, str(image)))
+    wanted = []
+    for path, name in files:
+        if all_pages:
+            wanted += [(path, name, n) for n in range(1, 1 + count_pages(path))]
+        else:
+            check_file(path, page)
+            wanted.append((path, name, page))
+    return wanted
+
+
+class _Found:
+    """The pages as they are read, and what is said of them on standard error."""
+
+    def __init__(self) -> None:
+        self.pages: list[Page] = []
+
+    def read(
+        self, wanted: list[_Wanted], estimator: Any, options: dict[str, Any]
+    ) -> Iterator[tuple[str, int, Page]]:
+        from knnc.ocr import read_pages
+
+        pages = read_pages(((path, n) for path, _, n in wanted), estimator, **options)
+        for (_, name, n), page in zip(wanted, pages, strict=True):
+            about = "this image" if len(wanted) == 1 else f"{name}, page {n}"
+            if page.too_dense:
+                _say(f"there is more on {about} than can be writing: dots, a net or noise")
+            elif not page.glyphs:
+                _say(f"there is nothing that looks like writing on {about}")
+            elif page.unlike:
+                _say(
+                    f"what is on {about} does not look like what this was trained on: "
+                    'most characters are "?"; --train names other training images'
+                )
+            self.pages.append(page)
+            yield name, n, page
+
+
+def _say(message: str) -> None:
+    print(f"knnc: {message}", file=sys.stderr)
 
 
 def _recognizer(

@@ -23,7 +23,8 @@ Each data set is a :class:`sklearn.utils.Bunch` with the same keys: ``data`` (ro
 
 Inside, ``_idx`` reads the format, ``_files`` has the names of files, ``_mapping`` reads what labels
 mean, ``_registry`` has hashes and shapes, ``_download`` downloads, ``_archives`` reads data sets
-that are not four IDX files, and ``_bunch`` wraps arrays. The other modules hold the functions above.
+that are not four IDX files, and ``_bunch`` wraps arrays. The other modules hold the functions
+above.
 This package imports neither the engine nor the estimators.
 """
 

@@ -1,18 +1,23 @@
 """Pages of handwriting: from a scan or a photograph to text.
 
 =================  ==============================================================================
-``read_page``      an image and a fitted estimator to a :class:`Page`: text, lines, glyphs
+``read_page``      an image and a fitted estimator to a :class:`Page`: text, words, glyphs
+``read_pages``     the same for many images, an iterator
+``formatted``      pages as text, JSON lines, TSV, hOCR or ALTO
 ``annotate``       a picture of the page with what was read
 ``normalise``      training images of any size in the form in which characters are read
 ``training_rows``  the same for a data set of :mod:`knnc.datasets`, with its labels as texts
 =================  ==============================================================================
 
 What happens to a page, from top to bottom: ``_load`` makes it grey and of bounded size (``_pdf``
-draws it first if it is one of a PDF), ``_layout`` takes it apart (``_ink`` tells ink from paper,
-``_skew`` turns it level, ``_rules`` takes ruled lines out, ``_parts`` finds connected pieces and
-merges the broken, ``_split`` cuts the touching where the estimator reads the pieces better,
-``_lines`` puts them in order), ``_glyphs`` makes images as MNIST's are of them, and ``_read`` asks
-the estimator. Pillow and scikit-image come with the extra ``ocr``, pypdfium2 with ``pdf``.
+draws it first if it is one of a PDF), ``_sheet`` cuts a sheet out of a dark surround, ``_layout``
+takes it apart (``_ink`` tells ink from paper, ``_skew`` turns it level, ``_frames`` takes boxes
+and ``_rules`` ruled lines out, ``_parts`` finds connected pieces and merges the broken, ``_sizes``
+keeps large and small writing apart, ``_split`` cuts the touching where the estimator reads the
+pieces better, ``_lines`` puts them in order, ``_marks`` tells signs and points by their shape),
+``_turn`` finds out whether the page lies on its side, ``_glyphs`` makes images as MNIST's are,
+``_reader`` asks the estimator, ``_confidence`` says how sure that is, and ``_page`` holds what was
+read. Pillow and scikit-image come with the extra ``ocr``, pypdfium2 with ``pdf``.
 """
 
 from __future__ import annotations
@@ -22,20 +27,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from knnc.ocr._annotate import annotate
+    from knnc.ocr._formats import FORMATS, formatted
     from knnc.ocr._glyphs import normalise
-    from knnc.ocr._read import Glyph, Page, read_page
+    from knnc.ocr._page import Glyph, Page, Word
+    from knnc.ocr._read import read_page, read_pages
     from knnc.ocr._training import training_rows
 
-__all__ = ["Glyph", "Page", "annotate", "normalise", "read_page", "training_rows"]
+__all__ = [
+    "FORMATS",
+    "Glyph",
+    "Page",
+    "Word",
+    "annotate",
+    "formatted",
+    "normalise",
+    "read_page",
+    "read_pages",
+    "training_rows",
+]
 
 # Each is imported when first asked for: the process that decodes what was uploaded to knnc serve
 # imports ``_load`` alone, and starts in a tenth of the time.
 _HOMES = {
-    "Glyph": "_read",
-    "Page": "_read",
+    "FORMATS": "_formats",
+    "Glyph": "_page",
+    "Page": "_page",
+    "Word": "_page",
     "annotate": "_annotate",
+    "formatted": "_formats",
     "normalise": "_glyphs",
     "read_page": "_read",
+    "read_pages": "_read",
     "training_rows": "_training",
 }
 

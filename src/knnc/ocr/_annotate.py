@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from knnc.ocr._extra import require
 from knnc.ocr._load import load_grey
-from knnc.ocr._read import Page
+from knnc.ocr._page import Page
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -15,7 +15,7 @@ __all__ = ["annotate"]
 
 _BOX, _UNSURE = "#0072B2", "#D55E00"
 
-# Characters less probable than this are drawn in the second colour, their box twice as thick.
+# Less sure characters than this are drawn in the second colour, their box twice as thick.
 _SURE = 0.75
 
 
@@ -44,7 +44,7 @@ def annotate(image: Any, page: Page, *, page_number: int = 1) -> Image:
     fonts: dict[int, Any] = {}
     for glyph in page.glyphs:
         x0, y0, x1, y1 = (value / grey.reduction for value in glyph.box)
-        sure = glyph.probability >= _SURE and glyph.label != "?"
+        sure = glyph.confidence >= _SURE and glyph.label != "?"
         colour = _BOX if sure else _UNSURE
         size = max(10, round((y1 - y0) * 0.4))
         font = fonts.setdefault(size, font_of.load_default(size))

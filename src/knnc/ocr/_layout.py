@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from knnc.ocr._frames import is_frame, without_edges, without_frames, without_parts
 from knnc.ocr._ink import Ink, ink_of, paper_of, threshold
-from knnc.ocr._lines import lines_of, spaces_of
+from knnc.ocr._lines import is_even, lines_of, spaces_of
 from knnc.ocr._load import MAX_PIXELS
-from knnc.ocr._parts import Part, character_height, find_parts, merge_broken
+from knnc.ocr._marks import TALL, mark_of, placed
+from knnc.ocr._parts import (
+    Part,
+    character_height,
+    check_density,
+    check_number,
+    find_parts,
+    merge_broken,
+)
 from knnc.ocr._rules import without_rules
+from knnc.ocr._sizes import other_sizes, region_of
 from knnc.ocr._skew import Frame, frame_of, skew_of, turned
 from knnc.ocr._split import split_touching
 
@@ -23,12 +34,25 @@ __all__ = ["Layout", "lay_out"]
 # Pages are scaled so that a character is about this high, in pixels.
 _HEIGHT = 44.0
 
+# A small page may be enlarged to this many pixels, a larger one to twice as many as it has.
+_LEAST_SCALED = 6_000_000
+
 # More of a page than this is no writing.
 _MOST_INK = 0.35
 
 
 # By how much, of all contrast, the paper may seem to vary where the border says that it does not.
 _SWALLOWED = 0.3
+
+# How many sizes of writing a page may have; the cost, in usual ones, from which what has another
+# size than most, or is only a part of the ink, is dirt; and from which few pieces are a picture.
+_MOST_SIZES, _UNLIKE, _PICTURE = 5, 1.7, 2.8
+
+# What was ink and has less than this is a line that was taken out.
+_FAINT = 0.1
+
+# Farther than so many degrees only a page of many characters is turned.
+_FAR = 16.0
 
 # Of what is dark on a page with few characters, the least that is in them: on a photograph most
 # is in what is too large, too small or too flat.
@@ -40,7 +64,9 @@ class Layout:
     """A page turned upright and taken apart.
 
     `ink` and `mask` are the page in its `frame`, `height` is that of a character there; `lines`
-    has the characters, `spaces` says before which one there is a space.
+    has the characters, `spaces` says before which one there is a space. `wholes` are the pieces
+    of ink from which they come, before any was cut. Where it is doubtful whether these are
+    characters, their median cost is no more than `most_cost` usual ones if they are.
     """
 
     ink: Ink
@@ -50,22 +76,29 @@ class Layout:
     height: float
     lines: list[list[Part]]
     spaces: list[list[bool]]
+    wholes: list[Part] = field(default_factory=list)
+    most_cost: float = np.inf
 
 
 Costs = Callable[[Layout, Sequence[Part]], NDArray[np.float64]]
 
 
-def lay_out(grey: NDArray[np.uint8], costs: Costs) -> Layout | None:
-    """Take a page apart; None if there is nothing on it that may be writing.
+def lay_out(grey: NDArray[np.uint8], costs: Costs, usual: float | None = None) -> list[Layout]:
+    """Take a page apart, into a layout for each size of writing; none if nothing may be writing.
 
-    `costs` says of parts how unlike characters they are.
+    `costs` says of parts how unlike characters they are, `usual` what that is of a usual one.
+
+    Raises
+    ------
+    TooDense
+        If there are more pieces of ink than a page of this size can have characters.
     """
     even = _even_border(grey)
     if even and np.ptp(paper_of(grey)) > _SWALLOWED * float(np.ptp(grey)):
         # A character so large that a window sees more of it than of the paper.
-        return _lay_out(grey, costs, np.inf)
-    page = _lay_out(grey, costs, None)
-    return _lay_out(grey, costs, np.inf) if page is None and even else page
+        return _Writing(grey, costs, usual, np.inf).layouts()
+    found = _Writing(grey, costs, usual, None).layouts()
+    return found or (_Writing(grey, costs, usual, np.inf).layouts() if even else [])
 
 
 def _even_border(grey: NDArray[np.uint8]) -> bool:
@@ -75,35 +108,100 @@ def _even_border(grey: NDArray[np.uint8]) -> bool:
     return bool(high - low <= 0.1 * float(np.ptp(grey)))
 
 
-def _lay_out(grey: NDArray[np.uint8], costs: Costs, window: float | None) -> Layout | None:
-    ink = ink_of(grey, window)
-    if ink is None or threshold(ink).mean() > _MOST_INK:
-        return None
-    degrees = _skew(ink)
-    height = _first_height(ink, degrees)
-    if height < 4:
-        return None
-    # Once more, with the paper followed as closely as characters allow.
-    if window is None and 4 * height >= 16:
-        ink = ink_of(grey, min(4 * height, min(grey.shape) / 3))
-    if ink is None:
-        return None
-    scale = min(_HEIGHT / height, 4.0, sqrt(1.5 * MAX_PIXELS / grey.size))
-    frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
-    height *= scale
-    ink = without_rules(turned(ink, frame), 3 * height, height)
-    mask = threshold(ink)
-    parts = find_parts(mask)
-    if not parts:
-        return None
-    height = character_height([p for p in parts if p.height < 3 * height]) or height
-    parts = merge_broken(parts, height)
-    if not _is_writing(parts, mask):
-        return None
-    page = Layout(ink, mask, frame, degrees, height, [], [])
-    parts = split_touching(parts, height, partial(costs, page))
-    lines = lines_of(parts, height)
-    return Layout(ink, mask, frame, degrees, height, lines, spaces_of(lines, height))
+class _Writing:
+    """A page while it is taken apart."""
+
+    def __init__(
+        self, grey: NDArray[np.uint8], costs: Costs, usual: float | None, window: float | None
+    ) -> None:
+        self._grey, self._costs, self._usual, self._window = grey, costs, usual, window
+
+    def layouts(self) -> list[Layout]:
+        """The writing of each size."""
+        ink = ink_of(self._grey, self._window)
+        if ink is None or threshold(ink).mean() > _MOST_INK:
+            return []
+        check_density(threshold(ink), self._grey.size)
+        degrees = _skew(ink)
+        found: list[Layout] = []
+        region: NDArray[np.bool_] | None = None
+        for _ in range(_MOST_SIZES):
+            here = ink if region is None else np.where(region, ink, 0).astype(np.float32)
+            height = _first_height(here, degrees)
+            if height < 4:
+                break
+            others = other_sizes(find_parts(threshold(here)), height)
+            layout = self._layout(degrees, height, region, others)
+            if layout is not None:
+                other = bool(found or others)
+                found.append(replace(layout, most_cost=_UNLIKE) if other else layout)
+            if not others:
+                break
+            region = region_of(ink.shape, others, 0.5)
+        return found
+
+    def _layout(
+        self,
+        degrees: float,
+        height: float,
+        region: NDArray[np.bool_] | None,
+        others: Sequence[Part],
+    ) -> Layout | None:
+        """The writing that is `height` high, within `region`, without the pieces in `others`."""
+        grey, window = self._grey, self._window
+        # Once more, with the paper followed as closely as characters allow.
+        if window is None and 4 * height >= 16:
+            window = min(4 * height, min(grey.shape) / 3)
+        ink = ink_of(grey, window)
+        if ink is None:
+            return None
+        if region is not None:
+            ink = np.where(region, ink, 0).astype(np.float32)
+        if others:
+            ink = np.where(region_of(grey.shape, others, 0.0), 0, ink).astype(np.float32)
+        most = min(MAX_PIXELS, max(_LEAST_SCALED, 2 * grey.size))
+        scale = min(_HEIGHT / height, 4.0, sqrt(most / grey.size))
+        frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
+        return self._parts_of(turned(ink, frame), frame, degrees, height * scale)
+
+    def _parts_of(self, ink: Ink, frame: Frame, degrees: float, height: float) -> Layout | None:
+        before = ink
+        parts = find_parts(threshold(ink))
+        ink = without_frames(without_edges(ink, parts), parts, height)
+        ink = without_rules(ink, 3 * height, height)
+        gone = ndimage.binary_dilation((before > _FAINT) & (ink < _FAINT), iterations=3)
+        mask = threshold(ink)
+        parts = find_parts(mask)
+        if not parts:
+            return None
+        height = character_height([p for p in parts if p.height < 3 * height]) or height
+        parts, rests = merge_broken(parts, height)
+        check_number(parts, self._grey.size)
+        rests = [rest for rest in rests if not _touches(gone, rest)]
+        if not _is_writing([*parts, *rests], mask):
+            return None
+        page = Layout(ink, mask, frame, degrees, height, [], [])
+        parts = [replace(part, mark=mark_of(part, height)) for part in parts]
+        plain = [part for part in parts if part.mark in ("", *TALL)]
+        marks = [part for part in parts if part.mark not in ("", *TALL)]
+        cost = partial(self._costs, page)
+        # In the cells of a form each piece is one character.
+        cells = [p for line in lines_of(plain, height) if is_even(line, height) for p in line]
+        in_cells = {id(part) for part in cells}
+        others = [part for part in plain if id(part) not in in_cells]
+        parts = cells + split_touching(others, height, cost, self._usual) + marks
+        lines = placed(lines_of(parts, height), rests, height)
+        page = replace(page, lines=lines, spaces=spaces_of(lines, height), wholes=plain)
+        # A few pieces, where edges and frames had other ink, may be bits of a picture.
+        share = sum(int(part.mask.sum()) for part in plain) / max(1, int(threshold(before).sum()))
+        limit = _UNLIKE if share < _LEAST_SHARE else _PICTURE
+        return page if len(plain) >= _MANY else replace(page, most_cost=limit)
+
+
+def _touches(gone: NDArray[np.bool_], part: Part) -> bool:
+    """Whether a small piece is beside a line that was taken out: then it is a rest of it."""
+    place = gone[part.top : part.bottom, part.left : part.right]
+    return bool((place & part.mask).sum() >= 0.25 * part.mask.sum())
 
 
 def _is_writing(parts: Sequence[Part], mask: NDArray[np.bool_]) -> bool:
@@ -118,7 +216,10 @@ def _skew(ink: Ink) -> float:
     """By how much the page is turned; a few characters alone, with no ruled line, do not tell."""
     mask = threshold(ink)
     degrees = skew_of(mask)
-    if degrees and len(find_parts(mask)) < 4:
+    n_parts = len(find_parts(mask)) if degrees else 0
+    if abs(degrees) > _FAR and n_parts < _MANY:
+        return 0.0
+    if degrees and n_parts < 4:
         page = turned(ink, frame_of((ink.shape[0], ink.shape[1]), degrees, 1.0))
         extent = float(np.ptp(np.flatnonzero(threshold(page).any(axis=0))) + 1)
         if without_rules(page, max(8.0, extent / 2), extent / 4) is page:
@@ -130,9 +231,12 @@ def _first_height(ink: Ink, degrees: float) -> float:
     """The height of a character in pixels of `ink`, found on a page without its ruled lines."""
     frame = frame_of((ink.shape[0], ink.shape[1]), degrees, 1.0)
     page = turned(ink, frame)
+    parts = find_parts(threshold(page))
+    page = without_edges(page, parts)
+    page = without_parts(page, [part for part in parts if is_frame(part)])
     columns = np.flatnonzero(threshold(page).any(axis=0))
     if not len(columns):
-        return 0.0
+        return character_height(parts)
     extent = float(columns[-1] - columns[0] + 1)
     page = without_rules(page, max(8.0, extent / 2), extent / 4)
     return character_height(find_parts(threshold(page)))

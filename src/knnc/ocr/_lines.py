@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from knnc.ocr._parts import Part
 
-__all__ = ["lines_of", "spaces_of"]
+__all__ = ["is_even", "lines_of", "spaces_of"]
+
+# At least so many characters whose distances are this wide, in heights, and differ by no more than
+# this share are in cells.
+_FEW, _PITCH, _UNEVEN = 4, 0.9, 0.3
 
 
 def lines_of(parts: Sequence[Part], height: float) -> list[list[Part]]:
@@ -20,18 +24,16 @@ def lines_of(parts: Sequence[Part], height: float) -> list[list[Part]]:
     line may rise or fall; `height` is that of a character.
     """
     lines: list[list[Part]] = []
+    recent = np.empty(len(parts))  # of each line, the mean middle of its last characters
     for part in sorted(parts, key=lambda part: part.left):
-        best, least = None, 0.6 * height
-        for line in lines:
-            recent = line[-3:]
-            away = abs(float(np.mean([other.middle for other in recent])) - part.middle)
-            # The higher of two overlapping ones is a line of its own only if it is well above.
-            if away < least:
-                best, least = line, away
-        if best is None:
-            lines.append([part])
-        else:
-            best.append(part)
+        away = np.abs(recent[: len(lines)] - part.middle)
+        best = int(away.argmin()) if lines else 0
+        # The higher of two overlapping ones is a line of its own only if it is well above.
+        if not lines or away[best] >= 0.6 * height:
+            best = len(lines)
+            lines.append([])
+        lines[best].append(part)
+        recent[best] = np.mean([other.middle for other in lines[best][-3:]])
     lines.sort(key=lambda line: float(np.median([part.middle for part in line])))
     return lines
 
@@ -43,9 +45,22 @@ def spaces_of(lines: Sequence[Sequence[Part]], height: float) -> list[list[bool]
     two kinds, what parts them is between the two; else a space is what is wider than a character
     is high.
     """
-    gaps = [_gaps(line) for line in lines]
+    gaps = [[] if is_even(line, height) else _gaps(line) for line in lines]
     limit = _limit(np.array([gap for line in gaps for gap in line], float) / height)
-    return [[False, *(gap > limit * height for gap in line)] for line in gaps]
+    return [
+        [False, *(gap > limit * height for gap in of)] if of else [False] * len(line)
+        for line, of in zip(lines, gaps, strict=True)
+    ]
+
+
+def is_even(line: Sequence[Part], height: float) -> bool:
+    """Whether characters are at even distances, as in the cells of a form: no words there."""
+    at = np.array([part.left + part.width / 2 for part in line if not part.mark])
+    if len(at) < _FEW or len(at) < len(line) - 1:
+        return False
+    pitches = np.diff(at)
+    middle = float(np.median(pitches))
+    return middle > _PITCH * height and bool(np.abs(pitches / middle - 1).max() < _UNEVEN)
 
 
 def _gaps(line: Sequence[Part]) -> list[int]:

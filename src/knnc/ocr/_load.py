@@ -15,16 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc.ocr._extra import require
-from knnc.ocr._pdf import is_pdf, no_such_page, render_page
+from knnc.ocr._pdf import is_pdf, no_such_page, pdf_pages, render_page
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Grey", "check_file", "load_grey"]
+__all__ = ["ENDINGS", "Grey", "check_file", "count_pages", "load_grey"]
 
 # What the formats that are read are called in Pillow. The others have decoders that start
 # programs (EPS), follow links, or hold no pixels.
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "PPM", "WEBP")
+
+# How their files usually end.
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".webp", ".pdf")
 
 # The working page: an A4 sheet at 300 dots an inch has 8.7 million pixels.
 MAX_PIXELS = 16_000_000
@@ -81,6 +84,15 @@ def check_file(path: str | os.PathLike[str], page_number: int = 1) -> None:
     _check_number(page_number)
     with _opened(os.fspath(path), page_number):
         pass
+
+
+def count_pages(path: str | os.PathLike[str]) -> int:
+    """How many pages a file has: those of a PDF or a TIFF, one of any other image."""
+    with open(path, "rb") as file:
+        if is_pdf(file):
+            return pdf_pages(file)
+    with _opened(os.fspath(path), 1) as image:
+        return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
 
 
 def _check_number(page_number: int) -> None:

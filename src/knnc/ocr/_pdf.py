@@ -13,7 +13,7 @@ from knnc.ocr._extra import require
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["is_pdf", "no_such_page", "render_page"]
+__all__ = ["is_pdf", "no_such_page", "pdf_pages", "render_page"]
 
 # A scan's usual resolution; a PDF measures lengths in points, 72 to the inch.
 _DOTS_AN_INCH = 300
@@ -50,6 +50,16 @@ def render_page(file: BinaryIO, number: int, *, max_pixels: int) -> Image:
             if number > len(document):
                 raise ValueError(no_such_page(number, len(document)))
             return _rendered(document[number - 1], max_pixels)
+    except pdfium.PdfiumError as error:
+        raise ValueError(f"a damaged PDF: {error}") from error
+
+
+def pdf_pages(file: BinaryIO) -> int:
+    """How many pages a PDF has; ValueError and ImportError as of :func:`render_page`."""
+    pdfium = require("pypdfium2", "pdf")
+    try:
+        with _lock, pdfium.PdfDocument(file) as document:
+            return len(document)
     except pdfium.PdfiumError as error:
         raise ValueError(f"a damaged PDF: {error}") from error
 

@@ -2,88 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
-from knnc.ocr._glyphs import SIDE, normal_form
+from knnc.ocr._confidence import SURE, Reference
 from knnc.ocr._layout import Layout, lay_out
-from knnc.ocr._load import load_grey
-from knnc.ocr._parts import Part, ink_of_part
+from knnc.ocr._load import Grey, load_grey
+from knnc.ocr._page import Box, Glyph, Page
+from knnc.ocr._parts import Part, TooDense
+from knnc.ocr._reader import Reader, images_of
+from knnc.ocr._sheet import find_sheet, mapped, straightened
+from knnc.ocr._turn import turned_by
 
-__all__ = ["Glyph", "Page", "read_page"]
+__all__ = ["read_page", "read_pages"]
 
-
-@dataclass(frozen=True)
-class Glyph:
-    """One character of a page.
-
-    Attributes
-    ----------
-    box : (int, int, int, int)
-        x0, y0, x1, y1 in pixels of the upright image; x1 and y1 are outside.
-    label : str
-        What it is read as; "?" if its probability is below ``min_confidence``.
-    probability : float
-        That of the most probable label, as the estimator's ``predict_proba`` has it.
-    neighbors : tuple of int
-        The nearest training images, nearest first; empty if the estimator has no ``kneighbors``.
-    line : int
-        From 0, from top to bottom.
-    space_before : bool
-        Whether a wide gap is before it.
-    image : ndarray of shape (28, 28), dtype uint8
-        What the estimator was shown.
-    """
-
-    box: tuple[int, int, int, int]
-    label: str
-    probability: float
-    neighbors: tuple[int, ...]
-    line: int
-    space_before: bool
-    image: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Page:
-    """What is on a page.
-
-    Attributes
-    ----------
-    glyphs : tuple of Glyph
-        In reading order.
-    size : (int, int)
-        Width and height of the upright image, in pixels.
-    degrees : float
-        By how much the lines fall to the right; negative: rise.
-    """
-
-    glyphs: tuple[Glyph, ...]
-    size: tuple[int, int]
-    degrees: float
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The text of each line."""
-        n_lines = 1 + self.glyphs[-1].line if self.glyphs else 0
-        texts = ["" for _ in range(n_lines)]
-        for glyph in self.glyphs:
-            texts[glyph.line] += " " * glyph.space_before + glyph.label
-        return tuple(texts)
-
-    @property
-    def text(self) -> str:
-        """All lines, joined by newlines; empty if there is nothing to read."""
-        return "\n".join(self.lines)
+# Of at least so many characters, the share that has to be unsure for data of another kind.
+_FEW, _UNLIKE = 4, 0.6
 
 
 def read_page(
-    image: Any, estimator: Any, *, min_confidence: float | None = None, page_number: int = 1
+    image: Any,
+    estimator: Any,
+    *,
+    min_confidence: float = SURE,
+    page_number: int = 1,
+    whitelist: str | None = None,
+    region: Box | None = None,
 ) -> Page:
     """Read the characters on a scan or a photograph.
 
@@ -92,29 +41,37 @@ def read_page(
     image : str, os.PathLike, PIL.Image.Image or ndarray
         A file (PNG, JPEG, TIFF, BMP, GIF, PPM, WEBP or PDF), or pixels: an array of shape
         (height, width), (height, width, 3) or (height, width, 4), of uint8, uint16, bool, or
-        floats from 0 to 1. Dark on light or light on dark, turned by up to 15 degrees; a larger
-        image than 16 million pixels is scaled down.
+        floats from 0 to 1. Dark on light or light on dark, turned by up to 45 degrees, on
+        its side or upside down; a larger image than 16 million pixels is scaled down.
     estimator : classifier
         Fitted on rows of 784 pixels, 28 x 28, in the form of MNIST: what
         :func:`knnc.ocr.normalise` makes of other images. It needs ``predict_proba``; with
         ``kneighbors`` too, or as a Pipeline whose last step has it, touching characters are told
         apart by how near their training images are.
-    min_confidence : float, default=None
-        Characters whose probability is lower become "?".
+    min_confidence : float, default=0.5
+        Characters whose confidence is lower become "?". The scale is set by the training images:
+        15 of 1,000 of them, each read without itself, are below 0.5. With 0 every character gets
+        a label.
     page_number : int, default=1
         Which page of a file with several: a PDF, which is drawn at 300 dots an inch, or a TIFF.
+    whitelist : str, default=None
+        The only characters that are read; what is none of them becomes "?".
+    region : (int, int, int, int), default=None
+        x0, y0, x1, y1: only this part of the upright image is read.
 
     Returns
     -------
     page : Page
-        With no glyphs if nothing on the image looks like writing.
+        With no glyphs if nothing on the image looks like writing. Signs, points, commas, colons,
+        slashes, percent signs and brackets are told by their shape; a mark whose shape is not
+        known is "?".
 
     Raises
     ------
     ValueError
         If the image is damaged, is none, is too large to be decoded within 2 GB or has no
-        pixels, if the file has no such page, if `estimator` takes other rows, or if
-        `min_confidence` is not from 0 to 1.
+        pixels, if the file has no such page, if `estimator` takes other rows, if
+        `min_confidence` is not from 0 to 1, or if `region` has no pixels of the image.
     TypeError
         If `image` is none of these, `page_number` is no integer, or `estimator` has no
         ``predict_proba``.
@@ -132,106 +89,146 @@ def read_page(
     >>> read_page("scan.png", KNeighborsClassifier(3).fit(X, y)).text  # doctest: +SKIP
     '31415 926\\n53589 793'
     """
-    reader = _Reader(estimator)
-    if min_confidence is not None and not 0 <= min_confidence <= 1:
+    reader = Reader(estimator)
+    if not 0 <= min_confidence <= 1:
         raise ValueError(f"min_confidence={min_confidence!r} is not from 0 to 1")
     grey = load_grey(image, page_number)
-    layout = lay_out(grey.pixels, reader.costs)
-    if layout is None:
+    pixels, back = _cut_out(grey, region)
+    corners = None if region else find_sheet(pixels)
+    if corners is not None:
+        pixels, back = straightened(pixels, corners)
+    try:
+        layouts, back, quarters = _upright(pixels, back, reader)
+    except TooDense:
+        return Page((), grey.size, 0.0, too_dense=True)
+    if not layouts:
         return Page((), grey.size, 0.0)
-    parts = [part for line in layout.lines for part in line]
-    images = _images(layout, parts)
-    labels, probabilities = reader.read(images)
-    neighbors = reader.neighbors(images)
+    lines = [
+        (layout, line, spaces)
+        for layout in layouts
+        for line, spaces in zip(layout.lines, layout.spaces, strict=True)
+    ]
+    # On the page, from top to bottom: each layout has its scale.
+    lines.sort(key=lambda of: float(np.median([_y_of(of[0], part) for part in of[1]])))
+    images = np.concatenate([images_of(layout, line) for layout, line, _ in lines])
+    marks = [part.mark for _, line, _ in lines for part in line]
+    readings = iter(reader.read(images, marks, whitelist))
     glyphs = []
-    index = 0
-    for number, (line, spaces) in enumerate(zip(layout.lines, layout.spaces, strict=True)):
+    for number, (layout, line, spaces) in enumerate(lines):
         for part, space in zip(line, spaces, strict=True):
-            probability = float(probabilities[index])
-            sure = min_confidence is None or probability >= min_confidence
+            reading = next(readings)
+            sure = reading["confidence"] >= min_confidence
             glyphs.append(
                 Glyph(
-                    box=_box(layout, part, grey.reduction, grey.size),
-                    label=str(labels[index]) if sure else "?",
-                    probability=probability,
-                    neighbors=tuple(map(int, neighbors[index])),
+                    box=_box(layout, part, back, grey),
+                    label=reading["guess"] if sure else "?",
                     line=number,
                     space_before=space,
-                    image=images[index],
+                    **reading,
                 )
             )
-            index += 1
-    return Page(tuple(glyphs), grey.size, layout.degrees)
+    unlike = _unlike(glyphs, reader.reference)
+    return Page(tuple(glyphs), grey.size, layouts[0].degrees, quarters, unlike)
 
 
-def _images(layout: Layout, parts: Sequence[Part]) -> NDArray[np.uint8]:
-    inks = (ink_of_part(layout.ink, layout.mask, part, layout.height) for part in parts)
-    images = [normal_form(ink) for ink in inks]
-    return np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
+def _cut_out(grey: Grey, region: Box | None) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The pixels of a region, and the matrix that takes points of it to the page."""
+    if region is None:
+        return grey.pixels, np.eye(3)
+    x0, y0, x1, y1 = (round(value / grey.reduction) for value in region)
+    x0, y0 = max(0, x0), max(0, y0)
+    pixels = grey.pixels[y0 : max(0, y1), x0 : max(0, x1)]
+    if pixels.size == 0:
+        raise ValueError(
+            f"region={region!r} has no pixels of an image of {grey.size[0]} x {grey.size[1]}: give "
+            "x0, y0, x1, y1 with x0 < x1 and y0 < y1"
+        )
+    return pixels, np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]], np.float64)
+
+
+def _upright(
+    pixels: NDArray[np.uint8], back: NDArray[np.float64], reader: Reader
+) -> tuple[list[Layout], NDArray[np.float64], int]:
+    """The writing of a page, turned upright; the matrix back; the quarters turned clockwise."""
+    layouts = lay_out(pixels, reader.costs, reader.usual_cost)
+    quarters = 0
+    if layouts:
+        quarters = reader.quarters(max(layouts, key=lambda layout: len(layout.wholes)))
+    if quarters:
+        pixels, turn = turned_by(pixels, quarters)
+        layouts, back = lay_out(pixels, reader.costs, reader.usual_cost), back @ turn
+    return [layout for layout in layouts if reader.is_writing(layout)], back, quarters
+
+
+def _y_of(layout: Layout, part: Part) -> float:
+    middle = np.array([part.left + part.width // 2]), np.array([part.top + part.height // 2])
+    return float(layout.frame.back(*middle)[1, 0])
+
+
+def _unlike(glyphs: Sequence[Glyph], reference: Reference | None) -> bool:
+    """Whether most of several characters are no neighbours of the training images."""
+    read = [glyph for glyph in glyphs if not glyph.is_mark]
+    if reference is None or len(read) < _FEW:
+        return False
+    return sum(glyph.confidence < SURE for glyph in read) >= _UNLIKE * len(read)
 
 
 def _box(
-    layout: Layout, part: Part, reduction: float, size: tuple[int, int]
+    layout: Layout, part: Part, back: NDArray[np.float64], grey: Grey
 ) -> tuple[int, int, int, int]:
     """The part's box on the upright image: of its own pixels, not of its turned box."""
     ys, xs = np.nonzero(part.mask)
-    points = layout.frame.back(xs + part.left, ys + part.top) * reduction
-    half = reduction * np.abs(layout.frame.matrix).sum(axis=1) / 2
-    low, high = points.min(axis=1) - half, points.max(axis=1) + half
-    x0, y0 = (int(v) for v in np.maximum(np.floor(low + 1e-6), 0))
-    x1, y1 = (int(v) for v in np.minimum(np.ceil(high - 1e-6), size))
+    half = np.abs(layout.frame.matrix).sum(axis=1)[:, None] / 2
+    centres = layout.frame.back(xs + part.left, ys + part.top)
+    low, high = (mapped(back, centres + side) * grey.reduction for side in (-half, half))
+    points = np.concatenate([low, high], axis=1)
+    x0, y0 = (int(v) for v in np.maximum(np.floor(points.min(axis=1) + 1e-6), 0))
+    x1, y1 = (int(v) for v in np.minimum(np.ceil(points.max(axis=1) - 1e-6), grey.size))
     return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
-class _Reader:
-    """An estimator, asked in the ways that reading needs."""
+def read_pages(
+    images: Iterable[Any], estimator: Any, *, n_jobs: int = 1, **options: Any
+) -> Iterator[Page]:
+    """Read many images, one after the other or several at a time.
 
-    def __init__(self, estimator: Any) -> None:
-        check_is_fitted(estimator)
-        if not hasattr(estimator, "predict_proba"):
-            raise TypeError(f"{type(estimator).__name__} has no predict_proba")
-        n_features = getattr(estimator, "n_features_in_", SIDE * SIDE)
-        if n_features != SIDE * SIDE:
-            raise ValueError(
-                f"the estimator was fitted on rows of {n_features} pixels, characters are rows "
-                f"of {SIDE * SIDE}: fit it on knnc.ocr.normalise(images)"
-            )
-        self._estimator = estimator
-        steps = getattr(estimator, "steps", None)
-        self._last = steps[-1][1] if steps else estimator
-        self._first = estimator[:-1] if steps and len(steps) > 1 else None
+    Parameters
+    ----------
+    images : iterable
+        What :func:`read_page` takes, or pairs of a file and the number of a page of it.
+    estimator : classifier
+        As :func:`read_page` takes it.
+    n_jobs : int, default=1
+        How many pages are read at a time, each in a thread.
+    **options
+        What else :func:`read_page` takes.
 
-    def _search(self, images: NDArray[np.uint8]) -> tuple[Any, Any]:
-        rows = images.reshape(len(images), -1)
-        if self._first is not None:
-            rows = self._first.transform(rows)
-        return self._last.kneighbors(rows)  # type: ignore[no-any-return]
+    Yields
+    ------
+    page : Page
+        In the order of `images`. No more than twice `n_jobs` images are taken ahead.
 
-    def read(self, images: NDArray[np.uint8]) -> tuple[Any, NDArray[np.float64]]:
-        """The most probable label of each image and its probability."""
-        shares = self._estimator.predict_proba(images.reshape(len(images), -1))
-        best = np.argmax(shares, axis=1)
-        return self._estimator.classes_[best], shares[np.arange(len(best)), best]
+    Raises
+    ------
+    ValueError
+        If `n_jobs` is less than 1; and what :func:`read_page` raises.
+    """
+    if n_jobs < 1:
+        raise ValueError(f"n_jobs={n_jobs!r}: read at least one page at a time")
 
-    def neighbors(self, images: NDArray[np.uint8]) -> Any:
-        """Indices of the nearest training images."""
-        if not hasattr(self._last, "kneighbors"):
-            return np.empty((len(images), 0), np.intp)
-        return self._search(images)[1]
+    def read(image: Any) -> Page:
+        if isinstance(image, tuple):
+            return read_page(image[0], estimator, page_number=image[1], **options)
+        return read_page(image, estimator, **options)
 
-    def costs(self, layout: Layout, parts: Sequence[Part]) -> NDArray[np.float64]:
-        """How unlike the training images each part is.
-
-        The mean distance of the nearest, as a share of the length of the image itself: little
-        ink is near to other little ink.
-        """
-        images = _images(layout, parts)
-        if not hasattr(self._last, "kneighbors"):
-            return 1 - self.read(images)[1]
-        dist = np.asarray(self._search(images)[0])[:, :3]
-        if getattr(self._last, "metric", None) == "sqeuclidean":
-            dist = np.sqrt(dist)
-        dist = dist.mean(axis=1)
-        lengths = np.sqrt((images.astype(np.float64) ** 2).sum(axis=(1, 2)))
-        result: NDArray[np.float64] = dist / np.maximum(lengths, 1)
-        return result
+    if n_jobs == 1:
+        yield from map(read, images)
+        return
+    waiting: deque[Future[Page]] = deque()
+    with ThreadPoolExecutor(n_jobs) as pool:
+        for image in images:
+            waiting.append(pool.submit(read, image))
+            if len(waiting) == 2 * n_jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

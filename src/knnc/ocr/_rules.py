@@ -8,13 +8,16 @@ from scipy import ndimage
 
 from knnc.ocr._ink import Ink, threshold
 
-__all__ = ["without_rules"]
+__all__ = ["closed", "opened", "without_level_lines", "without_rules"]
 
 # A gap in a ruled line that is bridged, in pixels.
 _GAP = 9
 
 # Ruled lines are often fainter than writing: what has this share of full ink can be one.
 _FAINT = 0.2
+
+# A page has no more ruled lines than that: more is a screen or a net.
+_MOST = 500
 
 # By how much a stroke is darker than a line, of full ink.
 _DARKER = 0.25
@@ -30,13 +33,17 @@ def without_rules(ink: Ink, length: float, height: float) -> Ink:
     What is thicker than an eighth of `height`, that of a character, or than a twelfth of `length`
     is no line.
     """
+    thickest = min(max(3.0, height / 8), length / 12)
     for turned in (False, True):
-        page = ink.T if turned else ink
-        line = _lines(page > _FAINT, round(length), min(max(3.0, height / 8), length / 12))
-        if line is not None:
-            page = _without(page, line)
-            ink = page.T if turned else page
+        page = without_level_lines(ink.T if turned else ink, length, thickest)
+        ink = page.T if turned else page
     return ink
+
+
+def without_level_lines(ink: Ink, length: float, thickest: float) -> Ink:
+    """Ink without the horizontal lines of `length` pixels or more, none thicker than `thickest`."""
+    line = _lines(ink > _FAINT, round(length), thickest)
+    return ink if line is None else _without(ink, line)
 
 
 def _lines(mask: NDArray[np.bool_], length: int, thickest: float) -> NDArray[np.bool_] | None:
@@ -47,12 +54,14 @@ def _lines(mask: NDArray[np.bool_], length: int, thickest: float) -> NDArray[np.
     thick = mask.copy()
     thick[1:] |= mask[:-1]
     thick[:-1] |= mask[1:]
-    runs = _opened(_closed(thick, _GAP), length)
+    runs = opened(closed(thick, _GAP), length)
     if not runs.any():
         return None
     line = mask & runs
     # What is thicker than a line is a picture or the edge of the sheet.
     labels, n = ndimage.label(runs)
+    if n > _MOST:
+        return None
     if n:
         for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
             part = labels[rows, columns] == index
@@ -64,13 +73,13 @@ def _lines(mask: NDArray[np.bool_], length: int, thickest: float) -> NDArray[np.
     return line if line.any() else None
 
 
-def _closed(mask: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
+def closed(mask: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
     """Horizontal gaps of up to `gap` pixels filled."""
     closed = ndimage.grey_closing(mask.view(np.uint8), size=(1, gap + 1))
     return np.asarray(closed, dtype=bool)
 
 
-def _opened(mask: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
+def opened(mask: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
     """Only the horizontal runs of `length` pixels or more; in time linear in the pixels."""
     padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
     padded[:, 1:-1] = mask
@@ -87,7 +96,9 @@ def _opened(mask: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
 def _without(ink: Ink, line: NDArray[np.bool_]) -> Ink:
     """The line taken away, except where a stroke touches it or is darker than it."""
     fat = ndimage.binary_dilation(line, np.ones((3, 1), bool))  # its soft edges
-    labels, _ = ndimage.label(ndimage.binary_dilation(fat, np.ones((1, 3), bool)))
+    labels, n = ndimage.label(ndimage.binary_dilation(fat, np.ones((1, 3), bool)))
+    if n > _MOST:
+        return ink
     result = ink.copy()
     for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
         part = line[rows, columns] & (labels[rows, columns] == index)
@@ -129,7 +140,7 @@ def _take_away(ink: Ink, result: Ink, part: NDArray[np.bool_], top: int, left: i
     # A stroke may lean: what goes in at one column may come out beside it.
     lean = round(float(np.median(core.sum(axis=0)))) + 1
     touched = comes | goes
-    between = _closed(touched[None], lean)[0] & _near(comes, 2 * lean) & _near(goes, 2 * lean)
+    between = closed(touched[None], lean)[0] & _near(comes, 2 * lean) & _near(goes, 2 * lean)
     touched |= between
     kept = stroke | (core & touched)
     result[ys[inside & ~kept], np.broadcast_to(xs + left, ys.shape)[inside & ~kept]] = 0

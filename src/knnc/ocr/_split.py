@@ -25,12 +25,16 @@ _WIDEST, _NARROWEST, _LOWEST = 1.5, 0.12, 0.4
 # usual on the page: one character, without a trial. Of 313 pieces of two or more on pages of
 # training digits none is, of the 1,167 of one two thirds.
 _SINGLE_WIDTH, _SINGLE_COST = 1.0, 1.1
-# On a page with fewer pieces nothing is usual.
-_MANY = 8
+# On a page with fewer pieces these do not say what is usual; up to this many times what is usual
+# among training images, a piece is one character there.
+_MANY, _LONE_COST = 8, 2.2
 
 # What a piece counts for, each its feature (see `_features`) times the weight; the way through
 # seams whose pieces count most is taken. Chosen by benchmarks/pages_search.py.
 WEIGHTS = (-4.43, -7.46, 0.23, 5.77, -0.37)
+
+# Of a page, that many pieces are tried, and so many more for each of its characters.
+_MOST_TRIED = (4000, 2)
 
 Cost = Callable[[Sequence[Part]], NDArray[np.float64]]
 
@@ -48,7 +52,9 @@ class Trial:
     features: Mapping[tuple[int, int], NDArray[np.float64]]
 
 
-def split_touching(parts: Sequence[Part], height: float, cost: Cost) -> list[Part]:
+def split_touching(
+    parts: Sequence[Part], height: float, cost: Cost, known: float | None = None
+) -> list[Part]:
     """Cut what reads better in pieces.
 
     Parameters
@@ -58,32 +64,53 @@ def split_touching(parts: Sequence[Part], height: float, cost: Cost) -> list[Par
         That of a character.
     cost : callable
         Of parts, how unlike a character each is: a ratio, 0 for a perfect one.
+    known : float, default=None
+        The cost of a usual character, as far as it is known beside the page's own.
 
     Returns
     -------
     parts : list of Part
     """
-    return [trial.pieces[step] for trial in trials_of(parts, height, cost) for step in _best(trial)]
+    trials = trials_of(parts, height, cost, known)
+    return [trial.pieces[step] for trial in trials for step in _best(trial)]
 
 
-def trials_of(parts: Sequence[Part], height: float, cost: Cost) -> list[Trial]:
+def trials_of(
+    parts: Sequence[Part], height: float, cost: Cost, known: float | None = None
+) -> list[Trial]:
     """Every part, and what it may be cut into; arguments as of `split_touching`."""
     if not parts:
         return []
     wholes = cost(parts)
-    single = _SINGLE_COST * float(np.median(wholes)) if len(parts) >= _MANY else 0.0
-    cuts = [
-        seams_of(part.mask, height)
-        if part.width > _WIDE * height and (whole > single or part.width > _SINGLE_WIDTH * height)
-        else []
+    single = 0.0
+    if len(parts) >= _MANY:
+        single = _SINGLE_COST * float(np.median(wholes))
+    elif known is not None:
+        single = _LONE_COST * known
+    wide = [
+        not part.mark
+        and part.width > _WIDE * height
+        and (whole > single or part.width > _SINGLE_WIDTH * height)
         for part, whole in zip(parts, wholes, strict=True)
     ]
-    plans = [_plan(part, seams, height) for part, seams in zip(parts, cuts, strict=True)]
+    cuts: list[list[tuple[Seam, float]]] = [[] for _ in parts]
+    plans: list[dict[tuple[int, int], Part]] = [{} for _ in parts]
+    # The most unlike a character first, until as many are tried as there is time for.
+    left = _MOST_TRIED[0] + _MOST_TRIED[1] * len(parts)
+    for i in sorted(range(len(parts)), key=lambda i: -wholes[i]):
+        if wide[i] and left > 0:
+            cuts[i] = seams_of(parts[i].mask, height)
+            plans[i] = _plan(parts[i], cuts[i], height)
+            left -= (len(cuts[i]) + 2) * (len(cuts[i]) + 1) // 2
     # Every run between two seams of every part, all in one search.
     tried = [piece for plan in plans for piece in plan.values()]
     found = iter(cost(tried) if tried else ())
     costs = [{borders: float(next(found)) for borders in plan} for plan in plans]
     usual = float(np.median([_least(c, w) for c, w in zip(costs, wholes, strict=True)]))
+    if known is not None:
+        # Few pieces say less about the page than the training images do.
+        share = min(1.0, len(parts) / _MANY)
+        usual = share * usual + (1 - share) * max(usual, known)
     trials = []
     for part, whole, seams, plan, of in zip(parts, wholes, cuts, plans, costs, strict=True):
         last = len(seams) + 1
