@@ -300,9 +300,9 @@ cdef class FloatQuantizer(Quantizer):
 cdef class FloatGroupQuantizer(GroupQuantizer):
     """Sums over groups of the features of float rows, for Manhattan distance.
 
-    A row is centred as above, rounded to bytes by one step, and coded as bytes are (groups.pxi). What
-    the bytes lose, in steps, is a part of the error. So is what centring rounds: at most u |y| in the
-    norm of this metric, and 2^-44 steps a feature that the code loses.
+    A row is centred as above, rounded to bytes by one step, and coded as bytes are (groups.pxi).
+    What the bytes lose, in steps, is a part of the error. So is what centring rounds: at most u |y|
+    in the norm of this metric, and 2^-44 steps a feature that the code loses.
 
     Parameters
     ----------

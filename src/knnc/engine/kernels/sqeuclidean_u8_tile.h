@@ -12,8 +12,8 @@
  * parts of 4 queries take 12 % more time, on a Xeon of 2023, and pairs of those left 3 %.  GROUP
  * panels go through one stage before the first of them goes through the next, so that what is left
  * is a list that grows by 0 or 1, and not a branch that nothing foretells (codes of MNIST: 4 % less
- * time, with AVX-VNNI 9 %).  Where more than MANY_OF_8 in 8 queries are left, all go through the next
- * stage as they went through the first.
+ * time, with AVX-VNNI 9 %).  Where more than MANY_OF_8 in 8 queries are left, all go through the
+ * next stage as they went through the first.
  */
 #define ROWS (VECTOR_ROWS * VECTORS)
 #define GROUP 8
@@ -49,11 +49,11 @@ TARGET KNNC_INLINE int all_within(const int used, VECTOR (*acc)[VECTORS], int fi
     return n;
 }
 
-/* A stage after the first, of all queries of a tile in some panels, whose accumulators are where the
- * first stage left them.  Returns how many are left, as go_on does. */
+/* A stage after the first, of all queries of a tile in some panels, whose accumulators are where
+ * the first stage left them.  Returns how many are left, as go_on does. */
 TARGET KNNC_NOINLINE int go_on_all(const knnc_rows *stage, int64_t first, int64_t last,
-                                   const uint8_t *y, const int32_t *bounds,
-                                   VECTOR (*kept)[VECTORS], int *at, int *who) {
+                                   const uint8_t *y, const int32_t *bounds, VECTOR (*kept)[VECTORS],
+                                   int *at, int *who) {
     int n = 0;
     for (int64_t p = first; p < last; p++) {
         const int slot = (int)(p - first) * QUERIES;

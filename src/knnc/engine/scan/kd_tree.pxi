@@ -3,8 +3,8 @@
 # Rows are sorted by halving ranges of them along the feature in which they spread most (Bentley,
 # Communications of the ACM 1975). A node has eight children, whose boxes are looked at together.
 # The rows of a leaf lie side by side, a vector of rows for each feature. The bound of a box is a
-# key, computed as the keys of rows are: rounding is monotonic, so it is never above the key of a row
-# in the box, and no row that ties is left out.
+# key, computed as the keys of rows are: rounding is monotonic, so it is never above the key of a
+# row in the box, and no row that ties is left out.
 
 # Rows of a leaf, at most.
 cdef int64_t LEAF_ROWS = 48

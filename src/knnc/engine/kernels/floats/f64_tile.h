@@ -258,9 +258,9 @@ INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows 
         const knnc_float_scale scale = knnc_scale_of(rows->exponents[r]);
         const double norm = rows->norms[r];
         for (j = 0; j + LANES <= d; j += LANES)
-            STORE(values + j, DIV(MUL(MUL(LOAD(values + j), SPREAD(&scale.first)),
-                                      SPREAD(&scale.second)),
-                                  SPREAD(&norm)));
+            STORE(values + j,
+                  DIV(MUL(MUL(LOAD(values + j), SPREAD(&scale.first)), SPREAD(&scale.second)),
+                      SPREAD(&norm)));
         for (; j < d; j++) values[j] = values[j] * scale.first * scale.second / norm;
     }
 }
