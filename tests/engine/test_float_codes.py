@@ -176,6 +176,18 @@ def test_axes_stretch_no_distance_beyond_the_norm(d: int) -> None:
         assert image <= Fraction(quantizer.norm) * sum(v * v for v in x)
 
 
+@pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
+def test_rows_at_both_sides_of_where_their_difference_from_the_mean_overflows(metric: str) -> None:
+    """1.7e308 less a mean of -2e307 is infinite, and their neighbours' are not."""
+    near = 1.6e308 * (1 + 1e-3 * np.arange(60.0))
+    rows = np.concatenate([near, np.full(90, -1.2e308)])[:, np.newaxis]
+    for width in (1, 70):
+        wide = np.zeros((150, width))
+        wide[:, :1] = rows
+        table = float_table(wide, wide, metric)
+        _assert_same(_pruned(wide, metric).search(wide, 4, n_threads=1), nearest(table, 4))
+
+
 # --- searches ---
 
 

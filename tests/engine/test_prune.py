@@ -401,6 +401,12 @@ def test_made_up_codes_lead_no_search_astray() -> None:
 def test_made_up_stages_are_refused(name: str, value: list[int]) -> None:
     rows = draw(48, 300, 784)
     state = learn_quantizer(rows, "sqeuclidean", (20, 28, 48, 96), None, 1).state()
-    assert restored_quantizer(state, 784, "sqeuclidean", None).stages == (20, 28, 48, 96)
+    assert restored_quantizer(state, 784, "sqeuclidean", None, are_floats=False).stages == (
+        20,
+        28,
+        48,
+        96,
+    )
     with pytest.raises(ValueError, match=name):
-        restored_quantizer({**state, name: np.array(value)}, 784, "sqeuclidean", None)
+        changed = {**state, name: np.array(value)}
+        restored_quantizer(changed, 784, "sqeuclidean", None, are_floats=False)

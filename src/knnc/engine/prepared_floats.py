@@ -152,17 +152,17 @@ class PreparedFloats:
         self, queries: NDArray[Any], k: int, n_threads: int, first_self: int
     ) -> tuple[Int64, Int64]:
         """The k nearest rows of each query."""
-        codes = None
+        codes = tree = None
         if self._algorithm == "pruned" or self._policy.pays_for(k, len(self._rows)):
-            codes = self._codes_for(len(queries), n_threads)
+            codes, tree = self._codes_for(len(queries), n_threads), self._tree
         if codes is not None:
             return coded.search(codes, queries, k, n_threads, first_self, current())
         keys, ind = np.empty((2, len(queries), k), np.int64)
         for piece, own_self, told in self._pieces(queries, first_self):
             some = np.ascontiguousarray(queries[piece], np.float64)
             options = some, k, n_threads, own_self, told
-            if self._tree is not None:
-                keys[piece], ind[piece] = floats.tree_search(self._tree, *options)
+            if tree is not None:
+                keys[piece], ind[piece] = floats.tree_search(tree, *options)
             else:
                 keys[piece], ind[piece] = floats.search(self._floats, *options)
         return keys, ind
