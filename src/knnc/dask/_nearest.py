@@ -146,8 +146,6 @@ class NearestNeighbors(BaseEstimator):
         else:
             narrowed = dask.persist(*narrowed)
             encoding = held_by_all(dask.compute(*(task("knnc-fits", fits_of, c) for c in narrowed)))
-        if encoding is None and self.algorithm == "pruned":
-            self._check_pruned_floats(metric)
         targets: list[Any] = [None] * len(narrowed) if y is None else blocks_of(y)
         how = encoding, metric.engine, self.algorithm, self.n_jobs
         chunks = [
