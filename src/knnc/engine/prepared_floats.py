@@ -71,6 +71,9 @@ class PreparedFloats:
         many = policy.float_queries_to_code(rows, metric, has_tree=self._has_tree)
         self._may_code = algorithm != "pruned" and many is not None
         self._query_count = QueryCount(many or 0)
+        # Axes take long to learn, and serve many queries: few have codes of all features first.
+        more = policy.float_queries_for_axes(rows) if self._may_code else None
+        self._axes_count = None if more is None or algorithm != "auto" else QueryCount(more)
 
     def build(self, n_threads: int) -> None:
         """Make codes if the algorithm asks for them, or the tree of rows of few features."""
@@ -209,10 +212,21 @@ class PreparedFloats:
 
         One thread decides. Others that search meanwhile use brute force.
         """
-        if self._may_code and self._codes is None:
+        if not self._may_code:
+            return self._codes
+        if self._axes_count is not None:
+            with self._axes_count.decision(n_queries) as is_due:
+                if is_due:
+                    made = self._make_codes(n_threads, is_whole=False)
+                    self._codes = made or self._codes
+        if self._codes is None:
             with self._query_count.decision(n_queries) as is_due:
                 if is_due:
-                    self._codes = self._policy.float_codes_if_faster(
-                        self._floats, self._tree, n_threads, is_brute=self._algorithm == "brute"
-                    )
+                    is_whole = self._algorithm == "brute" or self._axes_count is not None
+                    self._codes = self._make_codes(n_threads, is_whole=is_whole)
         return self._codes
+
+    def _make_codes(self, n_threads: int, *, is_whole: bool) -> CodedRows | None:
+        return self._policy.float_codes_if_faster(
+            self._floats, self._tree, n_threads, is_whole=is_whole
+        )
