@@ -64,7 +64,7 @@ SHARED = "knnc._cyutility"
 SMALLER = {SHARED: {"/O2": "/O1"}, "knnc.engine.floats": {"-O3": "-O2"}}
 # And all that Cython makes: what calls the kernels, where nearly no time goes.
 GENERATED = "build/cython"
-SMALLEST = {"-O3": "-Os", "-O2": "-Os"}
+SMALLEST = {"-O3": "-Oz", "-O2": "-Oz"}
 
 DIRECTIVES = {
     "language_level": 3,
