@@ -239,8 +239,8 @@ class build_ext(setuptools_build_ext):
         def compile_by_origin(
             obj: str, src: str, ext: str, cc_args: list[str], postargs: list[str], pp: list[str]
         ) -> None:
-            # f64_serial.c: the oracle of the others, for processors without vectors.
-            if Path(src).is_relative_to(GENERATED) or src.endswith("f64_serial.c"):
+            # *_serial.c: the oracles of the others, for processors without vectors.
+            if Path(src).is_relative_to(GENERATED) or src.endswith("_serial.c"):
                 postargs = [SMALLEST.get(flag, flag) for flag in postargs]
             compile_one(obj, src, ext, cc_args, postargs, pp)
 

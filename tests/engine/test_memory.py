@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from knnc.engine import packed
+from knnc.engine import aligned
 from knnc.engine.index import Index
 from knnc.engine.system.memory import MemoryPlan, config_context
 from tests.engine.support import assert_exact, draw, run_child
@@ -66,6 +66,15 @@ def test_late_codes_take_the_place_of_the_packed_rows() -> None:
     assert report["peak"] < 1.3 * report["bytes"]
 
 
+def test_memory_for_rows_starts_where_kernels_want_it() -> None:
+    header = Path(__file__).parents[2] / "src/knnc/engine/kernels/kernels.h"
+    if not header.exists():
+        pytest.skip("an installed package has no headers")
+    assert f"#define KNNC_ALIGNMENT {aligned.ALIGNMENT}\n" in header.read_text()
+    for n_bytes in (1, 100, 2 << 20):
+        assert aligned.own_pages(n_bytes).ctypes.data % aligned.ALIGNMENT == 0
+
+
 @pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="there is no such advice here")
 def test_a_kernel_may_refuse_huge_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     class Refusing(mmap.mmap):
@@ -73,8 +82,8 @@ def test_a_kernel_may_refuse_huge_pages(monkeypatch: pytest.MonkeyPatch) -> None
             raise OSError(errno.EINVAL, "Invalid argument")
 
     system = SimpleNamespace(**{**vars(mmap), "mmap": Refusing})
-    monkeypatch.setattr(packed, "mmap", system)
-    pages = packed.own_pages(2 << 20)
+    monkeypatch.setattr(aligned, "mmap", system)
+    pages = aligned.own_pages(2 << 20)
     assert isinstance(pages.base.obj, Refusing)
     pages[:] = 7
     rows = draw(1, 20_000, 60)

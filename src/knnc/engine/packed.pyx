@@ -12,7 +12,6 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from knnc.engine._kernels cimport (
-    KNNC_ALIGNMENT,
     KNNC_BLOCK_FEATURES,
     KNNC_MAX_SHIFT,
     KNNC_MAX_STAGES,
@@ -30,56 +29,19 @@ from knnc.engine.dispatch cimport (
     pad_term,
 )
 
-import mmap
-from contextlib import suppress
-
 import numpy as np
 
 from knnc.engine.fields import array_of, count_of
+from knnc.engine.aligned import aligned, aligned_bytes, own_pages, runs_of
 
 # Features that one accumulator of 32 bits holds.
 BLOCK_FEATURES = KNNC_BLOCK_FEATURES
 # Rows looked at first for columns that vary, on one thread: mostly all of them do.
 cdef int64_t FIRST_ROWS = 1024
-# Bytes from which an array is a mapping of its own.
-cdef int64_t MAPPED_BYTES = 1 << 20
 # Bytes between two looks at signals: at most 0.05 s, on one thread that meets its memory first.
 cdef int64_t CHUNK_BYTES = 4 << 20
 # The same where terms are chained: some milliseconds of a million rows.
 cdef int64_t CHAINED_PANELS = 1 << 15
-
-
-def aligned_bytes(int64_t n_bytes):
-    """An uninitialised uint8 array that starts at a cache line."""
-    raw = np.empty(n_bytes + KNNC_ALIGNMENT, dtype=np.uint8)
-    start = -raw.ctypes.data % KNNC_ALIGNMENT
-    return raw[start:start + n_bytes]
-
-
-def own_pages(int64_t n_bytes):
-    """The same, as a mapping of its own if it is large: with it, its pages go back to the system.
-
-    Those of an array of NumPy may stay with the process, beside what takes its place.
-    """
-    if n_bytes < MAPPED_BYTES or not hasattr(mmap, "MAP_ANONYMOUS"):
-        return aligned_bytes(n_bytes)
-    try:
-        pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    except OSError as error:
-        raise MemoryError(f"Unable to allocate {n_bytes:,} bytes: {error}") from error
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a kernel that has no huge pages refuses the advice
-            pages.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(pages, dtype=np.uint8)
-
-
-def aligned(array):
-    """The bytes of an array from a cache line on: its own, or if they start elsewhere a copy."""
-    if array.ctypes.data % KNNC_ALIGNMENT == 0:
-        return array
-    copy = aligned_bytes(array.nbytes)
-    copy[:] = array
-    return copy
 
 
 def nbytes_for(str metric, kernel, int64_t n_rows, int64_t n_features):
@@ -389,14 +351,6 @@ cdef class Columns:
         """A query's distance from any row in the dropped columns; scratch: n_dropped bytes."""
         take_runs(query, self.dropped, self.n_dropped_runs, scratch)
         return pair(scratch, &self.constants[0], self.n_dropped)
-
-
-def runs_of(wanted):
-    """Starts and lengths of the runs of True, int64, as an array of Run."""
-    edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
-    runs = np.empty(len(edges) // 2, dtype=[("start", np.int64), ("length", np.int64)])
-    runs["start"], runs["length"] = edges[::2], edges[1::2] - edges[::2]
-    return runs
 
 
 cdef void take_runs(
