@@ -7,7 +7,7 @@ Policy.codes_if_faster
   screen            10 ms on a sample: random bytes, which no code tells apart, end here
   coding.encode     learns codes and encodes all rows
   trial             times both searches on some rows
-QueryCount          counts the queries of narrow rows until codes pay
+QueryCount          counts queries until codes pay
 """
 
 from __future__ import annotations
