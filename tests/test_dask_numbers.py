@@ -194,8 +194,8 @@ def test_what_is_refused() -> None:
         lazy.compute()
     with pytest.raises(TypeError, match="must hold numbers"):
         knnc_dask.NearestNeighbors().fit(np.array([["a", "b"]]))
-    with pytest.raises(ValueError, match="'manhattan' and rows that are not bytes"):
-        knnc_dask.NearestNeighbors(algorithm="pruned", metric="manhattan").fit(_cut(FLOATS))
+    with pytest.raises(ValueError, match="'pruned'"):
+        knnc_dask.NearestNeighbors(algorithm="pruned", metric="chebyshev").fit(_cut(FLOATS))
     other = _cut(FLOATS).map_blocks(lambda rows: rows.astype(np.float32), dtype=np.float64)
     with pytest.raises(TypeError, match="of X holds float32, and X said float64"):
         knnc_dask.NearestNeighbors().fit(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
@@ -28,6 +29,7 @@ AT_ONCE = Policy(
     min_float_rows=1,
     late_float_queries=1,
     late_features=1,
+    whole_work=0,
     tree_features=0,
     trial=lambda *searches: True,
 )
@@ -176,6 +178,18 @@ def test_axes_stretch_no_distance_beyond_the_norm(d: int) -> None:
         assert image <= Fraction(quantizer.norm) * sum(v * v for v in x)
 
 
+@pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
+def test_rows_at_both_sides_of_where_their_difference_from_the_mean_overflows(metric: str) -> None:
+    """1.7e308 less a mean of -2e307 is infinite, and their neighbours' are not."""
+    near = 1.6e308 * (1 + 1e-3 * np.arange(60.0))
+    rows = np.concatenate([near, np.full(90, -1.2e308)])[:, np.newaxis]
+    for width in (1, 70):
+        wide = np.zeros((150, width))
+        wide[:, :1] = rows
+        table = float_table(wide, wide, metric)
+        _assert_same(_pruned(wide, metric).search(wide, 4, n_threads=1), nearest(table, 4))
+
+
 # --- searches ---
 
 
@@ -271,6 +285,18 @@ def test_wide_rows_get_codes_of_axes_only_where_these_tell_them_apart() -> None:
             _assert_same(index.search(rows[:2], 3), nearest(table, 3))
             wanted = 300 if algorithm == "brute" else n_bytes
             assert wanted * len(rows) <= index.nbytes_packed <= (wanted + 40) * len(rows)
+
+
+def test_wide_rows_have_whole_codes_until_axes_pay() -> None:
+    """Axes after 3 queries more here; both answer alike."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1_500, 8)) @ rng.normal(size=(8, 300))
+    policy = replace(AT_ONCE, whole_work=4 * rows.size)
+    index = Index(rows, policy=policy)
+    table = float_table(rows, rows[:4], "sqeuclidean")
+    for first, n_bytes in ((0, 300), (1, 300), (2, 300), (3, 556)):
+        _assert_same(index.search(rows[first : first + 1], 3), nearest(table[first : first + 1], 3))
+        assert n_bytes * 1_500 <= index.nbytes_packed <= (n_bytes + 40) * 1_500
 
 
 def test_too_wide_rows_have_no_whole_codes() -> None:

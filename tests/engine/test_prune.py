@@ -401,6 +401,9 @@ def test_made_up_codes_lead_no_search_astray() -> None:
 def test_made_up_stages_are_refused(name: str, value: list[int]) -> None:
     rows = draw(48, 300, 784)
     state = learn_quantizer(rows, "sqeuclidean", (20, 28, 48, 96), None, 1).state()
-    assert restored_quantizer(state, 784, "sqeuclidean", None).stages == (20, 28, 48, 96)
+    options = 784, "sqeuclidean", None
+    restored = restored_quantizer(state, *options, are_floats=False)
+    assert restored.stages == (20, 28, 48, 96)
+    changed = {**state, name: np.array(value)}
     with pytest.raises(ValueError, match=name):
-        restored_quantizer({**state, name: np.array(value)}, 784, "sqeuclidean", None)
+        restored_quantizer(changed, *options, are_floats=False)

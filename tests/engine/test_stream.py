@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,8 @@ def test_codes_and_packed_rows_are_limited_together() -> None:
     """Beside the codes there is no room for the rows: what codes are no good for is streamed."""
     rows = blobs(12_000, 1_024, 20, 6)
     limit = nbytes_for("sqeuclidean", None, *rows.shape)
-    index, whole = Index(rows, max_memory=limit, policy=SMALL_SAMPLE), Index(rows)
+    at_once = replace(SMALL_SAMPLE, wide_queries=0)
+    index, whole = Index(rows, max_memory=limit, policy=at_once), Index(rows, policy=at_once)
     assert index.is_pruned
     assert whole.is_pruned
     many = 600  # which codes are no good for

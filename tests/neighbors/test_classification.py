@@ -209,7 +209,7 @@ def test_labels_and_probabilities_of_every_engine(engine: str, weights: str) -> 
     X, Q = (X.astype(np.uint8), Q.astype(np.uint8)) if engine == "integer" else (X + 0.5, Q)
     y = np.char.add("label ", (np.arange(60) % 4).astype(str))
     for targets in (y, y[:, np.newaxis], np.c_[y, y[::-1]]):
-        algorithm = "brute" if engine == "float" else "auto"
+        algorithm = "kd_tree" if engine == "sklearn" else "auto"
         ours = knnc.KNeighborsClassifier(3, weights=weights, algorithm=algorithm)
         theirs = sklearn.neighbors.KNeighborsClassifier(3, weights=weights)
         with warnings.catch_warnings(action="ignore"):  # a column of labels

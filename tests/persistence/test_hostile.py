@@ -124,7 +124,7 @@ def test_numbers_of_float_codes_that_are_none(value: float) -> None:
 
 
 def test_codes_of_rows_that_have_none() -> None:
-    state = {**_float_state(), "metric": "manhattan", "algorithm": "auto"}
+    state = {**_float_state(), "metric": "chebyshev", "algorithm": "auto"}
     with pytest.raises(ValueError, match="codes of rows that have none"):
         Index.restored(state)
     with pytest.raises(TypeError, match="uint8, float32 or float64"):

@@ -23,7 +23,6 @@ from knnc.dask._found import (
 from knnc.dask._rows import encodings_for, fits_of, held_by_all, narrow, prepare
 from knnc.dask._tasks import blocks_of, columns_of, joined, rows_array, task
 from knnc.engine.encoding import Encoding
-from knnc.engine.metrics import PRUNED_FLOAT_METRICS
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors.kneighbors_search import wants_exact
 from knnc.neighbors.metrics import FLOAT_METRICS, EngineMetric, engine_metric
@@ -147,8 +146,6 @@ class NearestNeighbors(BaseEstimator):
         else:
             narrowed = dask.persist(*narrowed)
             encoding = held_by_all(dask.compute(*(task("knnc-fits", fits_of, c) for c in narrowed)))
-        if encoding is None and self.algorithm == "pruned":
-            self._check_pruned_floats(metric)
         targets: list[Any] = [None] * len(narrowed) if y is None else blocks_of(y)
         how = encoding, metric.engine, self.algorithm, self.n_jobs
         chunks = [
@@ -163,13 +160,6 @@ class NearestNeighbors(BaseEstimator):
         self.n_samples_fit_ = int(X.shape[0])
         self.effective_metric_ = metric.name if self.metric == "minkowski" else self.metric
         self.effective_metric_params_: dict[str, Any] = {}
-
-    def _check_pruned_floats(self, metric: EngineMetric) -> None:
-        if metric.engine not in PRUNED_FLOAT_METRICS:
-            raise ValueError(
-                f"algorithm='pruned' does not go with metric={self.metric!r} and rows that are not "
-                "bytes."
-            )
 
     def kneighbors(
         self,

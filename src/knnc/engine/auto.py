@@ -137,6 +137,10 @@ class Policy:
         Of fewer rows than this, each is compared.
     min_tree_features_coded : int
         Trees of fewer features than this are faster than codes on any data.
+    whole_work : int
+        Wide float rows have whole codes until queries times rows times features are so many. A
+        scan of whole codes multiplies about 4e11 bytes a second on two cores; learning axes takes
+        0.4 s.
     late_tree_queries : int
         Rows in a tree get codes after so many queries, if these save time: on Gaussian noise in 8
         features they halve it, on rows near a plane they save none.
@@ -169,6 +173,7 @@ class Policy:
     min_tree_rows: int = 256
     min_tree_features_coded: int = 6
     late_tree_queries: int = 1 << 13
+    whole_work: int = 200_000_000_000
     sampled_queries: int = 16
     trial_queries: int = 64
     trial_bytes: int = 1 << 21
@@ -249,8 +254,21 @@ class Policy:
             return self.late_float_queries if n_features <= MAX_PRUNED_FEATURES else None
         return self.late_tree_queries if n_features >= self.min_tree_features_coded else None
 
+    def float_queries_for_axes(self, rows: Any) -> int | None:
+        """After how many queries codes of principal axes are tried, where whole codes come first.
+
+        None where there are axes for all features at little cost.
+        """
+        n_rows, n_features = rows.shape
+        if (
+            n_features <= sum(self.coding.float_stages)
+            or n_features > self.coding.max_whole_features
+        ):
+            return None
+        return max(self.late_float_queries, self.whole_work // (n_rows * n_features))
+
     def float_codes_if_faster(
-        self, rows: FloatRows, tree: floats.KDTree | None, n_threads: int, *, is_brute: bool
+        self, rows: FloatRows, tree: floats.KDTree | None, n_threads: int, *, is_whole: bool
     ) -> CodedRows | None:
         """Codes of float rows if a search is faster with them, or None.
 
@@ -258,7 +276,7 @@ class Policy:
         ----------
         tree : KDTree or None
             What would search the rows otherwise; None is brute force.
-        is_brute : bool
+        is_whole : bool
             Whether the codes must be of all features, which needs no principal axes.
 
         Warns
@@ -267,7 +285,6 @@ class Policy:
             If there is no memory for codes. They are not needed.
         """
         # Codes of all features rule rows out whatever the data; few of many axes may not.
-        is_whole = is_brute
         if not is_whole and rows.n_features > sum(self.coding.float_stages):
             sample = learning.sample_rows(rows.rows, learning.SCREEN_ROWS).astype(np.float64)
             is_whole = not self.screen(learning.scaled(sample)[0])

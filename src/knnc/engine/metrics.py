@@ -222,7 +222,7 @@ FLOAT_METRICS: Mapping[str, EngineMetric] = {
 # The metrics of an index, and those of them that can be pruned.
 METRICS = tuple(dict.fromkeys(entry.engine for entry in _TABLE))
 PRUNED_METRICS = tuple(name for name in METRICS if ENGINE_METRICS[name].can_be_pruned)
-PRUNED_FLOAT_METRICS = ("sqeuclidean", "manhattan", "cosine")
+PRUNED_FLOAT_METRICS = (*PRUNED_METRICS, "cosine")
 
 
 def minkowski(p: float) -> EngineMetric | None:

@@ -163,7 +163,7 @@ class PreparedRows:
         self, queries: Bytes, k: int, n_threads: int, first_self: int
     ) -> tuple[Int64, Int64]:
         """The k nearest rows of each query."""
-        if self._tree is not None:
+        if self._tree is not None and self._policy.pays_for(k, len(self._rows)):
             return self._tree.search(queries, k, n_threads, first_self)
         codes, options = self._codes, (queries, k, n_threads, first_self, current())
         if self._algorithm != "pruned":

@@ -71,6 +71,9 @@ class PreparedFloats:
         many = policy.float_queries_to_code(rows, metric, has_tree=self._has_tree)
         self._may_code = algorithm != "pruned" and many is not None
         self._query_count = QueryCount(many or 0)
+        # Axes take long to learn, and serve many queries: few have codes of all features first.
+        more = policy.float_queries_for_axes(rows) if self._may_code else None
+        self._axes_count = None if more is None or algorithm != "auto" else QueryCount(more)
 
     def build(self, n_threads: int) -> None:
         """Make codes if the algorithm asks for them, or the tree of rows of few features."""
@@ -152,17 +155,17 @@ class PreparedFloats:
         self, queries: NDArray[Any], k: int, n_threads: int, first_self: int
     ) -> tuple[Int64, Int64]:
         """The k nearest rows of each query."""
-        codes = None
+        codes = tree = None
         if self._algorithm == "pruned" or self._policy.pays_for(k, len(self._rows)):
-            codes = self._codes_for(len(queries), n_threads)
+            codes, tree = self._codes_for(len(queries), n_threads), self._tree
         if codes is not None:
             return coded.search(codes, queries, k, n_threads, first_self, current())
         keys, ind = np.empty((2, len(queries), k), np.int64)
         for piece, own_self, told in self._pieces(queries, first_self):
             some = np.ascontiguousarray(queries[piece], np.float64)
             options = some, k, n_threads, own_self, told
-            if self._tree is not None:
-                keys[piece], ind[piece] = floats.tree_search(self._tree, *options)
+            if tree is not None:
+                keys[piece], ind[piece] = floats.tree_search(tree, *options)
             else:
                 keys[piece], ind[piece] = floats.search(self._floats, *options)
         return keys, ind
@@ -209,10 +212,21 @@ class PreparedFloats:
 
         One thread decides. Others that search meanwhile use brute force.
         """
-        if self._may_code and self._codes is None:
+        if not self._may_code:
+            return self._codes
+        if self._axes_count is not None:
+            with self._axes_count.decision(n_queries) as is_due:
+                if is_due:
+                    made = self._make_codes(n_threads, is_whole=False)
+                    self._codes = made or self._codes
+        if self._codes is None:
             with self._query_count.decision(n_queries) as is_due:
                 if is_due:
-                    self._codes = self._policy.float_codes_if_faster(
-                        self._floats, self._tree, n_threads, is_brute=self._algorithm == "brute"
-                    )
+                    is_whole = self._algorithm == "brute" or self._axes_count is not None
+                    self._codes = self._make_codes(n_threads, is_whole=is_whole)
         return self._codes
+
+    def _make_codes(self, n_threads: int, *, is_whole: bool) -> CodedRows | None:
+        return self._policy.float_codes_if_faster(
+            self._floats, self._tree, n_threads, is_whole=is_whole
+        )

@@ -26,7 +26,6 @@ from knnc._pickling import MarkedStateMixin
 from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding, encode_rows
 from knnc.engine.index import Index
-from knnc.engine.metrics import PRUNED_FLOAT_METRICS
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import fallback
 from knnc.neighbors.fitted_rows import LazyIndex, as_bytes, ready_to_scan
@@ -176,12 +175,6 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
             return None
         if X.dtype.kind not in "biuf":
             return f"X is an array of {X.dtype}"
-        if self.algorithm == "pruned" and metric.engine not in PRUNED_FLOAT_METRICS:
-            raise ValueError(
-                "algorithm='pruned' rules rows out by short codes, and between rows that are not "
-                f"bytes there are none whose distances bound metric={metric.name!r}; 'auto' and "
-                "'brute' search by it."
-            )
         self._fit_rows("float", as_float_rows(X), None, y)
         return None
 
@@ -202,10 +195,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         """Say how the rows are searched; by an index that there is, or by one made when needed."""
         metric = FLOAT_METRICS[self.effective_metric_]
         algorithm = self.algorithm if self.algorithm in _ALGORITHMS else "auto"
-        can_be_pruned = metric.can_be_pruned
-        if self.engine_ == "float":
-            can_be_pruned = metric.engine in PRUNED_FLOAT_METRICS
-        if algorithm == "pruned" and not can_be_pruned:
+        if algorithm == "pruned" and not metric.can_be_pruned:
             algorithm = "auto"  # set after the fit
         self._rows = ready_to_scan(self._rows, algorithm)  # pickles may hold them in any layout
         self._lazy_index = LazyIndex(self._rows, metric.engine, algorithm, index)

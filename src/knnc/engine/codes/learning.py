@@ -163,7 +163,8 @@ def scaled(
     """
     mean, exponent = centre_and_scale(sample)
     with np.errstate(over="ignore"):
-        centred = np.clip(np.ldexp(sample - mean, exponent), -CLIP, CLIP)
+        centred = np.ldexp(sample, exponent) - np.ldexp(mean, exponent)
+        centred = np.clip(centred, -CLIP, CLIP)
     return centred, mean, exponent
 
 

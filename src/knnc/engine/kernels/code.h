@@ -46,7 +46,8 @@ static inline double knnc_sum_of_squares(const double *values, int64_t n) {
 static inline double knnc_centre(const double *restrict row, const double *restrict mean,
                                  double scale, double clip, int64_t n, double *restrict centred) {
     for (int64_t j = 0; j < n; j++) {
-        const double value = (row[j] - mean[j]) * scale, cut = value > -clip ? value : -clip;
+        /* The difference of rows that are near each other may overflow for one of them alone. */
+        const double value = row[j] * scale - mean[j] * scale, cut = value > -clip ? value : -clip;
         centred[j] = cut < clip ? cut : clip;
     }
     return knnc_sum_of_squares(centred, n);

@@ -303,7 +303,7 @@ def tree_within(
     while done < n_queries:
         # As many as their lists take so much memory; at first as if all rows were within.
         n = CHUNK_PAIRS // (1 + (ends[done] // done if done else tree.rows.n_rows))
-        n = min(tree.chunk(n_queries - done, n_threads), max(TREE_QUERIES, n))
+        n = min(tree.chunk(n_queries - done, n_threads), max(1, n))
         lists = Lists(n)
         found.lists = lists.at
         tree.run(&queries[done, 0], n, first_self + done, found, n_threads)
