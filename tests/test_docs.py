@@ -86,6 +86,7 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
     from knnc.engine.prepared import LEAST_COUNTED
 
     policy = Policy()
+    mnist = np.broadcast_to(0.0, (60_000, 784))
     wide, late, tree = policy.coding.narrow_below, policy.late_features, policy.tree_features
     page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| (.*) \| ([\d,]+).* \| ([A-Z].*|cosine) \|$", page, re.MULTILINE)
@@ -114,6 +115,12 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
         f"at most {most} features",
         f"from {first << 1:,} rows of one feature to {first << most:,}\nrows of six",
         f"more than {sum(policy.coding.float_stages)} features have a whole code",
+        f"more than {sum(policy.coding.float_stages)} features have them first",
+        f"after {policy.whole_work:,} / (rows x features) queries",
+        f"after {policy.late_float_queries} at least",
+        f"On MNIST that is {policy.float_queries_for_axes(mnist):,}",
+        f"more than one in {round(1 / policy.max_share_of_rows)} rows",
+        f"for {policy.trial_k} neighbours or fewer",
     ):
         assert said in page
 
