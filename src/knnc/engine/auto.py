@@ -254,7 +254,7 @@ class Policy:
             return self.late_float_queries if n_features <= MAX_PRUNED_FEATURES else None
         return self.late_tree_queries if n_features >= self.min_tree_features_coded else None
 
-    def float_queries_for_axes(self, rows: NDArray[Any]) -> int | None:
+    def float_queries_for_axes(self, rows: Any) -> int | None:
         """After how many queries codes of principal axes are tried, where whole codes come first.
 
         None where there are axes for all features at little cost.
@@ -265,7 +265,7 @@ class Policy:
             or n_features > self.coding.max_whole_features
         ):
             return None
-        return max(self.late_float_queries, self.whole_work // (n_rows * n_features))
+        return max(self.late_float_queries, self.whole_work // int(n_rows * n_features))
 
     def float_codes_if_faster(
         self, rows: FloatRows, tree: floats.KDTree | None, n_threads: int, *, is_whole: bool
