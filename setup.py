@@ -59,17 +59,12 @@ EXTENSIONS = {
 # the modules of one wheel 0.95 MB, compressed, in place of 0.52. (Sections for the linker to drop
 # bring 2 per cent of that, -O2 in place of -O3 8.)
 SHARED = "knnc._cyutility"
-# What each module has in place of -O3 and of /O2, so that a repaired wheel is below a megabyte.
-# Their loops over rows and coordinates are in C files or headers that keep -O3 (kernels/, code.h).
-SMALLER = {
-    SHARED: {"-O3": "-Os", "/O2": "/O1"},
-    "knnc.engine.packed": {"-O3": "-Os"},
-    "knnc.engine.codes.quantizer": {"-O3": "-Os"},
-    "knnc.engine.codes.rows": {"-O3": "-Os"},
-    "knnc.engine.scan.floats": {"-O3": "-Os"},
-    "knnc.engine.scan.radius": {"-O3": "-Os"},
-    "knnc.engine.floats": {"-O3": "-O2"},
-}
+# What modules have in place of -O3 and of /O2, so that a repaired wheel is below a megabyte. Their
+# loops over rows and coordinates are in C files and headers that keep -O3 (kernels/, code.h).
+SMALLER = {SHARED: {"/O2": "/O1"}, "knnc.engine.floats": {"-O3": "-O2"}}
+# And all that Cython makes: what calls the kernels, where nearly no time goes.
+GENERATED = "build/cython"
+SMALLEST = {"-O3": "-Oz", "-O2": "-Oz"}
 
 DIRECTIVES = {
     "language_level": 3,
@@ -232,7 +227,24 @@ class build_ext(setuptools_build_ext):
             smaller = SMALLER.get(ext.name, {})
             ext.extra_compile_args = [smaller.get(flag, flag) for flag in ext.extra_compile_args]
         self.cythonize()
+        self.compile_generated_for_size()
         super().build_extensions()
+
+    def compile_generated_for_size(self) -> None:
+        """Use SMALLEST for the files below GENERATED alone (Microsoft's compiler has no such)."""
+        compile_one = getattr(self.compiler, "_compile", None)
+        if compile_one is None:
+            return
+
+        def compile_by_origin(
+            obj: str, src: str, ext: str, cc_args: list[str], postargs: list[str], pp: list[str]
+        ) -> None:
+            # f64_serial.c: the oracle of the others, for processors without vectors.
+            if Path(src).is_relative_to(GENERATED) or src.endswith("f64_serial.c"):
+                postargs = [SMALLEST.get(flag, flag) for flag in postargs]
+            compile_one(obj, src, ext, cc_args, postargs, pp)
+
+        self.compiler._compile = compile_by_origin
 
     def build_extension(self, ext: Extension) -> None:
         """Compile, unless build/modules has this very module: pip starts from nothing each time."""
@@ -280,7 +292,7 @@ class build_ext(setuptools_build_ext):
         stale = [ext for ext in self.extensions if not self.is_current(ext)]
         translated = cythonize(
             stale,
-            build_dir="build/cython",
+            build_dir=GENERATED,
             compiler_directives=DIRECTIVES,
             include_path=["src"],
             shared_utility_qualified_name=SHARED,

@@ -24,8 +24,8 @@ from data import mnist
 
 from knnc.engine.auto import Policy
 from knnc.engine.codes import clusters, learning
+from knnc.engine.codes import order as order_of
 from knnc.engine.codes import quantizer as codes
-from knnc.engine.codes import rows as coded
 from knnc.engine.codes.coding import Coding
 from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.index import Index
@@ -131,7 +131,7 @@ def panels_left(rows: np.ndarray, queries: np.ndarray, kth: np.ndarray) -> tuple
     asked, own_errors = coder.encode(queries, 1)
     firsts = [np.ascontiguousarray(part[:, first]) for part in (of_rows, asked)]
     centres, nearest = clusters.cluster(firsts[0], "sqeuclidean", None, 1)
-    order = coded.row_order(nearest, centres.n_rows, errors[:, 0])[0]
+    order = order_of.row_order(nearest, centres.n_rows, errors[:, 0])[0]
     order = order[: len(order) // PANEL_ROWS * PANEL_ROWS]
     own = search(centres, firsts[1], 1, 1, NO_SELF, None)[1][:, 0]
     alike = np.argsort(own, kind="stable")

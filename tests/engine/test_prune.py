@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knnc.engine.codes.kinds import learn_quantizer, restored_quantizer
-from knnc.engine.codes.rows import row_order
+from knnc.engine.codes.order import row_order
 from knnc.engine.dispatch import all_kernels
 from knnc.engine.index import Index
 from knnc.engine.metrics import PRUNED_METRICS

@@ -83,7 +83,7 @@ cdef extern from "kernels.h" nogil:
     void knnc_add_differences(
         const uint8_t *rows, int64_t n_features, int64_t first, int64_t last, uint8_t *differs
     ) noexcept
-    void knnc_prefetch_row(const uint8_t *row, int64_t n_features) noexcept
+    void knnc_prefetch_row(const void *row, int64_t n_bytes) noexcept
     int knnc_n_kernels() noexcept
     const knnc_kernel *knnc_kernel_at(int i) noexcept
     const knnc_kernel *knnc_best_kernel(knnc_metric metric, uint32_t features) noexcept

@@ -51,8 +51,9 @@ cdef class AxisQuantizer(Quantizer):
         self.mean = np.rint(sample.mean(axis=0)).astype(np.uint8)
         # Whole numbers, which NumPy multiplies without BLAS: see clusters._chain.
         self.origin = (axes.astype(np.int64) @ np.asarray(self.mean, np.int64)).astype(np.float64)
-        self.choose_steps(COARSE_RANGE * self.look_at(sample, axes_a_stage, n_threads), 1.0)
-        self.step = np.ceil(self.step)
+        step, self.shifts = making.choose_steps(
+            self.n_coarse, COARSE_RANGE * self.look_at(sample, axes_a_stage, n_threads), 1.0)
+        self.step = np.ceil(step)
         self.set_steps()
 
     def look_at(self, sample, axes_a_stage, int n_threads):
@@ -91,7 +92,8 @@ cdef class AxisQuantizer(Quantizer):
         self.metric, self.n_features = "sqeuclidean", n_features
         self.n_coarse = count_of(saved, "n_coarse", 2, n_features + 1)
         self.step = number_of(saved, "step", positive=True)
-        self.restore_stages(saved)
+        self.stages, self.shifts = making.stages_of(saved, self.n_coarse, KNNC_MAX_SHIFT)
+        self.set_steps()
         self.n_fine, self.n_axes = 0, self.n_coarse - 1
         self.tail_at = sum(self.stages[:2]) - 1
         self.norm = number_of(saved, "norm", positive=True)

@@ -99,8 +99,12 @@ cdef class FloatQuantizer(Quantizer):
         axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
         self.kernel = find_float_kernel(None)
         axes = learning.principal_directions(centred, tuple(axes_a_stage))
-        self.set_axes(axes)
-        self.learn_steps(centred, axes, axes_a_stage)
+        self.norm, self.gamma = making.bound_of_axes(axes, self.norm, ROUNDING)
+        self.axes = making.pack_axes(axes, KNNC_AXES_A_BLOCK)
+        covered, self.tail_origin = making.cover(
+            centred, axes, axes_a_stage, self.norm if has_tail else None, SHARE_CUT_OFF)
+        self.step, self.shifts = making.choose_steps(self.n_coarse, covered, 1e-9)
+        self.set_steps()
         if not has_tail:
             self.far_length = CODED_DEVIATION * float(np.linalg.norm(self.steps))
 
@@ -132,7 +136,8 @@ cdef class FloatQuantizer(Quantizer):
         self.n_fine = d if has_tail else 0
         self.step = number_of(saved, "step", positive=True)
         self.fine_step = number_of(saved, "fine_step", positive=has_tail or is_whole)
-        self.restore_stages(saved)
+        self.stages, self.shifts = making.stages_of(saved, self.n_coarse, KNNC_MAX_SHIFT)
+        self.set_steps()
         self.tail_at = sum(self.stages[:2]) - 1 if has_tail else -1
         self.key_margin = 1 + (d + 64) * ROUNDING
         self.norm = number_of(saved, "norm", positive=True)
@@ -147,32 +152,6 @@ cdef class FloatQuantizer(Quantizer):
             shape = -(-self.n_axes // block), d, block
             self.axes = array_of(saved, "axes", np.float64, shape)
         return self
-
-    def set_axes(self, axes):
-        """Take the matrix A, and what bounds the rounding of its products."""
-        d = self.n_features
-        frobenius = float(np.sqrt((axes * axes).sum())) * (1 + 1e-6)
-        relative = d * ROUNDING / (1 - d * ROUNDING)
-        # The Gram matrix errs by less than relative * frobenius**2, eigvalsh by far less.
-        largest = np.linalg.eigvalsh(axes @ axes.T).max(initial=0.0)
-        largest = float(largest * (1 + 1e-9) + 2 * relative * frobenius**2)
-        self.norm = max(self.norm, largest)
-        self.gamma = relative * frobenius + 8 * ROUNDING * self.norm**0.5
-        self.axes = pack_axes(axes)
-
-    def learn_steps(self, sample, axes, axes_a_stage):
-        """Steps such that codes cover all but a few of the coordinates of each stage."""
-        points = sample @ axes.T
-        if self.tail_at >= 0:
-            squares = np.einsum("ij,ij->i", sample, sample) * self.norm
-            tails = np.sqrt(np.maximum(squares - np.einsum("ij,ij->i", points, points), 0))
-            low, high = np.quantile(tails, [SHARE_CUT_OFF, 1 - SHARE_CUT_OFF])
-            self.tail_origin = (low + high) / 2
-        ends = np.cumsum(axes_a_stage)[:len(axes_a_stage) - 1]
-        parts = np.split(np.abs(points), ends, axis=1)
-        covered = [np.quantile(p, 1 - SHARE_CUT_OFF) if p.size else 0.0 for p in parts]
-        self.choose_steps(np.array(covered), 1e-9)
-        self.set_steps()
 
     def map(self):
         """The matrix A, ndarray (n_axes, n_features), and the vector m."""
@@ -344,7 +323,7 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
         cdef FloatGroupQuantizer self = FloatGroupQuantizer.__new__(FloatGroupQuantizer)
         self.metric, self.n_features = "manhattan", n_features
         self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
-        self.restore_groups(saved)
+        self.set_groups(*making.saved_groups(saved, n_features, self.n_coarse))
         self.set_grid(array_of(saved, "mean", np.float64, (n_features,)),
                       number_of(saved, "scale", positive=True),
                       number_of(saved, "grid_step", positive=True))
@@ -418,14 +397,3 @@ def turned_rows(rows, const double[::1] signs):
     for i in range(values.shape[0]):
         knnc_turn(&values[i, 0], &signs[0], values.shape[1])
     return turned
-
-
-def pack_axes(axes):
-    """Axes in blocks, those of a block side by side for each feature: (n_blocks, d, block)."""
-    block = KNNC_AXES_A_BLOCK
-    n_blocks = -(-len(axes) // block)
-    packed = np.zeros((n_blocks, axes.shape[1], block))
-    for b in range(n_blocks):
-        some = axes[b * block:(b + 1) * block]
-        packed[b, :, :len(some)] = some.T
-    return packed

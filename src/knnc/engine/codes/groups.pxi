@@ -27,13 +27,10 @@ cdef class GroupQuantizer(Quantizer):
     def set_groups(self, group, sign, parent):
         """The groups of features and of groups, and what follows from them."""
         self.group, self.sign, self.parent = group, sign, parent
-        lowest = np.bincount(group, weights=np.minimum(sign, 0), minlength=self.n_fine)
-        self.lowest = 255 * lowest.astype(np.int64)
-        self.lowest_coarse = np.bincount(
-            parent, weights=np.asarray(self.lowest), minlength=self.n_coarse).astype(np.int64)
+        self.n_fine = len(parent)
+        self.lowest, self.lowest_coarse, self.fine_step, self.step = making.groups_of(
+            group, sign, parent, self.n_coarse)
         self.stages, self.shifts = (self.n_coarse,), (0,)
-        # A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
-        self.fine_step, self.step = np.bincount(group).max(), np.bincount(parent[group]).max()
 
     def state(self):
         """All that is needed to have this again, see fields.py."""
@@ -50,24 +47,8 @@ cdef class GroupQuantizer(Quantizer):
         cdef GroupQuantizer self = GroupQuantizer.__new__(GroupQuantizer)
         self.metric, self.n_features = "manhattan", n_features
         self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
-        self.restore_groups(saved)
+        self.set_groups(*making.saved_groups(saved, n_features, self.n_coarse))
         return self
-
-    def restore_groups(self, saved):
-        """What follows from the groups is not read, but has to be what the file says."""
-        self.n_fine = count_of(saved, "n_fine", 1, self.n_features)
-        sign = array_of(saved, "sign", np.int8, (self.n_features,))
-        if sign.min() < -1 or sign.max() > 1:
-            raise ValueError("sign holds what is no sign")
-        self.set_groups(
-            array_of(saved, "group", np.int32, (self.n_features,), self.n_fine), sign,
-            array_of(saved, "parent", np.int32, (self.n_fine,), self.n_coarse))
-        steps = number_of(saved, "step"), number_of(saved, "fine_step")
-        lowest = array_of(saved, "lowest", np.int64, (self.n_fine,))
-        lowest_coarse = array_of(saved, "lowest_coarse", np.int64, (self.n_coarse,))
-        if (steps != (self.step, self.fine_step) or (lowest != np.asarray(self.lowest)).any()
-                or (lowest_coarse != np.asarray(self.lowest_coarse)).any()):
-            raise ValueError("sums of groups are not those of these groups")
 
     cdef int encode_tile(
         self, const uint8_t *rows, int n, uint8_t *codes, double *errors

@@ -60,7 +60,7 @@ cdef class FloatQuantizer(Quantizer):
     cdef double key_margin, gamma  # of a key's rounding; of the rounding of a projection
     cdef const knnc_float_kernel *kernel
     cdef const double[::1] mean, signs
-    cdef const double[:, :, ::1] axes  # by blocks of axes, see `pack_axes`
+    cdef const double[:, :, ::1] axes  # by blocks of axes, see making.py
 
     cdef int encode_block(
         self, const double *rows, int64_t width, int64_t n, uint8_t *codes, double *errors

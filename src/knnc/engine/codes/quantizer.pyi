@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 COARSE_RANGE: float
 SHARE_CUT_OFF: float
 TURNED_SHARE_CUT_OFF: float
-LARGEST_SUM: int
 
 def timed_chunks(n: int, first_size: int) -> Iterator[tuple[int, int]]: ...
 
@@ -69,5 +68,3 @@ class FloatGroupQuantizer(GroupQuantizer):
     def __init__(self, sample: NDArray[np.float64], sizes: tuple[int, ...]) -> None: ...
     @staticmethod
     def restored(saved: Mapping[str, Any], n_features: int) -> FloatGroupQuantizer: ...
-
-def pack_axes(axes: NDArray[np.float64]) -> NDArray[np.float64]: ...

@@ -59,7 +59,7 @@ from time import perf_counter
 
 import numpy as np
 
-from knnc.engine.codes import learning
+from knnc.engine.codes import learning, making
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.fields import array_of, count_of, number_of, part_of
 
@@ -67,8 +67,6 @@ cdef double MARGIN = 1 + 1e-12
 # The part of the sample's range that a code covers: what lies outside counts as at its end. Between
 # half and all of it a search takes much the same time, below that more (benchmarks/pruning.py).
 COARSE_RANGE = 0.6
-# Distances of codes stay below this, for the kernels' sums of 32 bits; a code is within +-127.
-LARGEST_SUM = 2**30
 # Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
 cdef int64_t TILE = 16
 # Bytes of rows coded before the first look at signals, and seconds between two looks.
@@ -104,46 +102,9 @@ cdef class TimedChunks:
 cdef class Quantizer:
     """What all quantizers share: the bounds, and coding a tile at a time on all threads."""
 
-    # ---- steps of codes that are read in stages
-
-    def choose_steps(self, largest, double least):
-        """The step of each coordinate, from the largest that each stage's codes have to hold.
-
-        Later stages have smaller coordinates. Their step is the first one's or a half, a quarter...
-        of it: exactly, so that distances of stages add up as whole numbers. No step is below
-        `least`.
-        """
-        most = 0
-        while self.largest_sum(2 * most + 2) < LARGEST_SUM:
-            most += 1
-        wanted = np.maximum(largest / 127, 1e-9 * least)
-        wanted[0] = max(wanted[0], least)
-        halvings = np.clip(np.floor(np.log2(wanted[0] / wanted)), 0, most)
-        halvings = np.maximum.accumulate(halvings).astype(np.int64)
-        self.step = max(wanted[0] / 2.0**halvings.max(), least)
-        self.shifts = tuple((2 * np.diff(halvings, prepend=0)).tolist())
-
-    def largest_sum(self, shift):
-        """A bound of distances of codes if the first ones are shifted so far."""
-        return self.n_coarse * 254**2 << shift
-
     def set_steps(self):
-        """Of each coordinate: the last stage's step, doubled for each two bits that come later."""
-        later = sum(self.shifts) - np.cumsum(self.shifts)
-        self.steps = np.repeat(self.step * 2.0 ** (later // 2), self.stages)
-
-    def restore_stages(self, saved):
-        """`stages` and `shifts` as a state has them, checked, and the steps that follow."""
-        stages, shifts = saved.get("stages"), saved.get("shifts")
-        n_stages = len(stages) if isinstance(stages, np.ndarray) and stages.ndim else 0
-        stages = array_of(saved, "stages", np.int64, (n_stages,), self.n_coarse + 1).tolist()
-        shifts = array_of(saved, "shifts", np.int64, (n_stages,), KNNC_MAX_SHIFT + 1).tolist()
-        if sum(stages) != self.n_coarse or min(stages) < 1 or shifts[0]:
-            raise ValueError("stages are not parts of the coarse code")
-        if any(shift % 2 for shift in shifts) or self.largest_sum(sum(shifts)) >= LARGEST_SUM:
-            raise ValueError("shifts are not those of these stages")
-        self.stages, self.shifts = tuple(stages), tuple(shifts)
-        self.set_steps()
+        """The steps that follow from `step`, `stages` and `shifts`."""
+        self.steps = making.steps_of(self.step, self.stages, self.shifts)
 
     # ---- coding
 

@@ -8,6 +8,7 @@ from knnc.engine.codes.quantizer import Quantizer
 from knnc.engine.floats import FloatRows
 
 class CodedRows:
+    array: Final[Any]
     n_rows: Final[int]
     n_features: Final[int]
     def __init__(
@@ -25,10 +26,8 @@ class CodedRows:
         metric: str,
         kernel: str | None,
     ) -> CodedRows: ...
+    def as_queries(self, rows: NDArray[Any]) -> NDArray[Any]: ...
     @property
     def nbytes(self) -> int: ...
 
 def permute(codes: NDArray[np.uint8], order: NDArray[np.int64]) -> None: ...
-def row_order(
-    nearest: NDArray[np.int64], n_clusters: int, errors: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...

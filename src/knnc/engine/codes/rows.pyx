@@ -24,11 +24,10 @@ import numpy as np
 
 from knnc.engine.codes import clusters
 from knnc.engine.codes.kinds import restored_quantizer
+from knnc.engine.codes.order import encode_apart, row_order
 from knnc.engine.packed import PackedRows as _PackedRows
-from knnc.engine.packed import own_pages
 from knnc.engine.fields import array_of, part_of
 
-SLAB_ROWS = 1 << 12
 # The size of a cluster, in means, past which its rows seed no query: where many rows are alike they
 # lie in one.
 cdef int64_t SEED_MEANS = 8
@@ -52,7 +51,8 @@ cdef class CodedRows:
     def __init__(self, rows, Quantizer coder, kernel, int n_threads):
         metric, self.coder = coder.metric, coder
         self.keep(rows)
-        parts, fine, coarse_errors, fine_errors = encode_apart(self, coder, n_threads)
+        parts, fine, coarse_errors, fine_errors = encode_apart(
+            self, coder, self.n_rows, n_threads)
         self.n_first = coder.stages[0]
         self.centres, nearest = clusters.cluster(parts[0], metric, kernel, n_threads)
         order, starts = row_order(nearest, self.centres.n_rows, coarse_errors)
@@ -257,34 +257,6 @@ cdef class CodedRows:
                 last = panels.last
 
 
-def encode_apart(CodedRows rows, Quantizer coder, int n_threads):
-    """Codes of rows, and their errors, a slab at a time: never two copies of all.
-
-    Returns
-    -------
-    parts : list of ndarray of shape (n_rows, size), uint8
-        The coarse codes, an array for each stage.
-    fine : ndarray of shape (n_rows, n_fine), uint8
-        It starts at a cache line: 128 of them are two lines then, not three.
-    coarse_errors, fine_errors : ndarray of shape (n_rows,)
-    """
-    n_rows, n_coarse, n_fine = rows.n_rows, coder.n_coarse, coder.n_fine
-    ends = np.cumsum(coder.stages)
-    parts = [own_pages(n_rows * size).reshape(n_rows, size) for size in coder.stages]
-    fine = own_pages(n_rows * n_fine).reshape(n_rows, n_fine)
-    coarse_errors, fine_errors = np.empty(n_rows), np.empty(n_rows, np.float32)
-    for start in range(0, n_rows, SLAB_ROWS):
-        slab = slice(start, start + SLAB_ROWS)
-        codes, errors = coder.encode(rows.as_queries(rows.array[slab]), n_threads)
-        for part, end in zip(parts, ends, strict=True):
-            part[slab] = codes[:, end - part.shape[1]:end]
-        fine[slab] = codes[:, n_coarse:]
-        coarse_errors[slab] = errors[:, 0]
-        # float32 holds an error a hair too large, never too small.
-        fine_errors[slab] = np.nextafter(errors[:, 1].astype(np.float32), np.float32(np.inf))
-    return parts, fine, coarse_errors, fine_errors
-
-
 def permute(uint8_t[:, ::1] codes, const int64_t[::1] order):
     """Put codes[order] in the place of codes, cycle by cycle."""
     cdef int64_t n = codes.shape[0], width = codes.shape[1], start, at, source, moved = 0
@@ -305,31 +277,3 @@ def permute(uint8_t[:, ::1] codes, const int64_t[::1] order):
             if moved % MOVES_A_PIECE == 0:
                 PyErr_CheckSignals()
         memcpy(&codes[at, 0], &first[0], width)
-
-
-def row_order(nearest, n_clusters, errors):
-    """A permutation of rows by cluster, but for the hundredth with the largest errors.
-
-    Those come last, sorted, so that a few rows that their codes fit badly loosen the limits of no
-    panels but their own.
-
-    Returns
-    -------
-    order : ndarray of shape (n_rows,), int64
-    starts : ndarray of shape (n_clusters + 1,), int64
-        The place of the first row of each cluster, and one past the last.
-    """
-    n_rough = len(errors) // 100
-    is_rough = np.zeros(len(errors), dtype=bool)
-    if n_rough:
-        least = np.partition(errors, len(errors) - n_rough)[len(errors) - n_rough]
-        is_rough[errors > least] = True
-        equal = np.flatnonzero(errors == least)
-        is_rough[equal[len(equal) - (n_rough - np.count_nonzero(is_rough)):]] = True
-    rough, regular = np.flatnonzero(is_rough), np.flatnonzero(~is_rough)
-    rough = rough[np.argsort(errors[rough], kind="stable")]
-    # Numbers of 16 bits NumPy sorts by radix: 4 million in 0.05 s, which no signal interrupts.
-    by_cluster = regular[np.argsort(nearest[regular], kind="stable")]
-    starts = np.zeros(n_clusters + 1, np.int64)
-    np.cumsum(np.bincount(nearest[regular], minlength=n_clusters), out=starts[1:])
-    return np.concatenate([by_cluster, rough]), starts

@@ -72,18 +72,14 @@ cdef void refine_seeds(
     heap_clear(dist, ind, k)
     for j in range(n_seeds):
         if seeds[j] != INT64_MAX:
-            prefetch_row(self, self.order[seeds[j]])
+            knnc_prefetch_row(
+                exact.rows + self.order[seeds[j]] * exact.row_bytes, exact.row_bytes)
     for j in range(n_seeds):
         if seeds[j] == INT64_MAX:
             continue
         row = self.order[seeds[j]]
         if row != item.first_self + item.taken[query]:
             heap_push(dist, ind, k, exact.key(exact.context, own, row), row)
-
-
-cdef inline void prefetch_row(CodedRows self, int64_t row) noexcept nogil:
-    knnc_prefetch_row(<const uint8_t *>self.exact.rows + row * self.exact.row_bytes,
-                      self.exact.row_bytes)
 
 
 cdef struct Stage:
@@ -184,7 +180,7 @@ cdef void list_rows(
             if m:
                 knnc_prefetch_row(&self.fine[found.first_row + rows[p], 0], m)
             else:
-                prefetch_row(self, row)
+                knnc_prefetch_row(self.exact.rows + row * self.exact.row_bytes, self.exact.row_bytes)
             rows[kept] = rows[p]
             kept += 1
         found.counts[q] = kept
@@ -201,6 +197,7 @@ cdef inline bint is_among(int64_t row, const int64_t *rows, int64_t n) noexcept 
 cdef void compare_fine(CodedRows self, Item *item, int n_queries, Stage *stage) noexcept nogil:
     """Of the rows listed, keep those that their fine codes do not rule out."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
+    cdef const Exact *exact = &self.exact
     cdef int64_t m = self.coder.n_fine, best, query, i, kept
     cdef knnc_found *found = &stage.found
     cdef const uint8_t *fine
@@ -227,7 +224,7 @@ cdef void compare_fine(CodedRows self, Item *item, int n_queries, Stage *stage) 
             if not self.coder.is_ruled_out(
                     kernel.pair(code, fine + rows[i] * m, m),
                     far + self.fine_errors[found.first_row + rows[i]]):
-                prefetch_row(self, order[rows[i]])
+                knnc_prefetch_row(exact.rows + order[rows[i]] * exact.row_bytes, exact.row_bytes)
                 rows[kept] = rows[i]
                 kept += 1
         found.counts[q] = <int32_t>kept

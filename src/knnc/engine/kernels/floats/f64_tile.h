@@ -11,6 +11,7 @@
 
 #define FUNCTION static TARGET
 #define INLINE KNNC_INLINE TARGET
+#define SHARED KNNC_NOINLINE TARGET /* by all metrics */
 #define PAIR_VECTORS (KNNC_FLOAT_SUMS / LANES)
 
 KNNC_INLINE int64_t bits_of(double key) {
@@ -85,6 +86,23 @@ INLINE void add_up(knnc_float_metric metric, const double *rows, int64_t n_featu
     }
 }
 
+/* The keys of some rows, those of a row side by side. */
+INLINE void find_keys(knnc_float_metric metric, int n_rows, const double *rows, int64_t n_features,
+                      const double *queries, double *keys) {
+    vec sums[TILE_ROWS][KNNC_FLOAT_SUMS];
+    for (int first_sum = 0; first_sum < KNNC_FLOAT_SUMS; first_sum += PASS_SUMS)
+        add_up(metric, rows, n_features, n_rows, queries, first_sum, sums);
+    KNNC_UNROLL
+    for (int r = 0; r < n_rows; r++) STORE(keys + r * LANES, total(metric, sums[r]));
+}
+
+/* Of one metric, for TILE_ROWS rows and for one; what calls them is compiled once. */
+typedef void find_keys_function(const double *rows, int64_t n_features, const double *queries,
+                                double *keys);
+typedef struct {
+    find_keys_function *of_many, *of_one;
+} key_finder;
+
 /* The queries that a row passed for. */
 KNNC_NOINLINE void emit(uint64_t mask, const double *keys, int64_t row, knnc_float_queries *queries,
                         knnc_float_push push, void *context) {
@@ -94,60 +112,41 @@ KNNC_NOINLINE void emit(uint64_t mask, const double *keys, int64_t row, knnc_flo
     }
 }
 
-INLINE void compare(knnc_float_metric metric, const double *rows, const double *norms,
-                    int64_t n_features, int n_rows, int64_t first_row, knnc_float_queries *queries,
-                    knnc_float_push push, void *context) {
-    const double two = 2.0;
-    vec sums[TILE_ROWS][KNNC_FLOAT_SUMS];
-    KNNC_UNROLL
-    for (int first_sum = 0; first_sum < KNNC_FLOAT_SUMS; first_sum += PASS_SUMS)
-        add_up(metric, rows, n_features, n_rows, queries->values, first_sum, sums);
-    KNNC_UNROLL
-    for (int r = 0; r < n_rows; r++) {
-        vec key = total(metric, sums[r]);
-        if (metric == KNNC_FLOAT_COSINE) {
-            key = MAX(MIN(key, LOAD(queries->highest)), LOAD(queries->lowest));
-            if (norms[r] == 0) key = SPREAD(&two);
-        }
-        const uint64_t mask = BELOW(key, queries->limits);
-        if (mask) {
-            double keys[LANES];
-            STORE(keys, key);
-            emit(mask, keys, first_row + r, queries, push, context);
-        }
-    }
-}
-
-INLINE void scan(knnc_float_metric metric, const double *values, const double *norms,
+SHARED void scan(const key_finder *find, int is_unit, const double *values, const double *norms,
                  int64_t n_rows, int64_t n_features, int64_t first_row, knnc_float_queries *queries,
                  knnc_float_push push, void *context) {
-    int64_t r = 0;
-    for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS)
-        compare(metric, values + r * n_features, norms ? norms + r : norms, n_features, TILE_ROWS,
-                first_row + r, queries, push, context);
-    for (; r < n_rows; r++)
-        compare(metric, values + r * n_features, norms ? norms + r : norms, n_features, 1,
-                first_row + r, queries, push, context);
+    const double two = 2.0;
+    double keys[TILE_ROWS * LANES];
+    for (int64_t r = 0; r < n_rows;) {
+        const int n = r + TILE_ROWS <= n_rows ? TILE_ROWS : 1;
+        (n == 1 ? find->of_one : find->of_many)(values + r * n_features, n_features,
+                                                queries->values, keys);
+        for (int i = 0; i < n; i++, r++) {
+            vec key = LOAD(keys + i * LANES);
+            if (is_unit) {
+                key = MAX(MIN(key, LOAD(queries->highest)), LOAD(queries->lowest));
+                if (norms[r] == 0) key = SPREAD(&two);
+                STORE(keys + i * LANES, key);
+            }
+            const uint64_t mask = BELOW(key, queries->limits);
+            if (mask) emit(mask, keys + i * LANES, first_row + r, queries, push, context);
+        }
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* A k-d tree: one query, and vectors of LANES rows or of LANES boxes */
 
-INLINE void leaf(knnc_float_metric metric, const double *values, int64_t n_vectors,
+SHARED void leaf(find_keys_function *find, const double *values, int64_t n_vectors,
                  int64_t n_features, const double *query, int64_t limit, knnc_float_push push,
                  void *context) {
     int64_t limits[LANES];
+    double keys[LANES];
     for (int i = 0; i < LANES; i++) limits[i] = limit;
     for (int64_t v = 0; v < n_vectors; v++, values += n_features * LANES) {
-        vec sums[TILE_ROWS][KNNC_FLOAT_SUMS];
-        KNNC_UNROLL
-        for (int first_sum = 0; first_sum < KNNC_FLOAT_SUMS; first_sum += PASS_SUMS)
-            add_up(metric, query, n_features, 1, values, first_sum, sums);
-        const vec key = total(metric, sums[0]);
-        uint64_t mask = BELOW(key, limits);
+        find(query, n_features, values, keys);
+        uint64_t mask = BELOW(LOAD(keys), limits);
         if (!mask) continue;
-        double keys[LANES];
-        STORE(keys, key);
         for (; mask; mask &= mask - 1) {
             const int i = knnc_lowest_bit(mask);
             limit = push(context, 0, v * LANES + i, bits_of(keys[i]));
@@ -310,17 +309,27 @@ FUNCTION void project(const double *rows, int64_t n_rows, int64_t n_features, co
 /* ---------------------------------------------------------------------------------------------- */
 /* Each of these for each metric and type of rows */
 
-#define TILE(name, metric)                                                                         \
+#define FINDER(name, metric)                                                                       \
+    SHARED void many_##name(const double *rows, int64_t n_features, const double *queries,         \
+                            double *keys) {                                                        \
+        find_keys(metric, TILE_ROWS, rows, n_features, queries, keys);                             \
+    }                                                                                              \
+    SHARED void one_##name(const double *rows, int64_t n_features, const double *queries,          \
+                           double *keys) {                                                         \
+        find_keys(metric, 1, rows, n_features, queries, keys);                                     \
+    }                                                                                              \
+    static const key_finder keys_##name = {many_##name, one_##name};
+#define TILE(name, find, is_unit)                                                                  \
     FUNCTION void tile_##name(const double *values, const double *norms, int64_t n_rows,           \
                               int64_t n_features, int64_t first_row, knnc_float_queries *queries,  \
                               knnc_float_push push, void *context) {                               \
-        scan(metric, values, norms, n_rows, n_features, first_row, queries, push, context);        \
+        scan(&find, is_unit, values, norms, n_rows, n_features, first_row, queries, push, context);\
     }
 #define TREE(name, metric)                                                                         \
     FUNCTION void leaf_##name(const double *values, int64_t n_vectors, int64_t n_features,         \
                               const double *query, int64_t limit, knnc_float_push push,            \
                               void *context) {                                                     \
-        leaf(metric, values, n_vectors, n_features, query, limit, push, context);                  \
+        leaf(one_##name, values, n_vectors, n_features, query, limit, push, context);              \
     }                                                                                              \
     FUNCTION void boxes_##name(const double *values, int64_t n_features, const double *query,      \
                                int64_t *keys) {                                                    \
@@ -332,7 +341,6 @@ FUNCTION void project(const double *rows, int64_t n_rows, int64_t n_features, co
         return pair_key(metric, type, rows, row, query, query_norm);                               \
     }
 #define METRIC(name, metric)                                                                       \
-    TILE(name, metric)                                                                             \
     PAIR(name, metric, f64, KNNC_FLOAT_ROWS_F64)                                                   \
     PAIR(name, metric, f32, KNNC_FLOAT_ROWS_F32)                                                   \
     PAIR(name, metric, u8, KNNC_FLOAT_ROWS_U8)
@@ -346,6 +354,15 @@ METRIC(manhattan, KNNC_FLOAT_MANHATTAN)
 METRIC(chebyshev, KNNC_FLOAT_CHEBYSHEV)
 METRIC(hamming, KNNC_FLOAT_HAMMING)
 METRIC(cosine, KNNC_FLOAT_COSINE)
+FINDER(sqeuclidean, KNNC_FLOAT_SQEUCLIDEAN)
+FINDER(manhattan, KNNC_FLOAT_MANHATTAN)
+FINDER(chebyshev, KNNC_FLOAT_CHEBYSHEV)
+FINDER(hamming, KNNC_FLOAT_HAMMING)
+TILE(sqeuclidean, keys_sqeuclidean, 0)
+TILE(manhattan, keys_manhattan, 0)
+TILE(chebyshev, keys_chebyshev, 0)
+TILE(hamming, keys_hamming, 0)
+TILE(cosine, keys_sqeuclidean, 1)
 TREE(sqeuclidean, KNNC_FLOAT_SQEUCLIDEAN)
 TREE(manhattan, KNNC_FLOAT_MANHATTAN)
 TREE(chebyshev, KNNC_FLOAT_CHEBYSHEV)

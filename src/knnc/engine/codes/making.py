@@ -1,0 +1,151 @@
+"""What quantizers are made of besides axes and groups: steps of codes, bounds, states checked.
+
+Compiled, a line of this would take ten times as much of a wheel. The terms are those of
+quantizer.pyx and of the files that it includes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.fields import State, array_of, count_of, number_of
+
+__all__ = [
+    "bound_of_axes",
+    "choose_steps",
+    "cover",
+    "groups_of",
+    "pack_axes",
+    "saved_groups",
+    "stages_of",
+    "steps_of",
+]
+
+# Distances of codes stay below this, for the kernels' sums of 32 bits; a code is within +-127.
+LARGEST_SUM = 2**30
+
+
+def largest_sum(n_coarse: int, shift: int) -> int:
+    """A bound of distances of codes if the first ones are shifted so far."""
+    return n_coarse * 254**2 << shift
+
+
+def choose_steps(
+    n_coarse: int, largest: NDArray[np.float64], least: float
+) -> tuple[float, tuple[int, ...]]:
+    """The last stage's step and the shifts, from the largest that each stage's codes have to hold.
+
+    Later stages have smaller coordinates. Their step is the first one's or a half, a quarter...
+    of it: exactly, so that distances of stages add up as whole numbers. No step is below `least`.
+    """
+    most = 0
+    while largest_sum(n_coarse, 2 * most + 2) < LARGEST_SUM:
+        most += 1
+    wanted = np.maximum(largest / 127, 1e-9 * least)
+    wanted[0] = max(wanted[0], least)
+    halvings = np.clip(np.floor(np.log2(wanted[0] / wanted)), 0, most)
+    halvings = np.maximum.accumulate(halvings).astype(np.int64)
+    step = max(wanted[0] / 2.0 ** halvings.max(), least)
+    return step, tuple((2 * np.diff(halvings, prepend=0)).tolist())
+
+
+def steps_of(step: float, stages: tuple[int, ...], shifts: tuple[int, ...]) -> NDArray[np.float64]:
+    """Of each coordinate: the last stage's step, doubled for each two bits that come later."""
+    later = sum(shifts) - np.cumsum(shifts)
+    return np.repeat(step * 2.0 ** (later // 2), stages)
+
+
+def stages_of(
+    saved: State, n_coarse: int, most_shift: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """`stages` and `shifts` as a state has them, checked."""
+    given = saved.get("stages")
+    n_stages = len(given) if isinstance(given, np.ndarray) and given.ndim else 0
+    stages = array_of(saved, "stages", np.int64, (n_stages,), n_coarse + 1).tolist()
+    shifts = array_of(saved, "shifts", np.int64, (n_stages,), most_shift + 1).tolist()
+    if sum(stages) != n_coarse or min(stages) < 1 or shifts[0]:
+        raise ValueError("stages are not parts of the coarse code")
+    if any(shift % 2 for shift in shifts) or largest_sum(n_coarse, sum(shifts)) >= LARGEST_SUM:
+        raise ValueError("shifts are not those of these stages")
+    return tuple(stages), tuple(shifts)
+
+
+def groups_of(
+    group: NDArray[np.int32], sign: NDArray[np.int8], parent: NDArray[np.int32], n_coarse: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], float, float]:
+    """The lowest sums of the groups and of the coarse ones, the fine step and the coarse one.
+
+    A sum of at most `step` bytes, above its lowest value, fits a byte in whole steps.
+    """
+    lowest = np.bincount(group, weights=np.minimum(sign, 0), minlength=len(parent))
+    lowest = 255 * lowest.astype(np.int64)
+    coarse = np.bincount(parent, weights=lowest, minlength=n_coarse).astype(np.int64)
+    return lowest, coarse, np.bincount(group).max(), np.bincount(parent[group]).max()
+
+
+def saved_groups(
+    saved: State, n_features: int, n_coarse: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """`group`, `sign` and `parent` as a state has them.
+
+    What follows from the groups is not read, but has to be what the file says.
+    """
+    n_fine = count_of(saved, "n_fine", 1, n_features)
+    sign = array_of(saved, "sign", np.int8, (n_features,))
+    if sign.min() < -1 or sign.max() > 1:
+        raise ValueError("sign holds what is no sign")
+    group = array_of(saved, "group", np.int32, (n_features,), n_fine)
+    parent = array_of(saved, "parent", np.int32, (n_fine,), n_coarse)
+    lowest, coarse, fine_step, step = groups_of(group, sign, parent, n_coarse)
+    steps = number_of(saved, "step"), number_of(saved, "fine_step")
+    said = array_of(saved, "lowest", np.int64, (n_fine,))
+    said_coarse = array_of(saved, "lowest_coarse", np.int64, (n_coarse,))
+    if steps != (step, fine_step) or (said != lowest).any() or (said_coarse != coarse).any():
+        raise ValueError("sums of groups are not those of these groups")
+    return group, sign, parent
+
+
+def bound_of_axes(axes: NDArray[np.float64], least: float, rounding: float) -> tuple[float, float]:
+    """s^2 of the matrix A, at least `least`, and what bounds the rounding of its products."""
+    d = axes.shape[1]
+    frobenius = float(np.sqrt((axes * axes).sum())) * (1 + 1e-6)
+    relative = d * rounding / (1 - d * rounding)
+    # The Gram matrix errs by less than relative * frobenius**2, eigvalsh by far less.
+    largest = np.linalg.eigvalsh(axes @ axes.T).max(initial=0.0)
+    norm = max(least, float(largest * (1 + 1e-9) + 2 * relative * frobenius**2))
+    return norm, relative * frobenius + 8 * rounding * norm**0.5
+
+
+def cover(
+    sample: NDArray[np.float64],
+    axes: NDArray[np.float64],
+    axes_a_stage: list[int],
+    norm: float | None,
+    cut_off: float,
+) -> tuple[NDArray[np.float64], float]:
+    """What codes hold in each stage, all but a few coordinates; and where the middle of t is.
+
+    `norm`: s^2 where there is a coordinate t, else None.
+    """
+    points, middle = sample @ axes.T, 0.0
+    if norm is not None:
+        squares = np.einsum("ij,ij->i", sample, sample) * norm
+        tails = np.sqrt(np.maximum(squares - np.einsum("ij,ij->i", points, points), 0))
+        low, high = np.quantile(tails, [cut_off, 1 - cut_off])
+        middle = (low + high) / 2
+    parts = np.split(np.abs(points), np.cumsum(axes_a_stage)[: len(axes_a_stage) - 1], axis=1)
+    covered = [np.quantile(part, 1 - cut_off) if part.size else 0.0 for part in parts]
+    return np.array(covered), middle
+
+
+def pack_axes(axes: NDArray[np.float64], block: int) -> NDArray[np.float64]:
+    """Axes in blocks, those of a block side by side for each feature: (n_blocks, d, block)."""
+    n_blocks = -(-len(axes) // block)
+    packed = np.zeros((n_blocks, axes.shape[1], block))
+    for b in range(n_blocks):
+        some = axes[b * block : (b + 1) * block]
+        packed[b, :, : len(some)] = some.T
+    return packed
