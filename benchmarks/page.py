@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from workloads import mnist
+from data import mnist
 
 from knnc import KNeighborsClassifier
 from knnc.ocr._glyphs import normal_form
@@ -132,7 +132,9 @@ async def measure(host: str, pid: int, asked: argparse.Namespace, drawings: Any)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--rate", type=float, default=10, help="drawings a second of each client")
     parser.add_argument("--requests", type=int, default=10_000)

@@ -81,6 +81,51 @@ def test_the_keys_of_json_are_those_that_are_documented(
     assert set(found) == {"compare"}, "which takes longer; its own test has it"
 
 
+def test_when_codes_are_made_is_what_the_policy_says() -> None:
+    from knnc.engine.auto import Policy
+    from knnc.engine.prepared import LEAST_COUNTED
+
+    policy = Policy()
+    mnist = np.broadcast_to(0.0, (60_000, 784))
+    wide, late, tree = policy.coding.narrow_below, policy.late_features, policy.tree_features
+    page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| (.*) \| ([\d,]+).* \| ([A-Z].*|cosine) \|$", page, re.MULTILINE)
+    assert table == [
+        (f"bytes, {wide} features or more", f"{policy.wide_queries:,}", "Euclidean, Manhattan"),
+        (f"bytes, {late} to {wide - 1} features", f"{policy.late_queries:,}", "Euclidean"),
+        (
+            f"bytes that are streamed from a file, {wide} features or more",
+            *("0", "Euclidean, Manhattan"),
+        ),
+        (f"floats, {tree + 1} features or more", f"{policy.late_float_queries}", "Euclidean"),
+        (f"floats, {late} features or more", f"{policy.late_float_queries}", "Manhattan"),
+        ("any rows", f"{policy.late_float_queries}", "cosine"),
+        (
+            f"floats in a k-d tree, {policy.min_tree_features_coded} to {tree} features",
+            *(f"{policy.late_tree_queries:,}", "Euclidean"),
+        ),
+    ]
+    words = " ".join(page.split())
+    most, first = policy.tree_byte_features, policy.tree_byte_rows
+    for said in (
+        f"counts as {LEAST_COUNTED} queries at least",
+        f"Fewer than {policy.min_rows:,} rows or {policy.min_bytes >> 20} MiB of bytes",
+        f"fewer than {policy.min_float_rows:,} rows of floats",
+        f"at most {tree} features lie in a k-d tree",
+        f"fewer than {policy.min_tree_rows} rows",
+        f"at most {most} features",
+        f"from {first << 1:,} rows of one feature to {first << most:,} rows of six",
+        f"more than {sum(policy.coding.float_stages)} features have a whole code",
+        f"more than {sum(policy.coding.float_stages)} features have them first",
+        f"after {policy.whole_work:,} / (rows x features) queries",
+        f"after {policy.late_float_queries} at least",
+        f"On MNIST that is {policy.float_queries_for_axes(mnist):,}",
+        f"more than one in {round(1 / policy.max_share_of_rows)} rows",
+        f"for {policy.trial_k} neighbours or fewer",
+    ):
+        assert said in words
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands(
     command: str,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from knnc.engine.index import Index
+from knnc.neighbors.fitted_rows import LazyIndex
 
 
 @pytest.fixture
@@ -18,11 +18,12 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
     Not what reaches an index over the numbers that bytes stand for.
     """
-    seen = SimpleNamespace(calls=0, queries=0)
+    seen, decode = SimpleNamespace(calls=0, queries=0), LazyIndex.decoded
+    decoded: list[Index | None] = []
 
     def counting(search: Any) -> Any:
         def counted(self: Index, queries: Any, *arguments: Any, **options: Any) -> Any:
-            if self.rows.dtype != np.uint8:
+            if self in decoded:
                 return search(self, queries, *arguments, **options)
             seen.calls += 1
             seen.queries += self.n_samples_fit if queries is None else len(queries)
@@ -30,6 +31,12 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
         return counted
 
+    def kept(lazy: LazyIndex, *arguments: Any) -> Index | None:
+        index = decode(lazy, *arguments)
+        decoded.append(index)
+        return index
+
+    monkeypatch.setattr(LazyIndex, "decoded", kept)
     monkeypatch.setattr(Index, "search", counting(Index.search))
     monkeypatch.setattr(Index, "within", counting(Index.within))
     return seen

@@ -12,6 +12,7 @@ import typer
 
 from knnc.cli._console import messages, progress_bar, say_error, status
 from knnc.cli._options import (
+    DATASETS,
     RECIPES,
     DataHome,
     check_input,
@@ -49,9 +50,10 @@ def read(
     train: Annotated[
         str | None,
         option(
-            "What to learn from: digits, mnist, or a folder with four IDX files.",
+            f"What to learn from: {', '.join(DATASETS)}, or a folder with four IDX files.",
             metavar="DATASET",
             show_default="mnist if it is there, else digits",
+            autocompletion=completer(DATASETS),
         ),
     ] = None,
     recipe: Annotated[

@@ -7,15 +7,16 @@ from typing import Annotated
 import typer
 
 from knnc.cli._console import messages
-from knnc.cli._options import DataHome, check_name, check_recipe, option
+from knnc.cli._options import DATASETS, DataHome, check_name, check_recipe, completer, option
 
 
 def serve(
     train: Annotated[
         str,
         option(
-            "What to learn from: digits, mnist, fashion-mnist, or a folder with four IDX files.",
+            f"What to learn from: {', '.join(DATASETS)}, or a folder with four IDX files.",
             metavar="DATASET",
+            autocompletion=completer(DATASETS),
         ),
     ] = "digits",
     recipe: Annotated[str, option("The way to read.", metavar="NAME")] = "plain",

@@ -7,7 +7,7 @@ Policy.codes_if_faster
   screen            10 ms on a sample: random bytes, which no code tells apart, end here
   coding.encode     learns codes and encodes all rows
   trial             times both searches on some rows
-QueryCount          counts the queries of narrow rows until codes pay
+QueryCount          counts queries until codes pay
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ class Policy:
             or n_features > self.coding.max_whole_features
         ):
             return None
-        return max(self.late_float_queries, self.whole_work // (n_rows * n_features))
+        return max(self.late_float_queries, self.whole_work // int(n_rows * n_features))
 
     def float_codes_if_faster(
         self, rows: FloatRows, tree: floats.KDTree | None, n_threads: int, *, is_whole: bool

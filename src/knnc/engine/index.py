@@ -50,9 +50,9 @@ class Index:
         floats only, is half the squared Euclidean distance of rows of norm 1; the key is of the
         whole.
     algorithm : {"auto", "brute", "pruned"}, default="auto"
-        It never changes an answer. "auto" times both searches on a sample of large data and takes
-        the faster one; for narrow rows it does so after many queries. Only the first two metrics
-        can be pruned, and of float rows "sqeuclidean" and "cosine".
+        It never changes an answer. Once queries are many, "auto" times both searches on a sample
+        and takes the faster one; float rows of few features lie in a k-d tree. Only "sqeuclidean",
+        "manhattan" and, of float rows, "cosine" can be pruned.
     kernel : str or None, default=None
         The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
         Float rows are always compared by the best.
@@ -244,9 +244,9 @@ class Index:
 
         Notes
         -----
-        With "auto", narrow rows get codes after 16,384 queries, if these save time. The search that
-        reaches this number makes the codes, which takes seconds for millions of rows, and reports
-        no progress meanwhile.
+        With "auto", rows get codes after many queries, if these save time: `engine.auto.Policy`
+        says how many. The search that reaches this number makes the codes, which takes seconds for
+        millions of rows, and reports no progress meanwhile.
         """
         leave_out = queries is None
         queries = self._checked_queries(queries)

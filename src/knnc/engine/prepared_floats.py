@@ -72,7 +72,8 @@ class PreparedFloats:
         self._may_code = algorithm != "pruned" and many is not None
         self._query_count = QueryCount(many or 0)
         # Axes take long to learn, and serve many queries: few have codes of all features first.
-        more = policy.float_queries_for_axes(rows) if self._may_code else None
+        has_axes = self._may_code and metric != "manhattan"
+        more = policy.float_queries_for_axes(rows) if has_axes else None
         self._axes_count = None if more is None or algorithm != "auto" else QueryCount(more)
 
     def build(self, n_threads: int) -> None:

@@ -92,8 +92,11 @@ class Coding:
         Whole codes have all features of turned rows, others the leading principal axes first.
         """
         n_features = rows.n_features
-        sample = rows.prepare(np.ascontiguousarray(self.sample(rows.rows), np.float64))[0]
         metric = "manhattan" if rows.metric == "manhattan" else "sqeuclidean"
+        some = self.sample(rows.rows)
+        if is_whole and metric != "manhattan":  # a mean and a step need no more
+            some = learning.sample_rows(some, self.min_sample_rows)
+        sample = rows.prepare(np.ascontiguousarray(some, np.float64))[0]
         sizes: tuple[int, ...] = self.group_sizes
         if metric != "manhattan":
             ends = np.cumsum((self.whole_first, n_features) if is_whole else self.float_stages)

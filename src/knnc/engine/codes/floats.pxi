@@ -22,7 +22,8 @@
 # Rounding. Let u = 2^-53.
 #
 # - Centring is the difference of c x and c m, rounded once; the power of two is exact but for
-#   underflow, and where c x overflows its clip is the right one. So the computed y' has |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
+#   underflow, and where c x overflows its clip is the right one. So the computed y' has |y' - y| <=
+#   u |y| + d 2^-1074, and the map turns that into s times as much.
 # - A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with g
 #   = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
 #   Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
