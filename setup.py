@@ -64,7 +64,8 @@ SHARED = "knnc._cyutility"
 SMALLER = {SHARED: {"/O2": "/O1"}, "knnc.engine.floats": {"-O3": "-O2"}}
 # And all that Cython makes: what calls the kernels, where nearly no time goes.
 GENERATED = "build/cython"
-SMALLEST = {"-O3": "-Oz", "-O2": "-Oz"}
+WITH_LOOPS = "_histograms.c"  # but this: a sixteenth of its time
+SMALLEST = ("-Oz", "-Os")  # the first that the compiler takes; gcc has -Oz from version 12 on
 
 DIRECTIVES = {
     "language_level": 3,
@@ -220,6 +221,10 @@ class build_ext(setuptools_build_ext):
             self.require_compiler()
             self.require_headers()
             flags = self.common_flags(), self.openmp_flags()
+            program = "int main(void) { return 0; }\n"
+            self.smallest = [
+                f for f in SMALLEST if not self.try_to_build(program, Flags([f], []), link=False)
+            ]
         for ext in self.extensions:
             for part in flags:
                 ext.extra_compile_args += part.compile
@@ -233,15 +238,18 @@ class build_ext(setuptools_build_ext):
     def compile_generated_for_size(self) -> None:
         """Use SMALLEST for the files below GENERATED alone (Microsoft's compiler has no such)."""
         compile_one = getattr(self.compiler, "_compile", None)
-        if compile_one is None:
+        if compile_one is None or not self.smallest:
             return
 
         def compile_by_origin(
             obj: str, src: str, ext: str, cc_args: list[str], postargs: list[str], pp: list[str]
         ) -> None:
             # *_serial.c: the oracles of the others, for processors without vectors.
-            if Path(src).is_relative_to(GENERATED) or src.endswith("_serial.c"):
-                postargs = [SMALLEST.get(flag, flag) for flag in postargs]
+            is_generated = Path(src).is_relative_to(GENERATED) and Path(src).name != WITH_LOOPS
+            if is_generated or src.endswith("_serial.c"):
+                postargs = [
+                    self.smallest[0] if flag in ("-O2", "-O3") else flag for flag in postargs
+                ]
             compile_one(obj, src, ext, cc_args, postargs, pp)
 
         self.compiler._compile = compile_by_origin
