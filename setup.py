@@ -64,7 +64,7 @@ SHARED = "knnc._cyutility"
 SMALLER = {SHARED: {"/O2": "/O1"}, "knnc.engine.floats": {"-O3": "-O2"}}
 # And all that Cython makes: what calls the kernels, where nearly no time goes.
 GENERATED = "build/cython"
-WITH_LOOPS = "_histograms.c"  # but this: a sixteenth of its time
+WITH_LOOPS = "_histograms.c"  # its loop over pixels is no C file
 SMALLEST = ("-Oz", "-Os")  # the first that the compiler takes; gcc has -Oz from version 12 on
 
 DIRECTIVES = {
