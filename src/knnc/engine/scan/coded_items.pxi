@@ -180,7 +180,8 @@ cdef void list_rows(
             if m:
                 knnc_prefetch_row(&self.fine[found.first_row + rows[p], 0], m)
             else:
-                knnc_prefetch_row(self.exact.rows + row * self.exact.row_bytes, self.exact.row_bytes)
+                knnc_prefetch_row(
+                    self.exact.rows + row * self.exact.row_bytes, self.exact.row_bytes)
             rows[kept] = rows[p]
             kept += 1
         found.counts[q] = kept

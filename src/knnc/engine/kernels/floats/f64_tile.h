@@ -323,7 +323,8 @@ FUNCTION void project(const double *rows, int64_t n_rows, int64_t n_features, co
     FUNCTION void tile_##name(const double *values, const double *norms, int64_t n_rows,           \
                               int64_t n_features, int64_t first_row, knnc_float_queries *queries,  \
                               knnc_float_push push, void *context) {                               \
-        scan(&find, is_unit, values, norms, n_rows, n_features, first_row, queries, push, context);\
+        scan(&find, is_unit, values, norms, n_rows, n_features, first_row, queries, push,          \
+             context);                                                                             \
     }
 #define TREE(name, metric)                                                                         \
     FUNCTION void leaf_##name(const double *values, int64_t n_vectors, int64_t n_features,         \
