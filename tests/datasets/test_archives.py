@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import hashlib
+import inspect
 import io
+import os
 import re
 import zipfile
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ import pytest
 from knnc.datasets import (
     _registry,
     fetch_emnist,
+    fetch_fashion_mnist,
     fetch_kmnist,
     fetch_qmnist,
     fetch_usps,
@@ -165,13 +170,29 @@ def test_emnist_that_is_damaged(
     with pytest.raises(ValueError, match="no file of emnist-digits"):
         fetch_emnist("digits", data_home=tmp_path)
     write(tmp_path / "emnist" / "gzip.zip", content + b"x")
-    with pytest.raises(ValueError, match=r"gzip\.zip: the MD5 of the file is"):
+    with pytest.raises(ValueError, match=r"gzip\.zip: the MD5 of the file is.*\. Replace the file"):
         fetch_emnist("letters", data_home=tmp_path)
     mirror.answers["gzip.zip"] = send(content + b"x")
     (tmp_path / "emnist" / "gzip.zip").unlink()
     with pytest.raises(OSError, match=r"EMNIST could not be downloaded.*put these files into"):
         fetch_emnist("letters", data_home=tmp_path)
     assert list((tmp_path / "emnist").iterdir()) == []
+
+
+def test_emnist_that_cannot_be_unpacked(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = _emnist()
+    _serve_emnist(content, mirror, monkeypatch)
+    write(tmp_path / "emnist" / "gzip.zip", content)
+
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(source))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError, match=r"cannot store a data set in .*; choose another"):
+        fetch_emnist("letters", data_home=tmp_path)
+    assert [path.name for path in (tmp_path / "emnist").iterdir()] == ["gzip.zip"]
 
 
 # --- USPS: text ---
@@ -204,7 +225,7 @@ def test_usps(tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -
     assert (X.dtype, X.shape, y.dtype) == (np.uint8, (13, 256), np.int64)
     np.testing.assert_array_equal(y, np.concatenate([made["train"][1], made["test"][1]]))
     write(tmp_path / "usps" / "usps.bz2", bz2.compress(b"1 1:2"))
-    with pytest.raises(ValueError, match=r"usps\.bz2: the MD5 of the file is"):
+    with pytest.raises(ValueError, match=r"usps\.bz2: the MD5 of the file is.*\. Replace the file"):
         fetch_usps(data_home=tmp_path)
 
 
@@ -231,6 +252,20 @@ def test_what_is_missing(
     with pytest.raises(ValueError, match="subset must be one of"):
         fetch(data_home=tmp_path, subset="every")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fetch", [fetch_fashion_mnist, fetch_kmnist, fetch_qmnist, fetch_usps])
+def test_help_says_all(fetch: Any) -> None:
+    """Each docstring has all sections, though three of them are written once."""
+    lines = (inspect.getdoc(fetch) or "").splitlines()
+    titles = [title for title, line in pairwise(lines) if line and set(line) == {"-"}]
+    assert titles[:3] == ["Parameters", "Returns", "Raises"]
+    assert len(titles) == 4, "and notes, or examples"
+    for name, parameter in inspect.signature(fetch).parameters.items():
+        assert any(
+            line.startswith(f"{name} : ") and line.endswith(f"default={parameter.default}")
+            for line in (each.replace('"train"', "train") for each in lines)
+        ), name
 
 
 def test_an_unknown_set_of_emnist(tmp_path: Path) -> None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import bz2
-import os
-import secrets
 import shutil
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.utils import Bunch
 
 from knnc.datasets import _descr, _registry
-from knnc.datasets._bunch import make_bunch
-from knnc.datasets._download import DownloadError, download, move_into_place
-from knnc.datasets._fetch import SPLITS, Home, Subset, get_data_home
+from knnc.datasets._download import whole_file
+from knnc.datasets._fetch import (
+    SPLITS,
+    Arrays,
+    Home,
+    Subset,
+    bring,
+    check_subset,
+    fetcher,
+    get_data_home,
+    made,
+    read,
+)
 from knnc.datasets._files import idx_sets
 from knnc.datasets._folder import load_idx_folder
-from knnc.datasets._registry import ServedFile
 
 _EMNIST_SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
 EmnistSplit = Literal["balanced", "byclass", "bymerge", "digits", "letters", "mnist"]
@@ -74,14 +78,13 @@ def fetch_emnist(
     """
     if split not in _EMNIST_SPLITS:
         raise ValueError(f"split must be one of {', '.join(_EMNIST_SPLITS)}, got {split!r}")
-    _check_subset(subset)
+    check_subset(subset)
     folder = Path(get_data_home(data_home)) / "emnist"
     name = f"emnist-{split}"
     if not (folder.is_dir() and any(s.name == name and s.is_whole for s in idx_sets(folder))):
         files, mirrors = [_registry.EMNIST], _registry.EMNIST_MIRRORS
-        _bring("EMNIST", folder, files, mirrors, download_if_missing)
-        _registry.EMNIST.read(folder / _registry.EMNIST.served)
-        _unpack(folder / _registry.EMNIST.served, name)
+        bring("EMNIST", folder, files, mirrors, download_if_missing)
+        _unpack(read(folder, _registry.EMNIST), name)
     both = load_idx_folder(folder / name)
     parts = dict(zip(("train", "test"), both, strict=True))
     images = [parts[part].images.transpose(0, 2, 1) for part in SPLITS[subset]]
@@ -92,7 +95,7 @@ def fetch_emnist(
         n_classes=len(np.unique(both[0].target)),
     )
     labels = [parts[part].target for part in SPLITS[subset]]
-    return _made(images, labels, both[0].target_names, descr, return_X_y)
+    return made(images, labels, both[0].target_names, descr, return_X_y)
 
 
 def _unpack(archive: Path, name: str) -> None:
@@ -103,15 +106,11 @@ def _unpack(archive: Path, name: str) -> None:
         if not some:
             raise ValueError(f"{archive}: there is no file of {name} in it")
         for file, info in some.items():
-            partial = archive.with_name(f"{file}.{secrets.token_hex(8)}.part")
-            try:
-                with content.open(info) as packed, open(partial, "xb") as output:
-                    shutil.copyfileobj(packed, output, 1 << 20)
-                move_into_place(partial, archive.with_name(file))
-            finally:
-                partial.unlink(missing_ok=True)
+            with whole_file(archive.with_name(file)) as output, content.open(info) as packed:
+                shutil.copyfileobj(packed, output, 1 << 20)
 
 
+@fetcher
 def fetch_usps(
     *,
     data_home: Home = None,
@@ -131,41 +130,25 @@ def fetch_usps(
     ``<data_home>/usps/``. They hold numbers from -1 to 1, which are finer than bytes: here they are
     rounded to the nearest byte. Everything else is as for :func:`fetch_mnist`.
 
-    Parameters
-    ----------
-    data_home, subset, return_X_y, download_if_missing
-        As for :func:`fetch_mnist`.
-
-    Returns
-    -------
-    bunch : sklearn.utils.Bunch
-        With the keys of :func:`fetch_mnist`.
-    (data, target) : tuple of ndarray
-        If `return_X_y` is True.
-
-    Raises
-    ------
-    ValueError, OSError, ImportError
-        As :func:`fetch_mnist`.
+    Parameters, returns and errors are those of :func:`fetch_mnist`.
 
     Notes
     -----
     The checksums (MD5 of the files) were taken from documentation only; nobody has compared them
     with a download.
     """
-    _check_subset(subset)
+    check_subset(subset)
     folder = Path(get_data_home(data_home)) / "usps"
     files = [_registry.USPS[part] for part in SPLITS[subset]]
-    _bring("USPS", folder, files, _registry.USPS_MIRRORS, download_if_missing)
-    parts = [_read_usps(folder / file.served, file) for file in files]
+    bring("USPS", folder, files, _registry.USPS_MIRRORS, download_if_missing)
+    parts = [_read_usps(read(folder, file)) for file in files]
     images, labels = zip(*parts, strict=True)
-    return _made(images, labels, list("0123456789"), _descr.USPS, return_X_y)
+    return made(images, labels, list("0123456789"), _descr.USPS, return_X_y)
 
 
-def _read_usps(path: Path, file: ServedFile) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _read_usps(path: Path) -> Arrays:
     from sklearn.datasets import load_svmlight_file
 
-    file.read(path)
     with bz2.open(path) as text:
         X, y = load_svmlight_file(text, n_features=_USPS_FEATURES)
     values = X.toarray()
@@ -173,51 +156,3 @@ def _read_usps(path: Path, file: ServedFile) -> tuple[NDArray[np.uint8], NDArray
         raise ValueError(f"{path}: not pixels from -1 to 1 with labels from 1 to 10")
     pixels = np.rint((values + 1) * 127.5).astype(np.uint8)
     return pixels.reshape(-1, 16, 16), y.astype(np.int64) - 1
-
-
-def _made(
-    images: Sequence[NDArray[np.uint8]],
-    labels: Sequence[NDArray[np.int64]],
-    names: Sequence[str],
-    descr: str,
-    return_X_y: bool,
-) -> Bunch | tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    bunch = make_bunch(
-        np.ascontiguousarray(np.concatenate(images)), np.concatenate(labels), names, descr
-    )
-    return (bunch.data, bunch.target) if return_X_y else bunch
-
-
-def _check_subset(subset: str) -> None:
-    if subset not in tuple(SPLITS):
-        raise ValueError(f"subset must be one of 'train', 'test' and 'all', got {subset!r}")
-
-
-def _bring(
-    title: str,
-    folder: Path,
-    files: Sequence[ServedFile],
-    mirrors: tuple[str, ...],
-    download_if_missing: bool,
-) -> None:
-    """Download the files that are missing, or raise an error that says what to do."""
-    missing = [file for file in files if not (folder / file.served).is_file()]
-    if not missing:
-        return
-    advice = (
-        f"To use it without a download, put these files into {folder}: "
-        f"{', '.join(file.served for file in missing)}. They are published at "
-        f"{' and '.join(mirrors)}. Another folder can be named with data_home= or the environment "
-        f"variable KNNC_DATA_HOME: the one that contains {folder.name}{os.sep}."
-    )
-    if not download_if_missing:
-        raise OSError(
-            f"{title} is not complete in {folder}, and download_if_missing is False. {advice}"
-        )
-    for file in missing:
-        try:
-            download(file, mirrors, folder)
-        except DownloadError as exc:
-            raise OSError(f"{title} could not be downloaded: {exc}. {advice}") from exc
-        except ImportError as exc:
-            raise ImportError(f"{exc}. {advice}", name="pooch") from exc

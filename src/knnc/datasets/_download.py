@@ -104,23 +104,34 @@ def _download_with_retries(pooch: Any, url: str, file: Served, folder: Path) -> 
 
 def _download_once(pooch: Any, url: str, file: Served, folder: Path) -> None:
     _logger.info("downloading %s to %s", url, folder)
-    # A random name and mode "x", so that no two downloads share a file. `tempfile` would give
-    # permissions that hide a shared data home from other users; this file has those of the umask.
-    partial = folder / f"{file.name}.{secrets.token_hex(8)}.part"
-    with _storing_in(folder):
+    with whole_file(folder / file.served) as output:
+        _transfer(pooch, url, output, file.most_bytes)
+        output.flush()
+        try:
+            file.read(output.name, name=url)
+        except ValueError as exc:
+            raise DownloadError(str(exc), retry=True) from exc
+
+
+@contextmanager
+def whole_file(final: Path) -> Iterator[BinaryIO]:
+    """A new file that gets its name when all is written, and is removed after an error.
+
+    Its temporary name is random and its mode "x", so that no two processes share a file.
+    `tempfile` would give permissions that hide a shared data home from other users; this file has
+    those of the umask.
+    """
+    partial = final.with_name(f"{final.name}.{secrets.token_hex(8)}.part")
+    with _storing_in(final.parent):
         try:
             with open(partial, "xb") as output:
-                _transfer(pooch, url, output, file.most_bytes)
-            try:
-                file.read(partial, name=url)
-            except ValueError as exc:
-                raise DownloadError(str(exc), retry=True) from exc
-            move_into_place(partial, folder / file.served)
+                yield output
+            _move_into_place(partial, final)
         finally:
             partial.unlink(missing_ok=True)
 
 
-def move_into_place(partial: Path, final: Path) -> None:
+def _move_into_place(partial: Path, final: Path) -> None:
     """Give a file its final name; another process may have been faster."""
     try:
         os.replace(partial, final)

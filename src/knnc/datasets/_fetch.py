@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import cleandoc
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, Protocol, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,7 @@ from sklearn.utils import Bunch
 
 from knnc.datasets._bunch import make_bunch
 from knnc.datasets._download import DownloadError, download
-from knnc.datasets._files import find_file
-from knnc.datasets._registry import COLLECTIONS, Collection, IdxFile
+from knnc.datasets._registry import COLLECTIONS, Collection, Served
 
 Home = str | os.PathLike[str] | None
 Subset = Literal["train", "test", "all"]
@@ -50,24 +50,42 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> str:
     return os.path.abspath(os.path.expanduser(os.fsdecode(data_home)))
 
 
-@overload
-def fetch_mnist(
-    *,
-    data_home: Home = ...,
-    subset: Subset = ...,
-    return_X_y: Literal[False] = ...,
-    download_if_missing: bool = ...,
-) -> Bunch: ...
-@overload
-def fetch_mnist(
-    *,
-    data_home: Home = ...,
-    subset: Subset = ...,
-    return_X_y: Literal[True],
-    download_if_missing: bool = ...,
-) -> Arrays: ...
+class Fetch(Protocol):
+    """A function that fetches a data set: a Bunch, or two arrays."""
+
+    @overload
+    def __call__(
+        self,
+        *,
+        data_home: Home = ...,
+        subset: Subset = ...,
+        return_X_y: Literal[False] = ...,
+        download_if_missing: bool = ...,
+    ) -> Bunch: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        data_home: Home = ...,
+        subset: Subset = ...,
+        return_X_y: Literal[True],
+        download_if_missing: bool = ...,
+    ) -> Arrays: ...
 
 
+_SAME = "Parameters, returns and errors are those of :func:`fetch_mnist`."
+
+
+def fetcher(function: Callable[..., Any]) -> Fetch:
+    """Type a function, and put sections of fetch_mnist's docstring where its own refers to them."""
+    if function.__doc__ and _SAME in function.__doc__:
+        whole = cleandoc(fetch_mnist.__doc__ or "")
+        same = whole[whole.index("Parameters\n---") : whole.index("\n\nExamples\n---")]
+        function.__doc__ = cleandoc(function.__doc__).replace(_SAME, same)
+    return cast(Fetch, function)
+
+
+@fetcher
 def fetch_mnist(
     *,
     data_home: Home = None,
@@ -106,9 +124,9 @@ def fetch_mnist(
     bunch : sklearn.utils.Bunch
         With the keys
 
-        data : ndarray of shape (n, 784), dtype uint8
+        data : ndarray of shape (n, n_features), dtype uint8
             One image a row.
-        images : ndarray of shape (n, 28, 28), dtype uint8
+        images : ndarray of shape (n, height, width), dtype uint8
             The same memory as images.
         target : ndarray of shape (n,), dtype int64
             The labels, 0 to 9.
@@ -139,28 +157,10 @@ def fetch_mnist(
     >>> test.data.shape, test.target[:5].tolist()  # doctest: +SKIP
     ((10000, 784), [7, 2, 1, 0, 4])
     """
-    bunch = fetch("mnist", data_home, subset, download_if_missing)
-    return (bunch.data, bunch.target) if return_X_y else bunch
+    return fetch("mnist", data_home, subset, download_if_missing, return_X_y)
 
 
-@overload
-def fetch_fashion_mnist(
-    *,
-    data_home: Home = ...,
-    subset: Subset = ...,
-    return_X_y: Literal[False] = ...,
-    download_if_missing: bool = ...,
-) -> Bunch: ...
-@overload
-def fetch_fashion_mnist(
-    *,
-    data_home: Home = ...,
-    subset: Subset = ...,
-    return_X_y: Literal[True],
-    download_if_missing: bool = ...,
-) -> Arrays: ...
-
-
+@fetcher
 def fetch_fashion_mnist(
     *,
     data_home: Home = None,
@@ -176,32 +176,10 @@ def fetch_fashion_mnist(
     Classes         10, equally frequent
     ==============  ==================================
 
-    The files are kept in ``<data_home>/fashion-mnist/``; everything else is as for
-    :func:`fetch_mnist`.
+    The files are kept in ``<data_home>/fashion-mnist/``. ``target_names`` has the articles' names,
+    such as "Sneaker". Everything else is as for :func:`fetch_mnist`.
 
-    Parameters
-    ----------
-    data_home : str or os.PathLike, default=None
-        Where data sets are kept, as for :func:`fetch_mnist`.
-    subset : {"train", "test", "all"}, default="train"
-        Which part; "all" is the training part followed by the test part.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` instead of a Bunch.
-    download_if_missing : bool, default=True
-        If False, raise an OSError when files are missing.
-
-    Returns
-    -------
-    bunch : sklearn.utils.Bunch
-        With the keys of :func:`fetch_mnist`; ``target_names`` has the articles' names, such as
-        "Sneaker".
-    (data, target) : tuple of ndarray
-        If `return_X_y` is True.
-
-    Raises
-    ------
-    ValueError, OSError, ImportError
-        As :func:`fetch_mnist`.
+    Parameters, returns and errors are those of :func:`fetch_mnist`.
 
     Examples
     --------
@@ -210,10 +188,10 @@ def fetch_fashion_mnist(
     >>> test.target_names[test.target[0]].item()  # doctest: +SKIP
     'Ankle boot'
     """
-    bunch = fetch("fashion-mnist", data_home, subset, download_if_missing)
-    return (bunch.data, bunch.target) if return_X_y else bunch
+    return fetch("fashion-mnist", data_home, subset, download_if_missing, return_X_y)
 
 
+@fetcher
 def fetch_kmnist(
     *,
     data_home: Home = None,
@@ -231,32 +209,17 @@ def fetch_kmnist(
 
     The files are kept in ``<data_home>/kmnist/``; everything else is as for :func:`fetch_mnist`.
 
-    Parameters
-    ----------
-    data_home, subset, return_X_y, download_if_missing
-        As for :func:`fetch_mnist`.
-
-    Returns
-    -------
-    bunch : sklearn.utils.Bunch
-        With the keys of :func:`fetch_mnist`.
-    (data, target) : tuple of ndarray
-        If `return_X_y` is True.
-
-    Raises
-    ------
-    ValueError, OSError, ImportError
-        As :func:`fetch_mnist`.
+    Parameters, returns and errors are those of :func:`fetch_mnist`.
 
     Notes
     -----
     The checksums (SHA-256 of the compressed files) were taken from documentation only; nobody has
     compared them with a download. Files that are not compressed are checked by their shape alone.
     """
-    bunch = fetch("kmnist", data_home, subset, download_if_missing)
-    return (bunch.data, bunch.target) if return_X_y else bunch
+    return fetch("kmnist", data_home, subset, download_if_missing, return_X_y)
 
 
+@fetcher
 def fetch_qmnist(
     *,
     data_home: Home = None,
@@ -274,47 +237,50 @@ def fetch_qmnist(
 
     The files are kept in ``<data_home>/qmnist/``; everything else is as for :func:`fetch_mnist`.
 
-    Parameters
-    ----------
-    data_home, subset, return_X_y, download_if_missing
-        As for :func:`fetch_mnist`.
-
-    Returns
-    -------
-    bunch : sklearn.utils.Bunch
-        With the keys of :func:`fetch_mnist`.
-    (data, target) : tuple of ndarray
-        If `return_X_y` is True.
-
-    Raises
-    ------
-    ValueError, OSError, ImportError
-        As :func:`fetch_mnist`.
+    Parameters, returns and errors are those of :func:`fetch_mnist`.
 
     Notes
     -----
     The checksums (MD5 of the compressed files) were taken from documentation only; nobody has
     compared them with a download. Files that are not compressed are checked by their shape alone.
     """
-    bunch = fetch("qmnist", data_home, subset, download_if_missing)
-    return (bunch.data, bunch.target) if return_X_y else bunch
+    return fetch("qmnist", data_home, subset, download_if_missing, return_X_y)
 
 
-def fetch(key: str, data_home: Home, subset: str, download_if_missing: bool) -> Bunch:
+def fetch(
+    key: str, data_home: Home, subset: str, download_if_missing: bool, return_X_y: bool = False
+) -> Bunch | Arrays:
     """The part `subset` of the collection `key`; see :func:`fetch_mnist`."""
-    if subset not in tuple(SPLITS):
-        raise ValueError(f"subset must be one of 'train', 'test' and 'all', got {subset!r}")
+    check_subset(subset)
     collection, folder = complete(key, data_home, subset, download_if_missing)
     pairs = [collection.files[split] for split in SPLITS[subset]]
-    images = [_read(folder, images) for images, _ in pairs]
-    labels = [_read(folder, labels) for _, labels in pairs]
+    images = [read(folder, images) for images, _ in pairs]
+    labels = [read(folder, labels) for _, labels in pairs]
     labels = [each if each.ndim == 1 else each[:, 0] for each in labels]  # QMNIST has more columns
-    return make_bunch(
-        images[0] if len(images) == 1 else np.concatenate(images),
+    return made(images, labels, collection.target_names, collection.descr, return_X_y)
+
+
+def check_subset(subset: str) -> None:
+    """Refuse what is no part of a data set."""
+    if subset not in tuple(SPLITS):
+        raise ValueError(f"subset must be one of 'train', 'test' and 'all', got {subset!r}")
+
+
+def made(
+    images: Sequence[NDArray[np.uint8]],
+    labels: Sequence[NDArray[Any]],
+    names: Sequence[str],
+    descr: str,
+    return_X_y: bool,
+) -> Bunch | Arrays:
+    """What a fetcher returns, of the parts that were asked for."""
+    bunch = make_bunch(
+        np.ascontiguousarray(images[0] if len(images) == 1 else np.concatenate(images)),
         np.concatenate(labels),
-        collection.target_names,
-        collection.descr,
+        names,
+        descr,
     )
+    return (bunch.data, bunch.target) if return_X_y else bunch
 
 
 def complete(
@@ -324,56 +290,59 @@ def complete(
     collection = COLLECTIONS[key]
     folder = Path(get_data_home(data_home)) / collection.folder
     files = [file for split in SPLITS[subset] for file in collection.files[split]]
-    if _missing(folder, files):
-        _complete(folder, collection, files, download_if_missing)
+    bring(collection.title, folder, files, collection.mirrors, download_if_missing)
     return collection, folder
 
 
-def _missing(folder: Path, files: Sequence[IdxFile]) -> list[IdxFile]:
-    return [file for file in files if find_file(folder, [file.name]) is None]
-
-
-def _complete(
-    folder: Path, collection: Collection, files: Sequence[IdxFile], download_if_missing: bool
+def bring(
+    title: str,
+    folder: Path,
+    files: Sequence[Served],
+    mirrors: tuple[str, ...],
+    download_if_missing: bool,
 ) -> None:
-    """Download what is missing, or raise an error that says what to do."""
+    """Download the files that are missing, or raise an error that says what to do."""
+    if not (missing := _missing(folder, files)):
+        return
     if not download_if_missing:
         raise OSError(
-            f"{collection.title} is not complete in {folder}, and download_if_missing is False. "
-            + _advice(folder, collection, files)
+            f"{title} is not complete in {folder}, and download_if_missing is False. "
+            + _advice(folder, missing, mirrors)
         )
-    missing = _missing(folder, files)
-    size = sum(file.nbytes for file in missing) / 1e6
     _logger.info(
-        "%s is downloaded to %s, this once: %d files, %.0f MB when unpacked",
-        *(collection.title, folder, len(missing), size),
+        "%s is downloaded to %s, this once: %d files, %.0f MB at most",
+        *(title, folder, len(missing), sum(file.nbytes for file in missing) / 1e6),
     )
     for file in missing:
         try:
-            download(file, collection.mirrors, folder)
-        except DownloadError as exc:
-            raise OSError(
-                f"{collection.title} could not be downloaded: {exc}. "
-                + _advice(folder, collection, files)
-            ) from exc
-        except ImportError as exc:
-            raise ImportError(f"{exc}. {_advice(folder, collection, files)}", name="pooch") from exc
+            download(file, mirrors, folder)
+        except (DownloadError, ImportError) as exc:
+            advice = _advice(folder, _missing(folder, files), mirrors)
+            if isinstance(exc, ImportError):
+                raise ImportError(f"{exc}. {advice}", name="pooch") from exc
+            raise OSError(f"{title} could not be downloaded: {exc}. {advice}") from exc
 
 
-def _advice(folder: Path, collection: Collection, files: Sequence[IdxFile]) -> str:
-    names = ", ".join(f"{file.name}.gz" for file in _missing(folder, files))
+def _missing(folder: Path, files: Sequence[Served]) -> list[Served]:
+    return [file for file in files if file.find(folder) is None]
+
+
+def _advice(folder: Path, missing: Sequence[Served], mirrors: tuple[str, ...]) -> str:
+    names = [file.served for file in missing]
+    either = " (with or without .gz)" if names[0].endswith(".gz") else ""
     return (
-        f"To use it without a download, put these files into {folder} (with or without .gz): "
-        f"{names}. They are published at {' and '.join(collection.mirrors)}. Another folder can be "
+        f"To use it without a download, put these files into {folder}{either}: "
+        f"{', '.join(names)}. They are published at {' and '.join(mirrors)}. Another folder can be "
         "named with data_home= or the environment variable KNNC_DATA_HOME: the one that contains "
-        f"{collection.folder}{os.sep}."
+        f"{folder.name}{os.sep}."
     )
 
 
-def _read(folder: Path, file: IdxFile) -> NDArray[Any]:
-    path = find_file(folder, [file.name])
+def read(folder: Path, file: Served) -> Any:
+    """What a registered file in `folder` holds, once it is checked."""
+    path = file.find(folder)
     if path is None:
-        raise FileNotFoundError(f"{folder / file.name}.gz was removed while it was being loaded")
+        raise FileNotFoundError(f"{folder / file.served} was removed while it was being loaded")
     try:
         return file.read(path)
     except ValueError as exc:

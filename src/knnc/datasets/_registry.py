@@ -11,12 +11,14 @@ import hashlib
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knnc.datasets import _descr
+from knnc.datasets._files import find_file
 from knnc.datasets._idx import open_idx
 
 # A gzip file may be larger than its content, by 5 bytes a block and the header.
@@ -24,7 +26,7 @@ _SLACK = 1 << 20
 
 
 class Served(Protocol):
-    """What :func:`knnc.datasets._download.download` has to know of a file."""
+    """A file that can be downloaded: what it is called, its size, and how it is found and read."""
 
     @property
     def name(self) -> str: ...
@@ -33,7 +35,12 @@ class Served(Protocol):
     def served(self) -> str: ...
 
     @property
+    def nbytes(self) -> int: ...
+
+    @property
     def most_bytes(self) -> int: ...
+
+    def find(self, folder: Path) -> Path | None: ...
 
     def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> Any: ...
 
@@ -51,9 +58,20 @@ class ServedFile:
         """What the file is called."""
         return self.served
 
-    def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> None:
-        """Check the file at `path`, which errors call `name`; a ValueError if it is another."""
+    @property
+    def nbytes(self) -> int:
+        """Its size at most."""
+        return self.most_bytes
+
+    def find(self, folder: Path) -> Path | None:
+        """The file in `folder`, if it is there."""
+        path = folder / self.served
+        return path if path.is_file() else None
+
+    def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> Path:
+        """The path, once the file is checked; a ValueError, which calls it `name`, for another."""
         _check_published(path, self.published, name or os.fsdecode(path), self.served)
+        return Path(path)
 
 
 def _check_published(
@@ -104,6 +122,10 @@ class IdxFile:
         """The most that the compressed file may have."""
         return self.nbytes + _SLACK
 
+    def find(self, folder: Path) -> Path | None:
+        """The file in `folder`, in any spelling of its name, if it is there."""
+        return find_file(folder, [self.name])
+
     def read(self, path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[Any]:
         """The array in the file at `path`, which errors call `name`.
 
@@ -149,71 +171,65 @@ class Collection:
     descr: str
 
 
+# A part: the beginning of its files' names, and how many images it has.
+_Part = tuple[str, int]
+_MNIST_PARTS: tuple[_Part, _Part] = ("train", 60_000), ("t10k", 10_000)
+
+
+def _files(
+    parts: tuple[_Part, _Part],
+    checksums: tuple[str, str, str, str],
+    labels: str = "labels-idx1-ubyte",
+    columns: tuple[int, ...] = (),
+    dtype: str = "uint8",
+) -> dict[str, tuple[IdxFile, IdxFile]]:
+    """The files for training and to test, images before labels as are the checksums."""
+
+    def file(name: str, checksum: str, shape: tuple[int, ...], dtype: str = "uint8") -> IdxFile:
+        if ":" in checksum:
+            return IdxFile(name, "", shape, dtype, published=checksum)
+        return IdxFile(name, checksum, shape, dtype)
+
+    return {
+        split: (
+            file(f"{start}-images-idx3-ubyte", checksums[i], (n, 28, 28)),
+            file(f"{start}-{labels}", checksums[i + 1], (n, *columns), dtype),
+        )
+        for i, split, (start, n) in zip((0, 2), ("train", "test"), parts, strict=True)
+    }
+
+
 MNIST = Collection(
-    title="MNIST",
-    folder="mnist",
-    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/",),
-    files={
-        "train": (
-            IdxFile(
-                "train-images-idx3-ubyte",
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                (60_000, 28, 28),
-            ),
-            IdxFile(
-                "train-labels-idx1-ubyte",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                (60_000,),
-            ),
+    "MNIST",
+    "mnist",
+    ("https://ossci-datasets.s3.amazonaws.com/mnist/",),
+    _files(
+        _MNIST_PARTS,
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
-        "test": (
-            IdxFile(
-                "t10k-images-idx3-ubyte",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                (10_000, 28, 28),
-            ),
-            IdxFile(
-                "t10k-labels-idx1-ubyte",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                (10_000,),
-            ),
-        ),
-    },
-    target_names=tuple("0123456789"),
-    descr=_descr.MNIST,
+    ),
+    tuple("0123456789"),
+    _descr.MNIST,
 )
 
 FASHION_MNIST = Collection(
-    title="Fashion-MNIST",
-    folder="fashion-mnist",
-    mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-    files={
-        "train": (
-            IdxFile(
-                "train-images-idx3-ubyte",
-                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                (60_000, 28, 28),
-            ),
-            IdxFile(
-                "train-labels-idx1-ubyte",
-                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                (60_000,),
-            ),
+    "Fashion-MNIST",
+    "fashion-mnist",
+    ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+    _files(
+        _MNIST_PARTS,
+        (
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         ),
-        "test": (
-            IdxFile(
-                "t10k-images-idx3-ubyte",
-                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                (10_000, 28, 28),
-            ),
-            IdxFile(
-                "t10k-labels-idx1-ubyte",
-                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-                (10_000,),
-            ),
-        ),
-    },
-    target_names=(
+    ),
+    (
         "T-shirt/top",
         "Trouser",
         "Pullover",
@@ -225,89 +241,48 @@ FASHION_MNIST = Collection(
         "Bag",
         "Ankle boot",
     ),
-    descr=_descr.FASHION_MNIST,
+    _descr.FASHION_MNIST,
 )
 
 KMNIST = Collection(
-    title="KMNIST",
-    folder="kmnist",
-    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
-    files={
-        "train": (
-            IdxFile(
-                "train-images-idx3-ubyte",
-                "",
-                (60_000, 28, 28),
-                published="sha256:51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-            ),
-            IdxFile(
-                "train-labels-idx1-ubyte",
-                "",
-                (60_000,),
-                published="sha256:e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-            ),
+    "KMNIST",
+    "kmnist",
+    ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    _files(
+        _MNIST_PARTS,
+        (
+            "sha256:51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            "sha256:e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            "sha256:edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            "sha256:20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
         ),
-        "test": (
-            IdxFile(
-                "t10k-images-idx3-ubyte",
-                "",
-                (10_000, 28, 28),
-                published="sha256:edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-            ),
-            IdxFile(
-                "t10k-labels-idx1-ubyte",
-                "",
-                (10_000,),
-                published="sha256:20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-            ),
-        ),
-    },
-    target_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
-    descr=_descr.KMNIST,
+    ),
+    ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    _descr.KMNIST,
 )
 
 QMNIST = Collection(
-    title="QMNIST",
-    folder="qmnist",
-    mirrors=("https://raw.githubusercontent.com/facebookresearch/qmnist/master/",),
-    files={
-        "train": (
-            IdxFile(
-                "qmnist-train-images-idx3-ubyte",
-                "",
-                (60_000, 28, 28),
-                published="md5:ed72d4157d28c017586c42bc6afe6370",
-            ),
-            IdxFile(
-                "qmnist-train-labels-idx2-int",
-                "",
-                (60_000, 8),
-                "int32",
-                published="md5:0058f8dd561b90ffdd0f734c6a30e5e4",
-            ),
+    "QMNIST",
+    "qmnist",
+    ("https://raw.githubusercontent.com/facebookresearch/qmnist/master/",),
+    _files(
+        (("qmnist-train", 60_000), ("qmnist-test", 60_000)),
+        (
+            "md5:ed72d4157d28c017586c42bc6afe6370",
+            "md5:0058f8dd561b90ffdd0f734c6a30e5e4",
+            "md5:1394631089c404de565df7b7aeaf9412",
+            "md5:5b5b05890a5e13444e108efe57b788aa",
         ),
-        "test": (
-            IdxFile(
-                "qmnist-test-images-idx3-ubyte",
-                "",
-                (60_000, 28, 28),
-                published="md5:1394631089c404de565df7b7aeaf9412",
-            ),
-            IdxFile(
-                "qmnist-test-labels-idx2-int",
-                "",
-                (60_000, 8),
-                "int32",
-                published="md5:5b5b05890a5e13444e108efe57b788aa",
-            ),
-        ),
-    },
-    target_names=tuple("0123456789"),
-    descr=_descr.QMNIST,
+        "labels-idx2-int",
+        (8,),
+        "int32",
+    ),
+    tuple("0123456789"),
+    _descr.QMNIST,
 )
 
 # EMNIST comes as one archive of all its sets, 562 MB.
-EMNIST = ServedFile("gzip.zip", 1 << 30, "md5:58c8d27c78d21e728a6bc7b3cc06412e")
+EMNIST = ServedFile("gzip.zip", 600_000_000, "md5:58c8d27c78d21e728a6bc7b3cc06412e")
 EMNIST_MIRRORS = (
     "https://biometrics.nist.gov/cs_links/EMNIST/",
     "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
