@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
+import re
 import struct
 from io import FileIO
 from pathlib import Path
@@ -19,6 +21,10 @@ from knnc.engine.system.pages import mapping_of
 ROWS = np.random.default_rng(0).integers(0, 256, (70, 13), np.uint8)
 FLOATS = np.random.default_rng(0).standard_normal((70, 13))
 OF_BYTES, OF_FLOATS = (".u8bin", ".bvecs", ".npy"), (".fbin", ".fvecs")
+
+# A .npy file that says that it has 2**63 vectors.
+HUGE_HEADER = {"descr": "|u1", "fortran_order": False, "shape": (2**63, 1)}
+HUGE = b"\x93NUMPY\1\0" + struct.pack("<H118s", 118, str(HUGE_HEADER).encode().ljust(118))
 
 
 def write_vectors(path: Path, rows: np.ndarray) -> Path:
@@ -69,7 +75,7 @@ def test_crops_as_big_ann_names_them(tmp_path: Path) -> None:
 def test_truncated_files(suffix: str, cut: int, tmp_path: Path) -> None:
     path = write_vectors(tmp_path / f"base{suffix}", ROWS)
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))} "):
         read_vectors(path)
 
 
@@ -86,12 +92,17 @@ def test_truncated_files(suffix: str, cut: int, tmp_path: Path) -> None:
         ("a.bvecs", struct.pack("<i", -3) + bytes(8), "vectors of -3 features"),
         ("a.bvecs", struct.pack("<i", 4) + bytes(4) + struct.pack("<i", 3) + bytes(4), "different"),
         ("a.npy", b"\x93NUMPY\x01\x00junk" * 9, "header|EOF"),
+        ("a.npy", b"", "EOF"),
+        ("a.npy", HUGE, "no .npy file .* too large"),
+        ("a.npy", b"PK\x03\x04" + bytes(99), "no .npy file .* magic"),
+        ("a.npy", pickle.dumps([1] * 99), "no .npy file .* magic"),
     ],
 )
 def test_files_that_are_none(name: str, data: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ValueError, match=why) as caught:
         read_vectors(tmp_path / name)
+    assert str(caught.value).startswith(str(tmp_path / name))
 
 
 def test_arrays_that_are_no_vectors(tmp_path: Path) -> None:

@@ -86,16 +86,17 @@ def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 def _npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     try:
-        vectors: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except EOFError:
-        raise ValueError(f"{path} is empty.") from None
-    dtype = vectors.dtype.newbyteorder("=") if isinstance(vectors, np.ndarray) else None
+        # Not np.load, which takes a file of another kind for a pickle or an archive.
+        vectors: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except (OverflowError, ValueError) as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{path} is no .npy file that can be mapped: {reason}.") from error
+    dtype = vectors.dtype.newbyteorder("=")
     if dtype not in (np.uint8, np.float16, np.float32, np.float64) or vectors.ndim != 2:
         raise ValueError(
             f"{path} does not hold an array of uint8, float16, float32 or float64 with two axes."
         )
-    found: NDArray[Any] = vectors
-    return found
+    return vectors
 
 
 def _bin(
