@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from knnc.datasets import get_data_home
 from knnc.datasets._load import DATASETS
 from knnc.recipes import RECIPES
 
-from .conftest import Program
+from .conftest import Program, Result
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 
@@ -136,12 +137,35 @@ def test_what_is_not_there_or_cannot_be_written_is_a_wrong_usage(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_output_that_is_a_folder(knnc_here: Program, tmp_path: Path) -> None:
+    """The work before it would be lost."""
+    (tmp_path / "a.png").mkdir()
+    result = knnc_here("demo", "--out", tmp_path / "a.png")
+    assert result.code == 2
+    assert "a.png is a folder, not a file" in said(result)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user whom permissions bind"
+)
+def test_an_output_in_a_folder_that_is_read_only(knnc_here: Program, tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    result = knnc_here("demo", "--out", folder / "a.png")
+    assert result.code == 2
+    assert "you may not write to the folder" in said(result)
+
+
+def said(result: Result) -> str:
+    return " ".join(result.err.replace("│", " ").split())
+
+
 def test_ground_truth_is_an_ibin_file(knnc_here: Program, tmp_path: Path) -> None:
     base = tmp_path / "base.u8bin"
     base.write_bytes(np.array([1, 1], dtype="<u4").tobytes() + b"\0")
     result = knnc_here("groundtruth", base, base, "-k", 1, "--out", tmp_path / "truth.npy")
     assert result.code == 2
-    assert "truth.npy has to end in .ibin" in " ".join(result.err.replace("│", " ").split())
+    assert "truth.npy has to end in .ibin" in said(result)
 
 
 def test_a_pipe_hears_of_long_work_once_a_minute(

@@ -5,6 +5,7 @@ Values are parsed here, so that errors are in plain words and suggest what may h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -115,6 +116,10 @@ def check_output(out: Path, endings: Sequence[str], hint: str = "--out") -> None
         )
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.parent}.", param_hint=hint)
+    if out.is_dir():
+        raise typer.BadParameter(f"{out} is a folder, not a file.", param_hint=hint)
+    if not out.exists() and not os.access(out.absolute().parent, os.W_OK):
+        raise typer.BadParameter(f"you may not write to the folder {out.parent}.", param_hint=hint)
 
 
 def picture_path(out: Path | None, what: str, *datasets: str) -> Path:
