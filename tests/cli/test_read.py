@@ -138,6 +138,8 @@ def test_many_images(
     assert (refused.code, "there are 2" in refused.err) == (2, True)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(scan.read_bytes())))
     assert knnc_here("read", "-", *args).out == "0123\n4567\n"
+    twice = knnc_here("read", "-", scan, "-", *args)
+    assert (twice.code, "can be read once only" in twice.err) == (2, True)
     (folder / "a.png").unlink()
     (folder / "b.png").unlink()
     assert "no images in this folder" in knnc_here("read", folder, *args).err
@@ -163,7 +165,7 @@ def test_region_and_whitelist(knnc_here: Program, scan: Path) -> None:
     boxes = [glyph["box"] for glyph in json.loads(lower.out)["glyphs"]]
     np.testing.assert_allclose(boxes, [g["box"] for g in whole["glyphs"][4:]], atol=2)
     assert knnc_here(*args, "--whitelist", "012345").out == "0123\n45??\n"
-    for wrong in ("1,2,3", "a,b,c,d", "9,9,5,20"):
+    for wrong in ("1,2,3", "a,b,c,d", "9,9,5,20", "0,0,²,9"):
         assert knnc_here(*args, "--region", wrong).code == 2
     assert "has no pixels" in knnc_here(*args, "--region", "5000,5000,6000,6000").err
 

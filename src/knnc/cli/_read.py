@@ -118,6 +118,8 @@ def read(
     if annotated is not None:
         check_output(annotated, (".png",), "--annotate")
     images = images or [sample_page()]
+    if images.count(Path("-")) > 1:
+        raise typer.BadParameter("- can be read once only.", param_hint="IMAGE")
     for image in images:
         if str(image) != "-" and not image.is_dir():
             check_input(image, "IMAGE")
@@ -167,7 +169,7 @@ _Wanted = tuple[Path, str, int]
 
 def _box_of(region: str) -> tuple[int, int, int, int]:
     values = region.split(",")
-    if len(values) != 4 or not all(value.strip().isdigit() for value in values):
+    if len(values) != 4 or not all(value.strip().isdecimal() for value in values):
         raise typer.BadParameter(
             f"{region!r} is not four whole numbers x0,y0,x1,y1", param_hint="--region"
         )
