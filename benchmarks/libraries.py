@@ -13,14 +13,12 @@ class FaissFlat(System):
 
     label = "FAISS IndexFlat"
     distribution = "faiss-cpu"
+    imports = "faiss"
     dtype = "float32"
     arithmetic = "float32"
 
     def __init__(self, metric: str, k: int) -> None:
         super().__init__(metric, k)
-        import faiss
-
-        self._faiss = faiss
         self.squared = metric == "euclidean"
 
     def prepare(self, rows: np.ndarray, config: Config) -> np.ndarray:
@@ -40,7 +38,7 @@ class FaissFlat(System):
         return [{"rows a block": rows} for rows in (1024, 4096)]
 
     def _configure(self, config: Config) -> None:
-        faiss = self._faiss
+        faiss = self._module
         if "threads" in config:
             faiss.omp_set_num_threads(config["threads"])
         faiss.cvar.distance_compute_blas_threshold = config.get("BLAS from queries", 20)
@@ -48,9 +46,9 @@ class FaissFlat(System):
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
         self._configure(config)
-        inner = self._faiss.METRIC_INNER_PRODUCT
-        metric = inner if self.metric == "cosine" else self._faiss.METRIC_L2
-        self._index = self._faiss.IndexFlat(rows.shape[1], metric)
+        inner = self._module.METRIC_INNER_PRODUCT
+        metric = inner if self.metric == "cosine" else self._module.METRIC_L2
+        self._index = self._module.IndexFlat(rows.shape[1], metric)
         self._index.add(rows)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +69,7 @@ class FaissL1(FaissFlat):
         return [{}]
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._index = self._faiss.IndexFlat(rows.shape[1], self._faiss.METRIC_L1)
+        self._index = self._module.IndexFlat(rows.shape[1], self._module.METRIC_L1)
         self._index.add(rows)
 
 
@@ -79,7 +77,7 @@ class FaissLinf(FaissL1):
     label = "FAISS METRIC_Linf"
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._index = self._faiss.IndexFlat(rows.shape[1], self._faiss.METRIC_Linf)
+        self._index = self._module.IndexFlat(rows.shape[1], self._module.METRIC_Linf)
         self._index.add(rows)
 
 
@@ -93,7 +91,7 @@ class FaissPanorama(FaissFlat):
 
     def __init__(self, metric: str, k: int) -> None:
         super().__init__(metric, k)
-        if not hasattr(self._faiss, "IndexFlatL2Panorama"):
+        if not hasattr(self._module, "IndexFlatL2Panorama"):
             raise ImportError(f"faiss-cpu {self.version} has no IndexFlatL2Panorama")
         self.squared = True
         self._trained: tuple[Any, np.ndarray] | None = None
@@ -112,19 +110,19 @@ class FaissPanorama(FaissFlat):
         return "float32 after PCA" + super().describe(config).removeprefix("float32")
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._faiss.omp_set_num_threads(n_cpus())
+        self._module.omp_set_num_threads(n_cpus())
         pca, rotated = self._trained or self._train(rows)
         if self.trying:
             self._trained = pca, rotated
-        self._flat = self._faiss.IndexFlatL2Panorama(
+        self._flat = self._module.IndexFlatL2Panorama(
             rows.shape[1], config["levels"], config["batch"]
         )
         self._flat.add(rotated)
-        self._index = self._faiss.IndexPreTransform(pca, self._flat)
+        self._index = self._module.IndexPreTransform(pca, self._flat)
         self._configure(config)
 
     def _train(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
-        pca = self._faiss.PCAMatrix(rows.shape[1], rows.shape[1])
+        pca = self._module.PCAMatrix(rows.shape[1], rows.shape[1])
         pca.train(rows)
         return pca, pca.apply(rows)
 
@@ -132,15 +130,10 @@ class FaissPanorama(FaissFlat):
 class USearch(System):
     label = "USearch, exact"
     distribution = "usearch"
+    imports = "usearch.index"
     dtype = "int8"
     arithmetic = "float32"  # integers inside, rounded to float32 at the end
     squared = True
-
-    def __init__(self, metric: str, k: int) -> None:
-        super().__init__(metric, k)
-        from usearch import index
-
-        self._module = index
 
     def variants(self, kind: str, d: int) -> list[Config]:
         # A plain uint8 array is read as bits; the name of the type says bytes.
@@ -192,18 +185,13 @@ class USearchFloat32(USearch):
 class Hnswlib(System):
     label = "hnswlib BFIndex"
     distribution = "hnswlib"
+    imports = "hnswlib"
     dtype = "float32"
     arithmetic = "float32"
     squared = True
 
-    def __init__(self, metric: str, k: int) -> None:
-        super().__init__(metric, k)
-        import hnswlib
-
-        self._hnswlib = hnswlib
-
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._index = self._hnswlib.BFIndex("l2", rows.shape[1])
+        self._index = self._module.BFIndex("l2", rows.shape[1])
         self._index.init_index(len(rows))
         self._index.set_num_threads(n_cpus())
         self._index.add_items(rows)
@@ -216,20 +204,15 @@ class Hnswlib(System):
 class CKDTree(System):
     label = "SciPy cKDTree"
     distribution = "scipy"
+    imports = "scipy.spatial"
     dtype = "float64"  # what the tree would convert to
     arithmetic = "float32"
-
-    def __init__(self, metric: str, k: int) -> None:
-        super().__init__(metric, k)
-        from scipy.spatial import cKDTree
-
-        self._make = cKDTree
 
     def variants(self, kind: str, d: int) -> list[Config]:
         return [{"leafsize": size} for size in (16, 8, 32)]
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._tree = self._make(rows, leafsize=config["leafsize"])
+        self._tree = self._module.cKDTree(rows, leafsize=config["leafsize"])
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         return self._tree.query(queries, k, workers=-1)
@@ -238,13 +221,8 @@ class CKDTree(System):
 class PyKDTree(System):
     label = "pykdtree"
     distribution = "pykdtree"
+    imports = "pykdtree.kdtree"
     arithmetic = "float32"
-
-    def __init__(self, metric: str, k: int) -> None:
-        super().__init__(metric, k)
-        from pykdtree.kdtree import KDTree
-
-        self._make = KDTree
 
     def variants(self, kind: str, d: int) -> list[Config]:
         return [
@@ -258,7 +236,7 @@ class PyKDTree(System):
         return rows.astype(config["dtype"], copy=False)
 
     def fit(self, rows: np.ndarray, config: Config) -> None:
-        self._tree = self._make(rows, leafsize=config["leafsize"])
+        self._tree = self._module.KDTree(rows, leafsize=config["leafsize"])
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         return self._tree.query(queries, k)

@@ -10,6 +10,7 @@ first), ``prepare`` (the arrays in the dtype it likes best, made before the cloc
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -30,6 +31,7 @@ class System:
 
     label: str
     distribution: str  # as pip knows it
+    imports: str | None = None  # the module that is used, imported before any clock starts
     is_peer = True
     dtype = "uint8"  # the arrays as they come
     # "same": the rows and distances returned are those of the reference, to the last bit. "exact":
@@ -44,6 +46,7 @@ class System:
     def __init__(self, metric: str, k: int) -> None:
         self.metric = metric
         self.k = k
+        self._module: Any = import_module(self.imports) if self.imports else None
 
     @property
     def version(self) -> str:
