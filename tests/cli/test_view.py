@@ -158,6 +158,16 @@ def test_other_kinds_of_pictures(knnc_here: Program, here: Path, suffix: str) ->
     assert {"pdf": b"%PDF", "svg": b"<?xml", "jpg": b"\xff\xd8"}[suffix.lower()] in head
 
 
+def test_the_folder_that_one_is_in(
+    knnc_here: Program, drawn: list[Any], idx_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is in the heading and in the name of the file, as if it had been written out."""
+    monkeypatch.chdir(idx_folder)
+    result = knnc_here("view", "sprite", ".")
+    assert (result.code, result.out) == (0, f"Picture  {idx_folder / 'knnc-sprite-letters.png'}\n")
+    assert drawn[0].figure_.axes[0].get_title(loc="left").startswith("letters: ")
+
+
 def test_a_folder_of_images_that_are_no_squares(
     knnc_here: Program, here: Path, idx_folder: Path
 ) -> None:

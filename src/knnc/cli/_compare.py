@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,6 +60,7 @@ def compare(
     The classifiers are those of the Fashion-MNIST benchmark.
     """
     from knnc.cli._field import field, recipes
+    from knnc.datasets._load import name_of
     from knnc.plot import ComparisonDisplay, best_single_pixels, compare_classifiers
     from knnc.plot._base import require_matplotlib
 
@@ -68,7 +68,7 @@ def compare(
     path = picture_path(out, "compare", *datasets)
     for dataset in datasets:
         check_name(dataset)
-    names = [Path(dataset).name for dataset in datasets]
+    names = [name_of(dataset) for dataset in datasets]
     if len(set(names)) < len(names):
         raise typer.BadParameter(
             "two data sets have the same name; rename a folder.", param_hint="DATASET"

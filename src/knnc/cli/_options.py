@@ -125,8 +125,9 @@ def check_output(out: Path, endings: Sequence[str], hint: str = "--out") -> None
 def picture_path(out: Path | None, what: str, *datasets: str) -> Path:
     """The file asked for, or one named after what is in it; refused if it cannot be written."""
     if out is None:
-        names = [Path(dataset).name or "data" for dataset in datasets]
-        out = Path("-".join(["knnc", what, *names]) + ".png")
+        from knnc.datasets._load import name_of
+
+        out = Path("-".join(["knnc", what, *map(name_of, datasets)]) + ".png")
     check_output(out, PICTURES)
     return out
 

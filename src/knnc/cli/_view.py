@@ -54,8 +54,10 @@ class _Data:
     """The parts of a data set, and how its pictures are headed."""
 
     def __init__(self, dataset: str, data_home: Path | None) -> None:
+        from knnc.datasets._load import name_of
+
         self.train, self.test = load_parts(dataset, data_home)
-        self.name = Path(dataset).name
+        self.name = name_of(dataset)
         self.names = self.train.target_names
         self.shape = self.train.images.shape[1:]
 

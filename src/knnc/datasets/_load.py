@@ -14,6 +14,11 @@ from knnc.datasets._registry import COLLECTIONS
 DATASETS = ("digits", *COLLECTIONS)
 
 
+def name_of(dataset: str | os.PathLike[str]) -> str:
+    """What pictures and tables call a data set: its name, or that of its folder."""
+    return os.path.basename(os.path.abspath(os.fsdecode(dataset))) or "data"
+
+
 def load_dataset(
     dataset: str | os.PathLike[str],
     *,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from knnc import progress
 from knnc.datasets import load_dataset
+from knnc.datasets._load import name_of
 from knnc.ocr import training_rows
 from knnc.persistence.cache import CacheFile
 from knnc.recipes import make_recipe
@@ -67,7 +68,7 @@ class Readers:
 
     def __init__(self, train: str, recipe: str, data_home: Path | None, n_shown: int) -> None:
         self.recipe = recipe
-        self.name = Path(train).name
+        self.name = name_of(train)
         self._train, self._data_home, self._n_shown = train, data_home, n_shown
         # One thread: a fit takes all cores by itself. A daemon: Ctrl-C waits for no fit.
         self._asked: SimpleQueue[tuple[Any, Future[Any]] | None] = SimpleQueue()
