@@ -53,11 +53,12 @@ def test_bunches(tmp_path: Path, shape: tuple[int, ...]) -> None:
 
 def test_a_mapping_file_names_the_labels(tmp_path: Path) -> None:
     store(tmp_path, usual(5, 4))
+    (tmp_path / "old-mapping.txt").mkdir()  # a folder is none
     mapping = tmp_path / "emnist-letters-mapping.txt"
     mapping.write_text("1 65 97\n3 233\n\n4 50\n")
     for bunch in load_idx_folder(tmp_path):
         assert bunch.target_names.tolist() == ["0", "A", "2", "\u00e9", "2"]
-    for line in ("1", "a 65", "1 -5", "1 99999999"):
+    for line in ("1", "a 65", "1 -5", "1 99999999", "1 0", "1 55296"):
         mapping.write_text(f"0 48\n{line}\n")
         with pytest.raises(ValueError, match=r"mapping\.txt, line 2: not a label"):
             load_idx_folder(tmp_path)

@@ -29,7 +29,7 @@ def read_mapping(folder: Path, set_name: str = "") -> dict[int, str]:
     ValueError
         If there are two files that may be meant, or a line is malformed.
     """
-    paths = sorted(path for path in folder.iterdir() if path.name.endswith("mapping.txt"))
+    paths = sorted(path for path in folder.glob("*mapping.txt") if path.is_file())
     if set_name:
         paths = [path for path in paths if path.name.startswith(f"{set_name}-")] or paths
     if not paths:
@@ -45,6 +45,8 @@ def read_mapping(folder: Path, set_name: str = "") -> dict[int, str]:
         try:
             label, code, *_ = map(int, line.split())
             mapping[label] = chr(code)
+            if not mapping[label].isprintable():  # half of a pair, or a control character
+                raise ValueError
         except (ValueError, OverflowError):
             raise ValueError(
                 f"{paths[0]}, line {number}: not a label and the code of a character: {line[:60]!r}"
