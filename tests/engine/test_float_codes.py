@@ -18,6 +18,7 @@ from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.codes.quantizer import FloatGroupQuantizer, FloatQuantizer
 from knnc.engine.index import Index
 from knnc.engine.metrics import FLOAT_METRICS
+from knnc.engine.system.progress import progress
 from tests.engine.float_support import PALETTES, draw_floats
 from tests.engine.support import THREADS, Answer
 from tests.float_oracle import FLOAT_METRICS as ORACLE_METRICS
@@ -322,6 +323,19 @@ def test_queries_far_from_all_rows(n_features: int, algorithm: str) -> None:
     quantizer = learn_quantizer(rows, "sqeuclidean", (n_features,), None, 1, is_whole=True)
     far = quantizer.far(rows)
     assert far == [0, 100, 101, 102, 300, 600]
+
+
+def test_far_queries_count_as_done_when_they_are_answered() -> None:
+    """The end is told once: after the rows of the last far query are compared."""
+    rows = draw_floats(22, 900, 12)
+    queries = np.concatenate([rows[:90], rows[:10] * 1e3])
+    index = _pruned(rows, "sqeuclidean")
+    told: list[tuple[int, int]] = []
+    with progress(lambda done, total: told.append((done, total))):
+        index.search(queries, 3)
+    assert (90, 100) in told
+    assert told == sorted(told)
+    assert told.index((100, 100)) == len(told) - 1
 
 
 def _wins(*searches: object) -> bool:

@@ -117,8 +117,9 @@ class PreparedRows:
             self._codes = coding.encode(self._rows, self._metric, self._kernel, n_threads)
         elif self._queries_to_code == 0:
             self._codes = self._codes_if_faster(n_threads)
-        # Rows that may have codes soon are packed by the first search that needs it.
-        is_soon = self._queries_to_code == self._policy.wide_queries
+        # Wide rows that may have codes soon are packed by the first search that needs it.
+        is_wide = self._rows.shape[1] >= self._policy.coding.narrow_below
+        is_soon = is_wide and bool(self._queries_to_code)
         if self._codes is None and not is_soon and not self.is_streamed:
             self.packed(n_threads)
 

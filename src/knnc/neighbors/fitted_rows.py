@@ -51,7 +51,7 @@ class LazyIndex:
         None of many features: these are compared with the bytes themselves.
         """
         rows, metric, algorithm = self._arguments
-        if algorithm != "auto" or rows.shape[1] > Policy().tree_features or is_to_stream(rows):
+        if algorithm != "auto" or rows.shape[1] > Policy.tree_features or is_to_stream(rows):
             return None
         if self._decoded is None:
             with _building.held():

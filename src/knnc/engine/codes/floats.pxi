@@ -45,7 +45,7 @@ cdef double ROUNDING = 2.0 ** -53
 cdef double CLIP = learning.CLIP
 # A code covers the coordinates of all but this part of the sample: at each stage of projected rows,
 # and of turned ones. Rows left of Gaussian noise of 100,000 x 128, k = 5: 60 with 1e-3, 1,345 with
-# the narrower codes of bytes (benchmarks/float_codes.py).
+# the narrower codes of bytes.
 SHARE_CUT_OFF = 1e-3
 TURNED_SHARE_CUT_OFF = 5e-3
 # The standard deviation of coordinates, in steps, above which too many are cut off.

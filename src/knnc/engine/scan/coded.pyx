@@ -44,6 +44,7 @@ import numpy as np
 from knnc.engine.scan import floats
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.radius import joined
+from knnc.engine.system.progress import shifted
 
 # Rows of a block of panels: what is mostly read of their codes, a third or so, and the codes of a
 # block of queries fit the L2 cache.
@@ -325,14 +326,14 @@ cdef class Pace:
         self.rows.pace = n / max(1e-6, perf_counter() - self.started)
 
 
-def nearest_of_far(CodedRows rows, queries, own, int64_t k, int n_threads):
+def nearest_of_far(CodedRows rows, queries, own, int64_t k, int n_threads, progress):
     """The k nearest rows of queries that codes do not serve: whole rows are compared.
 
     `own`: the row that each query is, and that is not its own neighbour; or None.
     """
     queries = np.ascontiguousarray(queries, np.float64)
     one_more = own is not None
-    dist, ind = floats.search(rows.floats, queries, k + one_more, n_threads, NO_SELF, None)
+    dist, ind = floats.search(rows.floats, queries, k + one_more, n_threads, NO_SELF, progress)
     if not one_more:
         return dist, ind
     keep = ind != own[:, np.newaxis]
@@ -349,7 +350,7 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
     cdef int64_t[:, ::1] dist_of = dist, ind_of = ind
     # The rows themselves come by cluster, so that all of a chunk are alike.
     by_cluster = first_self == 0 and n_queries == rows.n_rows
-    all_far = []
+    all_far, n_far = [], 0
     while done < n_queries:
         n = pace.next(n_queries - done)
         which = slice(done, done + n)
@@ -366,14 +367,16 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
         chunk.answer(&dist_of[0, 0], &ind_of[0, 0])
         if far:
             all_far.append(which[far] if by_cluster else done + np.array(far))
+            n_far += len(far)
         pace.done(n)
         done += n
         if progress is not None:
-            progress(done, n_queries)
+            progress(done - n_far, n_queries)
     if all_far:  # all at once, for a kernel takes several at a time
         at = np.concatenate(all_far)
         own = None if first_self == NO_SELF else first_self + at
-        dist[at], ind[at] = nearest_of_far(rows, queries[at], own, k, n_threads)
+        dist[at], ind[at] = nearest_of_far(
+            rows, queries[at], own, k, n_threads, shifted(progress, n_queries - n_far, n_queries))
     return dist, ind
 
 
