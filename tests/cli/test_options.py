@@ -137,10 +137,13 @@ def test_what_is_not_there_or_cannot_be_written_is_a_wrong_usage(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_that_is_a_folder(knnc_here: Program, tmp_path: Path) -> None:
+def test_an_output_that_is_a_folder(
+    knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The work before it would be lost."""
-    (tmp_path / "a.png").mkdir()
-    result = knnc_here("demo", "--out", tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").mkdir()
+    result = knnc_here("demo", "--out", "a.png")
     assert result.code == 2
     assert "a.png is a folder, not a file" in said(result)
 
@@ -148,8 +151,11 @@ def test_an_output_that_is_a_folder(knnc_here: Program, tmp_path: Path) -> None:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user whom permissions bind"
 )
-def test_an_output_in_a_folder_that_is_read_only(knnc_here: Program, tmp_path: Path) -> None:
-    folder = tmp_path / "locked"
+def test_an_output_in_a_folder_that_is_read_only(
+    knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("locked")
     folder.mkdir(mode=0o555)
     result = knnc_here("demo", "--out", folder / "a.png")
     assert result.code == 2
@@ -157,13 +163,17 @@ def test_an_output_in_a_folder_that_is_read_only(knnc_here: Program, tmp_path: P
 
 
 def said(result: Result) -> str:
+    """What is in the box, which is 80 characters wide: a long path in it is broken anywhere."""
     return " ".join(result.err.replace("│", " ").split())
 
 
-def test_ground_truth_is_an_ibin_file(knnc_here: Program, tmp_path: Path) -> None:
-    base = tmp_path / "base.u8bin"
+def test_ground_truth_is_an_ibin_file(
+    knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = Path("base.u8bin")
     base.write_bytes(np.array([1, 1], dtype="<u4").tobytes() + b"\0")
-    result = knnc_here("groundtruth", base, base, "-k", 1, "--out", tmp_path / "truth.npy")
+    result = knnc_here("groundtruth", base, base, "-k", 1, "--out", "truth.npy")
     assert result.code == 2
     assert "truth.npy has to end in .ibin" in said(result)
 
