@@ -122,6 +122,9 @@ class Policy:
         them (``benchmarks/narrow.py``).
     max_share_of_rows : float
         If a query wants a larger share of the rows as neighbours, pruning does not pay.
+    least_listed, least_queries_listed : int
+        Brute force for so many neighbours of so many queries lists the rows within a limit, and
+        sorts them. Heaps of fewer neighbours are as fast, and the limit takes a sample.
     min_float_rows : int
         The same as `min_rows` for float rows.
     late_float_queries : int
@@ -166,6 +169,8 @@ class Policy:
     late_features: int = 64
     late_queries: int = 1 << 14
     max_share_of_rows: float = 1 / 64
+    least_listed: int = 256
+    least_queries_listed: int = 16
     min_float_rows: int = 1 << 12
     late_float_queries: int = 1 << 8
     tree_features: int = 15
@@ -216,6 +221,10 @@ class Policy:
     def pays_for(self, k: int, n_rows: int) -> bool:
         """Whether a search for k neighbours may use codes."""
         return k <= max(self.trial_k, int(n_rows * self.max_share_of_rows))
+
+    def lists_for(self, k: int, n_queries: int) -> bool:
+        """Whether a search for k neighbours by brute force lists rows rather than keep heaps."""
+        return k >= self.least_listed and n_queries >= self.least_queries_listed
 
     def pays_within(
         self, codes: CodedRows, queries: Any, limit: int, first_self: int, n_threads: int

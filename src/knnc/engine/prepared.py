@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from knnc.engine.auto import Policy, QueryCount
 from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
+from knnc.engine.codes.learning import sample_rows
 from knnc.engine.codes.rows import CodedRows
 from knnc.engine.fields import State, part_of
 from knnc.engine.floats import FloatRows
 from knnc.engine.metrics import ENGINE_METRICS
 from knnc.engine.packed import PackedRows, nbytes_for
-from knnc.engine.scan import brute, coded, floats, radius
+from knnc.engine.scan import brute, coded, floats, many, radius
 from knnc.engine.scan.streamed import StreamedRows
 from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.memory import MemoryPlan
@@ -175,7 +176,10 @@ class PreparedRows:
         streamed = self._streamed()
         if streamed is not None:
             return streamed.search(*options)
-        return brute.search(self.packed(n_threads), *options)
+        packed = self.packed(n_threads)
+        if self._policy.lists_for(k, len(queries)):
+            return many.search(brute.search, radius.search, packed, self._sample, *options)
+        return brute.search(packed, *options)
 
     def within(
         self,
@@ -226,6 +230,10 @@ class PreparedRows:
                     )
                     self._packed = packed
         return packed
+
+    def _sample(self) -> PackedRows:
+        some = sample_rows(self._rows, 1 + len(self._rows) // many.SAMPLE_SHARE)
+        return PackedRows(some, self._metric, self._kernel, 1)
 
     def _codes_if_faster(self, n_threads: int) -> CodedRows | None:
         return self._policy.codes_if_faster(

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from knnc.engine import dispatch
 from knnc.engine.auto import Policy, QueryCount
 from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
+from knnc.engine.codes.learning import sample_rows
 from knnc.engine.codes.rows import CodedRows
 from knnc.engine.fields import State, part_of
 from knnc.engine.floats import FloatRows
 from knnc.engine.metrics import PRUNED_FLOAT_METRICS
-from knnc.engine.scan import coded, floats
+from knnc.engine.scan import coded, floats, many
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.system.progress import current, shifted
 
@@ -167,6 +168,10 @@ class PreparedFloats:
             options = some, k, n_threads, own_self, told
             if tree is not None:
                 keys[piece], ind[piece] = floats.tree_search(tree, *options)
+            elif self._policy.lists_for(k, len(queries)):
+                keys[piece], ind[piece] = many.search(
+                    floats.search, floats.within, self._floats, self._sample, *options
+                )
             else:
                 keys[piece], ind[piece] = floats.search(self._floats, *options)
         return keys, ind
@@ -197,6 +202,10 @@ class PreparedFloats:
             else:
                 parts.append(floats.within(self._floats, *whole))
         return joined_within(parts)
+
+    def _sample(self) -> FloatRows:
+        some = sample_rows(self._rows, 1 + len(self._rows) // many.SAMPLE_SHARE)
+        return FloatRows(some, self._floats.metric)
 
     def _pieces(self, queries: NDArray[Any], first_self: int) -> Any:
         """Slices of the queries, which become float64 piece by piece; at least one."""

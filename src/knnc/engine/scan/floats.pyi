@@ -43,7 +43,7 @@ def search(
 def within(
     rows: FloatRows,
     queries: Float64,
-    limit_key: int,
+    limit_key: int | Int64,
     n_threads: int,
     first_self: int,
     return_distance: bool,

@@ -39,7 +39,7 @@ from time import perf_counter
 
 import numpy as np
 
-from knnc.engine.scan.radius import joined
+from knnc.engine.scan.radius import below_limits, joined
 
 # A block of rows and the queries of a task share an L2 cache of 1 MiB, or half of one.
 cdef int64_t ROW_BLOCK_BYTES = 256 * 1024
@@ -72,9 +72,9 @@ cdef struct Task:
     int64_t k
     int64_t *dist
     int64_t *ind
-    # Or, where lists is not NULL, all rows whose key is below a limit.
+    # Or, where lists is not NULL, all rows whose key is below a query's limit.
     List *lists
-    int64_t below
+    const int64_t *below  # one for each query
     bint with_dist
     bint failed  # there was no memory for a list
 
@@ -91,7 +91,7 @@ cdef int64_t push_listed(void *context, int query, int64_t row, int64_t key) noe
     cdef Task *task = <Task *>context
     cdef List *found = &task.lists[query]
     if row == task.first_self + query:
-        return task.below
+        return task.below[query]
     if make_room(found, 1, task.with_dist):
         task.failed = True
         return 0  # nothing more passes
@@ -99,7 +99,7 @@ cdef int64_t push_listed(void *context, int query, int64_t row, int64_t key) noe
     if task.with_dist:
         found.dist[found.n] = key
     found.n += 1
-    return task.below
+    return task.below[query]
 
 
 cdef Task part_of(Task *whole, int64_t first, int64_t n, int64_t n_features) noexcept nogil:
@@ -112,6 +112,7 @@ cdef Task part_of(Task *whole, int64_t first, int64_t n, int64_t n_features) noe
         task.norms += first
     if task.lists:
         task.lists += first
+        task.below += first
     else:
         task.dist += first * task.k
         task.ind += first * task.k
@@ -120,7 +121,7 @@ cdef Task part_of(Task *whole, int64_t first, int64_t n, int64_t n_features) noe
 
 cdef int scan_pairs(FloatRows rows, Task *task) noexcept nogil:
     cdef knnc_float_push push = push_listed if task.lists else push_nearest
-    cdef int64_t limit = task.below if task.lists else task.dist[0], row, key
+    cdef int64_t limit = task.below[0] if task.lists else task.dist[0], row, key
     cdef double norm = task.norms[0] if task.norms else 1
     for row in range(task.first_row, task.last_row):
         key = rows.pair(task.queries, norm, row)
@@ -170,7 +171,7 @@ cdef void pack_tile(
     for q in range(<int>task.n_queries):
         for j in range(d):
             values[j * width + q] = task.queries[q * d + j]
-        tile.limits[q] = task.below if task.lists else task.dist[q * task.k]
+        tile.limits[q] = task.below[q] if task.lists else task.dist[q * task.k]
         if task.norms:
             tile.lowest[q] = 0 if task.norms[q] else 2
             tile.highest[q] = 4 if task.norms[q] else 2
@@ -395,7 +396,7 @@ def search(
 
 
 def within(
-    FloatRows rows, const double[:, ::1] queries, int64_t limit_key, int n_threads,
+    FloatRows rows, const double[:, ::1] queries, limit_key, int n_threads,
     int64_t first_self, bint return_distance, bint sort, progress,
     double seconds=CHUNK_SECONDS,
 ):
@@ -405,8 +406,8 @@ def within(
     ----------
     rows, queries, n_threads, first_self, progress, seconds
         As for `search`.
-    limit_key : int
-        Below 0 there is no row within it.
+    limit_key : int or ndarray of shape (n_queries,)
+        One for all queries or one for each; below 0 there is no row within it.
     return_distance : bool
         Whether to return keys.
     sort : bool
@@ -431,7 +432,7 @@ def within(
         raise ValueError("sort takes distances: return_distance must be True.")
     memset(&chunk, 0, sizeof(Chunk))
     chunk.whole.with_dist = return_distance
-    chunk.whole.below = min(limit_key, INT64_MAX - 1) + 1
+    cdef int64_t[::1] below = below_limits(limit_key, n_queries)
     while done < n_queries:
         plan = Plan(rows, n_queries - done, 0, n_threads, seconds)
         n = plan.n_queries
@@ -439,6 +440,7 @@ def within(
         some.point(&chunk, plan, first_self + done)
         lists = Lists(n * plan.n_parts)
         chunk.whole.lists = lists.at
+        chunk.whole.below = &below[done]
         scan(rows, &chunk, plan, done, n_queries, progress)
         ind, keys = collect_lists(
             lists, n, ends[done:done + n + 1], return_distance, sort, plan.n_threads, NULL)

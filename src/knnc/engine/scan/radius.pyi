@@ -12,7 +12,7 @@ def joined(parts: list[Int64]) -> Int64: ...
 def search(
     rows: PackedRows,
     queries: NDArray[np.uint8],
-    limit: int,
+    limit: int | Int64,
     n_threads: int,
     first_self: int,
     with_dist: bool,

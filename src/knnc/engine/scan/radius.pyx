@@ -84,7 +84,7 @@ cdef struct Item:
     int64_t first_self
     int64_t first_panel
     int64_t last_panel
-    int64_t below  # a row is in when its distance is
+    const int64_t *below  # a row is in when its distance to a query is below the query's
     List *lists
     bint with_dist
 
@@ -125,7 +125,7 @@ cdef int run_item(PackedRows rows, Item *item) noexcept nogil:
         if rows.n_blocks == 1:
             for i in range(item.n_queries):
                 scratch.tiles[i // tile].limits[i % tile] = limit_of(
-                    item.below, scratch.offsets[i], rows.kernel.metric == KNNC_CHEBYSHEV)
+                    item.below[i], scratch.offsets[i], rows.kernel.metric == KNNC_CHEBYSHEV)
         status = scan_panels(rows, item, n_tiles, &scratch)
     free(scratch.values)
     free(scratch.tiles)
@@ -208,7 +208,7 @@ cdef int sum_blocks(
         if make_room(into, n, item.with_dist):
             return -1
         for r in range(n):
-            if (sums.dist[q * sums.n_rows + r] >= item.below
+            if (sums.dist[q * sums.n_rows + r] >= item.below[query + q]
                     or sums.first_row + r == item.first_self + query + q):
                 continue
             into.ind[into.n] = sums.first_row + r
@@ -247,6 +247,7 @@ cdef int run_part(
     item.queries = whole.queries + first * rows.n_features
     item.n_queries = min(block, whole.n_queries - first)
     item.first_self = whole.first_self + first
+    item.below = whole.below + first
     item.first_panel = min(end, start + whole.first_panel)
     item.last_panel = min(end, start + whole.last_panel)
     item.lists = whole.lists + part * whole.n_queries + first
@@ -384,8 +385,13 @@ def joined(list parts):
     return whole
 
 
+def below_limits(limit, int64_t n_queries):
+    """What keys are below if they are at most `limit`, one for all queries or one for each."""
+    return np.full(n_queries, np.minimum(limit, INT64_MAX - 1) + 1, np.int64)
+
+
 def search(
-    PackedRows rows, const uint8_t[:, ::1] queries, int64_t limit, int n_threads,
+    PackedRows rows, const uint8_t[:, ::1] queries, limit, int n_threads,
     int64_t first_self, bint with_dist, bint sort, progress, double seconds=CHUNK_SECONDS,
 ):
     """All rows at a distance of at most `limit` of each query.
@@ -394,8 +400,8 @@ def search(
     ----------
     rows : PackedRows
     queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous
-    limit : int
-        Of the integer distance; below 0 there is none within it.
+    limit : int or ndarray of shape (n_queries,)
+        Of the integer distance, one for all queries or one for each; below 0 there is none within.
     n_threads : int
     first_self : int
         Query i is row first_self + i, and is not its own neighbour; NO_SELF: queries are no rows.
@@ -424,13 +430,14 @@ def search(
     cdef int64_t[::1] ends = indptr
     dist_parts, ind_parts = [], []
     whole.with_dist = with_dist
-    whole.below = min(limit, INT64_MAX - 1) + 1
+    cdef int64_t[::1] below = below_limits(limit, n_queries)
     while done < n_queries:
         plan = Plan(rows, n_queries - done, pace, n_threads, seconds)
         lists = Lists(plan.n_queries * plan.n_parts)
         whole.queries = &queries[done, 0]
         whole.n_queries = plan.n_queries
         whole.first_self = first_self + done
+        whole.below = &below[done]
         whole.lists = lists.at
         pace = scan_chunk(rows, &whole, plan, pace, seconds)
         ind, dist = collect_lists(lists, plan.n_queries, ends[done:done + plan.n_queries + 1],
