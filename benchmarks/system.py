@@ -65,6 +65,9 @@ class System:
     def fit(self, rows: np.ndarray, config: Config) -> None:
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Let go of what earlier fits left for later ones."""
+
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         raise NotImplementedError
 

@@ -33,8 +33,10 @@ class Knnc(System):
         super().__init__(metric, k)
         # Now, not when fit is timed: knnc imports what it names when it is first asked for.
         from knnc import KNeighborsClassifier, NearestNeighbors
+        from knnc.neighbors.repeated import repeats
 
         self._neighbors, self._classifier = NearestNeighbors, KNeighborsClassifier
+        self._repeats = repeats
 
     def describe(self, config: Config) -> str:
         return f'{self._given}algorithm="{self.algorithm}"'
@@ -43,7 +45,11 @@ class Knnc(System):
         self._given = f"{rows.dtype}, "
         return rows
 
+    def forget(self) -> None:
+        self._repeats.forget()
+
     def fit(self, rows: np.ndarray, config: Config) -> None:
+        self.forget()
         self._model = self._neighbors(
             n_neighbors=self.k, algorithm=self.algorithm, metric=self.metric
         ).fit(rows)

@@ -233,6 +233,7 @@ class Scored(Job):
         raise NotImplementedError
 
     def run(self) -> Any:
+        self.system.forget()
         return timed(self.scores)[0]
 
 

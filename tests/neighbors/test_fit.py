@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.metrics import DistanceMetric
 
 import knnc
-from knnc.neighbors import fitted_rows
+from knnc.neighbors import repeated
 from tests.neighbors.support import any_bytes, assert_same, oracle, twins
 
 X = any_bytes(1, 40, 5)
@@ -176,7 +176,7 @@ def test_no_room_for_the_packed_rows(error: type, monkeypatch: pytest.MonkeyPatc
         raise error("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitted_rows, "Index", full)
+        patch.setattr(repeated, "Index", full)
         for unlucky in (clf, fresh):
             with pytest.raises(error):
                 unlucky.fit(X[:, :2], Y)

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import knnc
-from knnc.neighbors import fitted_rows
+from knnc.neighbors import repeated
 from tests.engine.support import child_environment
 from tests.neighbors.support import TWINS, any_bytes, assert_same, few_values
 
@@ -123,13 +123,13 @@ def test_another_process_reads_it(tmp_path) -> None:
 def test_packed_when_first_needed_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many threads arrive together."""
     built = []
-    Index = fitted_rows.Index
+    Index = repeated.Index
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         built.append(1)
         return Index(*args, **kwargs)
 
-    monkeypatch.setattr(fitted_rows, "Index", counted)
+    monkeypatch.setattr(repeated, "Index", counted)
     nn = knnc.NearestNeighbors(n_neighbors=3).fit(X)
     assert len(built) == 1  # fit has packed
     expected = nn.kneighbors(Q)

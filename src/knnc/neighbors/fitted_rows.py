@@ -13,6 +13,7 @@ from knnc.engine.encoding import Encoding, decode, encode_fit
 from knnc.engine.index import Index
 from knnc.engine.scan.streamed import is_to_stream, rows_in_place
 from knnc.engine.system.locks import ForkSafeLock
+from knnc.neighbors.repeated import repeats
 from knnc.neighbors.row_mask import Mask, MaskedIndex
 
 __all__ = ["LazyIndex", "as_bytes", "ready_to_scan"]
@@ -42,7 +43,7 @@ class LazyIndex:
                 if self._index is None:
                     rows, metric, algorithm = self._arguments
                     rows = ready_to_scan(rows, algorithm)  # the settings may have changed
-                    self._index = Index(rows, metric, algorithm=algorithm, n_threads=n_threads)
+                    self._index = repeats.index(rows, metric, algorithm, n_threads)
         return self._index
 
     def decoded(self, encoding: Encoding, n_threads: int) -> Index | None:

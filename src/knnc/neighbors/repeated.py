@@ -1,0 +1,209 @@
+"""Fits and searches that are repeated, as the candidates of a grid search repeat them.
+
+``GridSearchCV`` fits a candidate that has another ``n_neighbors`` or ``weights`` to the same rows,
+and asks for the neighbours of the same queries. Nothing tells an estimator so: the rows are a new
+copy each time. So the second fit to rows of the same content keeps a copy of them, an index over
+the copy, and the answers of its searches, of more neighbours than were asked for. Later fits and
+searches compare contents, byte for byte, and take what is there. The answers are the same.
+
+What is kept  indexes over rows of 256 kB and more that were fitted twice. Only where `max_memory`
+              is not set, and not over a memory map.
+How much      scikit-learn's `working_memory` at most, 1 GiB by default; what was used last stays.
+How long      until no fit or search has used any of it for 30 s.
+Threads       share it.
+Processes     have their own; that of a forked child is empty.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+
+from knnc.engine.index import Index
+from knnc.engine.system.locks import ForkSafeLock
+from knnc.engine.system.memory import limit_for
+
+__all__ = ["RepeatedIndex", "Repeats", "repeats"]
+
+Int64 = NDArray[np.int64]
+Key = tuple[Any, ...]
+
+# Searching fewer bytes takes no longer than to look for what was kept of them.
+_FEWEST_BYTES = 1 << 18
+# Fits that are told apart, by some of their rows.
+_MOST_SEEN = 256
+_ROWS_SEEN = 16
+# Answers kept of an index: queries that are not float64 come in pieces.
+_MOST_ANSWERS = 4
+_FEWEST_NEIGHBORS = 16
+# Bytes compared at a time.
+_CHUNK = 1 << 18
+_SECONDS = 30.0
+
+
+def same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
+    """Whether two arrays, C-contiguous, are of the same bytes."""
+    if a is None or b is None:
+        return a is b
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    left, right = (part.reshape(-1).view(np.uint8) for part in (a, b))
+    return all(
+        np.array_equal(left[start : start + _CHUNK], right[start : start + _CHUNK])
+        for start in range(0, len(left), _CHUNK)
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    queries: NDArray[Any] | None
+    keys: Int64
+    ind: Int64
+
+    @property
+    def nbytes(self) -> int:
+        queries = 0 if self.queries is None else self.queries.nbytes
+        return queries + self.keys.nbytes + self.ind.nbytes
+
+
+class RepeatedIndex(Index):
+    """An index that keeps its last answers."""
+
+    _answers: tuple[_Answer, ...] = ()
+
+    def search(
+        self, queries: NDArray[Any] | None, k: int, *, n_threads: int = 1
+    ) -> tuple[Int64, Int64]:
+        """The k nearest rows of each query, as :meth:`Index.search` finds them."""
+        most = self.n_samples_fit - (queries is None)
+        answer = self._answer(queries)
+        if answer is None or answer.keys.shape[1] < k:
+            wanted = min(most, max(2 * k, _FEWEST_NEIGHBORS)) if 1 <= k <= most else k
+            answer = _Answer(queries, *super().search(queries, wanted, n_threads=n_threads))
+            self._keep(answer)
+        return answer.keys[:, :k].copy(), answer.ind[:, :k].copy()
+
+    @property
+    def nbytes_kept(self) -> int:
+        """Bytes of the rows, of what is made of them and of the answers."""
+        answers = sum(answer.nbytes for answer in self._answers)
+        return int(self.rows.nbytes) + self.nbytes_packed + answers
+
+    def _answer(self, queries: NDArray[Any] | None) -> _Answer | None:
+        return next((some for some in self._answers if same(some.queries, queries)), None)
+
+    def _keep(self, answer: _Answer) -> None:
+        queries = answer.queries
+        if queries is not None:
+            answer = _Answer(queries.copy(), answer.keys, answer.ind)
+        others = [some for some in self._answers if not same(some.queries, queries)]
+        self._answers = (*others[1 - _MOST_ANSWERS :], answer)
+        repeats.used(self)
+
+
+class Repeats:
+    """The fits that came a second time.
+
+    Parameters
+    ----------
+    seconds : float, default=30
+        What no fit or search has used for so long is let go of.
+    """
+
+    def __init__(self, seconds: float = _SECONDS) -> None:
+        self._seconds = seconds
+        self._lock = ForkSafeLock()
+        # What was used last is last. None stands for a fit of which nothing is kept.
+        self._indexes: OrderedDict[Key, RepeatedIndex | None] = OrderedDict()
+        self._last_used = 0.0
+        self._timer: threading.Timer | None = None
+
+    def index(self, rows: NDArray[Any], metric: str, algorithm: str, n_threads: int) -> Index:
+        """An index over these rows, or over a copy of them that is kept.
+
+        Parameters
+        ----------
+        rows, metric, algorithm, n_threads
+            As :class:`Index` takes them.
+        """
+        options: dict[str, Any] = {"algorithm": algorithm, "n_threads": n_threads}
+        if rows.nbytes < _FEWEST_BYTES or not rows.flags.c_contiguous:
+            return Index(rows, metric, **options)
+        if limit_for(rows) is not None or 2 * rows.nbytes > _most_bytes():
+            return Index(rows, metric, **options)
+        some = rows[:: max(1, len(rows) // _ROWS_SEEN)]
+        key = metric, algorithm, rows.dtype.str, rows.shape, hash(some.tobytes())
+        with self._lock.held():
+            is_repeated = key in self._indexes
+            kept = self._indexes.setdefault(key, None)
+            self._indexes.move_to_end(key)
+            while len(self._indexes) > _MOST_SEEN:
+                self._indexes.popitem(last=False)
+        if not is_repeated:
+            return Index(rows, metric, **options)
+        if kept is None or not same(kept.rows, rows):
+            own = rows.copy()
+            own.flags.writeable = False
+            kept = RepeatedIndex(own, metric, **options)
+            with self._lock.held():
+                self._indexes[key] = kept
+        self.used(kept)
+        return kept
+
+    def used(self, index: RepeatedIndex) -> None:
+        """Something is used of an index that is kept, or was: make room, and wait anew."""
+        with self._lock.held():
+            most = _most_bytes()
+            for key, kept in reversed(self._indexes.items()):
+                if kept is not None:
+                    most -= kept.nbytes_kept
+                    if most < 0 and kept is not index:
+                        self._indexes[key] = None
+            self._last_used = monotonic()
+            if self._timer is None:
+                self._wait(self._seconds)
+
+    def forget(self) -> None:
+        """Let go of everything."""
+        with self._lock.held():
+            self._indexes.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is kept."""
+        with self._lock.held():
+            return sum(kept.nbytes_kept for kept in self._indexes.values() if kept is not None)
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._forget_if_unused)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _forget_if_unused(self) -> None:
+        with self._lock.held():
+            left = self._last_used + self._seconds - monotonic()
+            if left > 0:
+                self._wait(left)
+            else:
+                self.forget()
+
+
+def _most_bytes() -> int:
+    return int(min(sklearn.get_config()["working_memory"], 1 << 40)) << 20
+
+
+repeats = Repeats()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=repeats.forget)
