@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from knnc._file_lock import locked
 from knnc.datasets._vectors import NeighborsFile, read_vectors
+from knnc.engine.codes.coding import Coding
 from knnc.engine.fields import array_of, count_of
 from knnc.engine.index import Index
 from knnc.engine.metrics import FLOAT_METRICS
@@ -44,8 +45,6 @@ BLOCK_WORK = 1 << 40
 _METRICS = {"euclidean": "sqeuclidean", "manhattan": "manhattan", "cosine": "cosine"}
 # Values looked at at a time for one that is no number.
 _CHECKED = 1 << 22
-# Bytes that codes take beside two for each value.
-_CODES_A_ROW, _CODES_AT_LEAST = 40, 1 << 26
 _ENDS = 1 << 16
 _MOST_CRC = (1 << 32) - 1
 
@@ -289,15 +288,14 @@ class Job:
         return Index(rows, self.metric, n_threads=self.n_threads, max_memory=half)
 
     def _index_of_floats(self, half: int) -> Index | None:
-        n_rows, n_features = self.rows.shape
-        needed = n_rows * (2 * n_features + _CODES_A_ROW) + _CODES_AT_LEAST
+        needed = Coding().peak_nbytes_of_floats(*self.rows.shape)
         dtype = stored_dtype(self.rows.dtype)
         if self.rows.dtype != dtype or not self.rows.flags.c_contiguous:
             needed += self.rows.size * dtype.itemsize
         if needed > half:
             return None
         rows = np.require(self.rows, dtype, ["C", "A"])
-        return Index(rows, self.metric, n_threads=self.n_threads)
+        return Index(rows, self.metric, n_threads=self.n_threads, max_memory=half)
 
     def _block(self, in_memory: bool) -> int:
         """Queries of a block: as many as have room for their heaps, or are searched in seconds."""
@@ -315,7 +313,7 @@ class Job:
         heaps = self._heaps or (np.empty(shape, np.int64), np.empty(shape, np.int64))
         if self._are_floats:
             floats = StreamedFloats(self.rows, self.metric, self.limit // 2)
-            scan = floats.scan(block, *heaps, self.n_threads, told, self.n_rows_done)
+            scan = floats.scan(block, *heaps, self.n_threads, NO_SELF, told, self.n_rows_done)
         else:
             rows = StreamedRows(self.rows, self.metric, None, self.limit // 2)
             scan = rows.scan(block, *heaps, self.n_threads, NO_SELF, told, self.n_rows_done)

@@ -23,8 +23,8 @@ def interrupt_slow_disk() -> Report:
     rows = random_rows(1, 3000, 400)
     streamed = StreamedRows(rows, "sqeuclidean", None, 0)
     expected = streamed.search(rows[:5], 3, 2, NO_SELF, None)
-    pack, released = StreamedRows._pack, threading.Event()
-    StreamedRows._pack = lambda *args: (released.wait(30), pack(*args))[1]  # type: ignore[method-assign]
+    pack, released = StreamedRows._read, threading.Event()
+    StreamedRows._read = lambda *args: (released.wait(30), pack(*args))[1]  # type: ignore[method-assign]
     sent: list[tuple[float, float]] = []
 
     def send() -> None:

@@ -318,10 +318,10 @@ def test_an_error_ends_the_search_and_its_thread(
     def fail(*_: object) -> None:
         raise _DiskError
 
-    pack = streamed._pack
+    pack = streamed._read
     with monkeypatch.context() as patch:
         if failing == "reader":
-            patch.setattr(streamed, "_pack", lambda first, last: fail() if first else pack(0, last))
+            patch.setattr(streamed, "_read", lambda first, last: fail() if first else pack(0, last))
         callback = fail if failing == "callback" else None
         with pytest.raises(_DiskError):
             streamed.search(rows, 2, 2, NO_SELF, callback)

@@ -215,7 +215,7 @@ class Policy:
             "codes of rows that are not bytes pay for Euclidean, Manhattan and cosine distance, "
             f"from {self.min_float_rows:,} rows on (for Euclidean distance from "
             f"{self.min_tree_features_coded} features on, for Manhattan distance from "
-            f"{self.late_features})"
+            f"{self.late_features}), where there is memory for them"
         )
 
     def pays_for(self, k: int, n_rows: int) -> bool:
@@ -247,15 +247,20 @@ class Policy:
         # Twice the values as float64, while they are sorted, and as float32.
         return not plan.is_streamed() and plan.has_room_for(n_rows * (20 * n_features + 8))
 
-    def plants_tree(self, rows: Any, metric: str) -> bool:
+    def plants_tree(self, rows: Any, metric: str, plan: MemoryPlan) -> bool:
         """Whether a k-d tree searches these float rows."""
         n_rows, n_features = rows.shape
-        is_narrow = n_features <= self.tree_features
-        return is_narrow and n_rows >= self.min_tree_rows and metric != "cosine"
+        if n_features > self.tree_features or n_rows < self.min_tree_rows or metric == "cosine":
+            return False
+        return plan.has_room_for(n_rows * (16 * n_features + 8))
 
-    def float_queries_to_code(self, rows: Any, metric: str, *, has_tree: bool) -> int | None:
+    def float_queries_to_code(
+        self, rows: Any, metric: str, plan: MemoryPlan, *, has_tree: bool
+    ) -> int | None:
         """After how many queries codes of float rows are tried, or None if never."""
         n_rows, n_features = rows.shape
+        if not plan.has_room_for(self.coding.peak_nbytes_of_floats(n_rows, n_features)):
+            return None
         if metric not in PRUNED_FLOAT_METRICS or n_rows < self.min_float_rows:
             return None
         if metric == "manhattan" and n_features < self.late_features:

@@ -129,7 +129,7 @@ class Index:
         self._prepared: PreparedRows | PreparedFloats
         if are_floats:
             _check_rows(rows, "rows", rows.dtype)
-            self._prepared = PreparedFloats(rows, metric, algorithm, policy, n_threads)
+            self._prepared = PreparedFloats(rows, metric, algorithm, max_memory, policy, n_threads)
             self._kernel = self._prepared.kernel
             return
         self._kernel = dispatch.kernel_for(metric, kernel)

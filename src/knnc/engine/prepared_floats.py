@@ -1,9 +1,10 @@
 """Float rows prepared for searching, and the choice of the scan that serves a search.
 
 Rows of few features lie in a k-d tree. Otherwise few queries are compared with the rows as they
-came (scan/floats.pyx), so nothing is packed. Codes
-are made once queries are many, if a trial says that they save time: by brute force those of all
-features, which is a scan of bytes in place of one of floats.
+came (scan/floats.pyx), so nothing is packed; rows of a memory map that are larger than `max_memory`
+are streamed. Codes are made once queries are many, if there is room for them and a trial says that
+they save time: by brute force those of all features, which is a scan of bytes in place of one of
+floats.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from knnc.engine.floats import FloatRows
 from knnc.engine.metrics import PRUNED_FLOAT_METRICS
 from knnc.engine.scan import coded, floats, many
 from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.scan.streamed_floats import StreamedFloats
+from knnc.engine.system.memory import MemoryPlan
+from knnc.engine.system.pages import mapping_of
 from knnc.engine.system.progress import current, shifted
 
 __all__ = ["PreparedFloats", "joined_within"]
@@ -53,6 +57,7 @@ class PreparedFloats:
     rows : ndarray of shape (n_samples_fit, n_features), float32 or float64, C-contiguous
         Kept by reference.
     metric, algorithm : str
+    max_memory : int or None
     policy : Policy
         As :class:`knnc.engine.index.Index` takes them.
     n_threads : int
@@ -60,16 +65,23 @@ class PreparedFloats:
     """
 
     def __init__(
-        self, rows: NDArray[Any], metric: str, algorithm: str, policy: Policy, n_threads: int
+        self,
+        rows: NDArray[Any],
+        metric: str,
+        algorithm: str,
+        max_memory: int | None,
+        policy: Policy,
+        n_threads: int,
     ) -> None:
         self._rows = rows
+        self.plan = MemoryPlan.for_rows(rows, max_memory=max_memory)
         self._algorithm = algorithm
         self._policy = policy
         self._floats = FloatRows(rows, metric, n_threads=n_threads)
         self._codes: CodedRows | None = None
         self._tree: floats.KDTree | None = None
-        self._has_tree = algorithm == "auto" and policy.plants_tree(rows, metric)
-        many = policy.float_queries_to_code(rows, metric, has_tree=self._has_tree)
+        self._has_tree = algorithm == "auto" and policy.plants_tree(rows, metric, self.plan)
+        many = policy.float_queries_to_code(rows, metric, self.plan, has_tree=self._has_tree)
         self._may_code = algorithm != "pruned" and many is not None
         self._query_count = QueryCount(many or 0)
         # Axes take long to learn, and serve many queries: few have codes of all features first.
@@ -106,8 +118,11 @@ class PreparedFloats:
 
     @property
     def is_streamed(self) -> bool:
-        """Float rows are read where they are, so they are never streamed."""
-        return False
+        """Whether a search without codes reads rows of a memory map a chunk at a time.
+
+        Rows in memory are compared where they are.
+        """
+        return self.plan.is_streamed() and mapping_of(self._rows) is not None
 
     @property
     def nbytes(self) -> int:
@@ -129,6 +144,8 @@ class PreparedFloats:
             why = self._query_count.what_is_due(is_late=True)
         if self._tree is not None and not self.is_pruned:
             return "tree", f"rows of at most {self._policy.tree_features} features; {why}"
+        if self.is_streamed and not self.is_pruned:
+            return "streamed", f"{why}; the rows of the memory map are larger than max_memory"
         return "pruned" if self.is_pruned else "brute", why
 
     def state(self) -> dict[str, Any]:
@@ -162,6 +179,9 @@ class PreparedFloats:
             codes, tree = self._codes_for(len(queries), n_threads), self._tree
         if codes is not None:
             return coded.search(codes, queries, k, n_threads, first_self, current())
+        streamed = self._streamed() if tree is None else None
+        if streamed is not None:
+            return streamed.search(queries, k, n_threads, first_self, current())
         keys, ind = np.empty((2, len(queries), k), np.int64)
         for piece, own_self, told in self._pieces(queries, first_self):
             some = np.ascontiguousarray(queries[piece], np.float64)
@@ -193,6 +213,9 @@ class PreparedFloats:
             or self._policy.pays_within(codes, queries, limit, first_self, n_threads)
         ):
             return coded.within(codes, queries, limit, n_threads, first_self, *options, current())
+        streamed = self._streamed() if self._tree is None else None
+        if streamed is not None:
+            return streamed.within(queries, limit, n_threads, first_self, *options, current())
         parts = []
         for piece, own_self, told in self._pieces(queries, first_self):
             some = np.ascontiguousarray(queries[piece], np.float64)
@@ -202,6 +225,11 @@ class PreparedFloats:
             else:
                 parts.append(floats.within(self._floats, *whole))
         return joined_within(parts)
+
+    def _streamed(self) -> StreamedFloats | None:
+        if not self.is_streamed:
+            return None
+        return StreamedFloats(self._rows, self._floats.metric, self.plan.room_for_chunks())
 
     def _sample(self) -> FloatRows:
         some = sample_rows(self._rows, 1 + len(self._rows) // many.SAMPLE_SHARE)

@@ -117,3 +117,7 @@ class Coding:
         if ENGINE_METRICS[metric].code_norm == "l1":
             coarse, fine = (n_features // size + 1 for size in sizes)
         return n_rows * (2 * coarse + fine + 40) + 8 * self.sample_bytes
+
+    def peak_nbytes_of_floats(self, n_rows: int, n_features: int) -> int:
+        """The same for `encode_floats`: two codes of all features at most, and the sample."""
+        return n_rows * (2 * n_features + 40) + 8 * self.sample_bytes

@@ -11,7 +11,8 @@ back to the system.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,14 @@ from knnc.engine.system.memory import MemoryPlan
 from knnc.engine.system.pages import Pages
 from knnc.engine.system.progress import ProgressCallback, shifted
 
-__all__ = ["Overall", "StreamedRows", "is_to_stream", "rows_in_place", "search_in_blocks"]
+__all__ = [
+    "Overall",
+    "Streamed",
+    "StreamedRows",
+    "is_to_stream",
+    "rows_in_place",
+    "search_in_blocks",
+]
 
 Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
@@ -85,56 +93,73 @@ def _are_zeros_and_ones(rows: Bytes) -> bool:
     return True
 
 
-class StreamedRows:
-    """Rows that are packed anew in each search, a chunk at a time.
+class Streamed(ABC):
+    """Rows of which each search makes ready a chunk at a time.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_all, n_features), uint8
+    rows : ndarray of shape (n_all, n_features)
         Not copied. They need not be contiguous.
-    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
-    kernel : str or None
-        The kernel's name; None for the best that runs here.
+    n_rows : int
+        How many are searched.
+    row_bytes : int
+        What a row that is made ready takes.
     max_memory : int
         Bytes that a search may take for rows.
-    where : ndarray of shape (n_rows,), integer, or None
-        The rows to search among, ascending. Answers count only these: index 0 is the first of
-        them. None is all rows.
     """
 
-    def __init__(
-        self,
-        rows: Bytes,
-        metric: str,
-        kernel: str | None,
-        max_memory: int,
-        where: NDArray[np.intp] | None = None,
-    ) -> None:
-        self._rows = rows
-        self._metric = metric
-        self._kernel = kernel
-        self._where = where
-        self._max_memory = max_memory
-        self.n_rows = len(rows) if where is None else len(where)
-        chunk_bytes = max(FEWEST_BYTES, min(MOST_BYTES, max_memory // CHUNKS_AT_ONCE))
-        self.chunk_rows = max(1, chunk_bytes // (rows.shape[1] + 8))
+    # What queries have to be.
+    _dtype_of_queries: type
+    _search_within: Callable[..., Found]
 
-    def among(self, where: NDArray[np.intp]) -> StreamedRows:
-        """Some of these rows, ascending, streamed as they are."""
-        return StreamedRows(self._rows, self._metric, self._kernel, self._max_memory, where)
+    def __init__(self, rows: NDArray[Any], n_rows: int, row_bytes: int, max_memory: int) -> None:
+        self._rows = rows
+        self.n_rows = n_rows
+        chunk_bytes = max(FEWEST_BYTES, min(MOST_BYTES, max_memory // CHUNKS_AT_ONCE))
+        self.chunk_rows = max(1, chunk_bytes // row_bytes)
+
+    @abstractmethod
+    def _read(self, first: int, last: int) -> Any:
+        """A chunk of rows, ready to be searched."""
+
+    @abstractmethod
+    def scan(
+        self,
+        queries: NDArray[Any],
+        dist: Int64,
+        ind: Int64,
+        n_threads: int,
+        first_self: int,
+        progress: ProgressCallback | None,
+        first_row: int = 0,
+    ) -> Iterator[int]:
+        """Search, a chunk of rows at a time, so that the caller can save what was found.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features), C-contiguous
+        dist, ind : ndarray of shape (n_queries, k), int64, C-contiguous
+            The neighbours so far: uninitialised, or as a scan of the rows before `first_row` left
+            them. After the last row they are the answers.
+
+        Yields
+        ------
+        done : int
+            Rows that have been compared.
+        """
 
     def search(
         self,
-        queries: Bytes,
+        queries: NDArray[Any],
         k: int,
         n_threads: int,
         first_self: int,
         progress: ProgressCallback | None,
     ) -> tuple[Int64, Int64]:
-        """The k nearest rows, with the arguments and the answers of `brute.search`.
+        """The k nearest rows, with the arguments and the answers of the search in memory.
 
-        Queries need not be C-contiguous. If they are not, blocks of them no larger than a chunk are
-        copied, and each block has its own scan of the rows.
+        Queries need not be C-contiguous, nor of the dtype that is compared. If they are not, blocks
+        of them no larger than a chunk are copied, and each block has its own scan of the rows.
         """
         n_queries = len(queries)
         dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
@@ -145,67 +170,30 @@ class StreamedRows:
                 pass
         return dist, ind
 
-    def _blocks(self, queries: Bytes) -> Iterator[tuple[slice, Bytes]]:
-        """All queries at once if they are C-contiguous, else a copy of one block at a time."""
+    def _blocks(self, queries: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """All queries at once if they need not be copied, else a copy of one block at a time."""
         n_queries = len(queries)
-        step = max(1, n_queries) if queries.flags.c_contiguous else self.chunk_rows
-        for start in range(0, n_queries, step):
-            block = slice(start, min(n_queries, start + step))
-            if step >= n_queries and queries.flags.c_contiguous:
-                yield block, queries
-                continue
-            some = np.ascontiguousarray(queries[block])
+        if queries.flags.c_contiguous and queries.dtype == self._dtype_of_queries:
+            if n_queries:
+                yield slice(0, n_queries), queries
+            return
+        for start in range(0, n_queries, self.chunk_rows):
+            block = slice(start, min(n_queries, start + self.chunk_rows))
+            some: NDArray[Any] = np.ascontiguousarray(queries[block], self._dtype_of_queries)
             Pages(queries[block]).drop()
             yield block, some
 
-    def scan(
-        self,
-        queries: Bytes,
-        dist: Int64,
-        ind: Int64,
-        n_threads: int,
-        first_self: int,
-        progress: ProgressCallback | None,
-        first_row: int = 0,
-    ) -> Iterator[int]:
-        """Search, a chunk of rows at a time, so that the caller can save the heaps in between.
-
-        Parameters
-        ----------
-        dist, ind : ndarray of shape (n_queries, k), int64, C-contiguous
-            The heaps of the queries: uninitialised, or as a scan of the rows before `first_row`
-            left them. After the last row they are the answers.
-
-        Yields
-        ------
-        done : int
-            Rows that have been compared.
-        """
-        pace: float | None = None
-        report = Overall(progress, self.n_rows)
-        with ReadAhead(self._pack, self._bounds(first_row)) as chunks:
-            for first, last, packed in chunks:
-                if pace is not None:
-                    packed.pace = pace
-                is_last = last == self.n_rows
-                told = report.of_rows(first, last)
-                search_onto(packed, queries, dist, ind, n_threads, first_self, first, is_last, told)
-                pace = packed.pace
-                del packed
-                chunks.done()
-                yield last
-
     def within(
         self,
-        queries: Bytes,
+        queries: NDArray[Any],
         limit: int,
         n_threads: int,
         first_self: int,
         return_distance: bool,
         sort: bool,
         progress: ProgressCallback | None,
-    ) -> tuple[Int64, Int64 | None, Int64]:
-        """All rows within a limit, with the arguments and the answers of `radius.search`.
+    ) -> Found:
+        """All rows within a limit, with the arguments and the answers of the search in memory.
 
         Queries need not be C-contiguous, as in :meth:`search`.
         """
@@ -230,7 +218,7 @@ class StreamedRows:
 
     def _found_in_chunks(
         self,
-        queries: Bytes,
+        queries: NDArray[Any],
         limit: int,
         n_threads: int,
         first_self: int,
@@ -238,13 +226,13 @@ class StreamedRows:
         sort: bool,
         progress: ProgressCallback | None,
     ) -> list[Found]:
-        """The answers of `radius.search` in each chunk, with indices that count all rows."""
+        """What each chunk has within the limit, with indices that count all rows."""
         parts = []
         report = Overall(progress, self.n_rows)
-        with ReadAhead(self._pack, self._bounds(0)) as chunks:
-            for first, last, packed in chunks:
-                indptr, dist, ind = radius.search(
-                    packed,
+        with ReadAhead(self._read, self._bounds(0)) as chunks:
+            for first, last, rows in chunks:
+                indptr, dist, ind = type(self)._search_within(
+                    rows,
                     queries,
                     limit,
                     n_threads,
@@ -255,7 +243,7 @@ class StreamedRows:
                 )
                 ind += first
                 parts.append((indptr, dist, ind))
-                del packed
+                del rows
                 chunks.done()
         return parts
 
@@ -263,7 +251,72 @@ class StreamedRows:
         for first in range(first_row, self.n_rows, self.chunk_rows):
             yield first, min(self.n_rows, first + self.chunk_rows)
 
-    def _pack(self, first: int, last: int) -> PackedRows:
+
+class StreamedRows(Streamed):
+    """Rows of bytes that are packed anew in each search, a chunk at a time.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_all, n_features), uint8
+        Not copied. They need not be contiguous.
+    metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming"}
+    kernel : str or None
+        The kernel's name; None for the best that runs here.
+    max_memory : int
+        Bytes that a search may take for rows.
+    where : ndarray of shape (n_rows,), integer, or None
+        The rows to search among, ascending. Answers count only these: index 0 is the first of
+        them. None is all rows.
+    """
+
+    _dtype_of_queries = np.uint8
+    _search_within = radius.search
+
+    def __init__(
+        self,
+        rows: Bytes,
+        metric: str,
+        kernel: str | None,
+        max_memory: int,
+        where: NDArray[np.intp] | None = None,
+    ) -> None:
+        n_rows = len(rows) if where is None else len(where)
+        super().__init__(rows, n_rows, rows.shape[1] + 8, max_memory)
+        self._metric = metric
+        self._kernel = kernel
+        self._where = where
+        self._max_memory = max_memory
+
+    def among(self, where: NDArray[np.intp]) -> StreamedRows:
+        """Some of these rows, ascending, streamed as they are."""
+        return StreamedRows(self._rows, self._metric, self._kernel, self._max_memory, where)
+
+    def scan(
+        self,
+        queries: Bytes,
+        dist: Int64,
+        ind: Int64,
+        n_threads: int,
+        first_self: int,
+        progress: ProgressCallback | None,
+        first_row: int = 0,
+    ) -> Iterator[int]:
+        """Search, a chunk of rows at a time; `dist` and `ind` are heaps until the last row."""
+        pace: float | None = None
+        report = Overall(progress, self.n_rows)
+        with ReadAhead(self._read, self._bounds(first_row)) as chunks:
+            for first, last, packed in chunks:
+                if pace is not None:
+                    packed.pace = pace
+                is_last = last == self.n_rows
+                told = report.of_rows(first, last)
+                search_onto(packed, queries, dist, ind, n_threads, first_self, first, is_last, told)
+                pace = packed.pace
+                del packed
+                chunks.done()
+                yield last
+
+    def _read(self, first: int, last: int) -> PackedRows:
         # On one thread, which packs 3 GB/s: few disks are faster. The other threads search.
         if self._where is None:
             rows = self._rows[first:last]
@@ -376,12 +429,7 @@ def _order(parts: list[Found], first: int, last: int, sort: bool) -> NDArray[np.
     """
     counts = [np.diff(ends[first : last + 1]) for ends, _, _ in parts]
     query = np.concatenate([np.repeat(np.arange(last - first), count) for count in counts])
-    if sort and len(query):
-        # A distance has at most 42 bits: 255 squared, times 2^25 features.
-        dist = _distances_from(parts, first)
-        query *= dist.max() + 1
-        query += dist
-    return query.argsort(kind="stable")
+    return np.lexsort((_distances_from(parts, first), query) if sort else (query,))
 
 
 def _distances_from(parts: list[Found], first: int) -> Int64:

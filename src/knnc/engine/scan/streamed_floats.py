@@ -30,7 +30,7 @@ def stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if is_narrow else np.float64)
 
 
-class StreamedFloats:
+class StreamedFloats(streamed.Streamed):
     """Rows of which each search makes floats anew, a chunk at a time.
 
     Parameters
@@ -42,13 +42,13 @@ class StreamedFloats:
         Bytes that a search may take for rows.
     """
 
+    _dtype_of_queries = np.float64
+    _search_within = floats.within
+
     def __init__(self, rows: NDArray[Any], metric: str, max_memory: int) -> None:
-        self._rows = rows
         self._metric = metric
         self._dtype = stored_dtype(rows.dtype)
-        share = min(streamed.MOST_BYTES, max_memory // streamed.CHUNKS_AT_ONCE)
-        row_bytes = rows.shape[1] * self._dtype.itemsize
-        self.chunk_rows = max(1, max(streamed.FEWEST_BYTES, share) // row_bytes)
+        super().__init__(rows, len(rows), rows.shape[1] * self._dtype.itemsize, max_memory)
 
     def scan(
         self,
@@ -56,32 +56,19 @@ class StreamedFloats:
         dist: Int64,
         ind: Int64,
         n_threads: int,
+        first_self: int,
         progress: ProgressCallback | None,
         first_row: int = 0,
     ) -> Iterator[int]:
-        """Search, a chunk of rows at a time, so that the caller can save what was found.
-
-        Parameters
-        ----------
-        queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
-        dist, ind : ndarray of shape (n_queries, k), int64
-            Keys and indices: uninitialised, or as a scan of the rows before `first_row` left them.
-            After the last row they are the answers.
-
-        Yields
-        ------
-        done : int
-            Rows that have been compared.
-        """
-        n_rows, k = len(self._rows), dist.shape[1]
-        report = streamed.Overall(progress, n_rows)
-        firsts = range(first_row, n_rows, self.chunk_rows)
-        bounds = ((first, min(n_rows, first + self.chunk_rows)) for first in firsts)
-        with ReadAhead(self._read, bounds) as chunks:
+        """Search, a chunk of rows at a time; `dist` and `ind` hold keys and indices, ascending."""
+        k = dist.shape[1]
+        report = streamed.Overall(progress, self.n_rows)
+        with ReadAhead(self._read, self._bounds(first_row)) as chunks:
             for first, last, rows in chunks:
                 told = report.of_rows(first, last)
                 n_found = min(k, last - first)
-                found = floats.search(rows, queries, n_found, n_threads, NO_SELF, told)
+                own_self = first_self if first_self == NO_SELF else first_self - first
+                found = floats.search(rows, queries, n_found, n_threads, own_self, told)
                 _merge(dist, ind, min(k, first), found[0], found[1] + first)
                 del rows
                 chunks.done()

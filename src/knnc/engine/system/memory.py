@@ -55,8 +55,8 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
     an estimator that was loaded. Like that of :func:`knnc.progress`, it is a context variable.
     Queries and answers are not counted.
 
-    Only uint8 and bool rows are streamed, in any memory layout. fit copies int8 and other numbers
-    into memory as bytes.
+    Streamed are uint8 and bool rows in any memory layout, and C-contiguous float32 and float64 rows
+    of a memory map. fit copies all others into memory.
 
     ``algorithm="pruned"`` always has its codes in memory, even beyond the limit, and reads only the
     rows that the codes do not rule out. ``algorithm="auto"`` uses codes only within the limit, and
