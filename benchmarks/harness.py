@@ -49,8 +49,8 @@ class Settings:
 FULL = Settings(
     rounds=7,
     rounds_at_least=3,
-    seconds_a_system=6,
-    cap_seconds=8,
+    seconds_a_system=4,
+    cap_seconds=4,
     try_variants=True,
     checked=100,
     checked_floats=20,

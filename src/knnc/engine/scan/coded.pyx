@@ -41,7 +41,7 @@ from time import perf_counter
 
 import numpy as np
 
-from knnc.engine.scan import floats
+from knnc.engine.scan.far import nearest
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.radius import joined
 from knnc.engine.system.progress import shifted
@@ -326,21 +326,6 @@ cdef class Pace:
         self.rows.pace = n / max(1e-6, perf_counter() - self.started)
 
 
-def nearest_of_far(CodedRows rows, queries, own, int64_t k, int n_threads, progress):
-    """The k nearest rows of queries that codes do not serve: whole rows are compared.
-
-    `own`: the row that each query is, and that is not its own neighbour; or None.
-    """
-    queries = np.ascontiguousarray(queries, np.float64)
-    one_more = own is not None
-    dist, ind = floats.search(rows.floats, queries, k + one_more, n_threads, NO_SELF, progress)
-    if not one_more:
-        return dist, ind
-    keep = ind != own[:, np.newaxis]
-    keep[keep.all(axis=1), k] = False
-    return dist[keep].reshape(-1, k), ind[keep].reshape(-1, k)
-
-
 def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self, progress):
     """The answers of `brute.search`; the arguments are the same too."""
     cdef int64_t n_queries = queries.shape[0], done = 0, n
@@ -375,8 +360,9 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
     if all_far:  # all at once, for a kernel takes several at a time
         at = np.concatenate(all_far)
         own = None if first_self == NO_SELF else first_self + at
-        dist[at], ind[at] = nearest_of_far(
-            rows, queries[at], own, k, n_threads, shifted(progress, n_queries - n_far, n_queries))
+        whole = np.ascontiguousarray(queries[at], np.float64)
+        dist[at], ind[at] = nearest(
+            rows.floats, whole, own, k, n_threads, shifted(progress, n_queries - n_far, n_queries))
     return dist, ind
 
 

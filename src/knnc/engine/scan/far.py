@@ -1,0 +1,147 @@
+"""The k nearest of float queries that lie far from all rows, where codes rule out hardly any.
+
+All rows are compared, but in float32 and as a product of matrices, in a fraction of the time of
+whole rows in float64. Its rounding is bounded, and what may be among the k nearest is compared
+exactly. With y = x - c and p = q - c for a centre c, both rounded to float32, and d features:
+
+    |y - (x - c)| <= 2^-23 |y|, and so for p, whose values are also rounded once or twice;
+    computed |y|^2 + |p|^2 - 2 y.p is off by less than d 2^-23 (|y| + |p|)^2, in any order of sums.
+
+What underflows adds less than d 2^-120; where a square may overflow, nothing is ruled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnc.engine.floats import FloatRows
+from knnc.engine.scan import floats
+from knnc.engine.scan.brute import NO_SELF
+from knnc.engine.system.blas import blas_threads
+from knnc.engine.system.progress import ProgressCallback
+
+__all__ = ["nearest"]
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+# Fewer queries are compared whole in less time.
+FEWEST_QUERIES = 6
+_ROWS_AT_ONCE = 2048
+_QUERIES_AT_ONCE = 256
+# Of the rows: a query that has more left is compared with all of them.
+_MOST_LEFT = 1 / 8
+_UNIT = 2.0**-23
+_TINY = 2.0**-120
+_MOST_SQUARE = 1e36
+
+
+def nearest(
+    rows: FloatRows,
+    queries: Float64,
+    own: Int64 | None,
+    k: int,
+    n_threads: int,
+    progress: ProgressCallback | None,
+) -> tuple[Int64, Int64]:
+    """The k nearest rows of each query, in ascending order of (key, row index).
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
+    own : ndarray of shape (n_queries,), int64, or None
+        The row that each query is, and that is not its own neighbour.
+    """
+    wanted = k if own is None else k + 1
+    keys, ind = np.empty((2, len(queries), wanted), np.int64)
+    whole = np.ones(len(queries), np.bool_)
+    if rows.metric == "sqeuclidean" and len(queries) >= FEWEST_QUERIES:
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            some = queries[start : start + _QUERIES_AT_ONCE]
+            for q, left in enumerate(_left(rows, some, wanted, n_threads)):
+                if len(left) <= rows.n_rows * _MOST_LEFT:
+                    at = start + q
+                    few = FloatRows(rows.rows[left], rows.metric)
+                    found = floats.search(few, queries[at : at + 1], wanted, 1, NO_SELF, None)
+                    keys[at], ind[at] = found[0][0], left[found[1][0]]
+                    whole[at] = False
+    if whole.any():
+        options = wanted, n_threads, NO_SELF, progress
+        keys[whole], ind[whole] = floats.search(rows, queries[whole], *options)
+    if progress is not None:
+        progress(len(queries), len(queries))
+    return (keys, ind) if own is None else _without(own, keys, ind)
+
+
+def _without(own: Int64, keys: Int64, ind: Int64) -> tuple[Int64, Int64]:
+    """All but the row itself, or but the last where it is not among them."""
+    keep = ind != own[:, np.newaxis]
+    keep[keep.all(axis=1), -1] = False
+    shape = len(own), -1
+    return keys[keep].reshape(shape), ind[keep].reshape(shape)
+
+
+def _left(rows: FloatRows, queries: Float64, k: int, n_threads: int) -> list[NDArray[np.intp]]:
+    """Which rows may be among the k nearest of each query, ascending."""
+    n_features = rows.n_features
+    relative, tiny = (n_features + 24) * _UNIT, n_features * _TINY
+    # No key is farther off from the square of its distance.
+    margin = 1 + 2 * (n_features + 64) * 2.0**-52
+    best = np.full((len(queries), k), np.inf)
+    parts: list[tuple[NDArray[np.intp], NDArray[np.intp], Float64]] = []
+    with blas_threads(n_threads), np.errstate(all="ignore"):
+        for first, dist, p_square, most_square in _products(rows.rows, queries):
+            lengths = np.sqrt(most_square) + np.sqrt(p_square)
+            error = relative * lengths * lengths + tiny
+            error[~(lengths * lengths < _MOST_SQUARE)] = np.inf
+            rounded = lengths * (2 * _UNIT) + tiny
+            least = min(k, dist.shape[1])
+            nearest_k = np.partition(dist, least - 1)[:, :least].astype(np.float64)
+            upper = np.sqrt(nearest_k + (p_square + error)[:, np.newaxis]) + rounded[:, np.newaxis]
+            upper[np.isnan(upper)] = np.inf
+            best = np.partition(np.hstack((best, upper)), k - 1)[:, :k]
+            limit = best[:, -1] * margin + tiny
+            most = ((limit + rounded) ** 2 - p_square + error).astype(np.float32)
+            most = np.nextafter(most, np.float32(np.inf))
+            query, row = np.nonzero(~(dist > most[:, np.newaxis]))
+            square = dist[query, row] + (p_square - error)[query]
+            parts.append((query, first + row, np.sqrt(np.maximum(square, 0)) - rounded[query]))
+    query, row, lower = (np.concatenate(part) for part in zip(*parts, strict=True))
+    may_be = ~(lower > limit[query])
+    query, row = query[may_be], row[may_be]
+    order = np.argsort(query, kind="stable")
+    ends = np.cumsum(np.bincount(query, minlength=len(queries)))[:-1]
+    return np.split(row[order], ends)
+
+
+def _products(
+    rows: NDArray[Any], queries: Float64
+) -> Iterator[tuple[int, NDArray[np.float32], Float64, float]]:
+    """A block of rows after the other.
+
+    Yields
+    ------
+    first : int
+        The first row.
+    dist : ndarray of shape (n_queries, n_block), float32
+        |y|^2 - 2 y.p of each query and row.
+    p_square : ndarray of shape (n_queries,), float64
+        |p|^2.
+    most_square : float
+        The largest |y|^2 of the block.
+    """
+    centre = rows[:: max(1, len(rows) // 256)].mean(axis=0, dtype=np.float64).astype(np.float32)
+    p = (queries - centre).astype(np.float32)
+    p_square = np.einsum("ij,ij->i", p, p, dtype=np.float64)
+    p *= -2
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        y = rows[first : first + _ROWS_AT_ONCE] - centre
+        y = y.astype(np.float32, copy=False)
+        y_square = np.einsum("ij,ij->i", y, y)
+        dist = p @ y.T
+        dist += y_square
+        yield first, dist, p_square, float(y_square.max())
