@@ -61,7 +61,7 @@ def read(
     recipe: Annotated[
         str | None,
         option(
-            f"How to read: {', '.join(RECIPES)}.",
+            f"The recipe: {', '.join(RECIPES)}.",
             metavar="NAME",
             show_default="fast if there is one, else plain",
             autocompletion=completer(RECIPES),
