@@ -88,13 +88,13 @@ class NearestNeighbors(BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Make an index of each chunk, where it is.
+        """Make an index of each chunk, on the worker that holds it.
 
         Parameters
         ----------
         X : dask array, ndarray or frame of shape (n_samples, n_features)
-            Numbers, cut into chunks of rows of any sizes, empty ones among them. What is not uint8
-            is computed before fit returns: all chunks decide which engine serves.
+            Numbers, in chunks of any number of rows, 0 included. Chunks that are not uint8 are
+            computed before fit returns, because all chunks together decide which engine serves.
         y : Ignored
 
         Returns
@@ -105,8 +105,8 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If X or a parameter is not as stated. On a cluster fit does not wait for the indexes:
-            a chunk that is not what X says (its length, its dtype) raises in what is computed.
+            If X or a parameter is not as stated. On a cluster, fit does not wait for the indexes:
+            if a chunk has another length or dtype than X says, computing a result raises.
         """
         with unchanged_after_error(self):
             self._validate_params()

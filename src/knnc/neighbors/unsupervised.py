@@ -28,9 +28,9 @@ class NearestNeighbors(
     radius : float, default=1.0
         Distance within which `radius_neighbors` finds all rows unless told otherwise.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
-        that, and takes Euclidean, Manhattan and cosine distance. "kd_tree"
-        and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "pruned" takes Euclidean, Manhattan and cosine distance. "kd_tree" and
+        "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
@@ -113,8 +113,8 @@ class NearestNeighbors(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 

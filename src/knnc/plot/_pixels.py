@@ -42,7 +42,7 @@ class PixelPairs:
     second_above : ndarray of shape (n_pairs,), dtype bool
         Whether a larger one is taken for the second class.
     accuracy : ndarray of shape (n_pairs,), dtype float64
-        Mean of the shares of either class that are told rightly; 0.5 is a coin.
+        The share of each class that is told rightly, averaged over both; 0.5 is chance.
     """
 
     labels: NDArray[Any]
