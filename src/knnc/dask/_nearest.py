@@ -36,8 +36,8 @@ _FAN_IN = 8
 class NearestNeighbors(BaseEstimator):
     """Exact nearest-neighbour search over rows that stay on Dask's workers.
 
-    What a fit uses is fixed by it, as with scikit-learn: of the parameters set afterwards only
-    `n_neighbors`, `weights` and `n_jobs` count, for what is asked for after that.
+    A fit fixes the metric and the algorithm, as with scikit-learn. Of the parameters that are set
+    afterwards only `n_neighbors`, `weights` and `n_jobs` have an effect, on later calls.
 
     Parameters
     ----------
@@ -54,10 +54,10 @@ class NearestNeighbors(BaseEstimator):
     Attributes
     ----------
     engine_ : {"integer", "float"}
-        Which search serves this fit: the first if bytes stand for the rows of all chunks, by one
-        encoding.
+        Which search serves this fit: "integer" if one encoding turns the rows of all chunks into
+        bytes.
     effective_metric_ : str
-        The metric of this fit: "minkowski" is replaced by what it is with its p.
+        The metric of this fit: "minkowski" is replaced by the metric that it is with this p.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The names of columns; only if X is a frame whose columns all have one.

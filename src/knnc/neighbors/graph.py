@@ -233,7 +233,7 @@ def kneighbors_graph(
     n_neighbors : int
         Neighbours of each row.
     mode : {"connectivity", "distance"}, default="connectivity"
-        Whether an edge weighs 1 or the distance.
+        The weight of an edge: 1, or the distance.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float or None, default=2
@@ -295,7 +295,7 @@ def radius_neighbors_graph(
     radius : float
         The largest distance of a neighbour, in the units of X.
     mode : {"connectivity", "distance"}, default="connectivity"
-        Whether an edge weighs 1 or the distance.
+        The weight of an edge: 1, or the distance.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float or None, default=2

@@ -15,7 +15,7 @@ __all__ = ["LocalOutlierFactor"]
 
 
 class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor):
-    """Outliers and novelties by their local density, exact and fast on uint8 data.
+    """Outliers and novelties by their local density, exact and fast.
 
     A :class:`sklearn.neighbors.LocalOutlierFactor` that compares exact integers where X can be
     narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's

@@ -18,7 +18,7 @@ __all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
 
 
 class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighborsClassifier):
-    """Vote of all neighbours within a radius, exact and fast on uint8 data.
+    """Vote of all neighbours within a radius, exact and fast.
 
     A :class:`sklearn.neighbors.RadiusNeighborsClassifier` that compares exact integers where X can
     be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -29,9 +29,9 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
     radius : float, default=1.0
         The largest distance of a neighbour, in the units of X.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        "uniform" or None: each neighbour has one vote. "distance": it weighs the inverse of its
-        distance; if some are at distance 0, only these vote. A callable takes an array of arrays
-        of distances, one for each query, and returns weights in the same form.
+        "uniform" or None: each neighbour has one vote. "distance": its weight is the inverse of
+        the distance; if some are at distance 0, only these vote. A callable takes an array of
+        arrays of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
         "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
@@ -213,7 +213,7 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
 
 
 class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsRegressor):
-    """Mean of all neighbours within a radius, exact and fast on uint8 data.
+    """Mean of all neighbours within a radius, exact and fast.
 
     A :class:`sklearn.neighbors.RadiusNeighborsRegressor` that compares exact integers where X can
     be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -224,9 +224,9 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
     radius : float, default=1.0
         The largest distance of a neighbour, in the units of X.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        "uniform" or None: all neighbours count alike. "distance": they weigh the inverse of their
-        distance; if some are at distance 0, only these count. A callable takes an array of arrays
-        of distances, one for each query, and returns weights in the same form.
+        "uniform" or None: all neighbours count alike. "distance": the weight is the inverse of
+        the distance; if some are at distance 0, only these count. A callable takes an array of
+        arrays of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
         "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.

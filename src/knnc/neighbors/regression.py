@@ -15,7 +15,7 @@ __all__ = ["KNeighborsRegressor"]
 
 
 class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsRegressor):
-    """k-nearest-neighbours regression, exact and fast on uint8 data.
+    """k-nearest-neighbours regression, exact and fast.
 
     A :class:`sklearn.neighbors.KNeighborsRegressor` that compares exact integers where X can be
     narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -26,8 +26,8 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
     n_neighbors : int, default=5
         Neighbours whose targets are averaged.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        "uniform" or None: all neighbours count alike. "distance": they weigh the inverse of their
-        distance; if some are at distance 0, only these count. A callable takes an array of
+        "uniform" or None: all neighbours count alike. "distance": the weight is the inverse of
+        the distance; if some are at distance 0, only these count. A callable takes an array of
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,

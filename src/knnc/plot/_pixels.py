@@ -65,8 +65,8 @@ def best_single_pixels(
     y : array-like of shape (n_samples,)
         Their labels, of two classes at least.
     X_test, y_test : array-like, default=None
-        The rows that are then told apart; None tells those again by which was chosen, which looks
-        better than it is.
+        The rows on which accuracies are measured. None takes X again, which makes them look better
+        than they are.
 
     Returns
     -------
