@@ -196,6 +196,8 @@ def test_annotate_refuses_what_it_cannot_write(
         result = knnc_here("read", scan, "--annotate", out)
         assert (result.code, result.out) == (2, "")
         assert said in " ".join(result.err.replace("│", " ").split())
+    folder = knnc_here("read", scan.parent, "--annotate", scan)
+    assert (folder.code, "is the image to read" in " ".join(folder.err.split())) == (2, True)
     assert scan.read_bytes() == before
 
 

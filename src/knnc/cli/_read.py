@@ -120,10 +120,6 @@ def read(
         raise typer.BadParameter("name an image, or pass --sample.", param_hint="IMAGE")
     if annotated is not None:
         check_output(annotated, _ANNOTATED, "--annotate")
-        if annotated in (images or []):
-            raise typer.BadParameter(
-                f"{annotated} is the image to read; name another file.", param_hint="--annotate"
-            )
     images = images or [sample_page()]
     if images.count(Path("-")) > 1:
         raise typer.BadParameter("- can be read once only.", param_hint="IMAGE")
@@ -151,6 +147,10 @@ def read(
         if annotated is not None and len(wanted) != 1:
             raise typer.BadParameter(
                 f"draws on one page, and there are {len(wanted)}", param_hint="--annotate"
+            )
+        if annotated is not None and annotated.exists() and annotated.samefile(wanted[0][0]):
+            raise typer.BadParameter(
+                f"{annotated} is the image to read; name another file.", param_hint="--annotate"
             )
         estimator = _recognizer(
             recipe, train, data_home, transposed=transposed, use_cache=not no_cache
