@@ -90,7 +90,8 @@ wheel: $(VENV)/.for-dev
 # Newest versions for every platform and Python; those that a release is made with have hashes too.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
 	--no-header --no-annotate --upgrade
-lock: $(VENV)/.for-dev
+lock: $(VENV)/.created
+	@$(PIP) install $(LOCKED) uv
 	$(COMPILE) --all-extras pyproject.toml --output-file requirements/dev.txt
 	$(BIN)/python -c '$(EXTRA)' release | \
 	    $(COMPILE) --generate-hashes - --output-file requirements/release.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +18,19 @@ pytestmark = pytest.mark.skipif(not PAGES, reason="these tests are not beside th
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # A page's commands, once each.
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+
+
+def test_the_page_of_extras_agrees_with_the_package() -> None:
+    """Those above "all" are in it, those below are not, and none is left out."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    page = (ROOT / "docs/help.md").read_text(encoding="utf-8")
+    table = page.split("| extra | what it adds |\n")[1].split("\n\n")[0]
+    listed = re.findall(r"`([\w-]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+    at = listed.index("all")
+    assert extras["all"] == [f"knnc[{','.join(sorted(listed[:at]))}]"]
+    for_users = [name for name in extras if not name.startswith("test")]
+    assert sorted(listed) == sorted(set(for_users) - {"lint", "docs", "release", "dev"})
 
 
 def _name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours for images and other uint8 data, as scikit-learn estimators.
+"""Fast, exact nearest neighbours on the CPU, as scikit-learn estimators.
 
     >>> from knnc import KNeighborsClassifier
 

@@ -29,11 +29,11 @@ def progress(
     ----------
     callback : callable, "rich", "tqdm" or None
         "rich" and "tqdm" show a progress bar of that library on standard error. A callable is
-        called as ``callback(done, total)``, in the thread that called the search, after each
-        step of it: `done` of `total` queries, where those under way count by their share of the
-        rows that have been seen. It is called at least once a search, last with
-        ``done == total``. An exception it raises ends the search and reaches the
-        caller. None silences an outer block.
+        called as ``callback(done, total)`` after each step of a search, in the thread that called
+        the search. `done` and `total` count queries; a query that is compared with half of the rows
+        so far counts a half. It is called at least once for each search, at the end with
+        ``done == total``. An exception that it raises ends the search and reaches the caller. None
+        silences an outer block.
     description : str, default="Searching"
         What a bar of "rich" or "tqdm" says.
 

@@ -64,7 +64,7 @@ def opened(
     max_memory: int | None = None,
     restart: bool = False,
 ) -> Iterator[Job]:
-    """Open a search, and lock `output` as long. An earlier run may have completed it.
+    """Open a search, and lock `output` meanwhile. An earlier run may have completed it.
 
     Parameters
     ----------

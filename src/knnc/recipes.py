@@ -64,7 +64,9 @@ def fast(
     n_components: int = 60,
     n_jobs: int | None = None,
 ) -> Pipeline:
-    """Handwriting: made upright, edges by their directions, mapped to a few bytes, then searched.
+    """Handwriting: neighbours by the directions of edges, on digits made upright.
+
+    Histograms of these directions are mapped to a few bytes, by a map learnt from the labels.
 
     Parameters
     ----------
@@ -96,9 +98,9 @@ def accurate(
 ) -> VotingClassifier:
     """Handwriting: three readers vote.
 
-    Two compare strokes by the image distortion model, with the nearest by what :func:`fast` maps
-    images to: the one on images made upright, the other on images as they are drawn. The third
-    is :func:`fast`.
+    Two readers take the nearest images by the bytes of :func:`fast`, and compare their strokes by
+    the image distortion model. The first does so on digits made upright, the second on digits as
+    they are drawn. The third is :func:`fast`.
 
     Parameters
     ----------
@@ -137,10 +139,11 @@ def clothes(
     n_components: int = 100,
     n_jobs: int | None = None,
 ) -> Pipeline:
-    """Pictures of things, such as Fashion-MNIST: edges and brightness, mapped, and edges moved.
+    """Pictures of things, such as Fashion-MNIST: neighbours by edges and brightness.
 
-    The nearest by the map are ordered by their distance there plus a little of what the image
-    distortion model finds, faint edges counting too; mirrored training images are looked at as
+    Edges and brightness are mapped to a few bytes, by a map learnt from the labels. The nearest
+    images are then sorted by their distance in these bytes plus a small part of the distance of the
+    image distortion model, in which faint edges count too. Mirrored training images are searched as
     well.
 
     Parameters

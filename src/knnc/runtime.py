@@ -75,7 +75,7 @@ def show_runtime(estimator: Any = None) -> None:
     Parameters
     ----------
     estimator : object, default=None
-        A fitted estimator of :mod:`knnc.neighbors`, a pipeline that ends in one, or a search over
+        A fitted estimator of :mod:`knnc.neighbors`, a pipeline with one, or a search over
         parameters that has fitted one. Two more lines then say which engine serves it, how it
         reads the training rows, and why.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import time
@@ -91,6 +92,21 @@ def test_old_names_of_options(knnc_here: Program, tmp_path: Path) -> None:
     assert knnc_here(*args, "--output", out).code == 0
     assert out.exists()
     assert "n-neighbors" not in knnc_here("evaluate", "-h").out
+    sizes = "--train", 40, "--test", 20, "--json", "--out", out
+    (record,) = json.loads(knnc_here("compare", "digits", *sizes).out)["datasets"].values()
+    assert (record["n_train"], record["n_test"]) == (40, 20)
+    curve = knnc_here("view", "curve", "digits", "--train", 40, "--max-k", 3, "--out", out)
+    assert curve.code == 0
+
+
+def test_one_name_means_one_thing() -> None:
+    """An option takes the same kind of value in every command that has it."""
+    kinds: dict[str, set[str | None]] = {}
+    for command in all_commands().values():
+        for parameter in command.params:  # type: ignore[attr-defined]
+            for name in parameter.opts:
+                kinds.setdefault(name, set()).add(parameter.metavar)
+    assert {name: some for name, some in kinds.items() if len(some) > 1} == {}
 
 
 def test_short_version(knnc_here: Program) -> None:

@@ -175,7 +175,37 @@ def test_annotate(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
     result = knnc_here("read", scan, "--train", "digits", "--recipe", "plain", "--annotate", out)
     assert (result.code, result.out) == (0, "0123\n4567\n")
     with Image.open(out) as picture, Image.open(scan) as image:
-        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", image.size)
+        assert (picture.format, picture.mode, picture.width) == ("PNG", "RGB", image.width)
+        assert image.height < picture.height  # the legend is below the page
+
+
+def test_annotate_refuses_what_it_cannot_write(
+    knnc_here: Program, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is learnt before the name is checked")
+
+    monkeypatch.setattr("knnc.cli._read._recognizer", fitted)
+    before = scan.read_bytes()
+    for image, out, said in (
+        (scan, tmp_path / "out.bmp", "out.bmp has to end in .png or .jpg"),
+        (scan, tmp_path / "out", "out has to end in .png"),
+        (scan, tmp_path / "none" / "out.png", "there is no folder"),
+        (scan, scan, "is the image to read"),
+        (scan.parent, scan, "is the image to read"),
+    ):
+        result = knnc_here("read", image, "--annotate", out)
+        assert (result.code, result.out) == (2, "")
+        assert said in " ".join(result.err.replace("│", " ").split())
+    assert scan.read_bytes() == before
+
+
+@pytest.mark.parametrize("ending", ["jpg", "jpeg", "pdf"])
+def test_annotate_writes(ending: str, knnc_here: Program, scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / f"read.{ending}"
+    args = ("--train", "digits", "--recipe", "plain", "--annotate", out)
+    assert knnc_here("read", scan, *args).code == 0
+    assert out.read_bytes()[:3] == (b"%PD" if ending == "pdf" else b"\xff\xd8\xff")
 
 
 def test_a_folder(knnc_here: Program, scan: Path, letters: Path) -> None:

@@ -27,13 +27,13 @@ VIEWS = {
     "read": [],
     "misread": ["--limit", "20"],
     "confusion": ["--limit", "20"],
-    "curve": ["--train", "60", "--max-k", "4"],
-    "embedding": ["--sample", "60", "--perplexity", "5", "--iterations", "250"],
+    "curve": ["--train-images", "60", "--max-k", "4"],
+    "embedding": ["--train-images", "60", "--perplexity", "5", "--iterations", "250"],
     "pixels": [],
     "disputed": [],
     "duplicates": [],
 }
-COMPARE = "compare letters --train 40 --test 20 --json"
+COMPARE = "compare letters --train-images 40 --test-images 20 --json"
 COMMANDS = [
     "info",
     "info --json",

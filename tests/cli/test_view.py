@@ -42,8 +42,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("read", ["--images", "24"]),
         ("misread", ["--images", "4", "--neighbors", "3"]),
         ("confusion", ["--limit", "300"]),
-        ("curve", ["--max-k", "5", "--cv", "3", "--train", "300"]),
-        ("embedding", ["--train", "120", "--iterations", "250", "--perplexity", "8"]),
+        ("curve", ["--max-k", "5", "--cv", "3", "--train-images", "300"]),
+        ("embedding", ["--train-images", "120", "--iterations", "250", "--perplexity", "8"]),
         ("pixels", []),
         ("disputed", ["-k", "7", "--images", "3"]),
         ("duplicates", ["--radius", "14", "--pairs", "5"]),
@@ -96,7 +96,7 @@ def test_options_reach_the_pictures(knnc_here: Program, drawn: list[Any]) -> Non
     misread = view("misread", "--images", 4, "--neighbors", 3, "--limit", 400)
     assert misread.neighbor_images.shape[:2] == (4, 3)
     assert f" {n_wrong} of 400 test images misread" in misread.ax_.get_title(loc="left")
-    curve = view("curve", "--max-k", 6, "--cv", 3, "--train", 300)
+    curve = view("curve", "--max-k", 6, "--cv", 3, "--train-images", 300)
     assert set(curve.n_neighbors) == set(range(1, 7))
     assert "mean of 3 folds" in curve.score_name
     disputed = view("disputed", "-k", 7, "--images", 3)
@@ -104,7 +104,7 @@ def test_options_reach_the_pictures(knnc_here: Program, drawn: list[Any]) -> Non
     duplicates = view("duplicates", "--radius", 14, "--pairs", 5)
     assert len(duplicates.images) == 5
     assert 0 < duplicates.distances.max() <= 14
-    embedding = view("embedding", "--train", 60, "--iterations", 250, "--perplexity", 5)
+    embedding = view("embedding", "--train-images", 60, "--iterations", 250, "--perplexity", 5)
     X, y = _console.sampled(train, 60)
     np.testing.assert_array_equal(embedding.y, y)
     assert (y != train.target[:60]).any()
@@ -142,7 +142,7 @@ def test_misread_says_how_many(knnc_here: Program, monkeypatch: pytest.MonkeyPat
 
 def test_an_embedding_forms(knnc_here: Program, here: Path) -> None:
     out = here / "map.png"
-    args = ("--sample", 80, "--iterations", 250, "--perplexity", 5, "--recipe", "fast")
+    args = ("--train-images", 80, "--iterations", 250, "--perplexity", 5, "--recipe", "fast")
     result = knnc_here("view", "embedding", "digits", *args, "--gif", "--out", out)
     assert (result.code, result.err) == (0, "")
     assert result.out == f"Picture  {out}\nGIF      {here / 'map.gif'}\n"
@@ -189,13 +189,16 @@ def test_a_folder_of_images_that_are_no_squares(
         (["sprite", "digits", "--out", "a.gif"], "has to end in"),
         (["sprite", "digits", "--out", "no/where.png"], "there is no folder"),
         (["misread", "digits", "--recipe", "good"], "no recipe is called"),
-        (["curve", "digits", "--train", "20"], "19 can be neighbours"),
+        (["curve", "digits", "--train-images", "20"], "19 can be neighbours"),
         (
-            ["curve", "digits", "--train", "20", "--cv", "3", "--max-k", "14"],
+            ["curve", "digits", "--train-images", "20", "--cv", "3", "--max-k", "14"],
             "13 can be neighbours",
         ),
         (["embedding", "digits", "--perplexity", "2000"], "less than the number of images"),
-        (["embedding", "digits", "--sample", "9", "--perplexity", "9"], "less than the number"),
+        (
+            ["embedding", "digits", "--train-images", "9", "--perplexity", "9"],
+            "less than the number",
+        ),
         (["embedding", "digits", "--iterations", "100"], "--iterations"),
         (["sprites", "digits"], "sprites"),
     ],
@@ -208,7 +211,7 @@ def test_wrong_usage(knnc_here: Program, here: Path, args: list[str], said: str)
 
 
 def test_what_has_no_distance_cannot_be_laid_out(knnc_here: Program) -> None:
-    result = knnc_here("view", "embedding", "digits", "--recipe", "accurate", "--sample", 50)
+    result = knnc_here("view", "embedding", "digits", "--recipe", "accurate", "--train-images", 50)
     assert (result.code, result.out) == (2, "")
     assert "recipe accurate has no single distance between images" in " ".join(
         re.sub("[│\n]", " ", result.err).split()
@@ -240,7 +243,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 def test_compare(knnc_here: Program, here: Path, idx_folder: Path) -> None:
     other = write_folder(idx_folder.parent / "others", n_train=200, n_test=50, seed=1)
-    result = knnc_here("compare", idx_folder, other, "--train", 100, "--test", 40)
+    result = knnc_here("compare", idx_folder, other, "--train-images", 100, "--test-images", 40)
     assert result.code == 0
     assert result.err.splitlines()[-1] == "GaussianNB on others, 8 of 8", "a pipe is told too"
     path = here / "knnc-compare-letters-others.png"
@@ -264,7 +267,7 @@ def test_compare(knnc_here: Program, here: Path, idx_folder: Path) -> None:
 
 @pytest.mark.usefixtures("few")
 def test_compare_json(knnc_here: Program, here: Path) -> None:
-    result = knnc_here("compare", "digits", "--train", 60, "--test", 500, "--json")
+    result = knnc_here("compare", "digits", "--train-images", 60, "--test-images", 500, "--json")
     assert (result.code, result.err.count("\n")) == (0, 4)
     assert result.out.count("\n") == 1
     record = json.loads(result.out)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 import knnc
 from knnc.engine.auto import Policy
@@ -97,11 +98,78 @@ def test_what_searches_in_a_pipeline_or_after_a_grid_search() -> None:
     assert chosen_search(tuned)["estimator"] == "KNeighborsClassifier"
 
 
-def test_what_cannot_be_said() -> None:
-    with pytest.raises(NotFittedError):
-        runtime_info(knnc.NearestNeighbors())
-    with pytest.raises(TypeError, match="StandardScaler"):
-        runtime_info(StandardScaler().fit(FLOATS))
+VOTE = knnc.KNeighborsClassifier()
+GRID = GridSearchCV(VOTE, {"n_neighbors": [1]}, cv=2)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(knnc.NearestNeighbors(), VOTE, GRID, knnc.KNeighborsClassifierCV([1])),
+        *(make_pipeline(StandardScaler(), VOTE), make_pipeline(StandardScaler(), GRID)),
+        GridSearchCV(make_pipeline(StandardScaler(), VOTE), {}),
+    ],
+)
+def test_what_is_not_fitted(estimator: Any) -> None:
+    with pytest.raises(NotFittedError, match=r"This \w+ .*is not fitted yet"):
+        runtime_info(estimator)
+
+
+def test_a_search_that_fitted_nothing_in_the_end() -> None:
+    y = np.arange(60) % 3
+    for search in (knnc.KNeighborsClassifierCV([1]), clone(GRID)):
+        search.set_params(refit=False).fit(BYTES, y)
+        with pytest.raises(NotFittedError, match="fitted without refit"):
+            runtime_info(search)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "got"),
+    [
+        (StandardScaler(), "StandardScaler"),
+        (knnc.NearestNeighbors, "the class NearestNeighbors"),
+        (GridSearchCV, "the class GridSearchCV"),
+        (Pipeline([]), "Pipeline"),
+        (make_pipeline(StandardScaler(), "passthrough"), "Pipeline"),
+        (GridSearchCV(StandardScaler(), {}), "GridSearchCV"),
+        ("nearest", "str"),
+    ],
+)
+def test_what_no_search_of_knnc_is_in(estimator: Any, got: str) -> None:
+    with pytest.raises(TypeError, match=f"or a search over its parameters, got {got}\\.$"):
+        runtime_info(estimator)
+
+
+def test_a_step_before_the_last() -> None:
+    steps = make_pipeline(knnc.KNeighborsTransformer(n_neighbors=3), MaxAbsScaler()).fit(BYTES)
+    assert chosen_search(steps)["estimator"] == "KNeighborsTransformer"
+
+
+def test_parameters_that_are_set_after_the_fit() -> None:
+    """What they change is said; what counts from the next fit is not said of this one."""
+    narrow = knnc.NearestNeighbors(n_neighbors=5).fit(FLOATS.repeat(5, 0)[:, :3])
+    assert chosen_search(narrow)["search"] == "tree"
+    said = chosen_search(narrow.set_params(n_neighbors=250))
+    assert (said["search"], said["search_reason"]) == (
+        "brute",
+        "codes and trees save no time for 250 neighbours of 300 rows",
+    )
+    assert chosen_search(narrow.set_params(n_neighbors=5, p=1))["search"] == "tree"
+    for rows, metric, other in (
+        (BYTES, "euclidean", "manhattan"),
+        (FLOATS, "cosine", "canberra"),
+        (FLOATS, "canberra", "euclidean"),
+    ):
+        nn = knnc.NearestNeighbors(metric=metric).fit(rows)
+        before = chosen_search(nn)
+        said = chosen_search(nn.set_params(metric=other))
+        added = f"; metric={other!r}, set after the fit, counts from the next fit"
+        assert said == before | {"engine_reason": before["engine_reason"] + added}
+        fresh = knnc.NearestNeighbors(metric=metric).fit(rows)
+        np.testing.assert_array_equal(nn.kneighbors(rows)[0], fresh.kneighbors(rows)[0])
+    tree = knnc.NearestNeighbors(algorithm="kd_tree").fit(FLOATS)
+    said = chosen_search(tree)
+    assert chosen_search(tree.set_params(algorithm="auto")) == said
 
 
 def test_two_lines_more(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,11 +109,35 @@ def test_what_is_not_sure_is_drawn_in_another_colour() -> None:
     for changes, colour in (
         ({}, (0, 114, 178)),
         ({"confidence": 0.7}, (213, 94, 0)),
-        ({"label": "?"}, (213, 94, 0)),
+        ({"is_mark": True}, (0, 158, 115)),
+        ({"label": "?"}, (204, 121, 167)),
     ):
         found = Page((replace(glyph, **changes),), (80, 90), 0.0)
         picture = np.asarray(annotate(np.full((90, 80), 255, np.uint8), found))
         assert tuple(picture[30, 20]) == colour
+        # The legend is below the page, and has all colours.
+        legend = {tuple(pixel) for pixel in picture[90:].reshape(-1, 3)}
+        assert {(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167)} <= legend
+
+
+@pytest.mark.parametrize(("side", "width"), [(80, 1), (600, 1), (2400, 2), (3600, 3)])
+def test_lines_and_text_are_as_large_as_the_page_asks_for(side: int, width: int) -> None:
+    image = np.zeros((28, 28), np.uint8)
+    box = (side // 4, side // 4, side // 2, side // 2)
+    page = Page((Glyph(box, "1", 1.0, (), 0, False, image),), (side, side), 0.0)
+    picture = np.asarray(annotate(np.full((side, side), 255, np.uint8), page))
+    blue = (picture == (0, 114, 178)).all(axis=2)
+    assert blue[side // 3, : side // 3].sum() == width
+    above = np.flatnonzero((picture[: side // 4] < 255).any(axis=(1, 2)))
+    assert np.ptp(above) >= 0.6 * max(10 * width, side / 10) - 2
+
+
+def test_at_the_upper_edge_the_reading_is_below_the_box() -> None:
+    image = np.zeros((28, 28), np.uint8)
+    page = Page((Glyph((5, 2, 20, 30), "7", 1.0, (), 0, False, image),), (60, 60), 0.0)
+    picture = np.asarray(annotate(np.full((60, 60), 255, np.uint8), page))
+    assert (picture[:2] == 255).all()
+    assert (picture[30:45, 5:20] < 255).any()
 
 
 def test_glyphs(page: Pixels, digits_reader: Any) -> None:
@@ -315,7 +339,9 @@ def test_the_form_of_mnist_stays_as_it_is(mnist: Any) -> None:
 def test_annotate(page: Pixels, digits_reader: Any) -> None:
     found = read_page(page, digits_reader)
     picture = np.asarray(annotate(page, found)).astype(int)
-    assert picture.shape == (*page.shape, 3)
+    height, width = page.shape
+    assert picture.shape[1:] == (width, 3)
+    assert height < picture.shape[0] < height + 60  # the legend
     coloured = np.ptp(picture, axis=2) > 30
     for x0, y0, x1, y1 in (glyph.box for glyph in found.glyphs):
         assert coloured[y0, x0:x1].all()

@@ -11,7 +11,9 @@ __all__ = ["Command", "Group"]
 # Earlier names of options, by command; "" is every command.
 _BEFORE: dict[str, dict[str, str]] = {
     "": {"--n-neighbors": "--neighbors", "--output": "--out"},
-    "embedding": {"--sample": "--train"},
+    "compare": {"--train": "--train-images", "--test": "--test-images"},
+    "curve": {"--train": "--train-images"},
+    "embedding": {"--sample": "--train-images", "--train": "--train-images"},
 }
 
 

@@ -45,8 +45,10 @@ if TYPE_CHECKING:
 
 def compare(
     datasets: Datasets,
-    train: Annotated[int, number("How many training images, drawn at random.", least=10)] = 2000,
-    test: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
+    train_images: Annotated[
+        int, number("How many training images, drawn at random.", least=10)
+    ] = 2000,
+    test_images: Annotated[int, number("How many test images, drawn at random.", least=10)] = 2000,
     slow: Annotated[
         bool,
         option("Include gradient boosting, which takes longer than all others together.", "--slow"),
@@ -79,7 +81,8 @@ def compare(
     ours = recipes()
     classifiers = {**ours, **field(slow=slow)}
     samples = {
-        name: (*sampled(part[0], train), *sampled(part[1], test)) for name, part in parts.items()
+        name: (*sampled(part[0], train_images), *sampled(part[1], test_images))
+        for name, part in parts.items()
     }
     with _steps(len(classifiers) * len(samples)) as on_start:
         outcomes = compare_classifiers(classifiers, samples, on_start=on_start)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # What is read with when nothing is said: the better recipe of those there are.
 _PREFERRED = ("fast", "plain")
+# What --annotate can write.
+_ANNOTATED = (".png", ".jpg", ".jpeg", ".pdf")
 
 
 def read(
@@ -59,7 +61,7 @@ def read(
     recipe: Annotated[
         str | None,
         option(
-            f"How to read: {', '.join(RECIPES)}.",
+            f"The recipe: {', '.join(RECIPES)}.",
             metavar="NAME",
             show_default="fast if there is one, else plain",
             autocompletion=completer(RECIPES),
@@ -96,9 +98,10 @@ def read(
     annotated: Annotated[
         Path | None,
         option(
-            "Draw what was read on the image, and save it here.",
+            f"Save a picture of the page with what was read: a file that ends in "
+            f"{', '.join(_ANNOTATED)}.",
             "--annotate",
-            metavar="OUT.png",
+            metavar="OUT",
             dir_okay=False,
         ),
     ] = None,
@@ -116,7 +119,7 @@ def read(
     if bool(images) == sample:
         raise typer.BadParameter("name an image, or pass --sample.", param_hint="IMAGE")
     if annotated is not None:
-        check_output(annotated, (".png",), "--annotate")
+        check_output(annotated, _ANNOTATED, "--annotate")
     images = images or [sample_page()]
     if images.count(Path("-")) > 1:
         raise typer.BadParameter("- can be read once only.", param_hint="IMAGE")
@@ -145,6 +148,10 @@ def read(
             raise typer.BadParameter(
                 f"draws on one page, and there are {len(wanted)}", param_hint="--annotate"
             )
+        if annotated is not None and annotated.exists() and annotated.samefile(wanted[0][0]):
+            raise typer.BadParameter(
+                f"{annotated} is the image to read; name another file.", param_hint="--annotate"
+            )
         estimator = _recognizer(
             recipe, train, data_home, transposed=transposed, use_cache=not no_cache
         )
@@ -155,7 +162,7 @@ def read(
                 sys.stdout.write(piece)
         if annotated is not None:
             (path, _, number_), (last,) = wanted[0], found.pages
-            annotate(path, last, page_number=number_).save(annotated, "PNG")
+            annotate(path, last, page_number=number_).save(annotated)
     if not any(done.glyphs for done in found.pages):
         raise typer.Exit(_NOTHING)
 

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from knnc.cli._console import messages
-from knnc.cli._options import DATASETS, DataHome, check_name, check_recipe, completer, option
+from knnc.cli._options import (
+    DATASETS,
+    DataHome,
+    Recipe,
+    check_name,
+    check_recipe,
+    completer,
+    number,
+    option,
+)
 
 
 def serve(
@@ -19,10 +28,10 @@ def serve(
             autocompletion=completer(DATASETS),
         ),
     ] = "digits",
-    recipe: Annotated[str, option("The way to read.", metavar="NAME")] = "plain",
+    recipe: Recipe = "plain",
     host: Annotated[str, option("The address to listen at.", metavar="HOST")] = "127.0.0.1",
     port: Annotated[
-        int, option("The port; 0 takes any that is free.", metavar="PORT", min=0, max=65535)
+        int, number("The port; 0 takes any that is free.", least=0, most=65535, metavar="PORT")
     ] = 8000,
     allow_remote: Annotated[
         bool, option("Let other machines connect, with the token in the address.", "--allow-remote")

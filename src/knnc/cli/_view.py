@@ -201,7 +201,7 @@ def curve(
     *,
     max_k: Annotated[int, number("The largest k to try.", least=2, metavar="K")] = 25,
     cv: Annotated[int | None, number("Folds.", least=2, show_default="leave-one-out")] = None,
-    train: Annotated[
+    train_images: Annotated[
         int | None,
         number("How many training images, drawn at random.", least=2, show_default="all"),
     ] = None,
@@ -210,7 +210,7 @@ def curve(
     from knnc.neighbors import KNeighborsClassifierCV
     from knnc.plot import NeighborsCurveDisplay
 
-    X, y = sampled(data.train, train)
+    X, y = sampled(data.train, train_images)
     enough = len(X) - (1 if cv is None else -(-len(X) // cv))
     if max_k > enough:
         raise typer.BadParameter(
@@ -229,7 +229,9 @@ def curve(
 def embedding(
     data: _Data,
     *,
-    train: Annotated[int, number("How many training images, drawn at random.", least=2)] = 3000,
+    train_images: Annotated[
+        int, number("How many training images, drawn at random.", least=2)
+    ] = 3000,
     iterations: Annotated[int, number("Steps of the layout.", least=250)] = 750,
     perplexity: Annotated[
         float, number("About how many neighbours count.", kind=float, metavar="P")
@@ -254,7 +256,7 @@ def embedding(
     """Draw the training images in the plane, neighbours beside neighbours (t-SNE)."""
     from knnc.plot import EmbeddingDisplay
 
-    X, y = sampled(data.train, train)
+    X, y = sampled(data.train, train_images)
     pictures = X.reshape(len(X), *data.shape) if thumbnails else None
     if perplexity >= len(X):
         raise typer.BadParameter(

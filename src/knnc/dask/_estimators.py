@@ -48,16 +48,16 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
         self.weights = weights
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Make an index of each chunk, where it is, and look at the targets.
+        """Make an index of each chunk, on the worker that holds it, and check the targets.
 
         Parameters
         ----------
         X : dask array, ndarray or frame of shape (n_samples, n_features)
-            Numbers, cut into chunks of rows of any sizes, empty ones among them. What is not uint8
-            is computed before fit returns: all chunks decide which engine serves.
+            Numbers, in chunks of any number of rows, 0 included. Chunks that are not uint8 are
+            computed before fit returns, because all chunks together decide which engine serves.
         y : dask array or array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels of a classifier, numbers of a regressor. They stay with the rows. A dask array
-            is computed once, and looked at where it is; fit waits for that, and for the indexes.
+            Labels for a classifier, numbers for a regressor. They stay with the rows. A dask array
+            is computed once and checked on the workers; fit waits for that, and for the indexes.
 
         Returns
         -------
@@ -68,8 +68,8 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
         ------
         TypeError, ValueError
             If X, y or a parameter is not as stated: if y holds NaN or infinity, or a classifier's
-            y numbers that are not whole. If y is a dask array, so does a chunk of X or y that is
-            not what the array says; otherwise, on a cluster, what is computed later raises.
+            y numbers that are not whole. If a chunk has another length or dtype than its array
+            says, fit raises where y is a dask array; else, on a cluster, computing a result does.
         """
         with unchanged_after_error(self):
             self._validate_params()
@@ -260,8 +260,8 @@ class KNeighborsRegressor(RegressorMixin, _Supervised):
         Returns
         -------
         score : float
-            1 is best; a constant mean scores 0, and what is worse less. Of several outputs the
-            mean.
+            1 is best; predicting the mean of y scores 0, and worse predictions score less. With
+            several outputs it is the mean of their scores.
 
         Raises
         ------

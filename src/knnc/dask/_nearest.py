@@ -36,8 +36,8 @@ _FAN_IN = 8
 class NearestNeighbors(BaseEstimator):
     """Exact nearest-neighbour search over rows that stay on Dask's workers.
 
-    What a fit uses is fixed by it, as with scikit-learn: of the parameters set afterwards only
-    `n_neighbors`, `weights` and `n_jobs` count, for what is asked for after that.
+    A fit fixes the metric and the algorithm, as with scikit-learn. Of the parameters that are set
+    afterwards only `n_neighbors`, `weights` and `n_jobs` have an effect, on later calls.
 
     Parameters
     ----------
@@ -54,10 +54,10 @@ class NearestNeighbors(BaseEstimator):
     Attributes
     ----------
     engine_ : {"integer", "float"}
-        Which search serves this fit: the first if bytes stand for the rows of all chunks, by one
-        encoding.
+        Which search serves this fit: "integer" if one encoding turns the rows of all chunks into
+        bytes.
     effective_metric_ : str
-        The metric of this fit: "minkowski" is replaced by what it is with its p.
+        The metric of this fit: "minkowski" is replaced by the metric that it is with this p.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         The names of columns; only if X is a frame whose columns all have one.
@@ -88,13 +88,13 @@ class NearestNeighbors(BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Make an index of each chunk, where it is.
+        """Make an index of each chunk, on the worker that holds it.
 
         Parameters
         ----------
         X : dask array, ndarray or frame of shape (n_samples, n_features)
-            Numbers, cut into chunks of rows of any sizes, empty ones among them. What is not uint8
-            is computed before fit returns: all chunks decide which engine serves.
+            Numbers, in chunks of any number of rows, 0 included. Chunks that are not uint8 are
+            computed before fit returns, because all chunks together decide which engine serves.
         y : Ignored
 
         Returns
@@ -105,8 +105,8 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If X or a parameter is not as stated. On a cluster fit does not wait for the indexes:
-            a chunk that is not what X says (its length, its dtype) raises in what is computed.
+            If X or a parameter is not as stated. On a cluster, fit does not wait for the indexes:
+            if a chunk has another length or dtype than X says, computing a result raises.
         """
         with unchanged_after_error(self):
             self._validate_params()

@@ -43,8 +43,8 @@ def fetch_emnist(
 ) -> Any:
     """Load one of EMNIST's six sets of digits and letters; download all if it is not there.
 
-    Images are upright here. The files store them transposed, and so does :func:`load_idx_folder`
-    return them.
+    Images are upright here. The files store them transposed, and :func:`load_idx_folder` returns
+    them as they are stored.
 
     Parameters
     ----------

@@ -23,23 +23,23 @@ _MAX_LABEL = 65_535
 def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     """Load training and test images and labels from a folder of IDX files.
 
-    The four files are called as MNIST's are, ``train-images-idx3-ubyte``,
+    The four files have the names of MNIST's: ``train-images-idx3-ubyte``,
     ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each
-    with or without ``.gz``; ``test`` may stand for ``t10k``, ``.idx`` for ``-idx``, and ``idx4``
-    or ``idx2`` for ``idx3`` in the image files. Where several are there, the usual name with
-    ``.gz`` comes first, then the usual name. Each may be in a folder of its own name instead. All
-    may have the name of their set before: ``emnist-digits-train-images-idx3-ubyte``. EMNIST stores
-    images transposed; they come as they are stored.
+    with or without ``.gz``. ``test`` may stand for ``t10k``, ``.idx`` for ``-idx``, and ``idx4`` or
+    ``idx2`` for ``idx3`` in the image files. If there are several, the usual name with ``.gz``
+    comes first, then the usual name. Each file may be in a folder of its own name. All names may
+    begin with the name of the set: ``emnist-digits-train-images-idx3-ubyte``. EMNIST stores images
+    transposed, and they are returned so.
+
+    A mapping file, whose name ends in ``mapping.txt`` as EMNIST's do, says which characters the
+    labels are: each line has a label and the code of its character. If there are several, the one
+    with the name of the set is used.
 
     Parameters
     ----------
     path : str or os.PathLike
         The folder. If it holds several sets, the folder and the name of one, as if that were a
         folder in it: ``emnist/emnist-digits``.
-
-    If there is a mapping file too, one whose name ends in ``mapping.txt`` as EMNIST's do, it says
-    which characters the labels are: a line a label, with the label and the code of its character.
-    Of several it is the one that bears the name of the set.
 
     Returns
     -------

@@ -42,9 +42,9 @@ def load_dataset(
     -------
     train, test : tuple of sklearn.utils.Bunch
         With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
-        ``DESCR``; always the same rows. Those with MNIST's files are published in these parts. The
-        digits are split between two writers' runs, the first 1,029 rows and the last 768, and the
-        parts' ``DESCR`` says why.
+        ``DESCR``; always the same rows. Data sets with MNIST's files are published in these parts.
+        The digits are split between two writers' runs, the first 1,029 rows and the last 768;
+        ``DESCR`` says why.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def known_cpu_features():
 
 
 def detected_cpu_features():
-    """Names of those that this processor and operating system have."""
+    """Names of the CPU features that this processor and operating system support."""
     return [
         knnc_cpu_feature_at(i).name.decode()
         for i in range(knnc_n_cpu_features())
@@ -61,7 +61,7 @@ def detected_cpu_features():
 
 
 def disable_cpu_features(names):
-    """Leave out CPU features, and those that make no sense without them, from now on."""
+    """Disable CPU features, and those that need them, from now on."""
     global enabled_features
     cdef uint32_t off = 0
     for i in range(knnc_n_cpu_features()):
@@ -107,7 +107,7 @@ cdef const knnc_kernel *find_kernel(str metric, str name) except NULL:
 
 
 def kernel_for(str metric, name):
-    """The name of the kernel that `name` stands for: None is the best that runs here.
+    """The name of the chosen kernel: `name` itself, or for None the best that runs here.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from knnc.engine._floats cimport (
 cdef struct FloatPair:
     knnc_float_pair pair
     const knnc_float_rows *rows
-    int64_t norm_at  # of the query's norm among its values; -1 where there is none
+    int64_t norm_at  # index of the query's norm among its values; -1 if it has none
 
 
 cdef class FloatRows:
@@ -23,10 +23,10 @@ cdef class FloatRows:
     cdef knnc_float_rows data
     cdef readonly int64_t n_rows, n_features
     cdef readonly str metric
-    cdef readonly object rows  # as they came
-    cdef object _table, _exponents, _norms  # what the pointers point into
+    cdef readonly object rows  # as given
+    cdef object _table, _exponents, _norms  # own the memory that the pointers refer to
     cdef FloatPair exact  # what `key_of_floats` needs
-    cdef double pace  # features compared a second and thread, as last seen
+    cdef double pace  # features compared per second and thread, last measured
 
     cdef int64_t pair(self, const double *query, double query_norm, int64_t row) noexcept nogil
 

@@ -1,4 +1,4 @@
-"""Rows of floats, and the distance of one of them.
+"""Rows of floats, and the distance between a query and one of them.
 
 kernels/floats/floats.h defines the distance, which has the same bits on every machine, and its key,
 an int64 that sorts as the distance does. scan/floats.pyx searches the rows.
@@ -104,9 +104,9 @@ cdef class FloatRows:
         if metric not in METRICS:
             raise ValueError(f"Unknown metric {metric!r}; the metrics are {list(METRICS)}.")
         if rows.ndim != 2 or 0 in rows.shape:
-            raise ValueError(f"rows must be at least one, of one feature, got shape {rows.shape}.")
+            raise ValueError(f"rows need at least one row and one feature, got shape {rows.shape}.")
         if (table is None) == (rows.dtype == np.uint8):
-            raise ValueError(f"table goes with rows of uint8 and no others, got {rows.dtype}.")
+            raise ValueError(f"table goes with uint8 rows and only these, got {rows.dtype} rows.")
         self.kernel_of = find_float_kernel(kernel)
         self.metric, self.metric_of = metric, METRICS[metric]
         if rows.dtype == np.uint8:
@@ -139,7 +139,7 @@ cdef class FloatRows:
     cdef int64_t pair(self, const double *query, double query_norm, int64_t row) noexcept nogil:
         """The key of one row, for a query as `prepare` returns it.
 
-        Only between `enter_float_mode` and `leave_float_mode` are its bits those of the contract.
+        It has the bits of the contract only between `enter_float_mode` and `leave_float_mode`.
         """
         return self.kernel_of.pair[<int>self.metric_of][<int>self.type_of](
             &self.data, row, query, query_norm)
@@ -194,7 +194,7 @@ cdef int measure_rows(
 
 
 cdef int measure(FloatRows rows, int n_threads) except -1:
-    """Find the exponents and the norms, which make unit rows of the rows."""
+    """Find the exponents and norms that turn the rows into unit rows."""
     exponents, norms = np.empty(rows.n_rows, np.int32), np.empty(rows.n_rows, np.float64)
     cdef int32_t[::1] exponents_of = exponents
     cdef double[::1] norms_of = norms

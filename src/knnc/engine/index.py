@@ -115,6 +115,7 @@ class Index:
         self.algorithm = algorithm
         self.n_samples_fit, self.n_features = rows.shape
         self._rows = rows
+        self._policy = policy
         pruned_metrics = PRUNED_FLOAT_METRICS if are_floats else PRUNED_METRICS
         if algorithm == "pruned" and metric not in pruned_metrics:
             raise ValueError(
@@ -201,12 +202,20 @@ class Index:
         """Whether brute force streams the rows, because there is no memory to pack them."""
         return self._prepared.is_streamed
 
-    def scan(self) -> tuple[str, str]:
-        """How a search for few neighbours reads the rows now, and why.
+    def scan(self, k: int | None = None) -> tuple[str, str]:
+        """How a search for k neighbours reads the rows now, and why; None for few neighbours.
 
         It is "brute", "streamed" (brute force, a chunk at a time), "pruned" (by codes) or "tree".
         """
-        return self._prepared.scan()
+        how, why = self._prepared.scan()
+        may_be_brute = self.algorithm == "auto" and how in ("pruned", "tree")
+        if k is None or not may_be_brute or self._policy.pays_for(k, self.n_samples_fit):
+            return how, why
+        brute = "streamed" if self.is_streamed else "brute"
+        return (
+            brute,
+            f"codes and trees save no time for {k:,} neighbours of {self.n_samples_fit:,} rows",
+        )
 
     @property
     def nbytes_packed(self) -> int:

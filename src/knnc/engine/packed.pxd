@@ -31,7 +31,7 @@ cdef class PackedRows:
     cdef readonly bint is_staged
     cdef const int64_t[::1] block_ends
     cdef object _panels, _terms
-    cdef double _pace  # multiply-adds a second and thread, as last seen
+    cdef double _pace  # multiply-adds per second and thread, last measured
 
     cdef int64_t block_start(self, int b) noexcept nogil
     cdef int64_t block_end(self, int b) noexcept nogil

@@ -1,9 +1,9 @@
-"""Rows as a kernel wants them, without the columns that hold one value in all of them.
+"""Rows in a kernel's layout, without the columns that hold one value in all rows.
 
-What such a column adds to a distance depends on the query alone, so a search compares the other
-columns and adds the rest once a query: |q - x|^2 = sum of kept (q - x)^2 + sum of dropped
-(q - c)^2, and so for Manhattan and Hamming; Chebyshev takes the larger of the two. Of MNIST's 784
-columns 67 are 0 in every training image; without them a search by brute force takes 10 % less time.
+What such a column adds to a distance depends on the query alone. A search therefore compares the
+other columns, and adds the rest once per query: |q - x|^2 = sum of kept (q - x)^2 + sum of dropped
+(q - c)^2. The same holds for Manhattan and Hamming; Chebyshev takes the larger of the two. Of
+MNIST's 784 columns, 67 are 0 in every training image; without them a scan takes 10 % less time.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -36,7 +36,7 @@ from knnc.engine.aligned import aligned, aligned_bytes, own_pages, runs_of
 
 # Features that one accumulator of 32 bits holds.
 BLOCK_FEATURES = KNNC_BLOCK_FEATURES
-# Rows looked at first for columns that vary, on one thread: mostly all of them do.
+# Rows searched first for columns that vary, on one thread: mostly all columns vary there.
 cdef int64_t FIRST_ROWS = 1024
 # Bytes between two looks at signals: at most 0.05 s, on one thread that meets its memory first.
 cdef int64_t CHUNK_BYTES = 4 << 20
@@ -45,19 +45,19 @@ cdef int64_t CHAINED_PANELS = 1 << 15
 
 
 def nbytes_for(str metric, kernel, int64_t n_rows, int64_t n_features):
-    """Bytes of rows once they are packed; fewer where columns hold one value."""
+    """Bytes that rows take when they are packed, or fewer if columns hold one value."""
     cdef const knnc_kernel *found = find_kernel(metric, kernel)
     cdef int64_t height = found.layout.panel_rows, lane = found.layout.lane
     cdef int64_t n_blocks = (n_features - 1) // KNNC_BLOCK_FEATURES + 1
-    # A block is a whole number of steps, but for the last.
+    # Every block but the last is a whole number of steps.
     cdef int64_t row_bytes = (n_features + lane - 1) // lane * lane + 4 * n_blocks
     return (n_rows + height - 1) // height * height * row_bytes
 
 
 cdef class PackedRows:
-    """Rows as one kernel wants them; more than KNNC_BLOCK_FEATURES features are cut into blocks.
+    """Rows in one kernel's layout, in blocks of at most KNNC_BLOCK_FEATURES features.
 
-    Those that are read in stages are for a kernel's tile alone, and not for `search`.
+    Rows that are read in stages are for a kernel's `tile` only, not for `search`.
 
     Parameters
     ----------
@@ -69,17 +69,17 @@ cdef class PackedRows:
     drop_constant : bool
         Leave out columns that hold one value in all rows, if that saves a step of the kernel.
     stages, shifts : tuple of int
-        Read the panels in stages of so many features, all but the last a multiple of the kernel's
-        lane; distances up to a stage are shifted left by so many bits before its own are added. A
-        panel is left after a stage if no row in it can be within a query's limit.
+        Features of each stage in which panels are read; all but the last are multiples of the
+        kernel's lane. Before a stage is added, the distances so far are shifted left by its number
+        of bits. A panel is left after a stage if no row in it can be within a query's limit.
     parts : list of ndarray of shape (n_rows, size of the stage)
-        The features of each stage, in place of `rows`, which are None then. The list is emptied as
-        they are packed, so that they are never in memory twice.
+        The features of each stage; `rows` is None then. The list is emptied as parts are packed,
+        so that no part is in memory twice.
     saved : dict or None
-        What `state` of the same rows said; `rows` are None then.
+        What `state` returned for the same rows; `rows` is None then.
     kept : bool, default=True
-        Whether they stay for a while: on pages of their own, if they are many. The next chunk of a
-        stream would take half as long again to meet new pages.
+        Whether the packed rows stay for a while. If so, large ones get pages of their own. Chunks
+        of a stream do not: new pages would make the next chunk take half as long again.
     """
 
     def __cinit__(self, const uint8_t[:, ::1] rows, str metric, kernel, int n_threads,
@@ -150,7 +150,7 @@ cdef class PackedRows:
     def choose_columns(self, rows, int n_threads):
         """Keep the columns that vary, or the first if none does, where that saves a step."""
         cdef int64_t lane = self.kernel.layout.lane, d = self.n_features
-        # The fewest that save one: down to the next multiple of the lane.
+        # The fewest constant columns that save one: down to the next multiple of the lane.
         varies = varying(rows, (d - 1) % lane + 1, n_threads)
         varies[0] |= not varies.any()
         kept = np.count_nonzero(varies)
@@ -159,7 +159,7 @@ cdef class PackedRows:
             self.n_kept = kept
 
     def state(self):
-        """All that is needed to have these again, see fields.py."""
+        """Everything that `saved` needs to make these rows again; see fields.py."""
         saved = {"n_rows": self.n_rows, "n_features": self.n_features, "panels": self._panels,
                  "terms": self._terms.view(np.int32), "varies": None, "first_row": None}
         if self.columns is not None:
@@ -182,7 +182,7 @@ cdef class PackedRows:
         self.n_kept = self.columns.n_kept
 
     def pad_terms(self):
-        """The term of a row that pads, in each block, ndarray (n_blocks, 1)."""
+        """The term of a padding row in each block, ndarray (n_blocks, 1)."""
         if not self.is_staged:
             return np.full((self.n_blocks, 1), KNNC_PAD_TERM, np.int32)
         terms = np.zeros((self.n_blocks, 1), np.int32)
@@ -190,7 +190,7 @@ cdef class PackedRows:
         return terms
 
     def check_terms(self):
-        """Terms are in the range that packing gives them, whatever the rows are."""
+        """Refuse terms outside the range that packing can give them."""
         cdef int64_t bias = self.kernel.layout.bias, least = 0, most = 0, width
         cdef int b
         terms = self._terms.view(np.int32).reshape(self.n_blocks, -1)
@@ -205,7 +205,7 @@ cdef class PackedRows:
                 raise ValueError("terms are not those of rows of bytes")
 
     def check_padding(self):
-        """The rows that fill the last panel up are as packing makes them: no search finds them."""
+        """Refuse padding rows unlike those that packing makes, which no search finds."""
         cdef int64_t height = self.kernel.layout.panel_rows, lane = self.kernel.layout.lane
         cdef int64_t n_padding = self.n_panels * height - self.n_rows, start = 0, end
         cdef int b
@@ -231,7 +231,7 @@ cdef class PackedRows:
 
     @property
     def pace(self):
-        """Multiply-adds a second and thread, as last seen."""
+        """Multiply-adds per second and thread, last measured."""
         return self._pace
 
     @pace.setter
@@ -348,7 +348,7 @@ cdef class Columns:
     cdef int32_t offset(
         self, const uint8_t *query, knnc_pair pair, uint8_t *scratch
     ) noexcept nogil:
-        """A query's distance from any row in the dropped columns; scratch: n_dropped bytes."""
+        """A query's distance from every row in the dropped columns; scratch: n_dropped bytes."""
         take_runs(query, self.dropped, self.n_dropped_runs, scratch)
         return pair(scratch, &self.constants[0], self.n_dropped)
 

@@ -1,14 +1,14 @@
-"""Candidates in the order of distances that understand images, a few hundred of each query.
+"""Sorts each query's candidates, a few hundred of them, by distances made for images.
 
     rerank
       chunks of queries (and of candidates, when they are many): at most about 0.05 s each; between
-      two of them signals are checked and progress is told, with the GIL held
-        a query, one an OpenMP iteration, against a range of its candidates
-          the terms that are cheap, then those that are dear, until the sum passes the k-th so far
+      two chunks signals are checked and progress is reported, with the GIL held
+        one query in each OpenMP iteration, against a range of its candidates
+          first the cheap terms, then the expensive ones, until the sum passes the k-th so far
 
-A distance is a sum of terms, each a number times a weight, in a fixed order; terms are never
-negative, so a candidate can be given up as soon as a part of the sum is above the k-th distance.
-Which pairs are given up depends on the order of the candidates; what is kept does not.
+A distance is a weighted sum of terms in a fixed order. No term is negative, so a candidate is
+dropped as soon as a partial sum is above the k-th distance. Which candidates are dropped early
+depends on their order; the result does not.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -53,7 +53,7 @@ def all_idm_kernels():
 
 
 def available_idm_kernels():
-    """Names of those that can run here."""
+    """Names of the kernels that can run here."""
     return [
         knnc_idm_kernel_at(i).name.decode()
         for i in range(knnc_n_idm_kernels())
@@ -99,7 +99,7 @@ cdef inline void keep(Best *best, double dist, int64_t row) noexcept nogil:
 
 
 cdef inline int64_t limit_of(double left, double weight) noexcept nogil:
-    """A term above it is more than `left`, however the sum is rounded."""
+    """A term above this limit, weighted, is more than `left`, however the sum is rounded."""
     cdef double limit = left / weight * MARGIN
     return INT64_MAX // 2 if limit >= 4e18 else <int64_t>limit + 1
 
@@ -107,7 +107,7 @@ cdef inline int64_t limit_of(double left, double weight) noexcept nogil:
 cdef int64_t square_distance(const uint8_t *x, const uint8_t *y, int64_t n) noexcept nogil:
     cdef int64_t total = 0, start, end, i
     cdef int32_t part, diff
-    for start in range(0, n, 16384):  # of 32 bits: 16,384 * 255^2 < 2^31
+    for start in range(0, n, 16384):  # a part fits 32 bits: 16,384 * 255^2 < 2^31
         part = 0
         end = min(n, start + 16384)
         for i in range(start, end):
@@ -134,7 +134,7 @@ cdef int64_t shifted_distance(
     const uint8_t *x, const uint8_t *y, int64_t h, int64_t w, int64_t down, int64_t right,
     int64_t limit,
 ) noexcept nogil:
-    """|x - y moved|^2, with 0 beyond the edges of both; any number above limit if it is above."""
+    """|x - shifted y|^2, with zeros outside of both; if above limit, any number above it."""
     cdef int64_t total = 0, r, c, source
     cdef int64_t first = max(<int64_t>0, right), last = w + min(<int64_t>0, right)
     for r in range(h):
@@ -148,7 +148,7 @@ cdef int64_t shifted_distance(
             total += <int64_t>x[r * w + c] * x[r * w + c]
         for c in range(last, w):
             total += <int64_t>x[r * w + c] * x[r * w + c]
-        # What of y has left the image to the side.
+        # The pixels of y that were shifted out at the sides.
         for c in range(max(<int64_t>0, w - right), w):
             total += <int64_t>y[source * w + c] * y[source * w + c]
         for c in range(min(w, max(<int64_t>0, -right))):
@@ -173,7 +173,7 @@ cdef int64_t best_shift(
 
 
 cdef class Gallery:
-    """Training images, ready to be compared with.
+    """Training images, prepared for comparison.
 
     Parameters
     ----------
@@ -181,18 +181,18 @@ cdef class Gallery:
         Kept, not copied.
     height, width : int
     warp : int
-        How far a pixel may go, 0 to MAX_WARP.
+        How far a pixel may move, 0 to MAX_WARP.
     weights : dict of str to float
-        Of the terms; gradients are kept only if there is one that needs them.
+        Weights of the terms. Gradients are stored only if a term needs them.
     max_shift : int
-        Of the term "shift".
+        The largest shift that the term "shift" tries.
     n_threads : int
     kernel : str or None
         None for the best that runs here.
     root : bool
-        Whether gradients are as long as the root of their length.
+        Whether each gradient is scaled to the square root of its length.
     """
-    cdef object _images, _pairs  # what the pointers point into
+    cdef object _images, _pairs  # own the memory that the pointers refer to
     cdef const uint8_t *images
     cdef int8_t *pairs  # NULL: no term needs gradients
     cdef int64_t n_images, n_pixels
@@ -206,7 +206,8 @@ cdef class Gallery:
         weights, int64_t max_shift, int n_threads, kernel=None, bint root=False,
     ):
         if images.shape[1] != height * width:
-            raise ValueError("the images are not of that height and width.")
+            raise ValueError(
+                f"height and width are {height} and {width}: not {images.shape[1]} pixels.")
         if not 0 <= warp <= KNNC_IDM_MAX_WARP:
             raise ValueError(f"warp must be from 0 to {KNNC_IDM_MAX_WARP}, got {warp}.")
         self._images = images
@@ -250,14 +251,14 @@ cdef class Gallery:
 
     @property
     def nbytes(self):
-        """Bytes of what is kept besides the images."""
+        """Bytes of the gradients."""
         return self.n_images * self.shape.n_bytes if self.pairs else 0
 
     cdef int compare(
         self, const uint8_t *query, const int64_t *candidates, const int64_t *features,
         int64_t n_candidates, Best *best,
     ) noexcept nogil:
-        """Keep the best of some candidates; -1 if there is no memory for what the query needs."""
+        """Keep the best of some candidates; -1 if there is no memory."""
         cdef int8_t *pairs = NULL
         cdef double *tangents = NULL  # the query's, and after them the candidate's
         cdef int64_t j
@@ -345,7 +346,7 @@ def rerank(
     candidates : ndarray of shape (n_queries, n_candidates), int64
         Rows of the gallery; the nearest first saves time.
     features : ndarray of shape (n_queries, n_candidates), int64
-        Their term "features".
+        The term "features" of each candidate.
     k : int
         At most n_candidates.
     n_threads : int
@@ -362,9 +363,11 @@ def rerank(
     cdef int failed
     cdef double elapsed, started
     if queries.shape[1] != gallery.n_pixels or candidates.shape[0] != n_queries:
-        raise ValueError("the queries are not the gallery's kind of image, or not the candidates'.")
+        raise ValueError(
+            f"queries need {gallery.n_pixels} pixels each, and candidates a row for each query.")
     if features.shape[0] != n_queries or features.shape[1] != n_candidates or k > n_candidates:
-        raise ValueError("there are fewer candidates than asked for.")
+        raise ValueError(
+            "features and candidates differ in shape, or there are fewer candidates than k.")
     dist = np.full((n_queries, k), HUGE_VAL)
     ind = np.full((n_queries, k), INT64_MAX)
     cdef double[:, ::1] dist_of = dist

@@ -1,8 +1,8 @@
 """Histograms of oriented gradients, a cell at a time: integers throughout, so exact on any machine.
 
-A pixel votes for two bins and for four cells, each by how near it is. Every vote is a whole number:
-a table gives 1/16 grey levels for the two bins of each gradient (-255..255 either way), and the
-share of a cell is counted in half pixels.
+A pixel votes for the two nearest bins and the four nearest cells, by how near they are. Every vote
+is a whole number. A table has the votes for two bins, in 1/16 grey levels, of each gradient
+(-255..255 in both directions). The share of a cell is counted in half pixels.
 """
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
@@ -14,11 +14,11 @@ cdef int SPAN = 255
 
 cdef struct Grid:
     int64_t height, width, n_rows, n_columns, n_bins
-    const int32_t *row_cell     # of each pixel row, the upper of its two cells, -1 outside
-    const int32_t *row_share    # and the lower one's share, out of 2 cell
+    const int32_t *row_cell     # for each pixel row, the upper of its two cells, -1 outside
+    const int32_t *row_share    # and the share of the lower one, out of 2 * cell
     const int32_t *column_cell
     const int32_t *column_share
-    int64_t whole               # 2 cell
+    int64_t whole               # 2 * cell
 
 
 cdef inline void vote(
@@ -78,11 +78,12 @@ def count(
     ----------
     images : ndarray of shape (n_images, height, width), uint8
     table : ndarray of shape (511 * 511,), uint32
-        Of each (down, right) gradient: 6 bits of the lower bin, 13 of its votes, 13 of the next's.
+        For each (down, right) gradient: 6 bits for the lower bin, 13 for its votes, 13 for those
+        of the next bin.
     cell : int
         Pixels of a cell's side.
     rows, columns : ndarray of shape (2, height) and (2, width), int32
-        Of each pixel, the first of its two cells, and the second's share out of 2 cell.
+        For each pixel, the first of its two cells, and the second's share out of 2 * cell.
     cells : ndarray of shape (n_images, n_rows, n_columns, n_bins), int64
         Written to.
     n_threads : int

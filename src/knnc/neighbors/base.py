@@ -71,8 +71,9 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     _lazy_index: LazyIndex
     # With engine_ "integer" only: what a byte stands for.
     _encoding: Encoding
-    # With engine_ "sklearn" only: why no index of knnc searches.
+    # With engine_ "sklearn" only: why no index of knnc searches, and `algorithm` at the fit.
     _engine_reason: str
+    _fit_algorithm: str
 
     @property
     def _fit_X(self) -> Any:  # noqa: N802
@@ -121,7 +122,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
             self.feature_names_in_ = names
         self._n_threads()  # which says what is no number of threads
         self.engine_ = "sklearn"
-        self._engine_reason = reason
+        self._engine_reason, self._fit_algorithm = reason, self.algorithm
         for name in ("_encoding", "_lazy_index"):
             self.__dict__.pop(name, None)
 
@@ -183,7 +184,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         # scikit-learn's fit does the rest: classes, the check of the metric, effective_metric_.
         super()._fit(_compat.fitted_rows(rows), y)
         self._rows = self.__dict__.pop("_fit_X")
-        for name in ("_encoding", "_engine_reason"):
+        for name in ("_encoding", "_engine_reason", "_fit_algorithm"):
             self.__dict__.pop(name, None)
         if encoding is not None:
             self._encoding = encoding

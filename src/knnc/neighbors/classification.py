@@ -19,7 +19,7 @@ __all__ = ["KNeighborsClassifier"]
 class KNeighborsClassifier(
     PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsClassifier
 ):
-    """k-nearest-neighbours classifier, exact and fast on uint8 data.
+    """k-nearest-neighbours classifier, exact and fast.
 
     A :class:`sklearn.neighbors.KNeighborsClassifier` that compares exact integers where X can be
     narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -30,20 +30,20 @@ class KNeighborsClassifier(
     n_neighbors : int, default=5
         Neighbours that vote.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        "uniform" or None: each neighbour has one vote. "distance": it weighs the inverse of its
-        distance; if some are at distance 0, only these vote. A callable takes an array of
+        "uniform" or None: each neighbour has one vote. "distance": its weight is the inverse of
+        the distance; if some are at distance 0, only these vote. A callable takes an array of
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
-        that, and takes Euclidean, Manhattan and cosine distance. "kd_tree"
-        and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "pruned" takes Euclidean, Manhattan and cosine distance. "kd_tree" and
+        "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric : str or callable, default="minkowski"
         knnc computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1", "cityblock", "chebyshev",
-        "hamming", "cosine" and "minkowski" with p=1, p=2 or p=inf; scikit-learn all its others.
+        "hamming", "cosine" and "minkowski" with p=1, p=2 or p=inf. scikit-learn computes others.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
@@ -102,8 +102,8 @@ class KNeighborsClassifier(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their labels, numbers or strings.
 

@@ -23,8 +23,8 @@ class KNeighborsClassifierCV(NeighborsCV):
     Parameters
     ----------
     n_neighbors : sequence of int or None, default=None
-        Candidates. None for about 25 of them or fewer, from 1 to the root of the number of
-        training rows, 100 at most.
+        Candidates. None: about 25 or fewer, from 1 to the root of the number of training rows or
+        to 100, whichever is less.
     weights : sequence of {"uniform", "distance"}, callable or None, \
             default=("uniform", "distance")
         Candidates.
@@ -47,19 +47,19 @@ class KNeighborsClassifierCV(NeighborsCV):
     best_params_ : dict
         n_neighbors, weights and metric of the best candidate; of several the first.
     best_score_ : float
-        Its mean score; not if `refit` is callable.
+        The mean score of the best candidate; absent if `refit` is callable.
     best_index_ : int
-        Its row in `cv_results_`.
+        The row of the best candidate in `cv_results_`.
     best_estimator_ : KNeighborsClassifier
-        It, fitted to all rows; only with `refit`.
+        The best candidate, fitted to all rows; only with `refit`.
     refit_time_ : float
-        Seconds that this took; only with `refit`.
+        Seconds that this fit took; only with `refit`.
     cv_results_ : dict of str -> ndarray or list
         With GridSearchCV's keys, a row a candidate. `mean_fit_time` is a candidate's share of
         the search that it has in common with others. With leave-one-out there is no
         `split0_test_score`, and `std_test_score` is 0.
     scorer_ : callable
-        What scored.
+        The scorer in use.
     n_splits_ : int
         Number of folds; 1 for leave-one-out.
     classes_ : ndarray of shape (n_classes,), or a list of one for each output
@@ -71,7 +71,7 @@ class KNeighborsClassifierCV(NeighborsCV):
 
     See Also
     --------
-    KNeighborsClassifier : What is chosen from.
+    KNeighborsClassifier : The estimator that is tuned.
     KNeighborsRegressorCV : The same for targets that are numbers.
 
     Notes
@@ -79,8 +79,8 @@ class KNeighborsClassifierCV(NeighborsCV):
     Where knnc searches, scores equal GridSearchCV's over :class:`KNeighborsClassifier` to the
     last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_` of
     the estimator is "sklearn"), which of several rows at the same distance are neighbours may
-    depend on k. A scorer gets an estimator that answers for the rows of the fold from what was
-    found before, and for any others by a search.
+    depend on k. A scorer gets an estimator that already has the neighbours of the fold's
+    rows, and searches for those of any others.
 
     Examples
     --------
@@ -130,8 +130,8 @@ class KNeighborsRegressorCV(NeighborsCV):
     Parameters
     ----------
     n_neighbors : sequence of int or None, default=None
-        Candidates. None for about 25 of them or fewer, from 1 to the root of the number of
-        training rows, 100 at most.
+        Candidates. None: about 25 or fewer, from 1 to the root of the number of training rows or
+        to 100, whichever is less.
     weights : sequence of {"uniform", "distance"}, callable or None, \
             default=("uniform", "distance")
         Candidates.
@@ -154,19 +154,19 @@ class KNeighborsRegressorCV(NeighborsCV):
     best_params_ : dict
         n_neighbors, weights and metric of the best candidate; of several the first.
     best_score_ : float
-        Its mean score; not if `refit` is callable.
+        The mean score of the best candidate; absent if `refit` is callable.
     best_index_ : int
-        Its row in `cv_results_`.
+        The row of the best candidate in `cv_results_`.
     best_estimator_ : KNeighborsRegressor
-        It, fitted to all rows; only with `refit`.
+        The best candidate, fitted to all rows; only with `refit`.
     refit_time_ : float
-        Seconds that this took; only with `refit`.
+        Seconds that this fit took; only with `refit`.
     cv_results_ : dict of str -> ndarray or list
         With GridSearchCV's keys, a row a candidate. `mean_fit_time` is a candidate's share of
         the search that it has in common with others. With leave-one-out there is no
         `split0_test_score`, and `std_test_score` is 0.
     scorer_ : callable
-        What scored.
+        The scorer in use.
     n_splits_ : int
         Number of folds; 1 for leave-one-out.
     n_features_in_ : int
@@ -176,7 +176,7 @@ class KNeighborsRegressorCV(NeighborsCV):
 
     See Also
     --------
-    KNeighborsRegressor : What is chosen from.
+    KNeighborsRegressor : The estimator that is tuned.
     KNeighborsClassifierCV : The same for class labels.
 
     Notes
@@ -184,8 +184,8 @@ class KNeighborsRegressorCV(NeighborsCV):
     Where knnc searches, scores equal GridSearchCV's over :class:`KNeighborsRegressor` to the
     last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_` of
     the estimator is "sklearn"), which of several rows at the same distance are neighbours may
-    depend on k. A scorer gets an estimator that answers for the rows of the fold from what was
-    found before, and for any others by a search.
+    depend on k. A scorer gets an estimator that already has the neighbours of the fold's
+    rows, and searches for those of any others.
 
     Examples
     --------

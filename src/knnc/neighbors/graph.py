@@ -31,14 +31,14 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
     Parameters
     ----------
     mode : {"distance", "connectivity"}, default="distance"
-        "distance": an edge weighs the distance, and there is one neighbour more, since a training
-        row is its own first. "connectivity": each edge weighs 1.
+        The weight of an edge. "distance": the distance; there is one more neighbour, because a
+        training row is its own first neighbour. "connectivity": 1.
     n_neighbors : int, default=5
         Neighbours of each row.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
-        that, and takes Euclidean, Manhattan and cosine distance. "kd_tree"
-        and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "pruned" takes Euclidean, Manhattan and cosine distance. "kd_tree" and
+        "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
@@ -96,8 +96,8 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -129,12 +129,12 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
     Parameters
     ----------
     mode : {"distance", "connectivity"}, default="distance"
-        Whether an edge weighs the distance or 1.
+        The weight of an edge: the distance, or 1.
     radius : float, default=1.0
         The largest distance of a neighbour, in the units of X.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
-        that. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
@@ -190,8 +190,8 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -233,7 +233,7 @@ def kneighbors_graph(
     n_neighbors : int
         Neighbours of each row.
     mode : {"connectivity", "distance"}, default="connectivity"
-        Whether an edge weighs 1 or the distance.
+        The weight of an edge: 1, or the distance.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float or None, default=2
@@ -295,7 +295,7 @@ def radius_neighbors_graph(
     radius : float
         The largest distance of a neighbour, in the units of X.
     mode : {"connectivity", "distance"}, default="connectivity"
-        Whether an edge weighs 1 or the distance.
+        The weight of an edge: 1, or the distance.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float or None, default=2

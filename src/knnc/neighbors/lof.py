@@ -15,7 +15,7 @@ __all__ = ["LocalOutlierFactor"]
 
 
 class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor):
-    """Outliers and novelties by their local density, exact and fast on uint8 data.
+    """Outliers and novelties by their local density, exact and fast.
 
     A :class:`sklearn.neighbors.LocalOutlierFactor` that compares exact integers where X can be
     narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -27,8 +27,8 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
     n_neighbors : int, default=20
         Neighbours that say how dense it is around a row; all others if there are fewer.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
-        that. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
@@ -97,8 +97,8 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 

@@ -18,7 +18,7 @@ __all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
 
 
 class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighborsClassifier):
-    """Vote of all neighbours within a radius, exact and fast on uint8 data.
+    """Vote of all neighbours within a radius, exact and fast.
 
     A :class:`sklearn.neighbors.RadiusNeighborsClassifier` that compares exact integers where X can
     be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -29,12 +29,12 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
     radius : float, default=1.0
         The largest distance of a neighbour, in the units of X.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        "uniform" or None: each neighbour has one vote. "distance": it weighs the inverse of its
-        distance; if some are at distance 0, only these vote. A callable takes an array of arrays
-        of distances, one for each query, and returns weights in the same form.
+        "uniform" or None: each neighbour has one vote. "distance": its weight is the inverse of
+        the distance; if some are at distance 0, only these vote. A callable takes an array of
+        arrays of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
-        that. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
@@ -96,8 +96,8 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their labels, numbers or strings.
 
@@ -213,7 +213,7 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
 
 
 class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsRegressor):
-    """Mean of all neighbours within a radius, exact and fast on uint8 data.
+    """Mean of all neighbours within a radius, exact and fast.
 
     A :class:`sklearn.neighbors.RadiusNeighborsRegressor` that compares exact integers where X can
     be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -224,12 +224,12 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
     radius : float, default=1.0
         The largest distance of a neighbour, in the units of X.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        "uniform" or None: all neighbours count alike. "distance": they weigh the inverse of their
-        distance; if some are at distance 0, only these count. A callable takes an array of arrays
-        of distances, one for each query, and returns weights in the same form.
+        "uniform" or None: all neighbours count alike. "distance": the weight is the inverse of
+        the distance; if some are at distance 0, only these count. A callable takes an array of
+        arrays of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; "pruned" insists on
-        that. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
@@ -284,8 +284,8 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
 
@@ -344,6 +344,6 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         Returns
         -------
         score : float
-            1 is best; a constant mean scores 0, and what is worse less.
+            1 is best; predicting the mean of y scores 0, and worse predictions score less.
         """
         return float(super().score(X, y, sample_weight))

@@ -117,7 +117,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
         radius : float or None, default=None
             The largest distance, which is still in; None for the estimator's own `radius`.
         mode : {"connectivity", "distance"}, default="connectivity"
-            Whether an edge weighs 1 or the distance.
+            The weight of an edge: 1, or the distance.
         sort_results : bool, default=False
             With mode="distance", whether to store the edges of each query by (distance, row
             index) rather than by row index.

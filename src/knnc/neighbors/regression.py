@@ -15,7 +15,7 @@ __all__ = ["KNeighborsRegressor"]
 
 
 class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockKNeighborsRegressor):
-    """k-nearest-neighbours regression, exact and fast on uint8 data.
+    """k-nearest-neighbours regression, exact and fast.
 
     A :class:`sklearn.neighbors.KNeighborsRegressor` that compares exact integers where X can be
     narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -26,13 +26,13 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
     n_neighbors : int, default=5
         Neighbours whose targets are averaged.
     weights : {"uniform", "distance"}, callable or None, default="uniform"
-        "uniform" or None: all neighbours count alike. "distance": they weigh the inverse of their
-        distance; if some are at distance 0, only these count. A callable takes an array of
+        "uniform" or None: all neighbours count alike. "distance": the weight is the inverse of
+        the distance; if some are at distance 0, only these count. A callable takes an array of
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
-        that, and takes Euclidean, Manhattan and cosine distance. "kd_tree"
-        and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "pruned" takes Euclidean, Manhattan and cosine distance. "kd_tree" and
+        "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     p : float, default=2
@@ -93,8 +93,8 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
 
@@ -153,6 +153,6 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
         Returns
         -------
         score : float
-            1 is best; a constant mean scores 0, and what is worse less.
+            1 is best; predicting the mean of y scores 0, and worse predictions score less.
         """
         return float(super().score(X, y, sample_weight))

@@ -15,7 +15,7 @@ __all__ = ["NearestNeighbors"]
 class NearestNeighbors(
     PartialFitMixin, IntegerNeighborsMixin, IntegerRadiusMixin, _compat.StockNearestNeighbors
 ):
-    """Nearest-neighbour search, exact and fast on uint8 data.
+    """Nearest-neighbour search, exact and fast.
 
     A :class:`sklearn.neighbors.NearestNeighbors` that compares exact integers where X can be
     narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
@@ -28,14 +28,14 @@ class NearestNeighbors(
     radius : float, default=1.0
         Distance within which `radius_neighbors` finds all rows unless told otherwise.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" insists on
-        that, and takes Euclidean, Manhattan and cosine distance. "kd_tree"
-        and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
+        "pruned" is an error. "pruned" takes Euclidean, Manhattan and cosine distance. "kd_tree" and
+        "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
         Of scikit-learn's trees.
     metric : str or callable, default="minkowski"
         knnc computes "euclidean", "l2", "sqeuclidean", "manhattan", "l1", "cityblock", "chebyshev",
-        "hamming", "cosine" and "minkowski" with p=1, p=2 or p=inf; scikit-learn all its others.
+        "hamming", "cosine" and "minkowski" with p=1, p=2 or p=inf. scikit-learn computes others.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric_params : dict or None, default=None
@@ -65,7 +65,7 @@ class NearestNeighbors(
 
     Notes
     -----
-    The distances, from integers that are exact, in one rounding each:
+    Distances between bytes come from exact integers, rounded once:
 
     ====================================  ===========================  =============  =============
     metric                                integer                      distance       can be pruned
@@ -77,9 +77,9 @@ class NearestNeighbors(
     "hamming"                             number of bytes that differ  / n_features   no
     ====================================  ===========================  =============  =============
 
-    After a fit on pixels divided by 255 distances are those of the pixels, but for "hamming", which
-    is a share of the features and the same for bytes and pixels. (Pixels are the bytes they stand
-    for: a float32 and a float64 query of one image are equally far.)
+    After a fit on pixels divided by 255, distances are those of the pixels. "hamming" is a share of
+    the features, which is the same for bytes and pixels. (Pixels count as the bytes that they stand
+    for: one image as float32 and as float64 has the same distances.)
 
     The neighbours of a query are the training rows with the smallest (distance, row index) pairs in
     lexicographic order, so ties are decided, and an answer is the same for every thread count,
@@ -113,8 +113,8 @@ class NearestNeighbors(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. A C-contiguous array of uint8, or of float32 or float64 that no bytes
-            stand for, is referred to; anything else is copied.
+            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
+            or float64 that is not searched as bytes. Anything else is copied.
         y : Ignored
             Not used, present for API consistency by convention.
 

@@ -69,7 +69,7 @@ def normalise(images: ArrayLike) -> NDArray[np.uint8]:
     Parameters
     ----------
     images : array-like of shape (n, height, width)
-        Light characters on dark, or dark ones on light: what most of the border has is paper.
+        Light characters on dark, or dark ones on light: most of the border has to be paper.
 
     Returns
     -------

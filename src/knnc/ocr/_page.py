@@ -37,7 +37,7 @@ class Glyph:
         How probable it is that the label is right. It is lower than `probability` where the
         nearest training images are farther away than they are from each other.
     guess : str
-        The label that it has, or would have had, without ``min_confidence``.
+        The label, whatever ``min_confidence`` says.
     alternatives : tuple of (str, float)
         Labels with a share of the vote, the most probable first.
     distances : tuple of float

@@ -20,7 +20,7 @@ _MODULES = ("neighbors", "image", "groups")
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Save a fitted estimator, with all that its fit has made ready, in a file without code.
+    """Save a fitted estimator, with its packed rows and codes, in a file without code.
 
     Parameters
     ----------
@@ -82,24 +82,24 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None
     ----------
     path : str or path-like
     mmap : bool, default=True
-        Map the file into memory, read-only: it is open in milliseconds, what is read of it is
-        shared by all processes that have it open, and the system may drop it when memory is short.
-        False reads it into memory.
+        Whether to map the file into memory, read-only. It is then open in milliseconds, and all
+        processes that have it open share its memory, which the system may free when memory is
+        short. False reads the file into memory.
     verify : bool or None, default=None
-        Whether to compare the checksums of all of it, which reads all of it. None does so unless
-        `mmap`. What describes the contents, and every array up to 1 MiB, is checked anyhow.
+        Whether to compare all checksums, which reads the whole file. None does so unless `mmap`.
+        The header and every array up to 1 MiB are always checked.
 
     Returns
     -------
     estimator : estimator or Index
-        As it was saved: it gives the same answers, and its search has nothing to make ready. On a
-        machine whose CPU has other instructions, rows are packed anew from the saved ones.
+        As it was saved: it gives the same answers, and is ready to search. On a machine whose CPU
+        has other instructions, the rows are packed again.
 
     Raises
     ------
     ValueError
-        If it is another kind of file, of a later version, truncated, damaged, or was made up: a
-        file holds no code to run, and nothing in it makes a search read memory that is not its own.
+        If it is another kind of file, of a later version, truncated, damaged or forged. A file
+        holds no code, and nothing in it makes a search read memory outside of its arrays.
     OSError
         If it cannot be read.
 

@@ -42,7 +42,7 @@ class PixelPairs:
     second_above : ndarray of shape (n_pairs,), dtype bool
         Whether a larger one is taken for the second class.
     accuracy : ndarray of shape (n_pairs,), dtype float64
-        Mean of the shares of either class that are told rightly; 0.5 is a coin.
+        The share of each class that is told rightly, averaged over both; 0.5 is chance.
     """
 
     labels: NDArray[Any]
@@ -65,8 +65,8 @@ def best_single_pixels(
     y : array-like of shape (n_samples,)
         Their labels, of two classes at least.
     X_test, y_test : array-like, default=None
-        The rows that are then told apart; None tells those again by which was chosen, which looks
-        better than it is.
+        The rows on which accuracies are measured. None takes X again, which makes them look better
+        than they are.
 
     Returns
     -------

@@ -7,16 +7,16 @@
 #
 # With R the root of s^2 I - A'A, which is positive semidefinite, s^2 |q - x|^2 = |A (q - x)|^2 +
 # |R (q - x)|^2, and t(x) = |R (x - m)|, so that |t(q) - t(x)| <= |R (q - x)|, and |P(q) - P(x)| <=
-# s |q - x|. Each coordinate is cut off at 127 steps, under which no difference grows either.
+# s |q - x|. Each coordinate is clipped to 127 steps, which increases no difference either.
 # Clipping weakens the bound but keeps it valid; it is not part of the error e.
 #
-# The coordinates come in stages, the axes along which rows vary most first. A scan leaves a panel
-# of rows as soon as what it has added up is beyond every query's limit, which no further
-# coordinate can mend (kernels.h).
+# The coordinates come in stages, first the axes along which rows vary most. A scan leaves a panel
+# of rows as soon as its partial sums are beyond every query's limit, because further coordinates
+# only add to them (kernels.h).
 #
-# Rounding. A (x - m) is exact: whole numbers below 2^53. Where differences cancel, for t and for
-# what rounding to a code takes away, the error is at most sqrt(1e-13 s^2 |x - m|^2), which is
-# added to e.
+# Rounding. A (x - m) is exact: whole numbers below 2^53. Differences cancel in t, and in what is
+# left after rounding to a code. Their error is at most sqrt(1e-13 s^2 |x - m|^2), which is added to
+# e.
 
 # Rows of a sample that are projected at a time.
 SLAB_ROWS = 512
@@ -29,10 +29,10 @@ cdef class AxisQuantizer(Quantizer):
     ----------
     sample : ndarray of shape (n_rows, n_features), uint8
     sizes : tuple of int
-        The coordinates of each stage, at most n_features + 1 in all; the last one of the second
-        stage, or of the only one, is t.
+        How many coordinates each stage has, at most n_features + 1 in all. The last coordinate of
+        the second stage, or of the only stage, is t.
     kernel : str or None
-        It projects.
+        The kernel that projects.
     n_threads : int
     """
 
@@ -57,9 +57,9 @@ cdef class AxisQuantizer(Quantizer):
         self.set_steps()
 
     def look_at(self, sample, axes_a_stage, int n_threads):
-        """The largest coordinate of a sample along the axes of each stage; and where t's middle is.
+        """The largest coordinate of a sample along the axes of each stage. Sets the middle of t.
 
-        A slab at a time: as doubles they are ten times the sample's bytes.
+        Works on a slab at a time: coordinates as doubles take ten times the sample's bytes.
         """
         ends = np.cumsum(axes_a_stage)[:len(axes_a_stage) - 1]
         largest, tails = np.zeros(len(axes_a_stage)), []
@@ -72,12 +72,12 @@ cdef class AxisQuantizer(Quantizer):
         return largest
 
     def set_plane_squares(self, squares):
-        """|a|^2 of each plane, and of the two of an axis the sum that `project` needs."""
+        """Set |a|^2 of each plane, and the sum over the two planes of an axis for `project`."""
         self.plane_squares = squares
         self.plane_sums = 32.0 * squares[:self.n_axes] + 0.5 * squares[self.n_axes:]
 
     def state(self):
-        """All that is needed to have this again, see fields.py."""
+        """Everything that `restored` needs; see fields.py."""
         return {
             "n_coarse": self.n_coarse, "step": self.step,
             "stages": np.array(self.stages), "shifts": np.array(self.shifts),
@@ -87,7 +87,7 @@ cdef class AxisQuantizer(Quantizer):
 
     @staticmethod
     def restored(saved, int64_t n_features, kernel):
-        """The quantizer of which `state` said this."""
+        """The quantizer that `state` described."""
         cdef AxisQuantizer self = AxisQuantizer.__new__(AxisQuantizer)
         self.metric, self.n_features = "sqeuclidean", n_features
         self.n_coarse = count_of(saved, "n_coarse", 2, n_features + 1)
@@ -159,7 +159,7 @@ cdef class AxisQuantizer(Quantizer):
         cdef knnc_queries queries
         cdef void *values = malloc(packed_tile_bytes(kernel, d))
         cdef const int32_t *dist
-        # One more than rows: a list is written before its length is known.
+        # One more than rows: an entry is written before it is known to count.
         found.room = 2 * n_axes + 1
         found.first_row = 0
         found.rows = <int32_t *>malloc(2 * n * found.room * sizeof(int32_t))

@@ -1,8 +1,8 @@
 # Codes of bytes for Manhattan distance: sums over groups of features, each feature with a sign.
 #
-# The sum of some numbers is at most the sum of their absolute values, so the map grows no
-# distance: s = 1. The fine code has smaller groups than the coarse one, and stands by itself. Sums
-# are exact.
+# The absolute value of a sum is at most the sum of the absolute values, so the map increases no
+# distance: s = 1. The fine code has smaller groups than the coarse code, and is compared without
+# it. Sums are exact.
 
 cdef class GroupQuantizer(Quantizer):
     """Sums over groups of features that vary together, learnt from a sample of rows.
@@ -11,7 +11,7 @@ cdef class GroupQuantizer(Quantizer):
     ----------
     sample : ndarray of shape (n_rows, n_features), uint8
     sizes : tuple of int
-        The features of a group, powers of 2, of the coarse code and of the fine one.
+        How many features a group has: in the coarse code, in the fine code. Powers of 2.
     """
 
     def __init__(self, sample, sizes):
@@ -25,7 +25,7 @@ cdef class GroupQuantizer(Quantizer):
         self.set_groups(groups[0], sign, parent)
 
     def set_groups(self, group, sign, parent):
-        """The groups of features and of groups, and what follows from them."""
+        """Set the groups of both codes, and what follows from them."""
         self.group, self.sign, self.parent = group, sign, parent
         self.n_fine = len(parent)
         self.lowest, self.lowest_coarse, self.fine_step, self.step = making.groups_of(
@@ -33,7 +33,7 @@ cdef class GroupQuantizer(Quantizer):
         self.stages, self.shifts = (self.n_coarse,), (0,)
 
     def state(self):
-        """All that is needed to have this again, see fields.py."""
+        """Everything that `restored` needs; see fields.py."""
         return {
             "n_coarse": self.n_coarse, "step": self.step,
             "n_fine": self.n_fine, "fine_step": self.fine_step,
@@ -43,7 +43,7 @@ cdef class GroupQuantizer(Quantizer):
 
     @staticmethod
     def restored(saved, int64_t n_features):
-        """The quantizer of which `state` said this."""
+        """The quantizer that `state` described."""
         cdef GroupQuantizer self = GroupQuantizer.__new__(GroupQuantizer)
         self.metric, self.n_features = "manhattan", n_features
         self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)

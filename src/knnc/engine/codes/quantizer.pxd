@@ -5,7 +5,7 @@ from knnc.engine.packed cimport PackedRows
 
 
 cdef class Quantizer:
-    cdef readonly str metric  # of distances of codes
+    cdef readonly str metric  # by which codes are compared
     cdef readonly int64_t n_features, n_coarse, n_fine
     cdef readonly double step, fine_step  # of the last stage; of the fine code
     cdef readonly tuple stages, shifts

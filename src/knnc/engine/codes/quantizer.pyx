@@ -8,12 +8,12 @@ gives
 
     |code(q) - code(x)| > s dist + e(q) + e(x)   =>   |q - x| > dist.
 
-With `dist` the k-th smallest distance so far, the row can be left out. A row that ties with it can
-not, for the test is strict.
+If `dist` is the k-th smallest distance so far, the row can be skipped. A row that ties with it is
+not skipped, because the test is strict.
 
-Each kind of map has a file, of which this module is made: `axes.pxi` projects bytes onto principal
-axes, `groups.pxi` adds up bytes, `floats.pxi` projects float rows. One module, for each would be
-20 kB of a wheel. This file has what they share.
+Each kind of map has a file, which this module includes: `axes.pxi` projects bytes onto principal
+axes, `groups.pxi` adds up bytes, `floats.pxi` projects float rows. A module for each would add
+20 kB to a wheel. This file has what they share.
 
 Rounding. s, e, the reach and the limits are doubles. Each is rounded in the safe direction by more
 than its error, which is a few units in the last place (relative 1e-15) against margins of 1e-12.
@@ -64,10 +64,10 @@ from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.fields import array_of, count_of, number_of, part_of
 
 cdef double MARGIN = 1 + 1e-12
-# The part of the sample's range that a code covers: what lies outside counts as at its end. Between
-# half and all of it a search takes much the same time, below that more (benchmarks/pruning.py).
+# The share of the sample's range that a code covers; values outside are clipped. From a half to the
+# whole range a search takes about the same time, below a half more (benchmarks/pruning.py).
 COARSE_RANGE = 0.6
-# Rows coded together: a tile of any kernel, and what scratch memory on one thread is made for.
+# Rows encoded together: the largest tile of any kernel. A thread has scratch memory for so many.
 cdef int64_t TILE = 16
 # Bytes of rows coded before the first look at signals, and seconds between two looks.
 cdef int64_t FIRST_BYTES = 1 << 20
@@ -100,7 +100,7 @@ cdef class TimedChunks:
 
 
 cdef class Quantizer:
-    """What all quantizers share: the bounds, and coding a tile at a time on all threads."""
+    """What all quantizers share: the bounds, and encoding a tile at a time on all threads."""
 
     def set_steps(self):
         """The steps that follow from `step`, `stages` and `shifts`."""
@@ -168,7 +168,7 @@ cdef class Quantizer:
         return -1
 
     def far(self, rows):
-        """Which rows, by number, no codes serve: of bytes none."""
+        """Indices of the rows that no code can stand for; there are none among bytes."""
         return []
 
     # ---- what a distance of codes says
@@ -184,12 +184,12 @@ cdef class Quantizer:
         return np.array(limits, np.int64)
 
     cdef int32_t coarse_limit(self, double error, int64_t best) noexcept nogil:
-        """Rows at this coarse distance or more are farther than `best`; error: of both rows."""
+        """Rows at this coarse distance or more are farther than `best`. `error`: both rows' sum."""
         cdef double far
         if best == INT64_MAX:
             return KNNC_LIMIT_NONE
         far = self.far_in_steps((self.reach(best) + error) / self.step * MARGIN)
-        # Numbers of a forged file come here as well: errors below 0, and NaN.
+        # A forged file may have errors below 0, and NaN.
         if not far < KNNC_LIMIT_NONE - 1:
             return KNNC_LIMIT_NONE
         return <int32_t>floor(max(far, 0.0)) + 1
@@ -199,7 +199,7 @@ cdef class Quantizer:
         return far
 
     cdef bint is_ruled_out(self, int32_t fine, double reach_and_errors) noexcept nogil:
-        """Whether a row at this fine distance is farther than what the reach is given of."""
+        """Whether a row at this fine distance is farther than the distance of the reach."""
         return self.fine_step * fine > reach_and_errors * MARGIN
 
 

@@ -16,7 +16,7 @@ cdef struct Panels:
 cdef class CodedRows:
     cdef Quantizer coder
     cdef PackedRows coarse, centres
-    cdef readonly object array  # the rows as they came
+    cdef readonly object array  # the rows as given
     cdef Exact exact
     cdef ExactBytes exact_bytes
     cdef FloatRows floats  # None where rows are bytes
@@ -26,8 +26,8 @@ cdef class CodedRows:
     cdef const int64_t[::1] order, starts
     cdef readonly int64_t n_rows, n_features
     cdef int64_t n_first  # coordinates of the first stage, by which rows are clustered
-    cdef int64_t width  # of a row, in thousands of features or so
-    cdef double pace, scan_pace  # queries a second; multiply-adds a second and thread
+    cdef int64_t width  # thousands of features in a row, rounded up
+    cdef double pace, scan_pace  # queries per second; multiply-adds per second and thread
 
     cdef int begin(self) except -1
     cdef int keep(self, rows) except -1

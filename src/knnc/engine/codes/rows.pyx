@@ -1,8 +1,8 @@
-"""Rows, their codes, and the order they lie in.
+"""Rows, their codes, and the order in which codes are stored.
 
-The coarse codes are packed for a kernel that compares all of them with a query, in stages; fine
-ones, if there are any, are read for the rows that are left, and whole rows for those left then.
-Codes of one cluster lie side by side (clusters.py).
+A kernel compares all coarse codes with a query, in stages. Fine codes, if there are any, are read
+for the rows that are left, and whole rows for those that are left then. Codes of one cluster are
+side by side (clusters.py).
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
@@ -28,10 +28,10 @@ from knnc.engine.codes.order import encode_apart, row_order
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.fields import array_of, part_of
 
-# The size of a cluster, in means, past which its rows seed no query: where many rows are alike they
-# lie in one.
+# Rows beyond so many mean sizes of a cluster seed no query. Clusters of that size arise where many
+# rows are alike.
 cdef int64_t SEED_MEANS = 8
-# Codes moved between two looks at signals: about 0.05 s.
+# Codes moved between two checks for signals: about 0.05 s.
 cdef int64_t MOVES_A_PIECE = 1 << 18
 
 
@@ -44,7 +44,7 @@ cdef class CodedRows:
         Kept by reference, and read where codes do not rule a row out.
     coder : Quantizer
     kernel : str or None
-        Of the metric of the codes.
+        A kernel for the metric of the codes.
     n_threads : int
     """
 
@@ -64,7 +64,7 @@ cdef class CodedRows:
             self.fine, self.fine_errors = fine, fine_errors[order]
         height = self.centres.kernel.layout.panel_rows
         self.worst = np.maximum.reduceat(coarse_errors[order], np.arange(0, self.n_rows, height))
-        del part, nearest, coarse_errors, fine_errors  # which leaves room
+        del part, nearest, coarse_errors, fine_errors  # to free memory
         self.coarse = _PackedRows(None, metric, kernel, n_threads, stages=coder.stages,
                                   shifts=coder.shifts, parts=parts)
         self.begin()
@@ -100,7 +100,7 @@ cdef class CodedRows:
         return 0
 
     def state(self):
-        """All but the rows that is needed to have these again, see fields.py."""
+        """Everything but the rows that `restored` needs; see fields.py."""
         saved = {
             "coder": self.coder.state(), "coarse": self.coarse.state(),
             "centres": self.centres.state(), "worst": np.asarray(self.worst),
@@ -113,7 +113,7 @@ cdef class CodedRows:
 
     @staticmethod
     def restored(saved, rows, str metric, kernel):
-        """Rows and the codes of which `state` said this."""
+        """Rows, and the codes that `state` described."""
         cdef CodedRows self = CodedRows.__new__(CodedRows)
         cdef int64_t n, n_coarse
         self.keep(rows)
@@ -136,7 +136,7 @@ cdef class CodedRows:
             self.fine_errors = array_of(saved, "fine_errors", np.float32, (n,))
         worst = array_of(saved, "worst", np.float64, (self.coarse.n_panels,))
         if not np.isfinite(worst).all():
-            raise ValueError("worst holds what is no number")
+            raise ValueError("worst holds NaN or infinity")
         self.worst = worst
         order = array_of(saved, "order", np.int64, (n,), n)
         is_there = np.zeros(n, bool)
@@ -217,8 +217,8 @@ cdef class CodedRows:
     ) noexcept nogil:
         """The rows with the nearest coarse codes; returns a limit for the next query.
 
-        That one is mostly of the same cluster. So twice the last distance spares it many pushes,
-        and seldom leaves it too few seeds.
+        The next query is mostly near the same cluster. Twice the last distance saves it many
+        pushes, and seldom leaves it too few seeds.
         """
         while True:
             query.limits[0] = limit

@@ -7,8 +7,8 @@
  *
  * Register tile: 5 queries x 16 rows = 10 accumulators, 2 vectors of rows, 1 query, 2 differences.
  * 4 features of a row lie side by side, and its distance is the largest of their 4 bytes.  Every
- * MAX_STEPS steps the tile is left if none of its rows can pass any more, which saves 5 to 17 % of
- * the time on images and on random bytes; 8 or 64 steps do as well within 5 %.
+ * MAX_STEPS steps the tile is left if none of its rows can pass any more.  That saves 5 to 17 % of
+ * the time on images and on random bytes; with 8 or 64 steps the time is within 5 % of this.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -29,7 +29,7 @@ TARGET KNNC_INLINE __m256i add_pair(__m256i largest, __m256i x, __m256i y) {
     return _mm256_max_epu8(largest, diff);
 }
 
-/* gcc 12, given the intrinsics, keeps accumulators in memory and takes 10 % longer. */
+/* With the intrinsics, gcc 12 keeps accumulators in memory and takes 10 % longer. */
 TARGET KNNC_INLINE __m256i add(__m256i largest, __m256i row, __m256i query) {
 #if KNNC_ASSEMBLY
     __m256i high, low;

@@ -7,8 +7,8 @@
  *
  * Register tile: 8 queries x 48 rows = 24 accumulators, 3 vectors of rows, 1 query, 2 differences.
  * 4 features of a row lie side by side, and its distance is the largest of their 4 bytes.  Every
- * MAX_STEPS steps the tile is left if none of its rows can pass any more, which saves 5 to 17 % of
- * the time on images and on random bytes; 8 or 64 steps do as well within 5 %.
+ * MAX_STEPS steps the tile is left if none of its rows can pass any more.  That saves 5 to 17 % of
+ * the time on images and on random bytes; with 8 or 64 steps the time is within 5 % of this.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -28,7 +28,7 @@ TARGET KNNC_INLINE __m512i add_pair(__m512i largest, __m512i x, __m512i y) {
     return _mm512_max_epu8(largest, diff);
 }
 
-/* gcc 12, given the intrinsics, keeps accumulators in memory and takes 10 % longer. */
+/* With the intrinsics, gcc 12 keeps accumulators in memory and takes 10 % longer. */
 TARGET KNNC_INLINE __m512i add(__m512i largest, __m512i row, __m512i query) {
 #if KNNC_ASSEMBLY
     __m512i high, low;

@@ -1,5 +1,5 @@
-/* The loops of quantizer.pyx over the coordinates of one row, for compilers to make vectors of:
- * here the arrays of a loop can be said not to overlap. */
+/* The loops of quantizer.pyx over the coordinates of one row.  They are in C because `restrict`
+ * lets compilers vectorize them. */
 #ifndef KNNC_CODE_H
 #define KNNC_CODE_H
 
@@ -18,7 +18,7 @@ typedef struct {
     int64_t centred; /* |x - m|^2 */
 } knnc_moments;
 
-/* At most 32,768 features: each sum is below 2^32, and 32 bits make two loops into one. */
+/* At most 32,768 features, so each sum fits 32 bits.  With these, one loop does the work of two. */
 static inline knnc_moments knnc_moments_of(const uint8_t *row, const uint8_t *mean, int64_t n) {
     uint32_t square = 0, total = 0, centred = 0;
     for (int64_t f = 0; f < n; f++) {
@@ -31,7 +31,7 @@ static inline knnc_moments knnc_moments_of(const uint8_t *row, const uint8_t *me
     return moments;
 }
 
-/* In four sums side by side, for one would wait for each addition. */
+/* Four partial sums, because a single one would wait for each addition. */
 static inline double knnc_sum_of_squares(const double *values, int64_t n) {
     double sums[4] = {0, 0, 0, 0};
     int64_t j = 0;
@@ -42,20 +42,21 @@ static inline double knnc_sum_of_squares(const double *values, int64_t n) {
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/* A float row less the mean, scaled and cut off; returns the square of its length. */
+/* A float row minus the mean, scaled and clipped; returns its squared norm. */
 static inline double knnc_centre(const double *restrict row, const double *restrict mean,
                                  double scale, double clip, int64_t n, double *restrict centred) {
     for (int64_t j = 0; j < n; j++) {
-        /* The difference of rows that are near each other may overflow for one of them alone. */
+        /* Scaled first: row - mean may overflow for one of two rows that are near each other. */
         const double value = row[j] * scale - mean[j] * scale, cut = value > -clip ? value : -clip;
         centred[j] = cut < clip ? cut : clip;
     }
     return knnc_sum_of_squares(centred, n);
 }
 
-/* 64 high + low - origin, of a row's products with the two planes of each axis.  |x - a|^2 =
- * |x|^2 + |a|^2 - 2 x.a, so `of_row` and `of_planes` are 32 + 1/2 squares, and products with the
- * 128 that is added to each number of a; halves of whole numbers below 2^38, so exact. */
+/* 64 high + low - origin, with a row's products with the two planes of each axis.  |x - a|^2 =
+ * |x|^2 + |a|^2 - 2 x.a, so `of_row` and `of_planes` have 32 + 1/2 times the squares, and the
+ * products with the 128 that is added to each number of a.  All are halves of whole numbers below
+ * 2^38, so the result is exact. */
 static inline void knnc_project(const int32_t *restrict high, const int32_t *restrict low,
                                 double of_row, const double *restrict of_planes,
                                 const double *restrict origin, int64_t n, double *restrict points) {
@@ -63,8 +64,8 @@ static inline void knnc_project(const int32_t *restrict high, const int32_t *res
         points[j] = of_row + of_planes[j] - 32.0 * high[j] - 0.5 * low[j] - origin[j];
 }
 
-/* Cut values off at 127 steps, round them to a code, 128 added, and leave what rounding took. In
- * one loop, gcc 12 makes branches of the two comparisons. */
+/* Clip values to 127 steps, round them to a code (plus 128), and leave the rounding errors in
+ * `values`.  Two loops, because in one gcc 12 makes branches of the two comparisons. */
 static inline void knnc_to_code(double *restrict values, const double *restrict steps,
                                 int64_t stride, int64_t n, uint8_t *restrict code) {
     for (int64_t j = 0; j < n; j++) {
@@ -78,7 +79,7 @@ static inline void knnc_to_code(double *restrict values, const double *restrict 
     }
 }
 
-/* The Walsh-Hadamard transform of n numbers, n a power of two, made orthogonal; the fast one. */
+/* The fast Walsh-Hadamard transform of n numbers, n a power of two, scaled to be orthogonal. */
 static inline void knnc_hadamard(double *values, int64_t n) {
     const double norm = 1 / sqrt((double)n);
     for (int64_t half = 1; half < n; half *= 2) {
@@ -94,8 +95,8 @@ static inline void knnc_hadamard(double *values, int64_t n) {
     for (int64_t j = 0; j < n; j++) values[j] *= norm;
 }
 
-/* An orthogonal map of n numbers that spreads each of them over about all: transforms of the first
- * and of the last ones, as many as a power of two allows, each after a change of signs. */
+/* An orthogonal map of n numbers that spreads each of them over nearly all.  It changes signs and
+ * transforms the first numbers, as many as the largest power of two up to n, then the last ones. */
 static inline void knnc_turn(double *values, const double *signs, int64_t n) {
     int64_t size = 1;
     while (2 * size <= n) size *= 2;

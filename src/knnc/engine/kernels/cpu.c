@@ -1,7 +1,7 @@
 #include "cpu.h"
 
-/* The lowest first.  Every build knows all names, so that an environment shared by machines of
- * several kinds can leave features out. */
+/* The lowest first.  Every build knows all names, so that one KNNC_DISABLE_CPU_FEATURES serves
+ * machines of several kinds. */
 static const knnc_cpu_feature features[] = {
     {"avx2", KNNC_CPU_AVX2, KNNC_CPU_AVX512BW | KNNC_CPU_AVXVNNI | KNNC_CPU_AVX512VNNI},
     {"avx512bw", KNNC_CPU_AVX512BW, KNNC_CPU_AVX512VNNI},
@@ -44,8 +44,8 @@ uint32_t knnc_detect_cpu(void) {
     cpuid(0, 0, r);
     if (r[0] < 7) return 0;
     cpuid(1, 0, r);
-    /* OSXSAVE: XGETBV exists and tells what the system saves at a task switch.  A CPU bit alone
-     * is not enough: a system that does not save zmm registers faults on their first use. */
+    /* OSXSAVE: XGETBV exists and says what the system saves at a task switch.  A CPU bit alone is
+     * not enough: if the system does not save zmm registers, their first use faults. */
     if (!BIT(r[2], 27)) return 0;
     const uint64_t saved = saved_state();
     const int ymm_saved = (saved & 0x06) == 0x06; /* xmm, ymm */

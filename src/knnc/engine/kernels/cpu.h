@@ -16,14 +16,14 @@ enum {
 typedef struct {
     const char *name;
     uint32_t bit;
-    uint32_t implies; /* features that make no sense without this one, and go when it goes */
+    uint32_t implies; /* features that need this one, and are disabled with it */
 } knnc_cpu_feature;
 
 int knnc_n_cpu_features(void);
 const knnc_cpu_feature *knnc_cpu_feature_at(int i);
 
-/* The features found by asking the processor and the operating system: CPUID and XGETBV; on ARM
- * the system alone. */
+/* The features that the processor and the operating system support, by CPUID and XGETBV; on ARM by
+ * the operating system alone. */
 uint32_t knnc_detect_cpu(void);
 
 #endif

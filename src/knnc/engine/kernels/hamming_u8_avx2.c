@@ -7,7 +7,7 @@
  *
  * Register tile: 6 queries x 8 rows = 12 counters, 2 vectors of rows, 1 query, 1 comparison.
  * A counter of 8 bits counts equal features for at most 255 steps; vpsadbw then adds the 8 counters
- * of a row, which are taken from sums of 64 bits in memory.
+ * of a row, and the total is subtracted from sums of 64 bits in memory.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -24,7 +24,7 @@
 #define COUNTER __m256i
 #define PAIR knnc_hamming
 
-/* gcc 12, given the intrinsics, keeps counters in memory and takes twice as long. */
+/* With the intrinsics, gcc 12 keeps counters in memory and takes twice as long. */
 TARGET KNNC_INLINE __m256i add(__m256i equal, __m256i row, __m256i query) {
 #if KNNC_ASSEMBLY
     __m256i is_equal;

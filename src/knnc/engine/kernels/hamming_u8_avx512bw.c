@@ -7,7 +7,7 @@
  *
  * Register tile: 8 queries x 24 rows = 24 counters, 3 vectors of rows, 1 query, and ones.
  * A counter of 8 bits counts equal features for at most 255 steps; vpsadbw then adds the 8 counters
- * of a row, which are taken from sums of 64 bits in memory.
+ * of a row, and the total is subtracted from sums of 64 bits in memory.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -23,7 +23,7 @@
 #define MAX_STEPS 255 /* of a counter of 8 bits */
 #define COUNTER __m512i
 
-/* gcc 12, given the intrinsics, copies counters to and fro and takes a half longer. */
+/* With the intrinsics, gcc 12 copies counters back and forth and takes half as long again. */
 TARGET KNNC_INLINE __m512i add(__m512i equal, __m512i row, __m512i query) {
     const __m512i ones = _mm512_set1_epi8(1);
 #if KNNC_ASSEMBLY

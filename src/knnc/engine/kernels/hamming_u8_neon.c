@@ -7,7 +7,7 @@
  * ldr q           -        1                    2               5
  *
  * A counter of 8 bits counts equal features for at most 255 steps; the 4 counters of a row are then
- * added up and taken from sums of 32 bits in memory.
+ * added up and subtracted from sums of 32 bits in memory.
  */
 #if defined(__aarch64__) || defined(_M_ARM64)
 
@@ -20,7 +20,7 @@
 #define COUNTER uint8x16_t
 #define v_no_counts vdupq_n_u8(0)
 
-/* clang 14, given the intrinsics, makes three instructions of it. */
+/* With the intrinsics, clang 14 makes three instructions of it. */
 KNNC_INLINE uint8x16_t add(uint8x16_t equal, uint8x16_t row, uint8x16_t query) {
 #if KNNC_ASSEMBLY
     uint8x16_t is_equal;

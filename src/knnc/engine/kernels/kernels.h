@@ -39,18 +39,18 @@
 /* 32,768 * 255^2 = 2,130,739,200 is the largest squared distance of a block: below 2^31. */
 #define KNNC_BLOCK_FEATURES 32768
 
-/* The limit of a query that takes every row.  One less than INT32_MAX, so that padding rows,
- * whose halved term is 2^30 - 1, stay out: ((0 - limit) >> 1) + 2^30 - 1 = 0. */
+/* The limit of a query that accepts every row.  One less than INT32_MAX, so that padding rows,
+ * whose halved term is 2^30 - 1, do not pass: ((0 - limit) >> 1) + 2^30 - 1 = 0. */
 #define KNNC_LIMIT_NONE (INT32_MAX - 1)
 
-/* The term of a row that pads the last panel, and the bound of a query that pads a tile: no sum of
- * bounds is negative, nor wraps: 2^30 - 1 + 2^30 < 2^31, and a row's own halved term is between
- * +-2^30 (at bias 255, x = 255: -32,768 * 255^2 / 2). */
+/* The term of a padding row in the last panel, and the bound of a padding query in a tile.  No sum
+ * with either is negative, and none wraps: 2^30 - 1 + 2^30 < 2^31, and a row's own halved term is
+ * between +-2^30 (at bias 255, x = 255: -32,768 * 255^2 / 2). */
 #define KNNC_PAD_TERM INT32_MAX
 #define KNNC_PAD_BOUND (1 << 30)
 
 #define KNNC_MAX_TILE_QUERIES 16
-/* Stages that a panel is read in, at most; and bits that the shifts add up to. */
+/* The most stages in which a panel is read, and the most bits that their shifts add up to. */
 #define KNNC_MAX_STAGES 4
 #define KNNC_MAX_SHIFT 8
 #define KNNC_ALIGNMENT 64
@@ -59,9 +59,9 @@
  * return the query's new limit.  Rows of a query arrive in ascending order. */
 typedef int32_t (*knnc_push)(void *context, int query, int64_t row, int32_t dist);
 
-/* Where a tile puts the rows that pass when `push` is null: lists instead of calls, for a scan in
- * which many pass.  Limits stay as they are.  A list has room for every row of the panels, and for
- * one more. */
+/* Where a tile puts the rows that pass when `push` is null: lists in place of calls, for a scan in
+ * which many rows pass.  Limits do not change.  A list has space for every row of the panels, and
+ * for one more. */
 typedef struct {
     int32_t *rows; /* counted from first_row; list q at q * room */
     int32_t *dist;
@@ -78,7 +78,7 @@ typedef enum {
     KNNC_N_METRICS = 4
 } knnc_metric;
 
-/* How rows and queries lie in memory; `pack.c` makes it, the tile function reads it.
+/* The memory layout of rows and queries; `pack.c` writes it, the tile function reads it.
  *   row value:    the byte itself, `lane` features of one row side by side, then the next row
  *   row term:     sum of x * (x - 2 bias) for squared Euclidean, else 0
  *   query value:  the byte itself, or bias - q as a number of 8 bits (signed at bias 127, unsigned
@@ -99,9 +99,9 @@ typedef struct knnc_rows {
         *panels;          /* n_panels * n_steps * panel_rows * lane bytes, KNNC_ALIGNMENT aligned */
     const int32_t *terms; /* n_panels * panel_rows, KNNC_ALIGNMENT aligned */
     int64_t n_steps;      /* ceil(n_features / lane) */
-    /* A panel may be read in stages (squared Euclidean): `next` has the features that come next,
-     * read where some row is within a limit so far; null in the last stage. Distances up to a stage
-     * are shifted left by its `shift` before its own are added. */
+    /* A panel may be read in stages (squared Euclidean).  `next` has the features of the next
+     * stage, which are read if some row is still within a limit; it is null in the last stage.
+     * Distances so far are shifted left by a stage's `shift` before its own are added. */
     const struct knnc_rows *next;
     int shift;
 } knnc_rows;
@@ -110,7 +110,7 @@ typedef struct {
     const void *values; /* n_steps * tile_queries * lane values, those of all stages in a row */
     int n_queries;      /* the rest of the tile is padding */
     int32_t norms[KNNC_MAX_TILE_QUERIES];
-    /* Those up to the end of each stage but the last. */
+    /* The norms up to the end of each stage but the last. */
     int32_t early_norms[KNNC_MAX_STAGES - 1][KNNC_MAX_TILE_QUERIES];
     int32_t limits[KNNC_MAX_TILE_QUERIES]; /* a row passes when its distance is below */
 } knnc_queries;
@@ -118,7 +118,7 @@ typedef struct {
 typedef void (*knnc_tile)(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,
                           knnc_queries *queries, knnc_push push, void *context);
 
-/* The distance of two rows as they came. */
+/* The distance of two rows that are not packed. */
 typedef int32_t (*knnc_pair)(const uint8_t *x, const uint8_t *y, int64_t n_features);
 
 typedef struct {
@@ -130,7 +130,7 @@ typedef struct {
     knnc_pair pair;
 } knnc_kernel;
 
-/* Bits by which the distances up to a stage are shifted after it. */
+/* Bits by which later stages shift the distances up to a stage. */
 static inline int knnc_later_shift(const knnc_rows *stage) {
     int shift = 0;
     while ((stage = stage->next) != 0) shift += stage->shift;
@@ -142,10 +142,10 @@ void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_
                     int64_t n_rows, int64_t n_features, int64_t first_panel, int64_t last_panel,
                     uint8_t *panels, int32_t *terms);
 int64_t knnc_tile_bytes(const knnc_kernel *kernel, int64_t n_features);
-/* The term of a row that pads, in the first of some stages; 0 in the others. */
+/* The term of a padding row in the first stage; in the others it is 0. */
 int32_t knnc_pad_term(const knnc_rows *stages);
-/* Stages packed one by one: the terms of the rows from `first` to `last`, padding among them, from
- * each stage's own to what it adds to a panel's. */
+/* For stages that were packed one by one: in rows `first` to `last`, padding included, replace the
+ * terms that each stage has by itself with what it adds to the sum so far. */
 void knnc_chain_terms(const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows,
                       int64_t first, int64_t last);
 void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_stride,
@@ -154,11 +154,11 @@ void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t r
 void knnc_pack_staged(const knnc_kernel *kernel, const knnc_rows *stages, const uint8_t *rows,
                       int64_t row_stride, int n_queries, int64_t n_features, void *values,
                       knnc_queries *queries);
-/* Of which columns rows from `first` to `last` differ from row 0: bits are set in `differs`. */
+/* Set bits in `differs` for the columns in which rows `first` to `last` differ from row 0. */
 void knnc_add_differences(const uint8_t *rows, int64_t n_features, int64_t first, int64_t last,
                           uint8_t *differs);
 
-/* Ask for a row some time before it is needed. */
+/* Ask for memory some time before it is read. */
 #if defined(__GNUC__)
 #define knnc_prefetch(address) __builtin_prefetch(address)
 #elif defined(_M_X64)
@@ -167,7 +167,7 @@ void knnc_add_differences(const uint8_t *rows, int64_t n_features, int64_t first
 #else
 #define knnc_prefetch(address) ((void)(address))
 #endif
-/* A macro: gcc drops a call of a function that does nothing but this. */
+/* A macro, because gcc drops calls of a function that only prefetches. */
 #define knnc_prefetch_row(row, n_bytes)                                                            \
     for (int64_t knnc_at = 0; knnc_at < (n_bytes); knnc_at += 64)                                  \
     knnc_prefetch((const uint8_t *)(row) + knnc_at)

@@ -6,8 +6,8 @@
  * vpbroadcastq mem    -     2                      2         8
  *
  * Register tile: 8 queries x 24 rows = 24 accumulators, 3 vectors of rows, 1 query, 1 difference.
- * 8 features of a row lie side by side, so that vpsadbw leaves one sum a row and none has to be
- * added up across a register.
+ * 8 features of a row are side by side, so that vpsadbw makes one sum for each row, and nothing has
+ * to be added across a register.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 

@@ -7,9 +7,9 @@
  * ld1r 4s         -        1                       4
  * ldr q           -        1                       5
  *
- * uabal would do both in one instruction for 8 differences, and need twice the accumulators.  A
- * 16-bit accumulator takes two differences a step; after 128 steps, at most 65,280, they are added
- * to sums of 32 bits in memory.
+ * uabal would do both in one instruction for 8 differences, but need twice the accumulators.  A
+ * 16-bit accumulator adds two differences per step.  After 128 steps it is at most 65,280, and is
+ * added to a 32-bit sum in memory.
  */
 #if defined(__aarch64__) || defined(_M_ARM64)
 

@@ -7,8 +7,8 @@
  * ld1r 4s         -        2                     3                         4
  * ldr q           -        2                     3                         5
  *
- * and the ones with which udot sums the four features of a row.  With 24 accumulators gcc 12 and
- * clang 14 keep some of them in memory.
+ * Another register holds the ones with which udot sums the four features of a row.  With 24
+ * accumulators gcc 12 and clang 14 keep some of them in memory.
  */
 #include "kernels.h"
 

@@ -16,9 +16,9 @@
 #define KNNC_TARGET_DOTPROD KNNC_TARGET("arch=armv8.2-a+dotprod")
 #endif
 
-/* acc[i] += sum over l < 4 of a[4 i + l] * b[4 i + l]; with a lane: * b[4 lane + l].  gcc 12 spills
- * an accumulator less with the instruction given; <arm_neon.h> of clang before 16 has the
- * intrinsics only where the whole file is compiled for them. */
+/* acc[i] += sum over l < 4 of a[4 i + l] * b[4 i + l]; with a lane: * b[4 lane + l].  With
+ * inline assembly gcc 12 spills one accumulator less; <arm_neon.h> of clang before 16 has the
+ * intrinsics only if the whole file is compiled for them. */
 #if defined(__clang__) ? __clang_major__ < 16 && !defined(__ARM_FEATURE_DOTPROD) : defined(__GNUC__)
 #define KNNC_DOT(acc, a, b) __asm__("udot %0.4s, %1.16b, %2.16b" : "+w"(acc) : "w"(a), "w"(b))
 #define KNNC_DOT_LANE(acc, a, b, lane)                                                             \

@@ -38,7 +38,7 @@ static void pack_panel(const knnc_layout *layout, const uint8_t *rows, int64_t r
     }
 }
 
-/* Unsigned arithmetic wraps where the sum of a whole row does not, so the result is exact. */
+/* Unsigned intermediate sums may wrap.  The term of a whole row fits 32 bits, so it is exact. */
 static int32_t row_term(const uint8_t *row, int64_t n_features, uint32_t bias) {
     uint32_t squares = 0, sum = 0;
     for (int64_t i = 0; i < n_features; i++) {
@@ -71,7 +71,7 @@ void knnc_pack_rows(const knnc_kernel *kernel, const uint8_t *rows, int64_t row_
     }
 }
 
-/* bias - q, modulo 256, at bias 127 or 255: the bits of q that the bias has, turned over. */
+/* bias - q, modulo 256, at bias 127 or 255: q with the bits flipped that are set in the bias. */
 static void pack_biased_bytes(const uint8_t *query, int64_t n, int64_t lane, int64_t stride,
                               unsigned bias, uint8_t *out) {
     const uint32_t turned = 0x01010101u * bias;
@@ -124,17 +124,17 @@ void knnc_pack_queries(const knnc_kernel *kernel, const uint8_t *rows, int64_t r
     }
 }
 
-/* Where no sum of bounds is negative after any shift: half of it is 2^30 - 1, or with shifts of s
- * bits in all 2^30 >> s. */
+/* So large that no sum of it and a bound is negative after any shift.  Half of it is 2^30 - 1, or
+ * 2^30 >> s if all shifts together are s bits. */
 int32_t knnc_pad_term(const knnc_rows *stages) {
     const int shift = knnc_later_shift(stages);
     return shift ? 2 * ((1 << 30) >> shift) : KNNC_PAD_TERM;
 }
 
-/* Up to stage g, D = 2 S + t + n < L, with sums S, terms t and norms n that are all shifted from
- * stage to stage, and L the limit in units of that stage, rounded up. As in tile.h the accumulator
- * is S + floor(t / 2) + floor((n - L) / 2); what stage g adds to its middle part is kept here,
- * doubled, with the odd bit of t in the last. */
+/* Up to stage g the test is D = 2 S + t + n < L.  The sums S, terms t and norms n are shifted from
+ * stage to stage; L is the limit in units of that stage, rounded up.  As in tile.h the accumulator
+ * is S + floor(t / 2) + floor((n - L) / 2).  A stored term is twice what stage g adds to
+ * floor(t / 2); the one of the last stage has the odd bit of t too. */
 void knnc_chain_terms(const knnc_kernel *kernel, const knnc_rows *stages, int64_t n_rows,
                       int64_t first, int64_t last) {
     if (kernel->metric != KNNC_SQEUCLIDEAN) return;

@@ -1,5 +1,5 @@
-/* The distance of two rows by its definition: all of a serial kernel's pair, and the last features
- * of the others'. */
+/* The distance of two rows by its definition.  Serial kernels use it for whole rows, the others for
+ * the last features. */
 #ifndef KNNC_PAIR_U8_H
 #define KNNC_PAIR_U8_H
 

@@ -1,7 +1,7 @@
-/* sqeuclidean_u8_tile.h on registers of 128 bits.
+/* sqeuclidean_u8_tile.h on registers of 128 bits, for the two NEON kernels.
  *
- * For the two sets of NEON, which define TARGET, LANE, QUERIES, VECTORS (of four rows each) and
- * add_products, and say what a step costs.
+ * Their files define TARGET, LANE, QUERIES, VECTORS (of four rows each) and add_products, and state
+ * what a step costs.
  */
 #define QUERY_BYTES LANE
 #define v_start(terms, bound) knnc_neon_start(terms, bound)

@@ -7,9 +7,9 @@
  * vpbroadcastd mem     -     2                 2           6
  *
  * Register tile: 6 queries x 16 rows = 12 accumulators, 2 vectors of rows, 1 query, 1 product.
- * vpmaddubsw would take the bytes as they are, but it saturates at 16 bits: 2 * 255 * 127 passes
- * 2^15.  So rows are widened as they are loaded: 2 instructions in 26, which saves a scratch panel
- * of twice the bytes.  The queries are stored as -q, so that the sum has the sign tile.h tests.
+ * vpmaddubsw would multiply bytes, but it saturates at 16 bits: 2 * 255 * 127 is above 2^15.  So
+ * rows are widened as they are loaded: 2 instructions in 26, which saves a scratch panel of twice
+ * the bytes.  The queries are stored as -q, so that the sum has the sign that tile.h tests.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 

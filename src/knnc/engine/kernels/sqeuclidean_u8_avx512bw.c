@@ -7,10 +7,10 @@
  * vpmovzxbw zmm, mem   -     1 (p5)               2         3
  * vpbroadcastd mem     -     2 (p2, p3)           2         8
  *
- * One register more holds a product.  Rows are widened as they are loaded: of the 51 instructions a
- * step that want p0 or p5, 3.  A panel that lay ready at 16 bits would be 7 % faster to scan (Zen
- * 5); a scratch panel widened for each tile of queries makes it 23 % slower.  The queries are
- * stored as -q, so that the sum has the sign tile.h tests.
+ * One more register holds a product.  Rows are widened as they are loaded, which takes 3 of the 51
+ * instructions per step that need p0 or p5.  A panel stored at 16 bits would be 7 % faster to scan
+ * (Zen 5); a scratch panel widened for each tile of queries would be 23 % slower.  The queries are
+ * stored as -q, so that the sum has the sign that tile.h tests.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 

@@ -1,7 +1,7 @@
 /* Squared Euclidean distance of bytes, AVX-512VL and VNNI on 256 bits.
  *
  * The source of the AVX-VNNI kernel in the other encoding, so that it is tested on processors
- * without AVX-VNNI.  The choice never falls on it: where it runs the 512-bit one runs too.
+ * without AVX-VNNI.  It is never chosen: wherever it runs, the 512-bit kernel runs too.
  */
 #include "cpu.h"
 #include "pair_u8.h"

@@ -19,7 +19,7 @@
 #define WIDTH 512
 #define LANE 4
 
-/* gcc 12, given the intrinsic, spills accumulators to the stack; given this it does not. */
+/* With the intrinsic, gcc 12 spills accumulators to the stack; with inline assembly it does not. */
 TARGET KNNC_INLINE __m512i multiply_add(__m512i acc, __m512i rows, __m512i query) {
 #if KNNC_ASSEMBLY
     __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(rows), "v"(query));

@@ -7,10 +7,10 @@
  *
  * Register tile: 3 queries x 24 rows = 18 accumulators, 3 queries, 1 vector of rows, 2 products;
  * with 24 accumulators gcc 12 and clang 14 keep some of them in memory.
- * A product of two bytes fits 16 bits, a sum of two does not, so each goes to 32 bits by uadalp,
- * which adds the two features of a row.  umlal on 16-bit numbers takes as many multiplications'
- * slots for half the products.  The queries are stored as 255 - q: unsigned, and with the sign
- * that tile.h tests.
+ * A product of two bytes fits 16 bits, but a sum of two does not.  So uadalp adds the products of
+ * the two features of a row to 32 bits.  umlal on 16-bit numbers takes as many multiplication slots
+ * for half the products.  The queries are stored as 255 - q, which is unsigned, so that the sum has
+ * the sign that tile.h tests.
  */
 #if defined(__aarch64__) || defined(_M_ARM64)
 

@@ -5,8 +5,9 @@
  * ldr q               -        2                     3                         5
  *
  * Register tile: 8 queries x 12 rows = 24 accumulators, 3 vectors of rows, 2 vectors of 4 queries
- * each, of which udot takes one by its number: nothing has to be broadcast.  Both factors of udot
- * are unsigned; the queries are stored as 255 - q, so that the sum has the sign tile.h tests.
+ * each.  udot takes one query of a vector by its number, so nothing has to be broadcast.  Both
+ * factors of udot are unsigned; the queries are stored as 255 - q, so that the sum has the sign
+ * that tile.h tests.
  */
 #include "kernels.h"
 

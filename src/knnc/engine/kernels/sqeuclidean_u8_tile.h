@@ -1,26 +1,26 @@
 /* The tile function of squared Euclidean distance, on registers of any width.
  *
- * One source for all that multiplies with registers; sqeuclidean_u8_x86.h and _128.h define, for
- * theirs: TARGET, VECTOR (a register of VECTOR_ROWS accumulators), VECTORS (of a query), QUERIES,
- * LANE (bytes of a row that a step reads), QUERY_BYTES (and of a query), v_start(terms, bound),
- * v_add, v_shift(x, bits), v_or(vectors of a query), v_any and v_signs of sign bits, and
- * add_products(used, acc, x, y, n_steps), which adds the products of some steps; and, if there is
- * anything better than a test for each query, v_each_within.
+ * sqeuclidean_u8_x86.h and sqeuclidean_u8_128.h include this file and define, for their registers:
+ * TARGET, VECTOR (a register of VECTOR_ROWS accumulators), VECTORS (of a query), QUERIES, LANE
+ * (bytes of a row that a step reads), QUERY_BYTES (and of a query), v_start(terms, bound), v_add,
+ * v_shift(x, bits), v_or(vectors of a query), v_any and v_signs of sign bits, and
+ * add_products(used, acc, x, y, n_steps), which adds the products of some steps.  They also define
+ * v_each_within if there is anything better than a test for each query.
  *
- * Stages after the first are for those queries of a tile that have a row within their limit, one at
- * a time: on MNIST an eighth of them in a panel, but a third of the tiles (benchmarks/pruning.py);
- * parts of 4 queries take 12 % more time, on a Xeon of 2023, and pairs of those left 3 %.  GROUP
- * panels go through one stage before the first of them goes through the next, so that what is left
- * is a list that grows by 0 or 1, and not a branch that nothing foretells (codes of MNIST: 4 % less
- * time, with AVX-VNNI 9 %).  Where more than MANY_OF_8 in 8 queries are left, all go through the
- * next stage as they went through the first.
+ * Stages after the first are computed for one query at a time, and only for queries that have a row
+ * within their limit.  On MNIST these are an eighth of the queries in a panel, but a third of the
+ * tiles have some (benchmarks/pruning.py).  On a Xeon of 2023, groups of 4 queries take 12 % more
+ * time, and pairs of the remaining queries 3 %.  GROUP panels go through one stage before any of
+ * them goes through the next: what is left is then a list that grows by 0 or 1, in place of a
+ * branch that the processor cannot predict (codes of MNIST: 4 % less time, with AVX-VNNI 9 %).
+ * Where more than MANY_OF_8 in 8 queries are left, the whole tile goes through the next stage.
  */
 #define ROWS (VECTOR_ROWS * VECTORS)
 #define GROUP 8
 #define MANY_OF_8 5
 
-/* One query's rows that pass in one panel; never those of slots that pad the tile, whatever terms
- * of rows may come from a file. */
+/* Pass on the rows of one panel that pass for one query.  Padding slots are left out, whatever
+ * terms a file may bring. */
 TARGET KNNC_NOINLINE void emit(const VECTOR *acc, int q, const int32_t *terms, int64_t first_row,
                                const knnc_rows *rows, int32_t *bounds, knnc_queries *queries,
                                knnc_push push, void *context) {
@@ -49,7 +49,7 @@ TARGET KNNC_INLINE int all_within(const int used, VECTOR (*acc)[VECTORS], int fi
     return n;
 }
 
-/* A stage after the first, of all queries of a tile in some panels, whose accumulators are where
+/* A stage after the first, for all queries of a tile in some panels.  Their accumulators are where
  * the first stage left them.  Returns how many are left, as go_on does. */
 TARGET KNNC_NOINLINE int go_on_all(const knnc_rows *stage, int64_t first, int64_t last,
                                    const uint8_t *y, const int32_t *bounds, VECTOR (*kept)[VECTORS],
@@ -79,9 +79,9 @@ TARGET KNNC_NOINLINE int go_on_all(const knnc_rows *stage, int64_t first, int64_
     return n;
 }
 
-/* A stage after the first, of those queries that are left, and how many are left after it.  `who`
- * they are: the panel, counted from `first`, times QUERIES, plus the query; `at`: where their
- * accumulators are.  These go through memory between two stages. */
+/* A stage after the first, for the queries that are left.  Returns how many are left after it.
+ * `who`: for each the panel, counted from `first`, times QUERIES, plus the query.  `at`: where its
+ * accumulators are.  Between two stages they are in memory. */
 TARGET KNNC_NOINLINE int go_on(const knnc_rows *stage, int64_t first, const uint8_t *y,
                                const int32_t *bounds, VECTOR (*kept)[VECTORS], int *at, int *who,
                                int n_left) {
@@ -106,7 +106,7 @@ TARGET KNNC_NOINLINE int go_on(const knnc_rows *stage, int64_t first, const uint
     return n;
 }
 
-/* The first `used` queries of a tile; a constant where this is inlined. */
+/* With the first `used` queries of a tile; `used` is a constant where this is inlined. */
 TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
                              int64_t last_panel, knnc_queries *queries, knnc_push push,
                              void *context) {

@@ -1,7 +1,7 @@
 /* Squared Euclidean distance of bytes, VNNI on 256 bits: 32 multiply-adds an instruction.
  *
- * One source for two encodings of the same instruction: sqeuclidean_u8_avxvnni.c (VEX) and
- * sqeuclidean_u8_avx512vl.c (EVEX), which define TARGET and multiply_add.
+ * One source for two encodings of one instruction.  sqeuclidean_u8_avxvnni.c (VEX) and
+ * sqeuclidean_u8_avx512vl.c (EVEX) define TARGET and multiply_add.
  *
  * instruction        latency  a cycle, Alder Lake P / E  Zen 5    per step of 4 features
  * vpdpbusd ymm       5 / 4    2 (p0, p1) / 2             2        12

@@ -1,7 +1,7 @@
 /* sqeuclidean_u8_tile.h on registers of 512 or 256 bits.
  *
- * For the instruction sets that multiply and add differently: they define TARGET, WIDTH, LANE
- * (bytes of a row that a step reads), load_row and multiply_add, and say what a step costs.
+ * The file of an instruction set defines TARGET, WIDTH, LANE (bytes of a row that a step reads),
+ * load_row and multiply_add, and states what a step costs.
  *
  * Register tile: 8 queries x 48 rows = 24 accumulators, 3 vectors of rows, 1 query; in 256 bits
  * 6 x 16 = 12, 2 and 1, which are 15 of the 16 registers of VEX.
@@ -64,8 +64,9 @@ TARGET KNNC_INLINE void add_step(VECTOR *acc, const uint8_t *x, int32_t y) {
         acc[v] = multiply_add(acc[v], load_row(x + VECTOR_ROWS * LANE * v), query);
 }
 
-/* Of one query.  So few accumulators wait for one step before the next, so even and odd steps are
- * added up apart (a scan of MNIST's codes: 5 % less time, with AVX-VNNI too). */
+/* For one query.  With so few accumulators each step would wait for the one before, so even and odd
+ * steps have accumulators of their own (a scan of MNIST's codes: 5 % less time, with AVX-VNNI too).
+ */
 TARGET KNNC_INLINE void add_products_of_one(VECTOR *acc, const uint8_t *x, const int32_t *y,
                                             int64_t n_steps) {
     VECTOR odd[VECTORS];

@@ -62,8 +62,8 @@ KNNC_INLINE const knnc_rows *knnc_last_stage(const knnc_rows *stage) {
     return stage;
 }
 
-/* The bound of query q of a tile: what each stage adds to it, tile_queries apart. Padding slots get
- * one that nothing passes. */
+/* The bounds of query q of a tile: what each stage adds, tile_queries apart.  No row passes those
+ * of a padding slot. */
 KNNC_INLINE void knnc_half_bound(const knnc_queries *queries, const knnc_rows *stage,
                                  int tile_queries, int q, int32_t *bounds) {
     const int later = knnc_later_shift(stage);
@@ -77,19 +77,19 @@ KNNC_INLINE void knnc_half_bound(const knnc_queries *queries, const knnc_rows *s
     for (int g = 0; stage; stage = stage->next, g++) {
         shift -= g ? stage->shift : 0;
         const int32_t norm = stage->next ? queries->early_norms[g][q] : queries->norms[q];
-        /* No row up to here is within the limit if none is within this part of it, rounded up. */
+        /* The limit in units of this stage, rounded up: a row that is not within it cannot pass. */
         const int32_t limit =
             (int32_t)(((uint32_t)queries->limits[q] + (1u << shift) - 1) >> shift);
-        const int32_t bound = (norm - limit) >> 1; /* of two numbers that are not negative */
+        const int32_t bound = (norm - limit) >> 1; /* neither number is negative */
         const uint32_t shifted = (uint32_t)before << stage->shift;
         bounds[g * tile_queries + q] = (int32_t)((uint32_t)bound - shifted);
         before = bound;
     }
 }
 
-/* A row whose accumulator is negative: to its query's list, or to `push`.  It is put in the list
- * before the exact test, which only counts it.  Only terms made up in a file make a distance
- * negative; nobody sees it. */
+/* Pass on a row whose accumulator is negative, to its query's list or to `push`.  The list entry is
+ * written before the exact test, which decides only whether it counts.  Only forged terms of a file
+ * make a distance negative; such a row is dropped. */
 KNNC_INLINE void knnc_emit(int64_t row, int32_t dist, int query, int32_t *limit, int32_t *count,
                            knnc_push push, void *context) {
     if (push) {
@@ -107,22 +107,23 @@ KNNC_INLINE int32_t *knnc_count(int query, knnc_push push, void *context, int32_
     return push ? none : &((knnc_found *)context)->counts[query];
 }
 
-/* The first rows of a panel, all that do not pad it, to a list that has no limit; in a loop that
- * compilers make vectors of. */
+/* List all rows of a panel but the padding, for a query without a limit.  Compilers vectorize the
+ * loop. */
 KNNC_INLINE void knnc_list_all(int n_rows, uint32_t start, const int32_t *acc, const int32_t *terms,
                                int64_t first_row, int query, knnc_found *found) {
     const int64_t at = query * found->room + found->counts[query];
     int32_t *const rows = found->rows + at, *const dist = found->dist + at;
     for (int r = 0; r < n_rows; r++) {
         rows[r] = (int32_t)(first_row - found->first_row) + r;
-        /* The sign bit is 0 but for terms made up in a file. */
+        /* The sign bit is 0, unless a file has forged terms. */
         dist[r] = (start + 2u * (uint32_t)acc[r] + ((uint32_t)terms[r] & 1u)) & INT32_MAX;
     }
     found->counts[query] += n_rows;
 }
 
-/* One query's rows that passed in one panel.  `mask`: bit r for row r; `acc`: its accumulators;
- * `terms`: of the last stage.  A limit that falls changes the query's bounds. */
+/* Pass on the rows of one panel that passed for one query.  `mask`: bit r for row r; `acc`: the
+ * accumulators; `terms`: those of the last stage.  When the limit falls, the caller has to find the
+ * query's bounds anew. */
 KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const int32_t *terms,
                                        int64_t first_row, int query, knnc_queries *queries,
                                        knnc_push push, void *context) {
@@ -143,7 +144,8 @@ KNNC_INLINE void knnc_emit_sqeuclidean(uint64_t mask, const int32_t *acc, const 
 }
 
 /* The tile function and the table entry of a kernel, from `scan`, `pair` and the sizes of its tile.
- * A query alone would leave most of a tile to padding (codes of MNIST: half the time). */
+ * A single query has a scan of its own: most of a full tile would be padding (codes of MNIST: half
+ * the time). */
 #define KNNC_KERNEL(METRIC, NAME, NEEDS, QUERY_FORM, BIAS)                                         \
     TARGET static void tile(const knnc_rows *rows, int64_t first_panel, int64_t last_panel,        \
                             knnc_queries *queries, knnc_push push, void *context) {                \

@@ -1,7 +1,7 @@
 /* u8_tile.h on registers of 256 bits, and `pair`.
  *
- * For `pair` a kernel's file also defines add_pair(to, x, y), `to` with 32 features of two rows
- * added, and PAIR, the same metric's function of pair_u8.h.
+ * For `pair`, a kernel's file also defines add_pair(to, x, y), which is `to` after 32 features of
+ * two rows, and PAIR, the function of pair_u8.h for the metric.
  */
 #include "pair_u8.h"
 

@@ -1,7 +1,7 @@
 /* u8_tile.h on registers of 512 bits, and `pair`.
  *
- * For `pair` a kernel's file also defines add_pair(to, x, y), `to` with 64 features of two rows
- * added.
+ * For `pair`, a kernel's file also defines add_pair(to, x, y), which is `to` after 64 features of
+ * two rows.
  */
 #define VECTOR __m512i
 #define VECTORS 3

@@ -1,11 +1,11 @@
-/* All metrics in plain C: what the compiler makes of them, on any processor.
+/* All metrics in plain C, for any processor.
  *
- * They are an oracle of the other kernels, so they compute the definition, not an expansion of it.
- * A panel is one row as it came, a tile is one query as it came.
+ * They are an oracle for the other kernels, so they compute the definition, not an expansion of it.
+ * A panel is one row and a tile is one query, in their original order of features.
  */
 #include "pair_u8.h"
 
-/* Row r's distance, or the limit as soon as it cannot be within it. */
+/* Row r's distance; or the limit, as soon as the row cannot be within it. */
 KNNC_INLINE int32_t staged(knnc_pair measure, const knnc_rows *stage, int64_t r,
                            const uint8_t *query, int32_t limit) {
     int shift = knnc_later_shift(stage);

@@ -21,7 +21,7 @@
 
 #if LARGEST
 /* Each row has LANE bytes, the largest of which is its distance.  It passes when none of them is
- * above `largest`, a byte given four times.  Slots that pad the tile start above theirs. */
+ * above `largest`, a byte repeated four times.  Padding slots start above theirs. */
 typedef struct {
     int32_t start, largest;
 } BOUND;
@@ -41,7 +41,7 @@ KNNC_INLINE int32_t distance_of(const VECTOR *acc, int r, int32_t limit) {
     return dist;
 }
 #else
-/* Sums start at minus the limit, so that those of rows that pass are negative. */
+/* Sums start at minus the limit, so that the sum of a row that passes is negative. */
 typedef struct {
     SUM start;
 } BOUND;
@@ -55,8 +55,8 @@ KNNC_INLINE int32_t distance_of(const VECTOR *acc, int r, int32_t limit) {
 }
 #endif
 
-/* The rows of a panel that pass.  Rows that pad the panel have a term and may pass too, and a slot
- * that pads the tile has a bound only for the sake of speed: both are left out here. */
+/* Pass on the rows of a panel that are within a limit.  Padding rows, which have a term, may get
+ * here too, and so may padding slots, whose bounds only save time.  Both are left out. */
 TARGET KNNC_NOINLINE void emit(const VECTOR (*acc)[VECTORS], const uint64_t *masks, unsigned hits,
                                const int32_t *terms, int64_t first_row, BOUND *bounds,
                                knnc_queries *queries, knnc_push push, void *context) {
@@ -84,7 +84,7 @@ TARGET KNNC_NOINLINE void emit(const VECTOR (*acc)[VECTORS], const uint64_t *mas
 #define collect(acc, counts, n_steps) (counts)
 #endif
 
-/* Of rows and queries, the fewer registers are loaded first, and the others one at a time. */
+/* Rows or queries, whichever take fewer registers, are loaded first; the others one at a time. */
 TARGET KNNC_INLINE void add_step(const int used, COUNTER (*counts)[VECTORS], const uint8_t *x,
                                  const uint8_t *y) {
 #if VECTORS < QUERIES
@@ -110,7 +110,7 @@ TARGET KNNC_INLINE void add_step(const int used, COUNTER (*counts)[VECTORS], con
 #endif
 }
 
-/* The first `used` queries of a tile; a constant where this is inlined. */
+/* With the first `used` queries of a tile; `used` is a constant where this is inlined. */
 TARGET KNNC_INLINE void scan(const int used, const knnc_rows *rows, int64_t first_panel,
                              int64_t last_panel, knnc_queries *queries, knnc_push push,
                              void *context) {

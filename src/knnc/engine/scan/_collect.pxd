@@ -6,7 +6,7 @@ from knnc.engine.scan._heap cimport heap_push
 
 
 cdef struct List:
-    # The rows found for one query in one part of all rows, and if asked for their keys.
+    # The rows found for one query in one part of all rows, and their keys if wanted.
     int64_t *ind
     int64_t *dist
     int64_t n
@@ -20,7 +20,7 @@ cdef struct Collector:
     int64_t k
     # All within a limit: query q's list is at lists + q. NULL when the k nearest are wanted.
     List *lists
-    int64_t limit  # the largest key that is in
+    int64_t limit  # the largest key to accept
     bint with_dist
 
 
@@ -44,14 +44,14 @@ cdef inline int make_room(List *found, int64_t more, bint with_dist) noexcept no
 
 
 cdef inline int64_t worst(const Collector *found, int64_t query) noexcept nogil:
-    """The largest key that a row may have to be taken."""
+    """The largest key that is still accepted."""
     return found.limit if found.lists else found.dist[query * found.k]
 
 
 cdef inline int collect(
     Collector *found, int64_t query, int64_t key, int64_t row
 ) noexcept nogil:
-    """Take a row, if it is near enough; rows come in any order. -1 when there is no memory."""
+    """Accept a row if it is near enough, in any order. Returns -1 if there is no memory."""
     cdef List *into
     if found.lists == NULL:
         heap_push(found.dist + query * found.k, found.ind + query * found.k, found.k, key, row)

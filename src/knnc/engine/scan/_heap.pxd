@@ -1,7 +1,7 @@
 """The k nearest so far: a bounded max-heap on (distance, row index).
 
-A heap is two arrays of length k; the worst pair in lexicographic order is at 0. An empty place
-holds (INT64_MAX, INT64_MAX), which is worse than any row, so there is no count to keep.
+A heap is two arrays of length k; the worst pair in lexicographic order is at 0. An empty slot
+holds (INT64_MAX, INT64_MAX), which is worse than any row, so no count is needed.
 """
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
 
@@ -50,9 +50,9 @@ cdef inline void heap_push(
 cdef inline void heap_sort_part(
     int64_t *dist, int64_t *ind, int64_t size, int64_t end
 ) noexcept nogil:
-    """Of a heap of `size`, take out the worst, each to its place, until `end` are left.
+    """Move the worst pairs of a heap of `size` to its end, until `end` are left in the heap.
 
-    Down to 1 it is sorted, ascending in (distance, row index).
+    With `end` 1 all pairs are sorted, ascending in (distance, row index).
     """
     cdef int64_t last_dist, last_ind
     while size > end:
@@ -74,7 +74,7 @@ cdef struct Nearest:
 cdef inline int32_t keep_nearest(
     void *context, int query, int64_t row, int32_t dist
 ) noexcept nogil:
-    """A knnc_push: take a row that is within the query's limit; its new limit is the heap's top."""
+    """A knnc_push: put a row into its query's heap, whose top is the query's new limit."""
     cdef Nearest *nearest = <Nearest *>context
     cdef int64_t *heap = nearest.dist + query * nearest.k
     sift_down(heap, nearest.ind + query * nearest.k, nearest.k, dist, row)

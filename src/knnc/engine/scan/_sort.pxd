@@ -1,11 +1,11 @@
-"""Pairs of (distance, row index) by distance; rows at the same distance stay in their order."""
+"""Stable sorting of (distance, row index) pairs by distance."""
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 
 cdef inline int stable_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept nogil:
-    """Up to 48 pairs by insertion, more by radix. Returns -1 when there is no memory."""
+    """Insertion sort up to 48 pairs, radix sort above. Returns -1 if there is no memory."""
     if n > 48:
         return radix_sort(dist, ind, n)
     insertion_sort(dist, ind, n)
@@ -25,7 +25,7 @@ cdef inline void insertion_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept
 
 
 cdef inline int radix_sort(int64_t *dist, int64_t *ind, int64_t n) noexcept nogil:
-    """The same for many, some bits at a time, the lowest first. Returns -1 without memory."""
+    """The same for many pairs, the lowest bits first. Returns -1 if there is no memory."""
     cdef int64_t starts[2049]
     cdef int64_t largest = 0, i, digit, n_digits
     cdef int bits = 8 if n <= 4096 else 11, shift = 0

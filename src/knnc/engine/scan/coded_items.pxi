@@ -1,13 +1,13 @@
 # One item of work: a block of queries against a range of panels, on one thread.
 
 cdef struct Item:
-    const char *queries  # those of the chunk, whole
-    const int64_t *source  # where among these each query is
-    const int64_t *taken  # and which it is of all queries
+    const char *queries  # the whole queries of the chunk
+    const int64_t *source  # the position of each query among these
+    const int64_t *taken  # and among all queries
     const uint8_t *codes
-    const double *errors  # two a query
+    const double *errors  # two per query
     const int64_t *clusters  # those near each query, n_near of them
-    int64_t *best  # an upper bound of the largest key that counts, where the heap has none
+    int64_t *best  # an upper bound on the k-th key, until the heap has one
     int64_t n_queries
     int64_t n_near
     int64_t first_self  # query i is row first_self + i; or far below 0
@@ -27,7 +27,7 @@ cdef int64_t clusters_to_seed(CodedRows self, int64_t k):
 
 
 cdef int seed_item(CodedRows self, Item *item) noexcept nogil:
-    """Refine the rows with the nearest coarse codes, k or more: to the heap, or for `best` only."""
+    """Compare the rows with the nearest coarse codes whole, for the heap or for `best` alone."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t m = self.coder.n_coarse + self.coder.n_fine, q
     # One more than wanted for the query itself in leave-one-out, and one to spare.
@@ -65,7 +65,7 @@ cdef void refine_seeds(
     CodedRows self, Item *item, int64_t query, const int64_t *seeds, int64_t n_seeds,
     int64_t *dist, int64_t *ind,
 ) noexcept nogil:
-    """The k nearest of the seeds by whole distance, to a heap."""
+    """Put the k nearest seeds, by whole distance, into a heap."""
     cdef const Exact *exact = &self.exact
     cdef int64_t k = item.found.k, j, row
     cdef const char *own = item.queries + item.source[query] * exact.query_bytes
@@ -89,10 +89,10 @@ cdef struct Stage:
 
 
 cdef int scan_item(CodedRows self, Item *item) noexcept nogil:
-    """List and refine, a block of panels at a time; -1 when there is no memory.
+    """List rows and compare them, a block of panels at a time; -1 if there is no memory.
 
-    What a list names lies anywhere in memory, so each step asks for what the next one reads, and
-    that one comes after the scan of another tile: by then it is there (MNIST: 7 % less time).
+    Listed rows lie anywhere in memory. Each step therefore prefetches what the next step reads, and
+    the scan of another tile comes in between (MNIST: 7 % less time).
     """
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t tile = kernel.layout.tile_queries, t, s, i, last
@@ -155,7 +155,7 @@ cdef void list_rows(
     CodedRows self, Item *item, knnc_queries *queries, int64_t first, int64_t last, double error,
     Stage *stage,
 ) noexcept nogil:
-    """Scan a block of panels: the rows whose coarse codes are within the limits."""
+    """List the rows of a block of panels whose coarse codes are within the limits."""
     cdef const knnc_kernel *kernel = self.coarse.kernel
     cdef int64_t m = self.coder.n_fine, query = stage.tile * kernel.layout.tile_queries, p
     cdef knnc_found *found = &stage.found

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Columns that a kernel writes out of one register: 30 of 32 lanes, or 14 of 16. */
+/* Columns up to which kernels read, if they write `columns` from a register: 30 of 32 lanes, or 14
+ * of 16. */
 static int64_t reach(int64_t width, int64_t columns) {
     return (width + columns - 1) / columns * columns + 2;
 }
@@ -21,16 +22,16 @@ void knnc_idm_layout(knnc_idm_shape *shape, int64_t height, int64_t width, int64
     shape->n_bytes = (2 * shape->stride * shape->n_rows + 63) / 64 * 64;
 }
 
-/* Rounded to the nearest; no gradient is half way, for the step is odd. */
+/* Rounded to the nearest.  The step is odd, so no gradient is half way. */
 static int8_t quantised(int32_t gradient) {
     const int32_t half = KNNC_IDM_STEP / 2;
     return (int8_t)((gradient + (gradient < 0 ? -half : half)) / KNNC_IDM_STEP);
 }
 
-/* The gradient (x, y) as long as the root of its length: a length of 1,020 stays 60 steps, and no
- * component passes 60, for none is above 1,020 or above the length.  What is shorter than a grey
- * level and a half is noise.  Square root, quotient and product are rounded once each, the sum of
- * the squares is exact: the bytes are the same everywhere. */
+/* The gradient (x, y), scaled to the square root of its length.  A length of 1,020 stays 60 steps,
+ * and no component is above 60, because none is above 1,020 or above the length.  A gradient
+ * shorter than a grey level and a half is noise.  The sum of squares is exact, and square root,
+ * quotient and product are rounded once each, so the bytes are the same everywhere. */
 static void rooted(int32_t x, int32_t y, int8_t *out) {
     const int32_t square = x * x + y * y;
     if (square < KNNC_IDM_NOISE * KNNC_IDM_NOISE) {
@@ -42,7 +43,7 @@ static void rooted(int32_t x, int32_t y, int8_t *out) {
     out[1] = (int8_t)rint(y * scale);
 }
 
-/* Sobel's operator; beyond its edge an image goes on as it is there. */
+/* Sobel's operator; pixels of the edge are repeated beyond it. */
 void knnc_idm_gradients(const knnc_idm_shape *shape, const uint8_t *image, int8_t *pairs) {
     const int64_t h = shape->height, w = shape->width, margin = shape->warp + 1;
     memset(pairs, 0, (size_t)shape->n_bytes);

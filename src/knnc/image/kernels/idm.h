@@ -1,4 +1,4 @@
-/* The image distortion model: what one image costs to be made of the pixels of another.
+/* The image distortion model: what it costs to make one image of the pixels of another.
  *
  * Every pixel of image A is matched with one of image B, at most `warp` rows and columns away; a
  * match costs the squared difference of the gradients in the 3 x 3 pixels around both, and the
@@ -10,8 +10,8 @@
  * with (ax, ay) A's gradients, (bx, by) B's; both are 0 outside of the image.
  *
  * The widths.  A Sobel gradient of bytes is within +-4 * 255 = 1,020; divided by 17 and rounded it
- * is within +-60 (or so it is by the root of its length, see idm.c), a difference of two within
- * +-120, and
+ * is within +-60 (and so it is when scaled to the root of its length, see idm.c).  A difference of
+ * two is within +-120, and
  *     the sum of two squares is at most 2 * 120^2 = 28,800 < 2^15: vpmaddubsw, which saturates at
  *         32,767, gives it exactly, and takes 120 for a byte with or without a sign;
  *     a quarter of it is at most 7,200, and nine of these 64,800 < 2^16: a match fits 16 bits.
@@ -38,7 +38,7 @@
 typedef struct {
     int64_t height, width;
     int64_t warp;
-    int64_t root;     /* gradients as long as the root of their length */
+    int64_t root;     /* scale each gradient to the root of its length */
     int64_t stride;   /* pairs of a row */
     int64_t n_rows;   /* with those above and below */
     int64_t n_strips; /* ceil(height / KNNC_IDM_ROWS) */
@@ -63,15 +63,15 @@ void knnc_idm_gradients(const knnc_idm_shape *shape, const uint8_t *image, int8_
 int knnc_n_idm_kernels(void);
 const knnc_idm_kernel *knnc_idm_kernel_at(int i);
 
-/* The strip that is looked at i-th: from the middle outwards, where most of the cost is, so that
- * a limit is passed early. */
+/* The i-th strip to compare.  The order is from the middle outwards: most of the cost is in the
+ * middle, so a limit is passed early. */
 static inline int64_t knnc_idm_strip(const knnc_idm_shape *shape, int64_t i) {
     const int64_t middle = shape->n_strips / 2;
     return i % 2 ? middle - (i + 1) / 2 : middle + i / 2;
 }
 
-/* Where a strip begins: its A at the row above and the column to the left, and its B at the least
- * offset from there. */
+/* Where a strip begins: in A at the row above and the column to the left, in B at the least offset
+ * from there. */
 static inline const int8_t *knnc_idm_a(const knnc_idm_shape *s, const int8_t *a, int64_t strip,
                                        int64_t column) {
     return a + 2 * ((strip * KNNC_IDM_ROWS + s->warp) * s->stride + column + s->warp);

@@ -7,7 +7,7 @@
  * vpaddw, vpminuw ymm             3           3        5
  * vperm2i128, vpalignr ymm        1 (p5)      2        3
  *
- * The least costs so far stay in registers, 7 of 16; the rows of A are read again.
+ * The least costs so far stay in registers, 7 of 16; the rows of A are read for each offset.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 

@@ -1,5 +1,5 @@
 /* The image distortion model in plain C, in the order of the other kernels: 32 columns at a time,
- * which a compiler can put into what registers it has. */
+ * which compilers can vectorize for any width of registers. */
 #include "idm.h"
 
 #define LANES 32

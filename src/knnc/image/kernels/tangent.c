@@ -4,7 +4,7 @@
 
 #define LANES 8
 
-/* Eight sums side by side, in an order that no batch and no number of threads changes. */
+/* Eight partial sums, in an order that does not depend on the batch or the number of threads. */
 static double dot(const double *a, const double *b, int64_t n) {
     double sums[LANES] = {0};
     int64_t i = 0;
@@ -29,8 +29,8 @@ static void subtract(double *row, const double *other, double factor, int64_t n)
     for (int64_t i = 0; i < n; i++) row[i] -= factor * other[i];
 }
 
-/* Directions as they are, of gradients by central differences; beyond its edge an image goes on as
- * it is there. */
+/* The directions, not yet orthonormal, from gradients by central differences.  Pixels of the edge
+ * are repeated beyond it. */
 static void directions(const uint8_t *image, int64_t h, int64_t w, double *out) {
     const int64_t n = h * w;
     for (int64_t y = 0; y < h; y++)
@@ -51,8 +51,8 @@ static void directions(const uint8_t *image, int64_t h, int64_t w, double *out) 
         }
 }
 
-/* Gram and Schmidt, each row twice: after one pass what rounding has left of the others may be
- * large beside a row that is nearly made of them. */
+/* Gram-Schmidt, each row twice: a row may be nearly a sum of the others, and what rounding leaves
+ * of them after one pass may then be large beside the rest. */
 void knnc_tangents(const uint8_t *image, int64_t height, int64_t width, double *basis) {
     const int64_t n = height * width;
     directions(image, height, width, basis);
@@ -68,8 +68,8 @@ void knnc_tangents(const uint8_t *image, int64_t height, int64_t width, double *
 }
 
 /* What the directions of b that a lacks make up for: with M = A B', G = I - M'M and
- * e = B d - M'A d this is e' G^-1 e, by the Cholesky factor of G.  Directions that both have, where
- * a pivot is nothing but rounding, are left out. */
+ * e = B d - M'A d this is e' G^-1 e, by the Cholesky factor of G.  Directions that both have
+ * leave a pivot of rounding errors only, and are skipped. */
 static double more_of(const double *mixed, const double *of_a, const double *of_b) {
     double factor[KNNC_TANGENTS][KNNC_TANGENTS] = {{0}}, solved[KNNC_TANGENTS], total = 0;
     for (int i = 0; i < KNNC_TANGENTS; i++) {

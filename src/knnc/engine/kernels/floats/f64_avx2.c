@@ -2,8 +2,7 @@
  *
  * A step of squared Euclidean is vsubpd, vmulpd, vaddpd (latency 4, two a cycle on Intel from
  * Skylake on, and two adds beside two multiplications on AMD).  16 registers hold 4 of the 8
- * sums of 3 rows, so each tile goes over the features twice; that loads a query's value once for
- * 3 rows.
+ * sums of 3 rows, so each tile reads the features twice; a query's value is loaded once for 3 rows.
  */
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-/* Rows of floats in plain C, a number at a time: an oracle of the other kernels. */
+/* Rows of floats in plain C, one number at a time: an oracle for the other kernels. */
 #include <math.h>
 
 #include "floats.h"

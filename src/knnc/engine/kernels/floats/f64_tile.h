@@ -1,9 +1,9 @@
-/* The loops over rows of floats, for one instruction set.  The file that includes this says how
- * many float64 a vector holds (LANES) and what is done with vectors; -0 and equal arguments aside,
- * each of these operations gives the same bits everywhere.
+/* The loops over rows of floats, for one instruction set.  The file that includes this defines
+ * LANES, the float64 values of a vector, and the operations on vectors.  Apart from -0 and equal
+ * arguments, each operation gives the same bits everywhere.
  *
- * `tile`: a vector holds one partial sum of LANES queries and one row, so no vector is ever summed
- * across, and any number of features is as good as another.  The sums of TILE_ROWS rows are in
+ * `tile`: a vector holds one partial sum of LANES queries and one row.  So nothing is summed across
+ * a vector, and no number of features is worse than another.  The sums of TILE_ROWS rows are in
  * registers, PASS_SUMS of the eight at a time.
  * `pair`: vectors hold the eight sums of one query and one row.
  */
@@ -11,7 +11,7 @@
 
 #define FUNCTION static TARGET
 #define INLINE KNNC_INLINE TARGET
-#define SHARED KNNC_NOINLINE TARGET /* by all metrics */
+#define SHARED KNNC_NOINLINE TARGET /* used by all metrics */
 #define PAIR_VECTORS (KNNC_FLOAT_SUMS / LANES)
 
 KNNC_INLINE int64_t bits_of(double key) {
@@ -96,14 +96,14 @@ INLINE void find_keys(knnc_float_metric metric, int n_rows, const double *rows, 
     for (int r = 0; r < n_rows; r++) STORE(keys + r * LANES, total(metric, sums[r]));
 }
 
-/* Of one metric, for TILE_ROWS rows and for one; what calls them is compiled once. */
+/* For one metric: TILE_ROWS rows, and one row.  The code that calls them is compiled once. */
 typedef void find_keys_function(const double *rows, int64_t n_features, const double *queries,
                                 double *keys);
 typedef struct {
     find_keys_function *of_many, *of_one;
 } key_finder;
 
-/* The queries that a row passed for. */
+/* Push a row for each query for which it passed. */
 KNNC_NOINLINE void emit(uint64_t mask, const double *keys, int64_t row, knnc_float_queries *queries,
                         knnc_float_push push, void *context) {
     for (; mask; mask &= mask - 1) {
@@ -245,7 +245,7 @@ INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows 
                    int64_t first, int64_t last, double *values) {
     const int64_t d = rows->n_features;
     for (int64_t r = first; r < last; r++, values += d) {
-        /* By vectors: a compiler has to suppose that `values` are among the rows. */
+        /* Vectors by hand: the compiler has to assume that `values` overlaps the rows. */
         int64_t j = 0;
         for (; j + LANES <= d; j += LANES) STORE(values + j, values_at(type, rows, r * d + j));
         for (; j < d; j++) values[j] = value_at(type, rows, r * d + j);
@@ -307,7 +307,7 @@ FUNCTION void project(const double *rows, int64_t n_rows, int64_t n_features, co
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Each of these for each metric and type of rows */
+/* All of these, for each metric and type of rows */
 
 #define FINDER(name, metric)                                                                       \
     SHARED void many_##name(const double *rows, int64_t n_features, const double *queries,         \

@@ -53,7 +53,7 @@ typedef enum {
     KNNC_N_FLOAT_ROWS = 3
 } knnc_float_row_type;
 
-/* Rows as they came.  For cosine, row r is made a unit row whenever it is read:
+/* Rows as given.  For cosine, row r is made a unit row whenever it is read:
  * values * 2^-exponents[r] has its largest magnitude in [1, 2), and norms[r] is the norm of that.
  * A row of zeros has norm 0. */
 typedef struct {
@@ -69,7 +69,7 @@ typedef struct {
 typedef struct {
     const double *values;
     int64_t limits[KNNC_MAX_FLOAT_QUERIES]; /* a row passes when its key is below */
-    /* For cosine: keys are cut to these. 0 and 4, or 2 and 2 for a query of zeros. */
+    /* For cosine, keys are clipped to these: 0 and 4, or 2 and 2 for a query of zeros. */
     double lowest[KNNC_MAX_FLOAT_QUERIES], highest[KNNC_MAX_FLOAT_QUERIES];
 } knnc_float_queries;
 
@@ -91,8 +91,8 @@ typedef void (*knnc_float_tile)(const double *values, const double *norms, int64
                                 int64_t n_features, int64_t first_row, knnc_float_queries *queries,
                                 knnc_float_push push, void *context);
 
-/* The leaf of a k-d tree: vectors of tile_queries rows, feature by feature, against one query; the
- * rows that `push` is given are counted from 0. */
+/* Compare the leaf of a k-d tree, vectors of tile_queries rows, feature by feature, with one query.
+ * `push` gets row numbers counted from 0. */
 typedef void (*knnc_float_leaf)(const double *values, int64_t n_vectors, int64_t n_features,
                                 const double *query, int64_t limit, knnc_float_push push,
                                 void *context);
@@ -103,9 +103,9 @@ typedef void (*knnc_float_leaf)(const double *values, int64_t n_vectors, int64_t
 typedef void (*knnc_float_boxes)(const double *values, int64_t n_features, const double *query,
                                  int64_t *keys);
 
-/* Products of rows with axes, for codes, whose error bound allows for any rounding.  Axes come in
- * blocks of KNNC_AXES_A_BLOCK, those of a block side by side for each feature.  `points` of row r
- * are at points + r * stride. */
+/* Products of rows with axes, for codes; their error bound allows for any rounding.  Axes are in
+ * blocks of KNNC_AXES_A_BLOCK, with those of a block side by side for each feature.  The products
+ * of row r are at points + r * stride. */
 #define KNNC_AXES_A_BLOCK 8
 typedef void (*knnc_float_project)(const double *rows, int64_t n_rows, int64_t n_features,
                                    const double *axes, int64_t n_blocks, double *points,
@@ -117,7 +117,7 @@ typedef struct {
     int tile_queries;
     knnc_float_project project;
     knnc_float_tile tile[KNNC_N_FLOAT_METRICS];
-    /* Of all metrics but cosine. */
+    /* For all metrics but cosine. */
     knnc_float_leaf leaf[KNNC_FLOAT_COSINE];
     knnc_float_boxes boxes[KNNC_FLOAT_COSINE];
     knnc_float_pair pair[KNNC_N_FLOAT_METRICS][KNNC_N_FLOAT_ROWS];
