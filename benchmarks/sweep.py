@@ -38,6 +38,7 @@ TURNS = 5
 SECONDS = 0.5  # a case takes no turn after so many
 SINGLE = 20  # queries of a turn, where each is a call of its own
 MANY = 1_000  # queries from which on scikit-learn gets all CPUs
+LARGE_QUERIES = 100  # of those that ask for a quarter of the rows
 PLANE_FROM = 4  # features: with fewer, a plane is nearly all there is
 
 
@@ -81,7 +82,8 @@ def cases(grid: Grid) -> Iterator[Case]:
     ):
         if data == "plane" and d < PLANE_FROM:
             continue
-        for k, n_queries in product(grid.neighbors, grid.queries):
+        large = (n // 4, LARGE_QUERIES)
+        for k, n_queries in (*product(grid.neighbors, grid.queries), large):
             if k < n:
                 yield Case(dtype, data, n, d, k, n_queries)
 
