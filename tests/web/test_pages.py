@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -150,6 +153,73 @@ def test_hostile_files_are_refused_with_a_sentence(ask: Ask, content: bytes, sai
     assert response.status_code == 422
     assert said in response.json()["error"]
     assert "/" not in response.json()["error"].replace("28 / 28", "")
+
+
+def pages_of_a_tiff(*sizes: tuple[int, int]) -> bytes:
+    """A TIFF file with a black page of each size, packed into few bytes."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    first, *others = (Image.new("1", size) for size in sizes)
+    first.save(out, "TIFF", compression="group4", save_all=True, append_images=others)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("form", ["GIF", "PPM"])
+def test_no_other_format_passes_as_webp(ask: Ask, form: str) -> None:
+    content = bytearray(as_file(scan()[0], form))
+    content[8:12] = b"WEBP"
+    response = ask("POST", "/api/page", content=bytes(content))
+    assert response.status_code == 415
+    assert response.json()["error"] == "This is no PNG, JPEG, TIFF, WEBP, BMP or PDF file."
+
+
+def test_a_child_decodes_no_format_that_is_not_named(tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(as_file(scan()[0], "GIF"))
+    asked = json.dumps({"path": str(path), "page": 1}).encode()
+    command = [sys.executable, "-m", "knnc.web._decode"]
+    said = subprocess.run(command, input=asked, capture_output=True, check=True).stdout
+    assert json.loads(said)["error"] == "The image is damaged, or of another format."
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_each_page_of_a_tiff_has_a_limit_of_pixels(ask: Ask, page: int) -> None:
+    small, large = (100, 100), (20_000, 6_000)
+    content = pages_of_a_tiff(*([large] if page == 1 else [small, large]))
+    assert len(content) < 100_000
+    response = ask("POST", "/api/page", content=content, params={"page": page})
+    assert response.status_code == 422
+    assert "20,000 x 6,000 pixels is too large" in response.json()["error"]
+
+
+def test_a_child_imports_nothing_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "knnc").mkdir()
+    (tmp_path / "knnc" / "__init__.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    # As "knnc serve" has it: its first entry is the folder of the program.
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    decoder = Decoder()
+    assert decoder.decode(as_file(scan()[0]), 1).pixels.shape == scan()[0].shape
+    decoder.close()
+
+
+def test_a_child_that_ends_while_it_writes_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = b'{"height": 3, "width": 4}\n' + bytes(11)
+
+    class Ended:
+        def poll(self) -> None: ...
+        def kill(self) -> None: ...
+        def communicate(self, *_: Any, **__: Any) -> tuple[bytes, bytes]:
+            return said, b""
+
+    decoder = Decoder()
+    monkeypatch.setattr(decoder, "_take", Ended)
+    with pytest.raises(Refused, match="damaged or too large") as refused:
+        decoder.decode(as_file(scan()[0]), 1)
+    assert refused.value.status == 422
 
 
 def test_a_decoder_that_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
