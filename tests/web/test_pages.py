@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
 import struct
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from knnc.web import _decode, _pages
 from knnc.web._decode import Decoder
 from knnc.web._files import csv_table
 from knnc.web._guard import Refused
+from knnc.web._readers import Readers
+from knnc.web._tabs import Tab
 from tests.web.conftest import as_file, scan
 
 Ask = Callable[..., Any]
@@ -61,6 +64,35 @@ def test_a_correction_pins_a_character_and_teaches_its_like(ask: Ask, page: Any)
     assert again["glyphs"][2]["label"] == "<&>"  # what was taught holds for the next page too
 
 
+def test_a_second_correction_takes_the_place_of_the_first(ask: Ask, page: Any) -> None:
+    for label in ("a", "b"):
+        corrected = ask("PUT", "/api/page/characters/2", params={"label": label, "k": 1}).json()
+        assert corrected["taught"] == 1
+        assert corrected["glyphs"][2]["label"] == label
+    near = ask("GET", "/api/page/characters/2").json()["neighbors"]
+    assert [each["label"] for each in near] == ["b"]
+
+
+def test_a_correction_teaches_nothing_before_the_reader_is_ready(
+    ask: Ask, page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = [True, True]
+    estimator = Readers.estimator
+
+    def later(self: Readers, *given: str) -> Any:
+        if waiting and waiting.pop():
+            raise Refused(202, "The reader is being made ready: this takes a moment.")
+        return estimator(self, *given)
+
+    monkeypatch.setattr(Readers, "estimator", later)
+    taught = []
+    teach = Tab.teach
+    monkeypatch.setattr(Tab, "teach", lambda self, *given: taught.append(1) or teach(self, *given))
+    corrected = ask("PUT", "/api/page/characters/2", params={"label": "8"})
+    assert corrected.json()["glyphs"][2]["label"] == "8"
+    assert (waiting, len(taught)) == ([], 1)
+
+
 @pytest.mark.parametrize(("path", "status"), [("99", 404), ("-1", 404), ("x", 422)])
 def test_a_character_that_is_not_there(ask: Ask, page: Any, path: str, status: int) -> None:
     assert ask("GET", f"/api/page/characters/{path}").status_code == status
@@ -94,7 +126,10 @@ def test_exports_agree_and_escape(ask: Ask, page: Any) -> None:
     text = ask("GET", "/api/page/export/txt")
     assert text.text == read["text"] + "\n"
     assert "attachment" in text.headers["content-disposition"]
-    assert json.loads(ask("GET", "/api/page/export/json").text)["glyphs"] == read["glyphs"]
+    exported = json.loads(ask("GET", "/api/page/export/json").text)
+    assert exported["text"] == read["text"]
+    for name in ("label", "box", "line", "guess", "is_mark"):
+        assert [each[name] for each in exported["glyphs"]] == [g[name] for g in read["glyphs"]]
     lines = list(csv.reader(io.StringIO(ask("GET", "/api/page/export/csv").text)))
     assert lines[1][0] == "'" + bad
     assert [line[0] for line in lines[2:]] == [each["label"] for each in read["glyphs"][1:]]
@@ -240,7 +275,7 @@ def test_reading_ends_when_it_takes_too_long(ask: Ask, monkeypatch: pytest.Monke
 
 
 def test_a_client_reads_one_page_at_a_time(
-    ask: Ask, server: str, monkeypatch: pytest.MonkeyPatch
+    ask: Any, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go = threading.Event(), threading.Event()
     read = _pages.read
@@ -259,6 +294,11 @@ def test_a_client_reads_one_page_at_a_time(
     thread.start()
     assert begun.wait(60)
     second = ask("POST", "/api/page", content=content)
+    # A page is refused before it is sent.
+    with socket.create_connection(server.removeprefix("http://").split(":"), 10) as early:
+        head = f"POST /api/page HTTP/1.1\r\nHost: {early.getpeername()[0]}\r\nX-Tab: {ask.tab}\r\n"
+        early.sendall(f"{head}Content-Length: 19000000\r\n\r\n".encode())
+        assert early.recv(99).startswith(b"HTTP/1.1 429 ")
     go.set()
     thread.join()
     assert (second.status_code, second.headers["retry-after"]) == (429, "1")
