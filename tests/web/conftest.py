@@ -28,7 +28,9 @@ def running(app: Any) -> Iterator[str]:
     """The address of an application that is served meanwhile."""
     import uvicorn
 
-    config = uvicorn.Config(app, port=0, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    from knnc.web._serve import config_of
+
+    config = config_of(app, port=0, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -60,6 +62,7 @@ class Asked:
     """A client that has a tab, and comes again while the server learns."""
 
     def __init__(self, address: str, tab: str = TAB) -> None:
+        self.tab = tab
         self._client = httpx.Client(base_url=address, headers={"x-tab": tab}, timeout=60)
 
     def __call__(self, method: str, path: str, **options: Any) -> Any:
