@@ -6,9 +6,11 @@ import csv
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.web.conftest import as_file, scan
@@ -105,6 +107,62 @@ def test_what_was_drawn_is_undone_stroke_by_stroke(page: Any) -> None:
     expect(page.locator("#answer")).to_have_text("")
 
 
+def test_the_brush_has_a_size(page: Any) -> None:
+    inks = []
+    for size in ("10", "40"):
+        page.locator("#brush").fill(size)
+        draw(page, "1")
+        expect(page.locator("#answer")).not_to_be_empty()
+        inks.append(
+            page.evaluate(
+                """() => {
+                    const paper = document.getElementById("paper");
+                    const { data } = paper.getContext("2d").getImageData(0, 0, 280, 280);
+                    return data.filter((v, i) => i % 4 === 3 && v > 127).length;
+                }"""
+            )
+        )
+        page.click("#clear")
+    thin, thick = inks
+    assert 3 * thin < thick < 6 * thin
+
+
+@pytest.mark.parametrize(
+    "options", [{"viewport": {"width": 400, "height": 800}, "has_touch": True, "is_mobile": True}]
+)
+def test_a_finger_draws_and_the_page_does_not_scroll(page: Any) -> None:
+    touch = page.context.new_cdp_session(page)
+    paper = page.locator("#paper").bounding_box()
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": paper["x"] + x, "y": paper["y"] + y} for x, y in points]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    for points in DIGITS["7"]:
+        send("touchStart", points[0])
+        for (x, y), (u, v) in pairwise(points):
+            for step in range(1, 9):
+                send("touchMove", (x + (u - x) * step / 8, y + (v - y) * step / 8))
+        send("touchEnd")
+    expect(page.locator("#answer")).to_have_text("7")
+    assert page.evaluate("window.scrollY") == 0
+    assert paper == page.locator("#paper").bounding_box()
+
+
+def test_a_reload_keeps_what_was_taught(page: Any) -> None:
+    draw(page, "7")
+    expect(page.locator("#answer")).to_have_text("7")
+    page.fill("#label", "x")
+    page.press("#label", "Enter")
+    expect(page.locator("#taught")).to_contain_text("1 image taught")
+    page.reload()
+    expect(page.locator("#taught")).to_contain_text("1 image taught")
+    for button in ("#unteach", "#save-idx", "#save-knnc"):
+        expect(page.locator(button)).to_be_enabled()
+    page.click("#unteach")
+    expect(page.locator("#unteach")).to_be_disabled()
+
+
 def test_the_reader_can_be_chosen(page: Any) -> None:
     draw(page, "3")
     page.fill("#k", "9")
@@ -181,6 +239,35 @@ def test_a_scan_is_read_corrected_and_exported(page: Any, tmp_path: Path) -> Non
         assert ("&amp;" if form == "hocr" else "&") in path.read_text(encoding="utf-8")
 
 
+def test_a_scan_is_pasted(page: Any) -> None:
+    page.click("#tab-read")
+    page.evaluate(
+        """(bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "scan.png"));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+        }""",
+        list(file_of_scan()["buffer"]),
+    )
+    _, text = scan()
+    expect(page.locator("#text span")).to_have_count(len(text) - 1)
+    assert page.locator("#text").inner_text() == text
+    page.click("#tab-draw")
+    page.evaluate("document.dispatchEvent(new ClipboardEvent('paste', {}))")  # of text: nothing
+
+
+def test_what_cannot_be_writing_is_said_to_be_so(page: Any) -> None:
+    page.click("#tab-read")
+    dots = np.full((900, 900), 255, np.uint8)
+    dots[::6, ::6] = dots[1::6, ::6] = dots[::6, 1::6] = dots[1::6, 1::6] = 0
+    for pixels, said in (
+        (dots, "There is more on this page than can be writing"),
+        (np.full((90, 90), 255, np.uint8), "There is nothing that looks like writing"),
+    ):
+        drop(page, as_file(pixels))
+        expect(page.locator("#error")).to_contain_text(said)
+
+
 def drop(page: Any, content: bytes) -> None:
     """Drop a file on the page, as a file manager would."""
     page.evaluate(
@@ -221,6 +308,91 @@ def test_the_map(page: Any, tmp_path: Path) -> None:
         lines = list(csv.DictReader(file))
     assert {line["label"] for line in lines} == {"4"}
     assert len(lines) > 25
+
+
+def points_on_screen(page: Any) -> list[list[float]]:
+    """Where the first images of the map are, as the page says."""
+    box = page.locator("#plane").bounding_box()
+    said = page.evaluate("fetch('/api/map').then((answer) => answer.json())")
+    factor = 0.92 * min(box["width"], box["height"])
+    pairs = zip(said["points"][::2], said["points"][1::2], strict=True)
+    return [
+        [
+            box["x"] + box["width"] / 2 + factor * (x - 0.5),
+            box["y"] + box["height"] / 2 + factor * (y - 0.5),
+        ]
+        for x, y in pairs
+    ]
+
+
+def farthest(points: list[list[float]]) -> int:
+    """The point that is farthest from its nearest other."""
+    return max(
+        range(len(points)),
+        key=lambda i: min(
+            (points[i][0] - x) ** 2 + (points[i][1] - y) ** 2
+            for j, (x, y) in enumerate(points)
+            if j != i
+        ),
+    )
+
+
+def test_the_map_answers_to_the_pointer(page: Any) -> None:
+    page.click("#tab-map")
+    expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
+    points = points_on_screen(page)
+    said = page.evaluate("fetch('/api/map').then((answer) => answer.json())")
+    one = farthest(points)
+    title = f"{said['labels'][one]}, row {said['rows'][one]}"
+    page.mouse.move(*points[one])
+    expect(page.locator("#plane")).to_have_attribute("title", title)
+    page.mouse.click(*points[one])
+    expect(page.locator("#point-title")).to_contain_text(f"Row {said['rows'][one]}: ")
+    expect(page.locator("#point-neighbors li")).to_have_count(10)
+    # The wheel zooms about the pointer: what is under it stays there, others go farther away.
+    other = (one + 1) % len(points)
+    page.mouse.wheel(0, -300)
+    page.mouse.move(*points[other])
+    expect(page.locator("#plane")).not_to_have_attribute(
+        "title", f"{said['labels'][other]}, row {said['rows'][other]}"
+    )
+    page.mouse.move(*points[one])
+    expect(page.locator("#plane")).to_have_attribute("title", title)
+    # It is dragged, and what was picked stays picked.
+    page.mouse.down()
+    page.mouse.move(points[one][0] + 60, points[one][1] + 40, steps=3)
+    page.mouse.up()
+    expect(page.locator("#plane")).to_have_attribute("title", title)
+    page.mouse.move(points[one][0] + 62, points[one][1] + 41)
+    expect(page.locator("#plane")).to_have_attribute("title", title)
+    page.mouse.move(0, 0)
+    expect(page.locator("#point-title")).to_contain_text(f"Row {said['rows'][one]}: ")
+
+
+def test_keys_select_a_box_of_the_map(page: Any) -> None:
+    page.click("#tab-map")
+    expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
+    page.focus("#plane")
+    keys = page.keyboard
+    keys.press("b")
+    keys.press("ArrowRight")
+    keys.press("Escape")
+    keys.press("Enter")
+    expect(page.locator("#counts")).to_have_text("400 images")
+    keys.press("b")
+    for _ in range(12):
+        keys.press("ArrowRight")
+        keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(page.locator("#counts")).to_contain_text("selected")
+    n = int(page.locator("#counts").inner_text().split(", ")[1].split()[0])
+    points = points_on_screen(page)
+    plane = page.locator("#plane").bounding_box()
+    middle = plane["x"] + plane["width"] / 2, plane["y"] + plane["height"] / 2
+    inside = sum(x > middle[0] + 20 and y > middle[1] + 20 for x, y in points)
+    assert inside <= n < 200
+    page.click("#unselect")
+    expect(page.locator("#counts")).to_have_text("400 images")
 
 
 def test_keys_alone_do_everything(page: Any) -> None:
