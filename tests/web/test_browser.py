@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
-import shutil
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,53 +18,6 @@ expect = sync_api.expect
 expect.set_options(timeout=20_000)  # on a machine that does other things too
 
 REFUSED = "Failed to load resource: the server responded with a status of 415"
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-pytestmark = pytest.mark.skipif(
-    not BROWSER, reason="no Chromium is here: apt-get install chromium, as .ci/run does"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A browser without a window."""
-    # A sandbox of its own it cannot have as root, which .ci/run mostly is.
-    arguments = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    """Of the window; a test with other ones is parametrized."""
-    return {"viewport": {"width": 1200, "height": 900}}
-
-
-@pytest.fixture
-def refusals() -> list[str]:
-    """What a browser itself says on the console of a request that was refused."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Any, server: str, options: dict[str, Any], refusals: list[str]) -> Iterator[Any]:
-    """The page in a tab of its own; any other message on the console fails the test."""
-    said: list[str] = []
-    context = browser.new_context(**options)
-    context.set_default_timeout(20_000)
-    tab = context.new_page()
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda r: said.append(r.url) if not r.url.startswith(ours) else None)
-    ours = (server, "blob:", "data:")
-    tab.goto(server)
-    tab.wait_for_selector("body[data-ready]")
-    yield tab
-    context.close()
-    assert said == refusals
 
 
 def draw(page: Any, digit: str) -> None:
@@ -279,120 +228,6 @@ def drop(page: Any, content: bytes) -> None:
         }""",
         list(content),
     )
-
-
-def test_the_map(page: Any, tmp_path: Path) -> None:
-    page.click("#tab-map")
-    expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
-    page.select_option("#flag", "misread")
-    expect(page.locator("#counts")).not_to_have_text("400 images")
-    page.select_option("#flag", "")
-    page.select_option("#class", "4")
-    page.focus("#plane")
-    page.keyboard.press("n")
-    expect(page.locator("#point-title")).to_contain_text(": 4")
-    expect(page.locator("#point-neighbors li")).to_have_count(10)
-    page.keyboard.press("0")
-    plane = page.locator("#plane").bounding_box()
-    page.mouse.move(plane["x"] + 5, plane["y"] + 5)
-    page.keyboard.down("Shift")
-    page.mouse.down()
-    page.mouse.move(plane["x"] + plane["width"] - 5, plane["y"] + plane["height"] - 5, steps=3)
-    page.mouse.up()
-    page.keyboard.up("Shift")
-    expect(page.locator("#counts")).to_contain_text("selected")
-    with page.expect_download() as download:
-        page.click("#map-csv")
-    download.value.save_as(tmp_path / "points.csv")
-    with (tmp_path / "points.csv").open(encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    assert {line["label"] for line in lines} == {"4"}
-    assert len(lines) > 25
-
-
-def points_on_screen(page: Any) -> list[list[float]]:
-    """Where the first images of the map are, as the page says."""
-    box = page.locator("#plane").bounding_box()
-    said = page.evaluate("fetch('/api/map').then((answer) => answer.json())")
-    factor = 0.92 * min(box["width"], box["height"])
-    pairs = zip(said["points"][::2], said["points"][1::2], strict=True)
-    return [
-        [
-            box["x"] + box["width"] / 2 + factor * (x - 0.5),
-            box["y"] + box["height"] / 2 + factor * (y - 0.5),
-        ]
-        for x, y in pairs
-    ]
-
-
-def farthest(points: list[list[float]]) -> int:
-    """The point that is farthest from its nearest other."""
-    return max(
-        range(len(points)),
-        key=lambda i: min(
-            (points[i][0] - x) ** 2 + (points[i][1] - y) ** 2
-            for j, (x, y) in enumerate(points)
-            if j != i
-        ),
-    )
-
-
-def test_the_map_answers_to_the_pointer(page: Any) -> None:
-    page.click("#tab-map")
-    expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
-    points = points_on_screen(page)
-    said = page.evaluate("fetch('/api/map').then((answer) => answer.json())")
-    one = farthest(points)
-    title = f"{said['labels'][one]}, row {said['rows'][one]}"
-    page.mouse.move(*points[one])
-    expect(page.locator("#plane")).to_have_attribute("title", title)
-    page.mouse.click(*points[one])
-    expect(page.locator("#point-title")).to_contain_text(f"Row {said['rows'][one]}: ")
-    expect(page.locator("#point-neighbors li")).to_have_count(10)
-    # The wheel zooms about the pointer: what is under it stays there, others go farther away.
-    other = (one + 1) % len(points)
-    page.mouse.wheel(0, -300)
-    page.mouse.move(*points[other])
-    expect(page.locator("#plane")).not_to_have_attribute(
-        "title", f"{said['labels'][other]}, row {said['rows'][other]}"
-    )
-    page.mouse.move(*points[one])
-    expect(page.locator("#plane")).to_have_attribute("title", title)
-    # It is dragged, and what was picked stays picked.
-    page.mouse.down()
-    page.mouse.move(points[one][0] + 60, points[one][1] + 40, steps=3)
-    page.mouse.up()
-    expect(page.locator("#plane")).to_have_attribute("title", title)
-    page.mouse.move(points[one][0] + 62, points[one][1] + 41)
-    expect(page.locator("#plane")).to_have_attribute("title", title)
-    page.mouse.move(0, 0)
-    expect(page.locator("#point-title")).to_contain_text(f"Row {said['rows'][one]}: ")
-
-
-def test_keys_select_a_box_of_the_map(page: Any) -> None:
-    page.click("#tab-map")
-    expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
-    page.focus("#plane")
-    keys = page.keyboard
-    keys.press("b")
-    keys.press("ArrowRight")
-    keys.press("Escape")
-    keys.press("Enter")
-    expect(page.locator("#counts")).to_have_text("400 images")
-    keys.press("b")
-    for _ in range(12):
-        keys.press("ArrowRight")
-        keys.press("ArrowDown")
-    keys.press("Enter")
-    expect(page.locator("#counts")).to_contain_text("selected")
-    n = int(page.locator("#counts").inner_text().split(", ")[1].split()[0])
-    points = points_on_screen(page)
-    plane = page.locator("#plane").bounding_box()
-    middle = plane["x"] + plane["width"] / 2, plane["y"] + plane["height"] / 2
-    inside = sum(x > middle[0] + 20 and y > middle[1] + 20 for x, y in points)
-    assert inside <= n < 200
-    page.click("#unselect")
-    expect(page.locator("#counts")).to_have_text("400 images")
 
 
 def test_keys_alone_do_everything(page: Any) -> None:
