@@ -2,10 +2,10 @@
 
     KNNC_DATA_HOME=... python benchmarks/map_frames.py
 
-It opens the map of 3,000 images of MNIST in Chromium by Playwright and moves or zooms it a little in
-every frame, so that all images are drawn anew each time. A screen shows 60 frames a second: a frame
-has 16.7 ms. "Drawing" is the page's own work in a frame. Without a graphics card Chromium draws in
-software after that, on the CPUs that the server has too: other work on the machine costs frames.
+It opens the map of 3,000 images of MNIST in Chromium by Playwright. In every frame it moves or
+zooms the map a little, so that all images are drawn anew. A screen shows 60 frames a second: a
+frame has 16.7 ms. "Drawing" is the page's own work in a frame. Without a graphics card Chromium
+draws in software after that, on the CPUs that the server has too: other work there costs frames.
 """
 
 from __future__ import annotations
