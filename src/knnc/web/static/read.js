@@ -65,7 +65,7 @@ const pick = shown(async (i) => {
   const { label, guess, confidence, corrected, is_mark } = glyphs[i];
   const read = label === guess ? label : `${label}, perhaps ${guess}`;
   const sure = corrected ? "corrected"
-    : is_mark ? "told by its shape" : `${Math.round(100 * confidence)} % sure`;
+    : is_mark ? "told by its shape" : `${Math.floor(100 * confidence)} % sure`;
   get("character-title").textContent = `Character ${i + 1}: ${read}, ${sure}`;
   get("correction").value = guess;
   showClasses(get("character-classes"), said.classes);
