@@ -237,6 +237,37 @@ def test_what_a_tab_taught_is_fitted_by_worker_threads(
     assert all(name.startswith("knnc-web") for name in threads)
 
 
+def test_nobody_waits_for_a_fit(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, given = threading.Event(), threading.Event(), []
+    fit = Layer.fit
+
+    def slow(self: Layer, *rows: Any) -> Layer:
+        given.append(len(rows[0]))
+        if len(given) == 1:
+            begun.set()
+            assert go.wait(30)
+        return fit(self, *rows)
+
+    ask("POST", "/api/taught", content=bytes([7] * 784), params={"label": "7"})
+    monkeypatch.setattr(Layer, "fit", slow)
+    said: list[Any] = []
+    thread = threading.Thread(
+        target=lambda: said.append(ask("POST", "/api/draw", content=drawing("7")))
+    )
+    thread.start()
+    try:
+        assert begun.wait(30)
+        taught = ask("POST", "/api/taught", content=bytes([8] * 784), params={"label": "8"})
+        assert taught.json() == {"taught": 2}
+    finally:
+        go.set()
+        thread.join()
+    assert said[0].json()["answer"] == "7"
+    # The fit that was begun before is not taken for one on both.
+    ask("POST", "/api/draw", content=drawing("7"))
+    assert given == [1, 2]
+
+
 def test_rows_ruled_out_are_counted() -> None:
     """Beside a plain comparison: no row nearer than the last neighbour may be ruled out."""
     rng = np.random.default_rng(1)

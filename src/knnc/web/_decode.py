@@ -111,13 +111,11 @@ def _start() -> subprocess.Popen[bytes]:
 
 def _result(out: bytes) -> Decoded:
     line, found, pixels = out.partition(b"\n")
-    if not found:  # it was killed, by the system or by its own limits
-        raise Refused(422, _DAMAGED)
-    said: dict[str, Any] = json.loads(line)
+    said: dict[str, Any] = json.loads(line) if found else {}
     if "error" in said:
         raise Refused(422, str(said["error"]))
-    height, width = int(said["height"]), int(said["width"])
-    if len(pixels) != height * width:  # killed while it wrote
+    height, width = said.get("height", 0), said.get("width", 0)
+    if not found or len(pixels) != height * width:  # killed, by the system or its own limits
         raise Refused(422, _DAMAGED)
     return Decoded(np.frombuffer(pixels, np.uint8).reshape(height, width))
 

@@ -86,8 +86,8 @@ class ReadPage:
 
     def character(self, number: int) -> tuple[Layer, NDArray[np.uint8], Found | None]:
         """The reader, a character's image and what the reader finds; None of a mark."""
-        with self.lock:
-            reader, glyph = self.reader, self.page.glyphs[number]
+        # Without the lock, which a correction holds for seconds: images and marks stay as they are.
+        reader, glyph = self.reader, self.page.glyphs[number]
         row = glyph.image.reshape(1, -1)
         return reader, row, None if glyph.is_mark else reader.find(row)
 

@@ -69,9 +69,8 @@ class Tab:
 
     def rows_and_labels(self) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """What was taught."""
-        taught = dict(self.taught)
-        rows = np.frombuffer(b"".join(taught), np.uint8).reshape(len(taught), 784)
-        return rows, np.array([*taught.values()], dtype=str)
+        with self.lock:
+            return _rows_and_labels(self.taught)
 
     def layer(
         self, base: Any, labels: NDArray[Any], n_neighbors: int | None, weights: str | None
@@ -79,13 +78,14 @@ class Tab:
         """A reader with what this tab taught."""
         key = id(base), n_neighbors, weights
         with self.lock:
-            layer = self._layers.get(key)
-            if layer is None:
-                if len(self._layers) >= _MOST_LAYERS:
-                    self._layers = {}
-                layer = Layer(base, labels, n_neighbors, weights).fit(*self.rows_and_labels())
-                self._layers[key] = layer
-            return layer
+            layers = self._layers  # another dictionary from when something else is taught
+            rows = _rows_and_labels(self.taught)
+        layer = layers.get(key)
+        if layer is None:  # nobody waits for the lock meanwhile
+            if len(layers) >= _MOST_LAYERS:
+                layers.clear()
+            layer = layers[key] = Layer(base, labels, n_neighbors, weights).fit(*rows)
+        return layer
 
     def forget_layers(self) -> None:
         """Have readers made anew when they are asked for."""
@@ -133,6 +133,11 @@ class Tabs:
             with_page = [each for each in self._tabs.values() if each.page is not None]
             for each in with_page[:-_MOST_PAGES]:
                 each.page = None
+
+
+def _rows_and_labels(taught: dict[bytes, str]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    rows = np.frombuffer(b"".join(taught), np.uint8).reshape(len(taught), 784)
+    return rows, np.array([*taught.values()], dtype=str)
 
 
 def checked_label(label: str) -> str:
