@@ -37,7 +37,8 @@ let failed;
 async function watch() {
   const said = await askJson("status");
   if (said.error) {
-    if (said.error !== failed) say(failed = said.error);
+    if (said.error !== failed) say(said.error);
+    failed = said.error;
     get("status").textContent = "";
     setTimeout(watch, 2000);
     return;
