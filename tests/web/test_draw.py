@@ -20,9 +20,11 @@ from knnc.datasets import load_dataset
 from knnc.datasets._idx import read_idx
 from knnc.ocr import training_rows
 from knnc.recipes import make_recipe
+from knnc.web._decode import Decoder
 from knnc.web._files import idx_archive
 from knnc.web._guard import Refused
 from knnc.web._layer import Layer
+from knnc.web._readers import Readers
 from knnc.web._ruled import RuledOut
 from knnc.web._tabs import Tabs
 from tests.web.conftest import Asked, as_file, drawing, scan
@@ -77,6 +79,28 @@ def test_a_test_image_and_a_file_are_read(ask: Ask, rows: Any) -> None:
     assert said["answer"] == said["label"]
     ink = np.frombuffer(drawing("7"), np.uint8).reshape(112, 112)
     assert ask("POST", "/api/image", content=as_file(255 - ink, "JPEG")).json()["answer"] == "7"
+
+
+def test_a_picture_is_not_decoded_before_the_reader_is_ready(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, decoded = [True, True], []
+    estimator, decode = Readers.estimator, Decoder.decode
+
+    def later(self: Readers, *given: str) -> Any:
+        if waiting and waiting.pop():
+            raise Refused(202, "The reader is being made ready: this takes a moment.")
+        return estimator(self, *given)
+
+    def counted(self: Decoder, *given: Any) -> Any:
+        decoded.append(1)
+        return decode(self, *given)
+
+    monkeypatch.setattr(Readers, "estimator", later)
+    monkeypatch.setattr(Decoder, "decode", counted)
+    ink = np.frombuffer(drawing("7"), np.uint8).reshape(112, 112)
+    assert ask("POST", "/api/image", content=as_file(255 - ink)).json()["answer"] == "7"
+    assert (waiting, len(decoded)) == ([], 1)
 
 
 def test_no_ink_is_no_answer(ask: Ask) -> None:

@@ -47,6 +47,7 @@ def _add_draw(app: FastAPI, state: State) -> None:
     @app.post("/api/image")
     async def image(request: Request, chosen: Chosen, x_tab: TabName) -> Any:
         """Read a file with one character or thing on it."""
+        state.fitted(chosen)  # refused before it is decoded, if it is not ready
         decode = state.decoder.decode
         decoded = await state.pages.run(decode, 1, body=body_of(request), client=x_tab)
         return await state.strokes.run(_read_picture, decoded.pixels, state, x_tab, chosen)
