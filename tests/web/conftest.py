@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +30,9 @@ def running(app: Any) -> Iterator[str]:
     """The address of an application that is served meanwhile."""
     import uvicorn
 
-    config = uvicorn.Config(app, port=0, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    from knnc.web._serve import config_of
+
+    config = config_of(app, port=0, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -60,6 +64,7 @@ class Asked:
     """A client that has a tab, and comes again while the server learns."""
 
     def __init__(self, address: str, tab: str = TAB) -> None:
+        self.tab = tab
         self._client = httpx.Client(base_url=address, headers={"x-tab": tab}, timeout=60)
 
     def __call__(self, method: str, path: str, **options: Any) -> Any:
@@ -118,3 +123,48 @@ def as_file(pixels: npt.NDArray[np.uint8], form: str = "PNG") -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, form)
     return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a window: Chromium as Debian has it, or Chrome, driven by Playwright."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    if (path := next(found, None)) is None:
+        pytest.skip("no Chromium is here: apt-get install chromium, as .ci/run does")
+    # A sandbox of its own it cannot have as root, which .ci/run mostly is.
+    arguments = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """Of the window; a test with other ones is parametrized."""
+    return {"viewport": {"width": 1200, "height": 900}}
+
+
+@pytest.fixture
+def refusals() -> list[str]:
+    """What a browser itself says on the console of a request that was refused."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Any, server: str, options: dict[str, Any], refusals: list[str]) -> Iterator[Any]:
+    """The page in a tab of its own; any other message on the console fails the test."""
+    said: list[str] = []
+    context = browser.new_context(**options)
+    context.set_default_timeout(20_000)
+    tab = context.new_page()
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda r: said.append(r.url) if not r.url.startswith(ours) else None)
+    ours = (server, "blob:", "data:")
+    tab.goto(server)
+    tab.wait_for_selector("body[data-ready]")
+    yield tab
+    context.close()
+    assert said == refusals

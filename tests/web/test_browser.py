@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import os
-import shutil
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.web.conftest import as_file, scan
@@ -20,53 +18,6 @@ expect = sync_api.expect
 expect.set_options(timeout=20_000)  # on a machine that does other things too
 
 REFUSED = "Failed to load resource: the server responded with a status of 415"
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-pytestmark = pytest.mark.skipif(
-    not BROWSER, reason="no Chromium is here: apt-get install chromium, as .ci/run does"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A browser without a window."""
-    # A sandbox of its own it cannot have as root, which .ci/run mostly is.
-    arguments = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    """Of the window; a test with other ones is parametrized."""
-    return {"viewport": {"width": 1200, "height": 900}}
-
-
-@pytest.fixture
-def refusals() -> list[str]:
-    """What a browser itself says on the console of a request that was refused."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Any, server: str, options: dict[str, Any], refusals: list[str]) -> Iterator[Any]:
-    """The page in a tab of its own; any other message on the console fails the test."""
-    said: list[str] = []
-    context = browser.new_context(**options)
-    context.set_default_timeout(20_000)
-    tab = context.new_page()
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda r: said.append(r.url) if not r.url.startswith(ours) else None)
-    ours = (server, "blob:", "data:")
-    tab.goto(server)
-    tab.wait_for_selector("body[data-ready]")
-    yield tab
-    context.close()
-    assert said == refusals
 
 
 def draw(page: Any, digit: str) -> None:
@@ -103,6 +54,62 @@ def test_what_was_drawn_is_undone_stroke_by_stroke(page: Any) -> None:
     expect(page.locator("#why")).to_contain_text("1,029 rows had to be compared whole")
     page.click("#undo")
     expect(page.locator("#answer")).to_have_text("")
+
+
+def test_the_brush_has_a_size(page: Any) -> None:
+    inks = []
+    for size in ("10", "40"):
+        page.locator("#brush").fill(size)
+        draw(page, "1")
+        expect(page.locator("#answer")).not_to_be_empty()
+        inks.append(
+            page.evaluate(
+                """() => {
+                    const paper = document.getElementById("paper");
+                    const { data } = paper.getContext("2d").getImageData(0, 0, 280, 280);
+                    return data.filter((v, i) => i % 4 === 3 && v > 127).length;
+                }"""
+            )
+        )
+        page.click("#clear")
+    thin, thick = inks
+    assert 3 * thin < thick < 6 * thin
+
+
+@pytest.mark.parametrize(
+    "options", [{"viewport": {"width": 400, "height": 800}, "has_touch": True, "is_mobile": True}]
+)
+def test_a_finger_draws_and_the_page_does_not_scroll(page: Any) -> None:
+    touch = page.context.new_cdp_session(page)
+    paper = page.locator("#paper").bounding_box()
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": paper["x"] + x, "y": paper["y"] + y} for x, y in points]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    for points in DIGITS["7"]:
+        send("touchStart", points[0])
+        for (x, y), (u, v) in pairwise(points):
+            for step in range(1, 9):
+                send("touchMove", (x + (u - x) * step / 8, y + (v - y) * step / 8))
+        send("touchEnd")
+    expect(page.locator("#answer")).to_have_text("7")
+    assert page.evaluate("window.scrollY") == 0
+    assert paper == page.locator("#paper").bounding_box()
+
+
+def test_a_reload_keeps_what_was_taught(page: Any) -> None:
+    draw(page, "7")
+    expect(page.locator("#answer")).to_have_text("7")
+    page.fill("#label", "x")
+    page.press("#label", "Enter")
+    expect(page.locator("#taught")).to_contain_text("1 image taught")
+    page.reload()
+    expect(page.locator("#taught")).to_contain_text("1 image taught")
+    for button in ("#unteach", "#save-idx", "#save-knnc"):
+        expect(page.locator(button)).to_be_enabled()
+    page.click("#unteach")
+    expect(page.locator("#unteach")).to_be_disabled()
 
 
 def test_the_reader_can_be_chosen(page: Any) -> None:
@@ -181,6 +188,35 @@ def test_a_scan_is_read_corrected_and_exported(page: Any, tmp_path: Path) -> Non
         assert ("&amp;" if form == "hocr" else "&") in path.read_text(encoding="utf-8")
 
 
+def test_a_scan_is_pasted(page: Any) -> None:
+    page.click("#tab-read")
+    page.evaluate(
+        """(bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "scan.png"));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+        }""",
+        list(file_of_scan()["buffer"]),
+    )
+    _, text = scan()
+    expect(page.locator("#text span")).to_have_count(len(text) - 1)
+    assert page.locator("#text").inner_text() == text
+    page.click("#tab-draw")
+    page.evaluate("document.dispatchEvent(new ClipboardEvent('paste', {}))")  # of text: nothing
+
+
+def test_what_cannot_be_writing_is_said_to_be_so(page: Any) -> None:
+    page.click("#tab-read")
+    dots = np.full((900, 900), 255, np.uint8)
+    dots[::6, ::6] = dots[1::6, ::6] = dots[::6, 1::6] = dots[1::6, 1::6] = 0
+    for pixels, said in (
+        (dots, "There is more on this page than can be writing"),
+        (np.full((90, 90), 255, np.uint8), "There is nothing that looks like writing"),
+    ):
+        drop(page, as_file(pixels))
+        expect(page.locator("#error")).to_contain_text(said)
+
+
 def drop(page: Any, content: bytes) -> None:
     """Drop a file on the page, as a file manager would."""
     page.evaluate(
@@ -192,35 +228,6 @@ def drop(page: Any, content: bytes) -> None:
         }""",
         list(content),
     )
-
-
-def test_the_map(page: Any, tmp_path: Path) -> None:
-    page.click("#tab-map")
-    expect(page.locator("#counts")).to_have_text("400 images", timeout=60_000)
-    page.select_option("#flag", "misread")
-    expect(page.locator("#counts")).not_to_have_text("400 images")
-    page.select_option("#flag", "")
-    page.select_option("#class", "4")
-    page.focus("#plane")
-    page.keyboard.press("n")
-    expect(page.locator("#point-title")).to_contain_text(": 4")
-    expect(page.locator("#point-neighbors li")).to_have_count(10)
-    page.keyboard.press("0")
-    plane = page.locator("#plane").bounding_box()
-    page.mouse.move(plane["x"] + 5, plane["y"] + 5)
-    page.keyboard.down("Shift")
-    page.mouse.down()
-    page.mouse.move(plane["x"] + plane["width"] - 5, plane["y"] + plane["height"] - 5, steps=3)
-    page.mouse.up()
-    page.keyboard.up("Shift")
-    expect(page.locator("#counts")).to_contain_text("selected")
-    with page.expect_download() as download:
-        page.click("#map-csv")
-    download.value.save_as(tmp_path / "points.csv")
-    with (tmp_path / "points.csv").open(encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    assert {line["label"] for line in lines} == {"4"}
-    assert len(lines) > 25
 
 
 def test_keys_alone_do_everything(page: Any) -> None:

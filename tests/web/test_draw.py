@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
+import threading
+import weakref
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +20,14 @@ from knnc.datasets import load_dataset
 from knnc.datasets._idx import read_idx
 from knnc.ocr import training_rows
 from knnc.recipes import make_recipe
+from knnc.web._decode import Decoder
+from knnc.web._files import idx_archive
 from knnc.web._guard import Refused
 from knnc.web._layer import Layer
+from knnc.web._readers import Readers
 from knnc.web._ruled import RuledOut
 from knnc.web._tabs import Tabs
-from tests.web.conftest import Asked, as_file, drawing
+from tests.web.conftest import Asked, as_file, drawing, scan
 from tests.web.strokes import DIGITS
 
 Ask = Callable[..., Any]
@@ -73,6 +79,28 @@ def test_a_test_image_and_a_file_are_read(ask: Ask, rows: Any) -> None:
     assert said["answer"] == said["label"]
     ink = np.frombuffer(drawing("7"), np.uint8).reshape(112, 112)
     assert ask("POST", "/api/image", content=as_file(255 - ink, "JPEG")).json()["answer"] == "7"
+
+
+def test_a_picture_is_not_decoded_before_the_reader_is_ready(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, decoded = [True, True], []
+    estimator, decode = Readers.estimator, Decoder.decode
+
+    def later(self: Readers, *given: str) -> Any:
+        if waiting and waiting.pop():
+            raise Refused(202, "The reader is being made ready: this takes a moment.")
+        return estimator(self, *given)
+
+    def counted(self: Decoder, *given: Any) -> Any:
+        decoded.append(1)
+        return decode(self, *given)
+
+    monkeypatch.setattr(Readers, "estimator", later)
+    monkeypatch.setattr(Decoder, "decode", counted)
+    ink = np.frombuffer(drawing("7"), np.uint8).reshape(112, 112)
+    assert ask("POST", "/api/image", content=as_file(255 - ink)).json()["answer"] == "7"
+    assert (waiting, len(decoded)) == ([], 1)
 
 
 def test_no_ink_is_no_answer(ask: Ask) -> None:
@@ -148,20 +176,120 @@ def test_what_was_taught_can_be_downloaded(ask: Ask, labels: list[str], tmp_path
     assert clf.set_params(n_neighbors=1).predict(images).tolist() == labels
 
 
+def row_of(number: int) -> Any:
+    """A row that differs from those of other numbers."""
+    return np.frombuffer(number.to_bytes(784, "big"), np.uint8)
+
+
 def test_what_is_kept_of_tabs_is_bounded() -> None:
     tabs = Tabs()
-    row = np.ones(784, np.uint8)
-    tabs.get("first").teach(row, "1")
+    tabs.get("first").teach(row_of(1), "1")
     for i in range(300):
         tab = tabs.get(f"other {i}")
         tabs.keep_page(tab, f"page {i}")  # type: ignore[arg-type]
     assert not tabs.get("first").taught  # it went, as the one not used for longest
     pages = [tabs.get(f"other {i}").page for i in range(280, 300)]
     assert [page is None for page in pages] == [True] * 4 + [False] * 16
-    for _ in range(1000):
-        tab.teach(row, "1")
-    with pytest.raises(Refused, match="1,000 images at most"):
-        tab.teach(row, "1")
+    for i in range(1100):
+        assert tab.teach(row_of(i), str(i)) == min(i + 1, 1000)
+    rows, labels = tab.rows_and_labels()
+    assert labels.tolist() == [str(i) for i in range(100, 1100)]  # the oldest went
+    assert rows[0].tolist() == row_of(100).tolist()
+
+
+def test_what_all_tabs_were_taught_is_bounded() -> None:
+    tabs = Tabs()
+    for name in range(21):
+        tab = tabs.get(f"{name}")
+        for i in range(1000):
+            tab.teach(row_of(i), "1")
+    assert len(tabs.get("20").taught) == 1000
+    assert not tabs.get("0").taught  # it went, as the one not used for longest
+    assert len(tabs.get("1").taught) == 1000
+
+
+def test_readers_of_tabs_that_taught_are_bounded(rows: Any) -> None:
+    X, y, asked = rows
+    base = make_recipe("plain", n_jobs=1).fit(X, y)
+    tabs = Tabs()
+    alive = []
+    for i in range(20):
+        tab = tabs.get(f"{i}")
+        tab.teach(asked[i], "new")
+        alive.append(weakref.ref(tabs.layer(tab, base, y, None, None)))
+    gc.collect()
+    assert sum(each() is not None for each in alive) == 16
+    layer = tabs.layer(tabs.get("0"), base, y, None, None)  # made anew
+    assert layer.find(asked[:1]).neighbors[0, 0] == len(X)
+
+
+def test_an_image_has_the_label_that_it_was_given_last(ask: Ask) -> None:
+    for label in ("3", "5"):
+        said = ask("POST", "/api/taught", content=bytes([9] * 784), params={"label": label}).json()
+        assert said == {"taught": 1}
+    content = ask("GET", "/api/taught/idx").content
+    labels = zipfile.ZipFile(io.BytesIO(content)).read("train-labels-idx1-ubyte")
+    assert labels[8:] == b"\5"
+    assert ask("GET", "/api/taught").json() == {"taught": 1}
+
+
+def test_more_labels_than_a_byte_can_number_are_no_idx_files() -> None:
+    rows, labels = np.zeros((257, 784), np.uint8), np.array([f"n{i:03}" for i in range(257)])
+    archive = zipfile.ZipFile(io.BytesIO(idx_archive(rows[:256], labels[:256])))
+    assert archive.read("train-labels-idx1-ubyte")[8:] == bytes(range(256))
+    with pytest.raises(Refused, match="256 labels at most, and 257 were taught") as refused:
+        idx_archive(rows, labels)
+    assert refused.value.status == 409
+
+
+def test_what_a_tab_taught_is_fitted_by_worker_threads(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    fit = Layer.fit
+
+    def noted(self: Layer, *given: Any) -> Layer:
+        threads.append(threading.current_thread().name)
+        return fit(self, *given)
+
+    monkeypatch.setattr(Layer, "fit", noted)
+    ask("POST", "/api/taught", content=bytes([7] * 784), params={"label": "7"})
+    ask("POST", "/api/draw", content=drawing("7"))
+    ask("POST", "/api/page", content=as_file(scan()[0]), params={"k": 3})
+    ask("PUT", "/api/page/characters/0", params={"label": "0", "k": 4})
+    assert len(threads) == 3
+    assert all(name.startswith("knnc-web") for name in threads)
+
+
+def test_nobody_waits_for_a_fit(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, given = threading.Event(), threading.Event(), []
+    fit = Layer.fit
+
+    def slow(self: Layer, *rows: Any) -> Layer:
+        given.append(len(rows[0]))
+        if len(given) == 1:
+            begun.set()
+            assert go.wait(30)
+        return fit(self, *rows)
+
+    ask("POST", "/api/taught", content=bytes([7] * 784), params={"label": "7"})
+    monkeypatch.setattr(Layer, "fit", slow)
+    said: list[Any] = []
+    thread = threading.Thread(
+        target=lambda: said.append(ask("POST", "/api/draw", content=drawing("7")))
+    )
+    thread.start()
+    try:
+        assert begun.wait(30)
+        taught = ask("POST", "/api/taught", content=bytes([8] * 784), params={"label": "8"})
+        assert taught.json() == {"taught": 2}
+    finally:
+        go.set()
+        thread.join()
+    assert said[0].json()["answer"] == "7"
+    # The fit that was begun before is not taken for one on both.
+    ask("POST", "/api/draw", content=drawing("7"))
+    assert given == [1, 2]
 
 
 def test_rows_ruled_out_are_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import socket
 import threading
@@ -13,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from knnc.web import _guard
+from knnc.web import _guard, _readers, _timed
 from knnc.web._guard import Guard, Refused
 from knnc.web._queue import Queue
 from knnc.web._serve import serve
-from tests.web.conftest import drawing, running
+from tests.web.conftest import Asked, drawing, running
 
 Ask = Callable[..., Any]
 
@@ -104,6 +105,74 @@ def test_a_slow_body_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         connection.endheaders(b"some")
         assert connection.getresponse().status == 408
         connection.close()
+
+
+def connection_to(address: str) -> socket.socket:
+    name, port = address.removeprefix("http://").split(":")
+    return socket.create_connection((name, int(port)), 10)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127.0"])
+@pytest.mark.parametrize("after_another", [False, True])
+def test_a_silent_connection_is_closed(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, after_another: bool
+) -> None:
+    monkeypatch.setattr(_timed, "SILENT_SECONDS", 0.5)
+    with running(Guard(hello, {"127.0.0.1"})) as address, connection_to(address) as client:
+        if after_another:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            said = b""
+            while not said.endswith(b"0\r\n\r\n"):
+                said += client.recv(9999)
+            assert said.startswith(b"HTTP/1.1 200")
+        client.sendall(sent)
+        began = time.monotonic()
+        assert client.recv(9999) == b""
+        assert time.monotonic() - began < 8
+
+
+def test_a_request_that_comes_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_timed, "SILENT_SECONDS", 0.5)
+    with running(Guard(hello, {"127.0.0.1"})) as address, connection_to(address) as client:
+        for _ in range(80):
+            time.sleep(0.1)
+            try:
+                client.sendall(b"G")
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("it was not given up")
+
+
+async def _much(scope: Any, receive: Any, send: Any) -> None:
+    """An application with an answer larger than any buffer."""
+    if scope["type"] == "lifespan":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(50):
+        await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_timed, "SILENT_SECONDS", 0.5)
+    with running(Guard(_much, {"127.0.0.1"})) as address:
+        with connection_to(address) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            time.sleep(2.5)
+            n_bytes = 0
+            with contextlib.suppress(ConnectionError):
+                while part := client.recv(1 << 20):
+                    n_bytes += len(part)
+            assert n_bytes < 50_000_000
+        # One who takes it slowly gets all of it.
+        with connection_to(address) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            n_bytes = 0
+            while part := client.recv(1 << 20):
+                n_bytes += len(part)
+                time.sleep(0.02)
+            assert n_bytes > 50_000_000
 
 
 def test_the_queue_is_bounded_and_a_client_has_one_piece_of_work() -> None:
@@ -223,3 +292,41 @@ def test_data_that_cannot_be_learnt_are_said_to_be_so(tmp_path: Any) -> None:
             time.sleep(0.05)
         assert not said["ready"]
         assert str(tmp_path) not in said["error"]
+
+
+def test_what_failed_is_tried_again_when_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from knnc.web._app import make_app
+
+    monkeypatch.setattr(_readers, "RETRY_SECONDS", 0.2)
+    load, failing = _readers.load_dataset, [True]
+
+    def broken(*given: Any, **options: Any) -> Any:
+        if failing:
+            raise OSError("there is no disk")
+        return load(*given, **options)
+
+    monkeypatch.setattr(_readers, "load_dataset", broken)
+    with running(make_app("digits", "plain")) as address:
+        ask = Asked(address)
+        ends = time.monotonic() + 30
+        while "error" not in httpx.get(f"{address}/api/status").json():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        assert ask("POST", "/api/draw", content=drawing("1")).status_code == 500
+        failing.clear()
+        time.sleep(0.3)
+        assert ask("POST", "/api/draw", content=drawing("1")).json()["answer"] == "1"
+        assert httpx.get(f"{address}/api/status").json()["ready"]
+        ask.close()
+
+
+def test_a_mistake_of_the_server_is_a_sentence(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: Any) -> None:
+        raise ZeroDivisionError("/a/secret/path")
+
+    monkeypatch.setattr("knnc.web._draw_app._read_row", mistaken)
+    response = ask("GET", "/api/test/3")
+    assert response.status_code == 500
+    assert "the terminal that runs knnc serve says which" in response.json()["error"]

@@ -14,6 +14,7 @@ from knnc import KNeighborsClassifier, NearestNeighbors
 from knnc.datasets import load_dataset
 from knnc.inspection import disputed_labels
 from knnc.ocr import training_rows
+from knnc.web._readers import Readers
 from tests.web.conftest import N_SHOWN
 
 Ask = Callable[..., Any]
@@ -98,3 +99,30 @@ def test_what_is_wrong_is_said(ask: Ask, method: str, path: str, options: Any, s
     response = ask(method, path, **options)
     assert response.status_code == status
     assert response.json()["error"].endswith(".")
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_selection_that_is_too_large_is_refused(ask: Ask, says_so: bool) -> None:
+    parts = [b'{"points": [', *[b"1," * 500 for _ in range(200)], b"1]}"]
+    content: Any = b"".join(parts) if says_so else iter(parts)
+    response = ask("POST", "/api/map/export/csv", content=content)
+    assert response.status_code == 413
+    assert response.json()["error"] == "This is larger than 100,000 bytes."
+
+
+def test_the_map_takes_the_fit_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+    fit = Readers._fit
+
+    def counted(self: Readers, data: Any, recipe: str, metric: str) -> Any:
+        fitted.append((recipe, metric))
+        return fit(self, data, recipe, metric)
+
+    monkeypatch.setattr(Readers, "_fit", counted)
+    readers = Readers("digits", "fast", None, 60)
+    asked = [("recipe", "plain", "euclidean"), "map", ("recipe", "plain", "euclidean")]
+    for order in (asked, asked[1:]):
+        made = [readers.get_later(key) for key in order]
+        assert all(future.result(60) is not None for future in made)
+    readers.close()
+    assert fitted == [("fast", "euclidean"), ("plain", "euclidean")]

@@ -85,8 +85,12 @@ def nearest_distance(dist: Floats, metric: Any) -> Floats:
 def reference_of(last: Any) -> Reference | None:
     """The scale of a fitted neighbours classifier; None if it holds no rows of its own.
 
-    It is computed once for every fit.
+    It is computed once for every fit. An estimator that adds a few rows to another's fit has a
+    method ``reference`` instead, which says what its scale is.
     """
+    if hasattr(last, "reference"):
+        told: Reference | None = last.reference()
+        return told
     rows, labels = getattr(last, "_fit_X", None), getattr(last, "_y", None)
     if (
         rows is None

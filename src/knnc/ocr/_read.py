@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from knnc.ocr._confidence import SURE, Reference
 from knnc.ocr._layout import Layout, lay_out
 from knnc.ocr._load import Grey, load_grey
+from knnc.ocr._marks import UNKNOWN
 from knnc.ocr._page import Box, Glyph, Page
 from knnc.ocr._parts import Part, TooDense
 from knnc.ocr._reader import Reader, images_of
 from knnc.ocr._sheet import find_sheet, mapped, straightened
 from knnc.ocr._turn import turned_by
 
-__all__ = ["read_page", "read_pages"]
+__all__ = ["read_again", "read_page", "read_pages"]
 
 # Of at least so many characters, the share that has to be unsure for data of another kind.
 _FEW, _UNLIKE = 4, 0.6
@@ -117,11 +119,10 @@ def read_page(
     for number, (layout, line, spaces) in enumerate(lines):
         for part, space in zip(line, spaces, strict=True):
             reading = next(readings)
-            sure = reading["confidence"] >= min_confidence
             glyphs.append(
                 Glyph(
                     box=_box(layout, part, back, grey),
-                    label=reading["guess"] if sure else "?",
+                    label=_label(reading, min_confidence),
                     line=number,
                     space_before=space,
                     **reading,
@@ -129,6 +130,25 @@ def read_page(
             )
     unlike = _unlike(glyphs, reader.reference)
     return Page(tuple(glyphs), grey.size, layouts[0].degrees, quarters, unlike)
+
+
+def read_again(page: Page, estimator: Any) -> Page:
+    """A page whose characters another estimator has read; their places and the marks stay."""
+    if not page.glyphs:
+        return page
+    reader = Reader(estimator)
+    images = np.array([glyph.image for glyph in page.glyphs])
+    marks = [glyph.guess if glyph.is_mark else "" for glyph in page.glyphs]
+    glyphs = tuple(
+        replace(glyph, label=_label(reading, SURE), **reading)
+        for glyph, reading in zip(page.glyphs, reader.read(images, marks), strict=True)
+    )
+    return replace(page, glyphs=glyphs, unlike=_unlike(glyphs, reader.reference))
+
+
+def _label(reading: dict[str, Any], min_confidence: float) -> str:
+    sure = reading["confidence"] >= min_confidence
+    return str(reading["guess"]) if sure else UNKNOWN
 
 
 def _cut_out(grey: Grey, region: Box | None) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

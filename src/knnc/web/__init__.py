@@ -6,6 +6,7 @@
     _app       the page's files, errors as sentences, and the addresses of
       _draw_app, _pages_app, _map_app
     _state     what requests share, and what one may choose
+    _timed     connections that are silent, closed
     _guard     who may ask: Host, Origin, token, sizes, times
     _queue     how much runs at once, and how much may wait
     _readers   the data set and its fitted recipes, learnt in the background

@@ -74,7 +74,8 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        sentence = f"{first['loc'][-1]}: {first['msg']}."
+        where = f"{first['loc'][-1]}: " if first["loc"] else ""
+        sentence = f"{where}{first['msg']}."
         return JSONResponse({"error": sentence}, 422)
 
     @app.exception_handler(HTTPException)
@@ -84,6 +85,11 @@ def _add_errors(app: FastAPI) -> None:
             405: f"{request.method} is not possible at this address.",
         }.get(error.status_code, str(error.detail))
         return JSONResponse({"error": sentence}, error.status_code)
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, __: Exception) -> JSONResponse:
+        sentence = "The server made a mistake: the terminal that runs knnc serve says which."
+        return JSONResponse({"error": sentence}, 500)
 
 
 def _add_static(app: FastAPI) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,16 +28,12 @@ MAX_SECONDS = 20
 MAX_PIXELS = 100_000_000  # before they are reduced
 _MAX_MEMORY = 3 << 30
 
-# What each format begins with. Others are refused before anything looks at them.
+# The formats, as Pillow calls them, and what their files begin with. Others are refused before
+# anything looks at them.
 _PDF_WITHIN = 1024
-_SIGNATURES: tuple[tuple[int, bytes], ...] = (
-    (0, b"\x89PNG\r\n\x1a\n"),
-    (0, b"\xff\xd8\xff"),
-    (0, b"II*\0"),
-    (0, b"MM\0*"),
-    (0, b"BM"),
-    (8, b"WEBP"),
-)
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+_BEGINNING = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II\*\0|MM\0\*|RIFF....WEBP|BM", re.DOTALL)
+_DAMAGED = "The file could not be decoded: it is damaged or too large."
 
 
 @dataclass(frozen=True)
@@ -63,10 +60,7 @@ class Decoder:
         """
         if not content:
             raise Refused(422, "The file is empty.")
-        if not (
-            any(content.startswith(mark, at) for at, mark in _SIGNATURES)
-            or b"%PDF-" in content[:_PDF_WITHIN]
-        ):
+        if not (_BEGINNING.match(content) or b"%PDF-" in content[:_PDF_WITHIN]):
             raise Refused(415, "This is no PNG, JPEG, TIFF, WEBP, BMP or PDF file.")
         child = self._take()
         # This process removes the file, whatever becomes of the child.
@@ -105,8 +99,9 @@ class Decoder:
 def _start() -> subprocess.Popen[bytes]:
     # What it imports is what this process does, wherever that is from.
     paths = os.pathsep.join(path for path in sys.path if path)
+    # -P: nothing in the working directory takes the place of a module.
     return subprocess.Popen(
-        [sys.executable, "-m", "knnc.web._decode"],
+        [sys.executable, "-P", "-m", "knnc.web._decode"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -116,13 +111,13 @@ def _start() -> subprocess.Popen[bytes]:
 
 def _result(out: bytes) -> Decoded:
     line, found, pixels = out.partition(b"\n")
-    if not found:  # it was killed, by the system or by its own limits
-        raise Refused(422, "The file could not be decoded: it is damaged or too large.")
-    said: dict[str, Any] = json.loads(line)
+    said: dict[str, Any] = json.loads(line) if found else {}
     if "error" in said:
         raise Refused(422, str(said["error"]))
-    shape = int(said["height"]), int(said["width"])
-    return Decoded(np.frombuffer(pixels, np.uint8).reshape(shape))
+    height, width = said.get("height", 0), said.get("width", 0)
+    if not found or len(pixels) != height * width:  # killed, by the system or its own limits
+        raise Refused(422, _DAMAGED)
+    return Decoded(np.frombuffer(pixels, np.uint8).reshape(height, width))
 
 
 def main() -> None:
@@ -137,10 +132,11 @@ def main() -> None:
     asked = sys.stdin.buffer.read()
     if not asked:  # the server has ended
         return
-    name = json.loads(asked)["path"]
+    said = json.loads(asked)
+    name, page_number = said["path"], said["page"]
     try:
-        _check_pixels(image_module, name)
-        grey = load_grey(name, json.loads(asked)["page"])
+        _check_pixels(image_module, name, page_number)
+        grey = load_grey(name, page_number)
     except (ValueError, OSError, ImportError, MemoryError) as error:
         sentence = str(error).removeprefix(f"{name}: ") or "The file needs too much memory"
         print(json.dumps({"error": sentence[:1].upper() + sentence[1:] + "."}))
@@ -150,14 +146,23 @@ def main() -> None:
     sys.stdout.buffer.write(grey.pixels.tobytes())
 
 
-def _check_pixels(image_module: Any, name: str) -> None:
-    """Refuse an image of too many pixels before it is decoded; a PDF is drawn small enough."""
-    image_module.MAX_IMAGE_PIXELS = None
-    try:
-        with image_module.open(name, formats=("PNG", "JPEG", "TIFF", "WEBP", "BMP")) as image:
-            width, height = image.size
-    except image_module.UnidentifiedImageError:
-        return
+def _check_pixels(image_module: Any, name: str, page_number: int) -> None:
+    """Refuse an image of another format or of too many pixels, before any pixel is decoded."""
+    from knnc.ocr._pdf import is_pdf
+
+    with open(name, "rb") as file:
+        if is_pdf(file):  # it is drawn small enough
+            return
+        image_module.MAX_IMAGE_PIXELS = None
+        try:
+            with image_module.open(file, formats=_FORMATS) as image:
+                if 1 < page_number <= getattr(image, "n_frames", 1):
+                    image.seek(page_number - 1)  # whose size may differ from the first's
+                width, height = image.size
+        except image_module.UnidentifiedImageError:
+            raise ValueError("the image is damaged, or of another format") from None
+        except (OSError, SyntaxError, EOFError) as error:
+            raise ValueError(f"a damaged image: {error}") from error
     if width * height > MAX_PIXELS:
         raise ValueError(
             f"an image of {width:,} x {height:,} pixels is too large: {MAX_PIXELS:,} pixels are "

@@ -14,7 +14,7 @@ from knnc.ocr import normalise
 from knnc.ocr._glyphs import SIDE, normal_form
 from knnc.web import _files
 from knnc.web._guard import Refused
-from knnc.web._state import Choices, Chosen, State, TabName, encoded, neighbor
+from knnc.web._state import Choices, Chosen, State, TabName, body_of, encoded, explained
 
 __all__ = ["add"]
 
@@ -41,15 +41,16 @@ def _add_draw(app: FastAPI, state: State) -> None:
     @app.post("/api/draw")
     async def draw(request: Request, chosen: Chosen, x_tab: TabName) -> Any:
         """Read a drawing: a square of bytes, 0 for paper and 255 for ink."""
-        ink = _square(await request.body())
-        return await state.strokes.run(_read_ink, state, x_tab, ink, chosen)
+        body = body_of(request, _LARGEST**2)
+        return await state.strokes.run(_read_ink, state, x_tab, chosen, body=body)
 
     @app.post("/api/image")
     async def image(request: Request, chosen: Chosen, x_tab: TabName) -> Any:
         """Read a file with one character or thing on it."""
-        content = await request.body()
-        decoded = await state.pages.run(state.decoder.decode, content, 1, client=x_tab)
-        return await state.strokes.run(_read_picture, state, x_tab, decoded.pixels, chosen)
+        state.fitted(chosen)  # refused before it is decoded, if it is not ready
+        decode = state.decoder.decode
+        decoded = await state.pages.run(decode, 1, body=body_of(request), client=x_tab)
+        return await state.strokes.run(_read_picture, decoded.pixels, state, x_tab, chosen)
 
     @app.get("/api/test/{number}")
     async def test(number: int, chosen: Chosen, x_tab: TabName) -> Any:
@@ -57,24 +58,26 @@ def _add_draw(app: FastAPI, state: State) -> None:
         data = state.readers.data
         if not 0 <= number < len(data.test_rows):
             raise Refused(404, f"Test images have numbers from 0 to {len(data.test_rows) - 1}.")
-        said = await state.strokes.run(_read_row, state, x_tab, data.test_rows[number], chosen)
+        said = await state.strokes.run(_read_row, data.test_rows[number], state, x_tab, chosen)
         return said | {"label": str(data.test_labels[number])}
 
     @app.post("/api/why")
     async def why(request: Request, chosen: Chosen, distance: Annotated[float, Query(ge=0)]) -> Any:
         """How many rows the codes rule out for an image of 28 x 28 bytes."""
-        row = _row(await request.body())
         if (chosen.recipe or state.readers.recipe) != "plain" or chosen.metric != "euclidean":
             raise Refused(409, "Rows ruled out are counted for plain and euclidean only.")
         if not distance < 1e5:
             raise Refused(422, "distance: no two images are that far apart.")
-        n_rows = len(state.readers.data.rows)
-        index = state.readers.estimator("plain", "euclidean")._lazy_index.get(1)
-        if not index.is_pruned:
-            return {"ruled_out": 0, "compared": n_rows}
-        ruled = state.readers.get("ruled")
-        n = await state.strokes.run(ruled.count, row, distance)
-        return {"ruled_out": n, "compared": n_rows - n}
+        n_rows, fitted = len(state.readers.data.rows), state.fitted(chosen)
+
+        def work(content: bytes) -> dict[str, Any]:
+            row = _row(content)
+            if not fitted._lazy_index.get(1).is_pruned:
+                return {"ruled_out": 0, "compared": n_rows}
+            n = state.readers.get("ruled").count(row, distance)
+            return {"ruled_out": n, "compared": n_rows - n}
+
+        return await state.strokes.run(work, body=body_of(request, SIDE**2))
 
 
 def _add_taught(app: FastAPI, state: State) -> None:
@@ -82,17 +85,23 @@ def _add_taught(app: FastAPI, state: State) -> None:
     async def teach(
         request: Request, label: Annotated[str, Query(max_length=64)], x_tab: TabName
     ) -> Any:
-        """Teach this tab an image of 28 x 28 bytes."""
+        """Teach this tab an image of 28 x 28 bytes. It forgets what that was called before."""
         tab = state.tabs.get(x_tab)
-        tab.teach(_row(await request.body()), label)
-        return {"taught": len(tab.taught)}
+
+        def work(content: bytes) -> dict[str, int]:
+            return {"taught": tab.teach(_row(content), label)}
+
+        return await state.strokes.run(work, body=body_of(request, SIDE**2))
+
+    @app.get("/api/taught")
+    async def n_taught(x_tab: TabName) -> Any:
+        """How many images this tab was taught."""
+        return {"taught": len(state.tabs.get(x_tab).taught)}
 
     @app.delete("/api/taught")
     async def unteach(x_tab: TabName) -> Any:
         """Forget what was taught last."""
-        tab = state.tabs.get(x_tab)
-        tab.unteach()
-        return {"taught": len(tab.taught)}
+        return {"taught": await state.strokes.run(state.tabs.get(x_tab).unteach)}
 
     @app.get("/api/taught/{form}")
     async def taught(form: Literal["idx", "knnc"], x_tab: TabName) -> Response:
@@ -128,15 +137,15 @@ def _row(content: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8)
 
 
-def _read_ink(state: State, tab: str, ink: NDArray[np.float32], chosen: Choices) -> Any:
-    return _read_row(state, tab, normal_form(ink).ravel(), chosen)
+def _read_ink(content: bytes, state: State, tab: str, chosen: Choices) -> Any:
+    return _read_row(normal_form(_square(content)).ravel(), state, tab, chosen)
 
 
-def _read_picture(state: State, tab: str, pixels: NDArray[np.uint8], chosen: Choices) -> Any:
-    return _read_row(state, tab, normalise(pixels[np.newaxis])[0], chosen)
+def _read_picture(pixels: NDArray[np.uint8], state: State, tab: str, chosen: Choices) -> Any:
+    return _read_row(normalise(pixels[np.newaxis])[0], state, tab, chosen)
 
 
-def _read_row(state: State, name: str, row: NDArray[np.uint8], chosen: Choices) -> dict[str, Any]:
+def _read_row(row: NDArray[np.uint8], state: State, name: str, chosen: Choices) -> dict[str, Any]:
     """The answer for one image, and what led to it."""
     image = encoded(row)
     if not row.any():
@@ -145,17 +154,6 @@ def _read_row(state: State, name: str, row: NDArray[np.uint8], chosen: Choices) 
     began = perf_counter()
     found = reader.find(row.reshape(1, -1))
     ms = 1e3 * (perf_counter() - began)
-    shares, rows = found.shares[0], found.neighbors[0]
-    return {
-        "image": image,
-        "answer": str(reader.classes_[shares.argmax()]),
-        "classes": [
-            {"label": str(label), "share": round(float(share), 4)}
-            for label, share in zip(reader.classes_, shares, strict=True)
-        ],
-        "neighbors": [
-            neighbor(data, reader, int(index), float(distance))
-            for index, distance in zip(rows, found.distances[0], strict=True)
-        ],
-        "ms": round(ms, 3),
-    }
+    answer = str(reader.classes_[found.shares[0].argmax()])
+    said = {"image": image, "answer": answer, "ms": round(ms, 3)}
+    return said | explained(data, reader, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from knnc.image import DistortionKNeighborsClassifier
 from knnc.neighbors import NearestNeighbors
 from knnc.neighbors.votes import ballots_of
+from knnc.ocr._confidence import Reference, reference_of
 
 __all__ = ["Found", "Layer"]
 
@@ -38,15 +39,24 @@ class Found:
 
 
 class _Leaf:
-    """One search of a reader, over the training rows and those that were taught."""
+    """One search of a reader, over the training rows and those that were taught.
+
+    :func:`knnc.ocr.read_page` asks it as it would ask the estimator alone.
+    """
 
     def __init__(self, estimator: Any) -> None:
         steps = getattr(estimator, "steps", None)
         self.last = steps[-1][1] if steps else estimator
         self._first = estimator[:-1] if steps and len(steps) > 1 else None
         self.n_base = int(self.last.n_samples_fit_)
+        self.n_neighbors = int(self.last.n_neighbors)
+        self.metric = getattr(self.last, "metric", None)
         self._taught: Any = None
         self._n_taught = 0
+
+    def called(self, codes: NDArray[np.intp], places: NDArray[np.intp], n_classes: int) -> None:
+        """Take the class of each row, and where among the classes those of the fit are."""
+        self._y, self._places, self._n_classes = codes, places, n_classes
 
     def mapped(self, rows: Bytes) -> Any:
         return rows if self._first is None else self._first.transform(rows)
@@ -63,8 +73,21 @@ class _Leaf:
             self._taught = NearestNeighbors(metric=self.last.metric, n_jobs=1).fit(X)
         self._n_taught = len(rows)
 
-    def search(self, rows: Bytes, k: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        X = self.mapped(rows)
+    def reference(self) -> Reference | None:
+        """What is usual among the training rows; of a class that was taught, that of the others."""
+        usual = reference_of(self.last)
+        if usual is None or len(self._places) == self._n_classes:
+            return usual
+        middle = np.full(self._n_classes, np.median(usual.middle))
+        spread = np.full(self._n_classes, np.median(usual.spread))
+        middle[self._places], spread[self._places] = usual.middle, usual.spread
+        return replace(usual, middle=middle, spread=spread)
+
+    def kneighbors(
+        self, rows: Bytes, n_neighbors: int | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Distances and numbers of the nearest; taught rows are counted after the others."""
+        X, k = self.mapped(rows), n_neighbors or self.n_neighbors
         dist, ind = self.last.kneighbors(X, min(k, self.n_base))
         if self._n_taught:
             more, where = self._taught.kneighbors(X, min(k, self._n_taught))
@@ -107,34 +130,29 @@ class Layer(ClassifierMixin, BaseEstimator):
     def fit(self, X: Bytes, y: Any) -> Self:
         """Take the rows to teach, of which there may be none, and their labels."""
         self.taught_rows, self.taught_labels = X, y
-        several = isinstance(self.base, VotingClassifier)
-        self._leaves = [_Leaf(each) for each in (self.base.estimators_ if several else [self.base])]
-        if len(X):
-            for leaf in self._leaves:
-                leaf.teach(X)
         known: NDArray[Any] = self.base.classes_
         self.classes_ = np.union1d(known, y) if len(X) else known
         self._codes = np.searchsorted(self.classes_, self.labels)
         if len(X):
             self._codes = np.concatenate([self._codes, np.searchsorted(self.classes_, y)])
+        several = isinstance(self.base, VotingClassifier)
+        self.estimators_ = [
+            _Leaf(each) for each in (self.base.estimators_ if several else [self.base])
+        ]
+        places = np.searchsorted(self.classes_, known)
+        for leaf in self.estimators_:
+            leaf.called(self._codes, places, len(self.classes_))
+            leaf.n_neighbors = self.n_neighbors or leaf.n_neighbors
+            if len(X):
+                leaf.teach(X)
         self.n_features_in_ = 784
-        if len(self._leaves) == 1:
-            self.metric = getattr(self._leaves[0].last, "metric", None)
-            self.kneighbors = self._kneighbors
         return self
-
-    def _kneighbors(self, X: Bytes, n_neighbors: int | None = None) -> Any:
-        leaf = self._leaves[0]
-        return leaf.search(X, n_neighbors or self._k(leaf))
-
-    def _k(self, leaf: _Leaf) -> int:
-        return int(self.n_neighbors or leaf.last.n_neighbors)
 
     def find(self, X: Bytes) -> Found:
         """The nearest rows of each query, and each class's share of the votes."""
         shares, first = [], None
-        for leaf in self._leaves:
-            dist, ind = leaf.search(X, self._k(leaf))
+        for leaf in self.estimators_:
+            dist, ind = leaf.kneighbors(X)
             first = first or (dist, ind)
             weights = self.weights or leaf.last.weights
             ballots = ballots_of(self._codes[ind], dist, weights, self.classes_, several=False)

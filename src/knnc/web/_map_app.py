@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from knnc.web import _files
 from knnc.web._map import Map
-from knnc.web._state import State
+from knnc.web._state import State, body_of
 
 __all__ = ["add"]
+
+_MOST_POINTS = 10_000
+# Such a selection, with numbers of up to nine digits.
+_MOST_BYTES = 100_000
 
 
 class Selection(BaseModel):
     """Points of the map; all if there are none."""
 
-    points: Annotated[list[int], Field(max_length=10_000)] = []
+    points: Annotated[list[int], Field(max_length=_MOST_POINTS)] = []
 
 
 def add(app: FastAPI, state: State) -> None:
@@ -43,15 +48,32 @@ def add(app: FastAPI, state: State) -> None:
         """The nearest points of one, in the original space."""
         return await state.strokes.run(the_map().near, point, k)
 
-    @app.post("/api/map/export/{form}")
+    @app.post("/api/map/export/{form}", openapi_extra=_SELECTION)
     async def export(
+        request: Request,
         form: Literal["csv", "parquet"],
-        selection: Selection,
         k: Annotated[int, Query(ge=1, le=50)] = 10,
     ) -> Response:
         """A selection as a file."""
-        if form == "csv":
-            content = await state.strokes.run(the_map().as_csv, selection.points)
-            return _files.download(content, "points.csv", "text/csv; charset=utf-8")
-        table = await state.strokes.run(the_map().as_parquet, selection.points, k)
-        return _files.download(table, "points.parquet", "application/vnd.apache.parquet")
+        made = the_map()
+
+        def work(content: bytes) -> str | bytes:
+            points = _points_of(content)
+            return made.as_csv(points) if form == "csv" else made.as_parquet(points, k)
+
+        content = await state.strokes.run(work, body=body_of(request, _MOST_BYTES))
+        kinds = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+        return _files.download(content, f"points.{form}", kinds[form])
+
+
+def _points_of(content: bytes) -> list[int]:
+    try:
+        return Selection.model_validate_json(content).points
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+
+
+# FastAPI would take the body in whole before its size is known, and answer 400 if it is too large.
+_SELECTION = {
+    "requestBody": {"content": {"application/json": {"schema": Selection.model_json_schema()}}}
+}

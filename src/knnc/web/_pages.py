@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc import progress
-from knnc.ocr import Page, read_page
+from knnc.ocr import Page, formatted, read_page
 from knnc.ocr._extra import require
-from knnc.web._files import csv_table, hocr, page_json
+from knnc.ocr._read import read_again
+from knnc.web._files import csv_table
 from knnc.web._guard import Refused
 from knnc.web._layer import Found, Layer
 
@@ -36,91 +37,90 @@ class ReadPage:
     ----------
     picture : bytes
         The page as a PNG.
+    number : int
+        Of the page in its file.
     page : Page
-        As :func:`knnc.ocr.read_page` read it: its boxes stay.
+        As :func:`knnc.ocr.read_page` read it. When it is read again, its boxes and marks stay.
     reader : Layer
         What read it last.
-    found : Found
-        What that says of each character.
     corrections : dict of int to str
         What characters are, by their number.
     """
 
     picture: bytes
+    number: int
     page: Page
     reader: Layer
-    found: Found
     corrections: dict[int, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def labels(self) -> list[str]:
-        """What each character is read as, or was corrected to."""
-        best = self.reader.classes_[self.found.shares.argmax(axis=1)]
-        return [self.corrections.get(i, str(label)) for i, label in enumerate(best)]
-
-    def probabilities(self) -> list[float]:
-        """That of each label; 1 where it was corrected."""
-        shares = self.found.shares.max(axis=1)
-        return [1.0 if i in self.corrections else float(p) for i, p in enumerate(shares)]
-
-    def text(self) -> str:
-        """All lines."""
-        lines: list[str] = []
-        for glyph, label in zip(self.page.glyphs, self.labels(), strict=True):
-            while len(lines) <= glyph.line:
-                lines.append("")
-            lines[glyph.line] += " " * glyph.space_before + label
-        return "\n".join(lines)
+    def corrected(self) -> Page:
+        """The page with its corrections, which are certain."""
+        glyphs = list(self.page.glyphs)
+        for i, label in self.corrections.items():
+            glyphs[i] = replace(glyphs[i], label=label, guess=label, probability=1, confidence=1)
+        return replace(self.page, glyphs=tuple(glyphs))
 
     def described(self) -> dict[str, Any]:
         """The page as the browser shows it."""
-        told = zip(self.page.glyphs, self.labels(), self.probabilities(), strict=True)
+        page = self.corrected()
         return {
-            "size": self.page.size,
-            "text": self.text(),
+            "size": page.size,
+            "text": page.text,
+            "unlike": page.unlike,
+            "too_dense": page.too_dense,
             "glyphs": [
                 {
                     "box": list(glyph.box),
-                    "label": label,
-                    "probability": round(probability, 4),
+                    "label": glyph.label,
+                    "guess": glyph.guess,
+                    "confidence": round(glyph.confidence, 4),
                     "line": glyph.line,
                     "space": glyph.space_before,
+                    "is_mark": glyph.is_mark,
                     "corrected": i in self.corrections,
                 }
-                for i, (glyph, label, probability) in enumerate(told)
+                for i, glyph in enumerate(page.glyphs)
             ],
         }
 
-    def again(self, reader: Layer) -> None:
-        """Read all characters again, by a reader that has learnt something."""
-        if self.page.glyphs:
-            self.reader, self.found = reader, reader.find(_rows(self.page))
+    def character(self, number: int) -> tuple[Layer, NDArray[np.uint8], Found | None]:
+        """The reader, a character's image and what the reader finds; None of a mark."""
+        # Without the lock, which a correction holds for seconds: images and marks stay as they are.
+        reader, glyph = self.reader, self.page.glyphs[number]
+        row = glyph.image.reshape(1, -1)
+        return reader, row, None if glyph.is_mark else reader.find(row)
+
+    def correct(self, number: int, label: str, reader: Layer) -> None:
+        """Say what a character is, and have a reader that has learnt it read all others again."""
+        self.corrections[number] = label
+        self.reader, self.page = reader, read_again(self.page, reader)
 
     def exported(self, form: str) -> tuple[str, str, str]:
         """Content, name and media type of a download."""
-        if form == "txt":
-            return self.text() + "\n", "page.txt", "text/plain; charset=utf-8"
-        if form == "json":
-            said = self.described()
-            content = page_json(said["text"], said["size"], said["glyphs"])
-            return content, "page.json", "application/json"
+        page = self.corrected()
         if form == "csv":
-            names = ("character", "probability", "line", "x0", "y0", "x1", "y1")
+            names = ("character", "confidence", "line", "x0", "y0", "x1", "y1")
             lines = [
-                (each["label"], each["probability"], each["line"], *each["box"])
-                for each in self.described()["glyphs"]
+                (glyph.label, round(glyph.confidence, 4), glyph.line, *glyph.box)
+                for glyph in page.glyphs
             ]
             return csv_table(names, lines), "page.csv", "text/csv; charset=utf-8"
-        content = hocr(self.page.size, self.page.glyphs, self.labels(), self.probabilities())
-        return content, "page.hocr", "text/html; charset=utf-8"
+        kind, media_type = _EXPORTS[form]
+        content = "".join(formatted([("page", self.number, page)], kind))
+        return content, f"page.{form}", media_type
 
 
-def _rows(page: Page) -> NDArray[np.uint8]:
-    return np.array([glyph.image for glyph in page.glyphs], np.uint8).reshape(-1, 784)
+# What knnc read calls a format, and what a browser does.
+_EXPORTS = {
+    "txt": ("text", "text/plain; charset=utf-8"),
+    "json": ("json", "application/json"),
+    "hocr": ("hocr", "text/html; charset=utf-8"),
+}
 
 
-def read(pixels: NDArray[np.uint8], reader: Layer) -> ReadPage:
-    """Read a page.
+def read(pixels: NDArray[np.uint8], number: int, reader: Layer) -> ReadPage:
+    """Read a page, as ``knnc read`` does.
 
     Raises
     ------
@@ -140,10 +140,7 @@ def read(pixels: NDArray[np.uint8], reader: Layer) -> ReadPage:
         raise Refused(422, f"The page was not read within {MAX_SECONDS} s: cut it up.") from None
     except ValueError as error:
         raise Refused(422, f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
-    found = Found(np.empty((0, 1)), np.empty((0, 0)), np.empty((0, 0), np.intp))
-    made = ReadPage(_png(pixels), page, reader, found)
-    made.again(reader)
-    return made
+    return ReadPage(_png(pixels), number, page, reader)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

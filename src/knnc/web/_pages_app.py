@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from knnc.web import _files, _pages
 from knnc.web._guard import Refused
-from knnc.web._state import Chosen, State, TabName, encoded, neighbor
+from knnc.web._state import Chosen, State, TabName, body_of, encoded, explained
 from knnc.web._tabs import checked_label
 
 __all__ = ["add"]
@@ -26,17 +26,16 @@ def add(app: FastAPI, state: State) -> None:
         number: Annotated[int, Query(alias="page", ge=1, le=9999)] = 1,
     ) -> Any:
         """Read a page: an image or a PDF."""
-        content = await request.body()
-        state.reader(state.tabs.get(x_tab), chosen)  # refused at once if it is not ready
+        state.fitted(chosen)  # refused at once if it is not ready
 
-        def work() -> dict[str, Any]:
+        def work(content: bytes) -> dict[str, Any]:
             decoded = state.decoder.decode(content, number)
             tab = state.tabs.get(x_tab)
-            page = _pages.read(decoded.pixels, state.reader(tab, chosen))
+            page = _pages.read(decoded.pixels, number, state.reader(tab, chosen))
             state.tabs.keep_page(tab, page)
             return page.described()
 
-        return await state.pages.run(work, client=x_tab)
+        return await state.pages.run(work, body=body_of(request), client=x_tab)
 
     @app.get("/api/page/picture")
     async def picture(x_tab: TabName) -> Response:
@@ -48,19 +47,13 @@ def add(app: FastAPI, state: State) -> None:
         """Why a character is read so."""
         page, data = _page_of(state, x_tab), state.readers.data
         _check(page, number)
-        with page.lock:
-            reader, found = page.reader, page.found
-        near = zip(found.neighbors[number], found.distances[number], strict=True)
-        shares = zip(reader.classes_, found.shares[number], strict=True)
-        return {
-            "image": encoded(page.page.glyphs[number].image),
-            "classes": [
-                {"label": str(label), "share": round(float(share), 4)} for label, share in shares
-            ],
-            "neighbors": [
-                neighbor(data, reader, int(index), float(distance)) for index, distance in near
-            ],
-        }
+
+        def work() -> dict[str, Any]:
+            reader, row, found = page.character(number)
+            said: dict[str, Any] = {"image": encoded(row), "classes": [], "neighbors": []}
+            return said if found is None else said | explained(data, reader, found)
+
+        return await state.strokes.run(work)
 
     @app.put("/api/page/characters/{number}")
     async def correct(
@@ -73,20 +66,21 @@ def add(app: FastAPI, state: State) -> None:
         page, tab = _page_of(state, x_tab), state.tabs.get(x_tab)
         _check(page, number)
         label = checked_label(label)
+        state.fitted(chosen)  # refused while it is not ready, and nothing is taught then
 
         def work() -> dict[str, Any]:
             with page.lock:
-                tab.teach(page.page.glyphs[number].image.ravel(), label)
-                page.corrections[number] = label
-                page.again(state.reader(tab, chosen))
-                return page.described() | {"taught": len(tab.taught)}
+                taught = tab.teach(page.page.glyphs[number].image, label)
+                page.correct(number, label, state.reader(tab, chosen))
+                return page.described() | {"taught": taught}
 
         return await state.pages.run(work, client=x_tab)
 
     @app.get("/api/page/export/{form}")
     async def export(form: Literal["txt", "json", "csv", "hocr"], x_tab: TabName) -> Response:
         """The page as a file."""
-        return _files.download(*_page_of(state, x_tab).exported(form))
+        page = _page_of(state, x_tab)
+        return _files.download(*await state.strokes.run(page.exported, form))
 
 
 def _page_of(state: State, name: str) -> _pages.ReadPage:

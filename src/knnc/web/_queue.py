@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -33,9 +33,17 @@ class Queue:
         self._clients: set[str] = set()
 
     async def run(
-        self, work: Callable[..., T], *arguments: Any, client: str | None = None, **options: Any
+        self,
+        work: Callable[..., T],
+        *arguments: Any,
+        body: Callable[[], Awaitable[bytes]] | None = None,
+        client: str | None = None,
     ) -> T:
-        """What `work` returns. A client that is named has one piece of work at a time."""
+        """What `work` returns. A client that is named has one piece of work at a time.
+
+        Its first argument is what `body` brings, if that is given. A body is taken in when there
+        is a place for its work, so that a queue bounds the memory for bodies too.
+        """
         if client is not None and client in self._clients:
             raise Refused(429, "The page before this one is still being read.", retry_after=1)
         if self._n >= self._most:
@@ -43,9 +51,15 @@ class Queue:
         self._n += 1
         if client is not None:
             self._clients.add(client)
-        future = asyncio.get_running_loop().run_in_executor(
-            self._workers, partial(work, *arguments, **options)
-        )
+        try:
+            if body is not None:
+                arguments = (await body(), *arguments)
+            future = asyncio.get_running_loop().run_in_executor(
+                self._workers, partial(work, *arguments)
+            )
+        except BaseException:
+            self._done(client)
+            raise
         future.add_done_callback(lambda _: self._done(client))  # also if nobody waits any more
         return await future
 

@@ -33,6 +33,9 @@ Recipe = Literal["plain", "fast", "accurate", "clothes"]
 _logger = logging.getLogger("knnc")
 # Whose rows differ from those that "knnc read" learns from, which has the same cache.
 _NOT_CACHED = ("digits", "fashion-mnist")
+# What failed is tried again when it is asked for after so many seconds: a disk may have been full,
+# or the data set not there yet.
+RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -75,27 +78,52 @@ class Readers:
         threading.Thread(target=self._learn, name="knnc-learn", daemon=True).start()
         self._lock = threading.Lock()
         self._made: dict[Any, Future[Any]] = {}
+        self._failed: dict[Any, float] = {}
         self._doing: tuple[str, float] | None = None
         self._progress = ""
         self.get_later("data")
         self.get_later(("recipe", recipe, "euclidean"))
 
     def get_later(self, key: Any) -> Future[Any]:
-        """What will be made, begun if it has not been."""
+        """What will be made, begun if it has not been, or if it failed a while ago."""
         with self._lock:
-            if key not in self._made:
-                self._made[key] = Future()
-                self._asked.put((key, self._made[key]))
-            return self._made[key]
+            future, is_new = self._future(key)
+            if is_new:
+                self._asked.put((key, future))
+            return future
+
+    def _future(self, key: Any) -> tuple[Future[Any], bool]:
+        """That of a thing to be made, and whether it is new. The lock is held."""
+        future = self._made.get(key)
+        if future is None or (
+            future.done()
+            and future.exception() is not None
+            and monotonic() - self._failed[key] > RETRY_SECONDS
+        ):
+            future = self._made[key] = Future()
+            return future, True
+        return future, False
 
     def _learn(self) -> None:
         """Make what is asked for, one thing after the other."""
         while (item := self._asked.get()) is not None:
-            key, future = item
-            try:
-                future.set_result(self._make(key))
-            except Exception as error:
-                future.set_exception(error)
+            self._fulfil(*item)
+
+    def _fulfil(self, key: Any, future: Future[Any]) -> None:
+        if future.done():  # something else needed it before its turn
+            return
+        try:
+            future.set_result(self._make(key))
+        except Exception as error:
+            self._failed[key] = monotonic()
+            future.set_exception(error)
+
+    def _needed(self, key: Any) -> Any:
+        """In the learner's thread: what was made, or is made now, once for all who ask."""
+        with self._lock:
+            future, _ = self._future(key)
+        self._fulfil(key, future)
+        return future.result()
 
     def status(self) -> dict[str, Any]:
         """What is being done, for how long, and whether the first recipe is ready."""
@@ -167,14 +195,15 @@ class Readers:
     def _make(self, key: Any) -> Any:
         if key == "data":
             return self.run(f"Reading {self.name}", self._load)
-        data: Data = self._made["data"].result()
+        data: Data = self._needed("data")
         if key == "ruled":
             return self.run("Counting rows", RuledOut, data.rows)
         if key == "map":
-            euclidean = self._make(("recipe", "plain", "euclidean"))
+            euclidean = self._needed(("recipe", "plain", "euclidean"))
             return self.run("Laying out the map", Map, data, euclidean, self._n_shown)
         _, recipe, metric = key
-        return self.run(f"Learning {recipe}, {len(data.rows):,} images", self._fit, recipe, metric)
+        doing = f"Learning {recipe}, {len(data.rows):,} images"
+        return self.run(doing, self._fit, data, recipe, metric)
 
     def _load(self) -> Data:
         train, test = load_dataset(self._train, data_home=self._data_home)
@@ -183,8 +212,7 @@ class Readers:
         test_rows, test_labels = training_rows(test, normalised=as_it_is)
         return Data(self.name, rows, labels, test_rows, test_labels)
 
-    def _fit(self, recipe: str, metric: str) -> Any:
-        data = self._made["data"].result()
+    def _fit(self, data: Data, recipe: str, metric: str) -> Any:
         if recipe == "plain":
             plain = make_recipe(recipe, metric=metric).fit(data.rows, data.labels)
             # Of one drawing each; several are searched side by side.

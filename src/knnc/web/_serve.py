@@ -12,7 +12,7 @@ from typing import Any
 
 from knnc._extras import require
 
-__all__ = ["serve"]
+__all__ = ["config_of", "serve"]
 
 # Connections at once; each more is told to come again.
 _MOST_CONNECTIONS = 512
@@ -75,19 +75,28 @@ def _run(
     from knnc.web._guard import Guard
 
     app = make_app(train, recipe, data_home)
-    guard: Any = Guard(app, names, any_address=token is not None, token=token)
-    config = uvicorn.Config(
-        guard,
-        log_level="warning",
-        access_log=False,
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=2,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-    )
-    uvicorn.Server(config).run(sockets=[listening])
+    guard = Guard(app, names, any_address=token is not None, token=token)
+    uvicorn.Server(config_of(guard)).run(sockets=[listening])
+
+
+def config_of(app: Any, **options: Any) -> Any:
+    """How uvicorn serves an application here."""
+    import uvicorn
+
+    from knnc.web._timed import TimedProtocol
+
+    given: dict[str, Any] = {
+        "http": TimedProtocol,
+        "ws": "none",
+        "log_level": "warning",
+        "access_log": False,
+        "limit_concurrency": _MOST_CONNECTIONS,
+        "timeout_keep_alive": 30,
+        "timeout_graceful_shutdown": 2,
+        "server_header": False,
+        "proxy_headers": False,
+    }
+    return uvicorn.Config(app, **(given | options))
 
 
 def _is_local(host: str) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Request
 from numpy.typing import NDArray
 
 from knnc.web._decode import Decoder
-from knnc.web._layer import Layer
+from knnc.web._guard import MAX_BYTES, Refused
+from knnc.web._layer import Found, Layer
 from knnc.web._queue import Queue
 from knnc.web._readers import Data, Metric, Readers, Recipe
 from knnc.web._tabs import Tab, Tabs
 
-__all__ = ["Choices", "Chosen", "State", "TabName", "encoded", "neighbor"]
+__all__ = ["Choices", "Chosen", "State", "TabName", "body_of", "encoded", "explained"]
 
 
 @dataclass
@@ -55,10 +57,13 @@ class State:
         self.pages = Queue(1, 8)
         self.decoder = Decoder()
 
+    def fitted(self, chosen: Choices) -> Any:
+        """The estimator that was chosen, or a refusal while it is not ready."""
+        return self.readers.estimator(chosen.recipe or self.readers.recipe, chosen.metric)
+
     def reader(self, tab: Tab, chosen: Choices) -> Layer:
-        """The reader that was chosen, with what the tab taught."""
-        recipe = chosen.recipe or self.readers.recipe
-        base = self.readers.estimator(recipe, chosen.metric)
+        """That, with what the tab taught. It may take seconds: for worker threads."""
+        base = self.fitted(chosen)
         return self.tabs.layer(tab, base, self.readers.data.labels, chosen.k, chosen.weights)
 
     def close(self) -> None:
@@ -74,7 +79,36 @@ def encoded(row: NDArray[np.uint8]) -> str:
     return base64.b64encode(row.tobytes()).decode()
 
 
-def neighbor(data: Data, reader: Layer, index: int, distance: float) -> dict[str, Any]:
+def body_of(request: Request, most: int = MAX_BYTES) -> Callable[[], Awaitable[bytes]]:
+    """What takes in the body of a request, or refuses it when it is larger than `most` bytes."""
+
+    async def take() -> bytes:
+        parts, n_bytes = [], 0
+        async for part in request.stream():
+            parts.append(part)
+            n_bytes += len(part)
+            if n_bytes > most:
+                raise Refused(413, f"This is larger than {most:,} bytes.")
+        return b"".join(parts)
+
+    return take
+
+
+def explained(data: Data, reader: Layer, found: Found) -> dict[str, Any]:
+    """Each class's share of the votes for one image, and its neighbours."""
+    shares = zip(reader.classes_, found.shares[0], strict=True)
+    near = zip(found.neighbors[0], found.distances[0], strict=True)
+    return {
+        "classes": [
+            {"label": str(label), "share": round(float(share), 4)} for label, share in shares
+        ],
+        "neighbors": [
+            _neighbor(data, reader, int(index), float(distance)) for index, distance in near
+        ],
+    }
+
+
+def _neighbor(data: Data, reader: Layer, index: int, distance: float) -> dict[str, Any]:
     """A training row, or one that was taught, as the page shows it."""
     at = index - len(data.rows)
     if at < 0:

@@ -110,4 +110,6 @@ export function start() {
   get("save-knnc").addEventListener("click", shown(() => save("taught/knnc", "taught.knnc")));
   onChange(() => { if (image || paper.strokes.length) refresh(); });
   paint(get("seen"), blank);
+  // After a reload the server still has what this tab taught.
+  shown(async () => showTaught((await askJson("taught")).taught))();
 }

@@ -30,10 +30,19 @@ tabs.forEach((tab, i) => {
   });
 });
 
-// Asked until the reader has learnt, and no more after that.
+// Asked until the reader has learnt, and no more after that. What failed is tried again when it is
+// asked for again.
+let failed;
+
 async function watch() {
   const said = await askJson("status");
-  if (said.error) { say(said.error); return; }
+  if (said.error) {
+    if (said.error !== failed) say(said.error);
+    failed = said.error;
+    get("status").textContent = "";
+    setTimeout(watch, 2000);
+    return;
+  }
   if (said.ready) {
     get("status").textContent = `${said.rows.toLocaleString("en")} images of ${said.train}`;
     get("test").max = said.test_images - 1;

@@ -12,6 +12,7 @@ export class Plane {
     this.picked = -1;
     this.hovered = -1;
     this.selected = new Set();
+    this.box = null;
     this.all();
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
     canvas.addEventListener("pointermove", (event) => this.go(event));
@@ -127,11 +128,26 @@ export class Plane {
     this.move(-(x - this.canvas.width / 2) * gain, -(y - this.canvas.height / 2) * gain);
   }
 
+  // A box for keys, from the middle of what is seen or the image that was picked.
+  toggleBox() {
+    const { width, height } = this.canvas;
+    const from = this.picked < 0 ? [width / 2, height / 2] : this.onto(this.points[this.picked]);
+    const side = this.size() / 2 + 2;
+    this.box = this.box ? null : { from: from.map((v) => v - side), last: from.map((v) => v + side) };
+  }
+
   key(event) {
     const step = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     const next = { n: 1, p: -1 }[event.key.toLowerCase()];
     if (event.ctrlKey || event.metaKey) return;
-    if (step) this.move(...step.map((v) => (0.1 * v) / this.view.scale));
+    if (event.key.toLowerCase() === "b" || (this.box && event.key === "Escape")) this.toggleBox();
+    else if (this.box && event.key === "Enter") {
+      this.select(this.box);
+      this.box = null;
+    } else if (this.box && step) {
+      const by = (event.shiftKey ? 0.01 : 0.05) * Math.min(this.canvas.width, this.canvas.height);
+      this.box.last = this.box.last.map((v, i) => v - by * step[i]);
+    } else if (step) this.move(...step.map((v) => (0.1 * v) / this.view.scale));
     else if (event.key === "+" || event.key === "=") this.zoom(1.3);
     else if (event.key === "-") this.zoom(1 / 1.3);
     else if (event.key === "0") this.all();
@@ -189,9 +205,9 @@ export class Plane {
       put(i, side);
       mark(i, side, accent, i === this.picked ? 3 : 1);
     }
-    if (this.drag?.box) {
-      const [[x, y], [u, v]] = [this.drag.from, this.drag.last];
+    for (const { from: [x, y], last: [u, v] } of [this.drag?.box && this.drag, this.box].filter(Boolean)) {
       context.strokeStyle = accent;
+      context.lineWidth = 1.5 * devicePixelRatio;
       context.strokeRect(x, y, u - x, v - y);
     }
   }

@@ -7,13 +7,20 @@ import { chosen, onChange } from "./settings.js";
 import { Sheet } from "./sheet.js";
 
 const get = (id) => document.getElementById(id);
-const DOUBT = 0.75; // less probable is doubtful
+const DOUBT = 0.75; // with less confidence, a character is doubtful
 
 let glyphs = [];
 let here = -1;
 let file = null;
 const sheet = new Sheet(get("sheet"), (i) => pick(i));
-const isDoubtful = ({ probability }) => probability < DOUBT;
+const isDoubtful = ({ confidence }) => confidence < DOUBT;
+
+function remark({ too_dense, unlike, glyphs }) {
+  if (too_dense) return "There is more on this page than can be writing: dots, a net or noise.";
+  if (!glyphs.length) return "There is nothing that looks like writing on this page.";
+  if (unlike) return "This does not look like what the reader was trained on: most characters are “?”.";
+  return "";
+}
 
 const open = shown(async (given) => {
   if (!given) return;
@@ -25,7 +32,7 @@ const open = shown(async (given) => {
   here = -1;
   get("character").hidden = true;
   show(said);
-  say(glyphs.length ? "" : "There is nothing that looks like writing on this page.");
+  say(remark(said));
 });
 
 function show(said) {
@@ -55,10 +62,12 @@ const pick = shown(async (i) => {
   show({ glyphs });
   const said = await askJson(`page/characters/${i}`);
   if (here !== i) return;
-  const { label, probability, corrected } = glyphs[i];
-  const sure = corrected ? "corrected" : `${Math.round(100 * probability)} % sure`;
-  get("character-title").textContent = `Character ${i + 1}: ${label}, ${sure}`;
-  get("correction").value = label;
+  const { label, guess, confidence, corrected, is_mark } = glyphs[i];
+  const read = label === guess ? label : `${label}, perhaps ${guess}`;
+  const sure = corrected ? "corrected"
+    : is_mark ? "told by its shape" : `${Math.floor(100 * confidence)} % sure`;
+  get("character-title").textContent = `Character ${i + 1}: ${read}, ${sure}`;
+  get("correction").value = guess;
   showClasses(get("character-classes"), said.classes);
   showNeighbors(get("character-neighbors"), said.neighbors);
   get("character").hidden = false;
