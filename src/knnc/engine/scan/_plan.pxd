@@ -33,8 +33,8 @@ cdef enum:
 cdef struct Rows:
     int64_t n_rows
     int64_t n_features
-    int64_t n_panels  # how many pieces rows are scanned in, and how many rows each has
-    int64_t panel_rows
+    int64_t n_panels  # what steps count: panels, or single rows
+    int64_t panel_rows  # of a panel
     int64_t tile_bytes  # of a tile of queries
     int64_t tile_queries
     double serial_work  # below it, waking a second thread costs more than it brings

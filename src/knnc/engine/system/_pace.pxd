@@ -18,7 +18,7 @@ cdef extern from *:
     static double knnc_now(void) {
         struct timespec now;
     #ifdef _WIN32
-        timespec_get(&now, TIME_UTC); /* one step is too long or short when somebody sets it */
+        timespec_get(&now, TIME_UTC); /* if it is set meanwhile, one step is too long or short */
     #else
         clock_gettime(CLOCK_MONOTONIC, &now);
     #endif
@@ -31,10 +31,10 @@ cdef extern from *:
 
 cdef struct Steps:
     int64_t n  # pieces of work in all
-    int64_t unit  # a step has a multiple of so many
-    int64_t most  # and no more than these; 0: as many as there is time for
+    int64_t unit  # a step has a multiple of this
+    int64_t most  # and at most this; 0 is no limit
     double work  # of a piece
-    double seconds
+    double seconds  # of a step
     int n_threads
     # The pieces of this step.
     int64_t first
@@ -71,8 +71,8 @@ cdef inline int look(Steps *steps, double *pace) except -1:
     cdef double elapsed = knnc_now() - steps.began
     cdef double seen = steps.work * (steps.last - steps.first) / (
         max(elapsed, 1e-4) * steps.n_threads)
-    # Less time says little but that the pace is at least so much. One measurement may be wrong:
-    # the next step is at most eight times as large.
+    # A shorter time only says that the pace is at least this. One measurement may be wrong, so the
+    # next step is at most eight times as large.
     if elapsed > 1e-4 or seen > pace[0]:
         pace[0] = min(8 * pace[0], seen)
     return PyErr_CheckSignals()
