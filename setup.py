@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import json
 import os
 import platform
@@ -27,7 +28,7 @@ import sysconfig
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,6 +97,7 @@ NO_HEADERS = (
     "python.org, which has them."
 )
 
+PROGRAM = "int main(void) { return 0; }\n"
 OPENMP_PROGRAM = """
 #include <omp.h>
 #include <stdio.h>
@@ -145,20 +147,14 @@ def make_extensions() -> list[Extension]:
 @contextlib.contextmanager
 def output_into(log: Path) -> Iterator[None]:
     """Send what this process and its children print to a file: a failed probe is no news."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    try:
+    with log.open("ab") as file, contextlib.ExitStack() as after:
+        for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+            stream.flush()
+            after.callback(os.close, saved := os.dup(number))
+            after.callback(os.dup2, saved, number)
+            after.callback(stream.flush)
+            os.dup2(file.fileno(), number)
         yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for target, source in zip((1, 2), saved, strict=True):
-            os.dup2(source, target)
-            os.close(source)
 
 
 def use_a_compiler_that_exists() -> None:
@@ -221,10 +217,7 @@ class build_ext(setuptools_build_ext):
             self.require_compiler()
             self.require_headers()
             flags = self.common_flags(), self.openmp_flags()
-            program = "int main(void) { return 0; }\n"
-            self.smallest = [
-                f for f in SMALLEST if not self.try_to_build(program, Flags([f], []), link=False)
-            ]
+            self.smallest = self.taken(SMALLEST)
         for ext in self.extensions:
             for part in flags:
                 ext.extra_compile_args += part.compile
@@ -256,50 +249,43 @@ class build_ext(setuptools_build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Compile, unless build/modules has this very module: pip starts from nothing each time."""
-        made, kept = Path(self.get_ext_fullpath(ext.name)), self.kept_module(ext)
-        if self.is_current(ext):
+        made, kept = Path(self.get_ext_fullpath(ext.name)), self.kept[ext.name]
+        if ext not in self.stale:
             made.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(kept, made)
             return
-        # force: what is in the build folder may be of another recipe.
-        force, self.force = self.force, True
         super().build_extension(ext)
-        self.force = force
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(made, kept)
         # As old as the start: a source saved while the compiler ran is newer.
         os.utime(kept, (self.started, self.started))
-        kept.with_suffix(".json").write_text(self.recipe(ext))
 
     def kept_module(self, ext: Extension) -> Path:
-        return Path("build", "modules", self.get_ext_filename(ext.name))
-
-    def is_current(self, ext: Extension) -> bool:
-        """Whether the kept module is newer than its sources and was made by the same recipe."""
-        kept = self.kept_module(ext)
-        recipe = kept.with_suffix(".json")
-        if self.force or not kept.exists() or not recipe.exists():
-            return False
-        if recipe.read_text() != self.recipe(ext):
-            return False
-        newest = max(Path(source).stat().st_mtime for source in ext.depends)
-        return kept.stat().st_mtime > newest
-
-    def recipe(self, ext: Extension) -> str:
+        """Where a module stays that is made by the same recipe."""
         from Cython import __version__ as cython_version
 
         command = getattr(self.compiler, "compiler_so", self.compiler.compiler_type)
         arguments = ext.extra_compile_args, ext.extra_link_args, ext.define_macros
         made_with = command, arguments, DIRECTIVES, cython_version, sysconfig.get_platform()
-        return json.dumps([sorted(ext.depends), *made_with])
+        recipe = json.dumps([sorted(ext.depends), *made_with])
+        of_recipe = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+        return Path("build", "modules", of_recipe, self.get_ext_filename(ext.name))
+
+    def is_current(self, ext: Extension) -> bool:
+        """Whether the kept module is newer than its sources."""
+        kept = self.kept[ext.name]
+        newest = max(Path(source).stat().st_mtime for source in ext.depends)
+        return not self.force and kept.exists() and kept.stat().st_mtime > newest
 
     def cythonize(self) -> None:
         """Translate the .pyx files; what is generated goes to the build folder."""
         from Cython.Build import cythonize
 
-        stale = [ext for ext in self.extensions if not self.is_current(ext)]
+        self.kept = {ext.name: self.kept_module(ext) for ext in self.extensions}
+        self.stale = [ext for ext in self.extensions if not self.is_current(ext)]
+        self.force = True  # what else is in the build folder may be of another recipe
         translated = cythonize(
-            stale,
+            self.stale,
             build_dir=GENERATED,
             compiler_directives=DIRECTIVES,
             include_path=["src"],
@@ -307,7 +293,7 @@ class build_ext(setuptools_build_ext):
             force=True,
         )
         # Only the sources are taken: build_ext has put names of its own on the extensions.
-        for ext, done in zip(stale, translated, strict=True):
+        for ext, done in zip(self.stale, translated, strict=True):
             ext.sources = done.sources
 
     def try_to_build(self, program: str, flags: Flags, *, link: bool, run: bool = False) -> str:
@@ -335,7 +321,7 @@ class build_ext(setuptools_build_ext):
         return ""
 
     def require_compiler(self) -> None:
-        problem = self.try_to_build("int main(void) { return 0; }\n", Flags([], []), link=True)
+        problem = self.try_to_build(PROGRAM, Flags([], []), link=True)
         if problem:
             command = getattr(self.compiler, "compiler_so", None) or ["none was found"]
             if os.name != "nt" and shutil.which(command[0]):
@@ -365,10 +351,11 @@ class build_ext(setuptools_build_ext):
         for family, default in (("-O", "-O3"), ("-g", "-g0")):
             if family not in os.environ.get("CFLAGS", ""):
                 wanted.append(default)
-        program = "int main(void) { return 0; }\n"
-        return Flags(
-            [f for f in wanted if not self.try_to_build(program, Flags([f], []), link=False)], []
-        )
+        return Flags(self.taken(wanted), [])
+
+    def taken(self, flags: Sequence[str]) -> list[str]:
+        """Those that the compiler takes."""
+        return [f for f in flags if not self.try_to_build(PROGRAM, Flags([f], []), link=False)]
 
     def openmp_flags(self) -> Flags:
         """The flags of the first way to use OpenMP that compiles, links and runs; or none."""
@@ -397,10 +384,8 @@ class sdist(setuptools_sdist):
     def make_archive(self, base_name: str, format: str, *args: str, **kwargs: str) -> str:  # noqa: A002
         if format != "gztar":
             return super().make_archive(base_name, format, *args, **kwargs)
-        made, time_of_files = (
-            f"{base_name}.tar.gz",
-            int(os.environ.get("SOURCE_DATE_EPOCH", 315532800)),
-        )
+        made = f"{base_name}.tar.gz"
+        time_of_files = int(os.environ.get("SOURCE_DATE_EPOCH", 315532800))
 
         def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
             member.uid = member.gid = 0

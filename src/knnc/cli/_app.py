@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from knnc.cli._commands import Command, Group
+from knnc.cli._base import Command, Group
 from knnc.cli._compare import compare
 from knnc.cli._console import message_of, print_json, say_error
 from knnc.cli._evaluate import evaluate

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from knnc.cli._commands import Command, Group
+from knnc.cli._base import Command, Group
 from knnc.cli._console import (
     error_text,
     load_parts,

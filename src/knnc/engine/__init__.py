@@ -10,7 +10,7 @@
     packed        rows packed for a kernel
     scan/         brute force, within a radius, by codes, streamed
     codes/        short codes of rows: how they are learnt, made and stored
-    system/       threads, locks, BLAS, the plan of memory, memory maps, progress
+    system/       threads, locks, BLAS, memory (when rows are streamed), memory maps, pace, progress
     fields        checks of the values that a saved index consists of
     floats        rows of floats, and the distance of one of them
     dispatch      which kernels there are, and which one is chosen

@@ -3,7 +3,6 @@
 kernels/floats/floats.h defines the distance, which has the same bits on every machine, and its key,
 an int64 that sorts as the distance does. scan/floats.pyx searches the rows.
 """
-from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
@@ -27,6 +26,7 @@ from knnc.engine._floats cimport (
     knnc_n_float_kernels,
 )
 from knnc.engine.dispatch cimport can_run
+from knnc.engine.system._pace cimport Steps, look, next_step, steps_of
 
 import numpy as np
 
@@ -38,8 +38,8 @@ cdef dict METRICS = {
     "cosine": KNNC_FLOAT_COSINE,
 }
 
-# Values of rows measured between two looks at signals.
-cdef int64_t MEASURED_VALUES = 4 << 20
+# Values measured a second and thread, as long as it is not known.
+cdef double FIRST_PACE = 8e7
 
 
 def all_float_kernels():
@@ -198,17 +198,19 @@ cdef int measure(FloatRows rows, int n_threads) except -1:
     exponents, norms = np.empty(rows.n_rows, np.int32), np.empty(rows.n_rows, np.float64)
     cdef int32_t[::1] exponents_of = exponents
     cdef double[::1] norms_of = norms
-    cdef int64_t step = max(1, MEASURED_VALUES // (n_threads * rows.n_features))
-    cdef int64_t first, i, start
+    cdef Steps steps = steps_of(rows.n_rows, n_threads, rows.n_features, n_threads)
+    cdef double pace = FIRST_PACE
+    cdef int64_t step, i, start
     cdef int failed = 0
-    for first in range(0, rows.n_rows, step * n_threads):
+    while next_step(&steps, pace):
+        step = (steps.last - steps.first + n_threads - 1) // n_threads
         for i in prange(n_threads, nogil=True, num_threads=n_threads, schedule="static"):
-            start = min(rows.n_rows, first + i * step)
-            failed += measure_rows(rows, start, min(rows.n_rows, start + step),
+            start = min(steps.last, steps.first + i * step)
+            failed += measure_rows(rows, start, min(steps.last, start + step),
                                    &exponents_of[0], &norms_of[0])
         if failed:
             raise MemoryError("no memory to measure the norms of rows.")
-        PyErr_CheckSignals()
+        look(&steps, &pace)
     rows._exponents, rows._norms = exponents, norms
     rows.data.exponents, rows.data.norms = &exponents_of[0], &norms_of[0]
     return 0

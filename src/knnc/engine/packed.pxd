@@ -1,6 +1,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from knnc.engine._kernels cimport knnc_kernel, knnc_pair, knnc_rows
+from knnc.engine.system._pace cimport Steps
 
 
 cdef struct Run:
@@ -37,6 +38,7 @@ cdef class PackedRows:
     cdef int64_t block_end(self, int b) noexcept nogil
     cdef int64_t block_bytes(self, int b) noexcept nogil
     cdef void point_blocks(self)
+    cdef Steps panel_steps(self, int n_threads) noexcept nogil
     cdef int pack(self, const uint8_t[:, ::1] rows, parts, int n_threads) except -1
     cdef int chain_all_terms(self, int n_threads) except -1
     cdef int pack_panel(

@@ -5,7 +5,6 @@ other columns, and adds the rest once per query: |q - x|^2 = sum of kept (q - x)
 (q - c)^2. The same holds for Manhattan and Hamming; Chebyshev takes the larger of the two. Of
 MNIST's 784 columns, 67 are 0 in every training image; without them a scan takes 10 % less time.
 """
-from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport free, malloc
@@ -28,6 +27,7 @@ from knnc.engine.dispatch cimport (
     pack_rows,
     pad_term,
 )
+from knnc.engine.system._pace cimport Steps, look, next_step, steps_of
 
 import numpy as np
 
@@ -38,10 +38,8 @@ from knnc.engine.aligned import aligned, aligned_bytes, own_pages, runs_of
 BLOCK_FEATURES = KNNC_BLOCK_FEATURES
 # Rows searched first for columns that vary, on one thread: mostly all columns vary there.
 cdef int64_t FIRST_ROWS = 1024
-# Bytes between two looks at signals: at most 0.05 s, on one thread that meets its memory first.
-cdef int64_t CHUNK_BYTES = 4 << 20
-# The same where terms are chained: some milliseconds of a million rows.
-cdef int64_t CHAINED_PANELS = 1 << 15
+# Bytes packed a second and thread, as long as it is not known.
+cdef double FIRST_PACE = 8e7
 
 
 def nbytes_for(str metric, kernel, int64_t n_rows, int64_t n_features):
@@ -259,35 +257,40 @@ cdef class PackedRows:
             terms += self.n_panels * self.kernel.layout.panel_rows * sizeof(int32_t)
 
     cdef int pack(self, const uint8_t[:, ::1] rows, parts, int n_threads) except -1:
-        cdef int64_t first, last, p, step, start
+        cdef int64_t p, start
+        cdef double pace = FIRST_PACE
+        cdef Steps steps
         cdef int b, failed = 0
-        step = max(1, CHUNK_BYTES // max(1, self.n_features * self.kernel.layout.panel_rows))
         for b in reversed(range(self.n_blocks)):
             start = self.block_start(b)
             if parts is not None:
                 rows, start = parts.pop(), 0
-            last = 0
-            while last < self.n_panels:
-                first = last
-                last = min(self.n_panels, first + step)
-                for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
+            steps = self.panel_steps(n_threads)
+            while next_step(&steps, pace):
+                for p in prange(steps.first, steps.last, nogil=True, num_threads=n_threads,
+                                schedule="static"):
                     failed += self.pack_panel(rows, start, b, p)
-                PyErr_CheckSignals()
+                look(&steps, &pace)
         if failed:
             raise MemoryError("no memory to pack rows.")
         if self.is_staged:
             self.chain_all_terms(n_threads)
         return 0
 
+    cdef Steps panel_steps(self, int n_threads) noexcept nogil:
+        return steps_of(self.n_panels, n_threads,
+                        self.n_features * self.kernel.layout.panel_rows, n_threads)
+
     cdef int chain_all_terms(self, int n_threads) except -1:
-        cdef int64_t first, last = 0, p, height = self.kernel.layout.panel_rows
-        while last < self.n_panels:
-            first = last
-            last = min(self.n_panels, first + CHAINED_PANELS)
-            for p in prange(first, last, nogil=True, num_threads=n_threads, schedule="static"):
+        cdef int64_t p, height = self.kernel.layout.panel_rows
+        cdef double pace = FIRST_PACE
+        cdef Steps steps = self.panel_steps(n_threads)
+        while next_step(&steps, pace):
+            for p in prange(steps.first, steps.last, nogil=True, num_threads=n_threads,
+                            schedule="static"):
                 chain_terms(
                     self.kernel, self.blocks, self.n_rows, p * height, (p + 1) * height)
-            PyErr_CheckSignals()
+            look(&steps, &pace)
         return 0
 
     cdef int pack_panel(
@@ -367,21 +370,21 @@ def varying(const uint8_t[:, ::1] rows, int64_t fewest, int n_threads):
 
     Stops, and says that all do, as soon as fewer than `fewest` can still be constant.
     """
-    cdef int64_t n_rows = rows.shape[0], d = rows.shape[1], first, last, step, part
+    cdef int64_t n_rows = rows.shape[0], d = rows.shape[1], step, part
+    cdef double pace = FIRST_PACE
+    cdef Steps steps = steps_of(n_rows, n_threads, d, n_threads)
     cdef uint8_t[:, ::1] differs = np.zeros((n_threads, d), np.uint8)
-    last = min(n_rows, FIRST_ROWS)
+    steps.last = min(n_rows, FIRST_ROWS)
     with nogil:  # the rows may have to come from a disk
-        add_differences(&rows[0, 0], d, 0, last, &differs[0, 0])
+        add_differences(&rows[0, 0], d, 0, steps.last, &differs[0, 0])
     while True:
         varies = np.asarray(differs).any(axis=0)
         if np.count_nonzero(~varies) < fewest:
             return np.ones(d, dtype=bool)
-        if last == n_rows:
+        if not next_step(&steps, pace):
             return varies
-        PyErr_CheckSignals()
-        first = last
-        last = min(n_rows, first + max(n_threads, CHUNK_BYTES // d))
-        step = (last - first + n_threads - 1) // n_threads
+        step = (steps.last - steps.first + n_threads - 1) // n_threads
         for part in prange(n_threads, nogil=True, num_threads=n_threads, schedule="static"):
-            add_differences(&rows[0, 0], d, first + part * step,
-                            min(last, first + (part + 1) * step), &differs[part, 0])
+            add_differences(&rows[0, 0], d, steps.first + part * step,
+                            min(steps.last, steps.first + (part + 1) * step), &differs[part, 0])
+        look(&steps, &pace)

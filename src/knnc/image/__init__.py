@@ -13,6 +13,7 @@
     shift        Shift     moved by whole pixels, mirrored
     base         rows that are images: shapes, bytes, checks
 
+    _reranking             the candidates of a query, and the nearest of them
     _distortion.pyx        candidates ranked by a sum of terms, on all threads
     kernels/*.c            the image distortion model, one file per instruction set; tangents
     _histograms.pyx        the histograms of HOG

@@ -10,13 +10,13 @@ A distance is a weighted sum of terms in a fixed order. No term is negative, so 
 dropped as soon as a partial sum is above the k-th distance. Which candidates are dropped early
 depends on their order; the result does not.
 """
-from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport HUGE_VAL
 from libc.stdint cimport INT64_MAX, int8_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
 from knnc.engine.dispatch cimport can_run
+from knnc.engine.system._pace cimport Steps, look, next_step, steps_of
 from knnc.image._idm cimport (
     KNNC_IDM_MAX_WARP,
     KNNC_TANGENTS,
@@ -30,13 +30,8 @@ from knnc.image._idm cimport (
     knnc_tangents,
 )
 
-from time import perf_counter
-
 import numpy as np
 
-
-# Seconds of work between two looks at signals.
-cdef double CHUNK_SECONDS = 0.05
 # More than what rounding can take from a sum of a few terms.
 cdef double MARGIN = 1 + 1e-12
 
@@ -199,7 +194,7 @@ cdef class Gallery:
     cdef const knnc_idm_kernel *found
     cdef knnc_idm_shape shape
     cdef Weights weights
-    cdef double pace  # seconds a pair, as last seen
+    cdef double pace  # pairs a second and thread, as last seen
 
     def __init__(
         self, const uint8_t[:, ::1] images, int64_t height, int64_t width, int64_t warp,
@@ -215,7 +210,7 @@ cdef class Gallery:
         self.n_images, self.n_pixels = images.shape[0], images.shape[1]
         self.pairs = NULL
         self.found = find_idm_kernel(kernel)
-        self.pace = 1e-5
+        self.pace = 1e5
         knnc_idm_layout(&self.shape, height, width, warp, root)
         self.weights.features = weights.get("features", 0.0)
         self.weights.pixels = weights.get("pixels", 0.0)
@@ -230,18 +225,21 @@ cdef class Gallery:
             self.take_gradients(n_threads)
 
     cdef int take_gradients(self, int n_threads) except -1:
-        cdef int64_t i, first, last, n_bytes = self.shape.n_bytes
+        cdef int64_t i, n_bytes = self.shape.n_bytes
+        cdef double pace = self.pace
+        cdef Steps steps = steps_of(self.n_images, n_threads, 1, n_threads)
         # At a multiple of 64 bytes, as are all images after the first.
         cdef int8_t[::1] room = np.empty(self.n_images * n_bytes + 64, dtype=np.int8)
         self._pairs = room
         self.pairs = &room[<int64_t>(-<size_t>&room[0] % 64)]
-        for first in range(0, self.n_images, 4096):
-            last = min(self.n_images, first + 4096)
+        while next_step(&steps, pace):
             with nogil:
-                for i in prange(first, last, num_threads=n_threads, schedule="static"):
+                for i in prange(
+                    steps.first, steps.last, num_threads=n_threads, schedule="static"
+                ):
                     knnc_idm_gradients(
                         &self.shape, self.images + i * self.n_pixels, self.pairs + i * n_bytes)
-            PyErr_CheckSignals()
+            look(&steps, &pace)
         return 0
 
     @property
@@ -359,9 +357,9 @@ def rerank(
     ind : ndarray of shape (n_queries, k), int64
     """
     cdef int64_t n_queries = queries.shape[0], n_candidates = candidates.shape[1]
-    cdef int64_t done = 0, first, n_now, step, now, i
+    cdef int64_t first, n_now, i
     cdef int failed
-    cdef double elapsed, started
+    cdef Steps chunks = steps_of(n_queries, n_threads, n_candidates, n_threads), steps
     if queries.shape[1] != gallery.n_pixels or candidates.shape[0] != n_queries:
         raise ValueError(
             f"queries need {gallery.n_pixels} pixels each, and candidates a row for each query.")
@@ -372,31 +370,24 @@ def rerank(
     ind = np.full((n_queries, k), INT64_MAX)
     cdef double[:, ::1] dist_of = dist
     cdef int64_t[:, ::1] ind_of = ind
-    while done < n_queries:
-        n_now = <int64_t>(CHUNK_SECONDS * n_threads / (gallery.pace * n_candidates))
-        n_now = min(n_queries - done, max(n_now, <int64_t>n_threads))
-        first = 0
-        while first < n_candidates:
-            step = <int64_t>(CHUNK_SECONDS * n_threads / (gallery.pace * n_now))
-            now = min(n_candidates - first, max(<int64_t>1, step))
-            started = perf_counter()
-            failed = 0
+    while next_step(&chunks, gallery.pace):
+        n_now = chunks.last - chunks.first
+        steps = steps_of(n_candidates, 1, n_now, min(<int64_t>n_threads, n_now))
+        while next_step(&steps, gallery.pace):
+            first, failed = steps.first, 0
             with nogil:
                 for i in prange(
-                    done, done + n_now, num_threads=n_threads, schedule="dynamic", chunksize=1
+                    chunks.first, chunks.last, num_threads=n_threads, schedule="dynamic",
+                    chunksize=1,
                 ):
                     failed += compare_query(
-                        gallery, &queries[i, 0], &candidates[i, first], &features[i, first], now,
-                        &dist_of[i, 0], &ind_of[i, 0], k)
+                        gallery, &queries[i, 0], &candidates[i, first], &features[i, first],
+                        steps.last - first, &dist_of[i, 0], &ind_of[i, 0], k)
             if failed:
                 raise MemoryError("no memory for the gradients or the tangents of a query.")
-            elapsed = (perf_counter() - started) * min(<int64_t>n_threads, n_now) / (n_now * now)
-            gallery.pace = max(min(elapsed, 8 * gallery.pace), gallery.pace / 8, 1e-8)
-            first += now
-            PyErr_CheckSignals()
-        done += n_now
+            look(&steps, &gallery.pace)
         if progress is not None:
-            progress(done, n_queries)
+            progress(chunks.last, n_queries)
     return dist, ind
 
 

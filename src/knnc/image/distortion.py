@@ -15,30 +15,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from knnc._pickling import MarkedStateMixin
 from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding
-from knnc.engine.index import Index
 from knnc.engine.system.locks import ForkSafeLock
-from knnc.engine.system.progress import current, progress
 from knnc.engine.system.threads import effective_n_threads
 from knnc.image import base
-from knnc.image._distortion import MAX_WARP, TERMS, Gallery, rerank
+from knnc.image._distortion import MAX_WARP, TERMS
+from knnc.image._reranking import Reranking
 from knnc.image.base import Images, Shape
 from knnc.neighbors.votes import Ballots, ballots_of
 
 __all__ = ["DistortionKNeighborsClassifier"]
 
-# Queries whose candidates are in memory at a time.
-_BLOCK = 512
 _MAX_SHIFT = 64
 
 _building = ForkSafeLock()
-
-
-class _Searcher:
-    """What fit prepares for searches: the index of the features, and the images."""
-
-    def __init__(self, features: Images, gallery: Gallery, n_threads: int) -> None:
-        self.index = Index(features, "sqeuclidean", n_threads=n_threads)
-        self.gallery = gallery
 
 
 class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEstimator):
@@ -153,7 +142,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     _terms: dict[str, float]
     _mirrored: bool
     _moves: tuple[int, int, bool]
-    _lazy_searcher: _Searcher | None
+    _lazy_searcher: Reranking | None
 
     def __init__(
         self,
@@ -263,39 +252,21 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
                 raise ValueError(f"the weight of {name!r} must be positive, got {weight!r}.")
         return {name: float(weight) for name, weight in given.items()}
 
-    def _searcher(self) -> _Searcher:
+    def _searcher(self) -> Reranking:
         """Build it at fit, and again when it is first used after unpickling."""
         if self._lazy_searcher is None:
             with _building.held():
                 if self._lazy_searcher is None:
-                    n_threads = effective_n_threads(self.n_jobs)
-                    rows = self._rows
-                    if self._mirrored:
-                        rows = np.concatenate([rows, _mirror(rows, self.image_shape_)])
-                    warp, max_shift, root = self._moves
-                    gallery = Gallery(
-                        rows,
-                        *self.image_shape_,
-                        warp,
+                    self._lazy_searcher = Reranking(
+                        self._rows,
+                        self.image_shape_,
+                        self.features_,
                         self._terms,
-                        max_shift,
-                        n_threads,
-                        root=root,
+                        self._moves,
+                        self._mirrored,
+                        effective_n_threads(self.n_jobs),
                     )
-                    features = self._features_of(rows)
-                    self._lazy_searcher = _Searcher(features, gallery, n_threads)
         return self._lazy_searcher
-
-    def _features_of(self, rows: Images) -> Images:
-        if self.features_ is None:
-            return rows
-        features = np.asarray(self.features_.transform(rows))
-        if features.dtype != np.uint8 or features.ndim != 2 or len(features) != len(rows):
-            raise ValueError(
-                "features must give uint8 of shape (n_images, n_features_out), got "
-                f"{features.dtype} of shape {features.shape}."
-            )
-        return np.ascontiguousarray(features)
 
     # ---- queries
 
@@ -345,36 +316,11 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         else:
             X = validate_data(self, X, dtype="numeric", reset=False)
             queries = base.bytes_of_queries(X, self._encoding)
-        dist, ind = self._search(queries, int(k), n_candidates, leave_out=X is None)
-        return (dist, ind) if return_distance else ind
-
-    def _search(
-        self, queries: Images, k: int, n_candidates: int, *, leave_out: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Search in blocks of queries, so that few candidates are in memory at a time."""
         n_threads = effective_n_threads(self.n_jobs)
-        searcher, report, total = self._searcher(), current(), len(queries)
-        dist = np.empty((total, k))
-        ind = np.empty((total, k), dtype=np.intp)
-        for start in range(0, total, _BLOCK):
-            part = slice(start, min(start + _BLOCK, total))
-            with progress(None):
-                features = self._features_of(queries[part])
-                own = leave_out * (1 + self._mirrored)
-                near, rows = searcher.index.search(
-                    features, n_candidates + own, n_threads=n_threads
-                )
-            if leave_out:
-                near, rows = _without_self(near, rows, start, self.n_samples_fit_, own)
-
-            def tell(done: int, _: int, start: int = start) -> None:
-                assert report is not None
-                report(start + done, total)
-
-            dist[part], ind[part] = rerank(
-                searcher.gallery, queries[part], rows, near, k, n_threads, report and tell
-            )
-        return dist, ind % self.n_samples_fit_
+        dist, ind = self._searcher().search(
+            queries, int(k), n_candidates, n_threads, leave_out=X is None
+        )
+        return (dist, ind) if return_distance else ind
 
     # ---- votes
 
@@ -459,22 +405,3 @@ def _check_integer(name: str, value: Any, low: int, high: int | None) -> None:
     if int(value) < low or (high is not None and int(value) > high):
         wanted = f"at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} must be {wanted}, got {value!r}.")
-
-
-def _mirror(rows: Images, shape: Shape) -> Images:
-    return rows.reshape(-1, *shape)[:, :, ::-1].reshape(rows.shape)
-
-
-def _without_self(
-    near: NDArray[np.int64], rows: NDArray[np.int64], start: int, n_fit: int, n_own: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Candidates of rows start, start + 1, ... without the row itself, so `n_own` fewer.
-
-    If a row is not among its own candidates, the last ones are left out instead.
-    """
-    own = rows % n_fit == np.arange(start, start + len(rows))[:, np.newaxis]
-    missing = n_own - own.sum(axis=1, keepdims=True)
-    others_from_here = np.cumsum(~own[:, ::-1], axis=1)[:, ::-1]
-    left = ~own & (others_from_here > missing)
-    shape = len(rows), rows.shape[1] - n_own
-    return near[left].reshape(shape), rows[left].reshape(shape)

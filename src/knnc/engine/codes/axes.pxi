@@ -113,19 +113,21 @@ cdef class AxisQuantizer(Quantizer):
         """A (x - m) of rows, ndarray (n, n_axes), and t, ndarray (n,)."""
         cdef int64_t n = rows.shape[0], first
         cdef int failed
-        cdef TimedChunks chunks
+        cdef double pace = FIRST_PACE
+        cdef Steps steps = steps_of(
+            n, self.tile_rows() * n_threads, self.n_features, n_threads)
         points, tails, errors = np.empty((n, self.n_axes)), np.empty(n), np.empty(n)
         cdef double[:, ::1] points_view = points
         cdef double[::1] tails_view = tails, errors_view = errors
-        chunks = TimedChunks(n, self.first_chunk(n_threads))
-        while chunks.next():
-            first = chunks.first
+        while next_step(&steps, pace):
+            first = steps.first
             with nogil:
                 failed = self.project_rows(
-                    &rows[first, 0], chunks.last - first, &points_view[first, 0],
+                    &rows[first, 0], steps.last - first, &points_view[first, 0],
                     &tails_view[first], &errors_view[first], n_threads)
             if failed:
                 raise MemoryError("no memory to project rows.")
+            look(&steps, &pace)
         return points, tails
 
     cdef int64_t tile_rows(self) noexcept nogil:

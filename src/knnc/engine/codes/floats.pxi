@@ -50,8 +50,6 @@ SHARE_CUT_OFF = 1e-3
 TURNED_SHARE_CUT_OFF = 5e-3
 # The standard deviation of coordinates, in steps, above which too many are cut off.
 cdef double CODED_DEVIATION = 127 / 1.75
-# Values of rows coded between two looks at signals at first.
-cdef int64_t FIRST_VALUES = 1 << 17
 # Rows projected together, so that axes are read once for all of them.
 cdef int64_t BLOCK_ROWS = 16
 
@@ -171,16 +169,17 @@ cdef class FloatQuantizer(Quantizer):
         cdef int64_t m = self.n_coarse + self.n_fine
         cdef int64_t block = BLOCK_ROWS
         cdef int failed = 0
-        cdef TimedChunks chunks
+        cdef double pace = FIRST_PACE
+        cdef Steps steps
         if n <= block:
             with nogil:
                 failed = self.encode_block(&values[0, 0], width, n, codes, errors)
             if failed:
                 raise MemoryError("no memory to code rows.")
             return 0
-        chunks = TimedChunks(n, block * max(n_threads, FIRST_VALUES // (block * self.n_features)))
-        while chunks.next():
-            first, last = chunks.first, chunks.last
+        steps = steps_of(n, block * n_threads, self.n_features, n_threads)
+        while next_step(&steps, pace):
+            first, last = steps.first, steps.last
             for i in prange((last - first + block - 1) // block, nogil=True,
                             num_threads=n_threads):
                 failed += self.encode_block(
@@ -189,6 +188,7 @@ cdef class FloatQuantizer(Quantizer):
                     codes + (first + i * block) * m, errors + 2 * (first + i * block))
             if failed:
                 raise MemoryError("no memory to code rows.")
+            look(&steps, &pace)
         return 0
 
     cdef int encode_block(
@@ -348,16 +348,17 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
         cdef const double[:, ::1] values = rows
         cdef int64_t n = values.shape[0], m = self.n_coarse + self.n_fine, i
         cdef int failed = 0
-        cdef TimedChunks chunks = TimedChunks(n, TILE * max(
-            n_threads, FIRST_VALUES // (TILE * self.n_features)))
-        while chunks.next():
-            for i in prange((chunks.last - chunks.first + TILE - 1) // TILE, nogil=True,
+        cdef double pace = FIRST_PACE
+        cdef Steps steps = steps_of(n, TILE * n_threads, self.n_features, n_threads)
+        while next_step(&steps, pace):
+            for i in prange((steps.last - steps.first + TILE - 1) // TILE, nogil=True,
                             num_threads=n_threads):
                 failed += self.encode_some(
-                    &values[0, 0], values.shape[1], chunks.first + i * TILE,
-                    min(chunks.last, chunks.first + (i + 1) * TILE), codes, errors)
+                    &values[0, 0], values.shape[1], steps.first + i * TILE,
+                    min(steps.last, steps.first + (i + 1) * TILE), codes, errors)
             if failed:
                 raise MemoryError("no memory to code rows.")
+            look(&steps, &pace)
         return 0
 
     cdef int encode_some(

@@ -19,7 +19,6 @@ Rounding. s, e, the reach and the limits are doubles. Each is rounded in the saf
 than its error, which is a few units in the last place (relative 1e-15) against margins of 1e-12.
 Distances of codes are the exact integers of the kernels that search by brute force.
 """
-from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, fabs, floor, sqrt
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
@@ -36,6 +35,7 @@ from knnc.engine._kernels cimport (
 )
 from knnc.engine.dispatch cimport pack_queries, packed_tile_bytes
 from knnc.engine.floats cimport find_float_kernel
+from knnc.engine.system._pace cimport Steps, look, next_step, steps_of
 
 cdef extern from "code.h" nogil:
     ctypedef struct knnc_moments:
@@ -55,8 +55,6 @@ cdef extern from "code.h" nogil:
         double *values, const double *steps, int64_t stride, int64_t n, uint8_t *code)
     void knnc_turn(double *values, const double *signs, int64_t n)
 
-from time import perf_counter
-
 import numpy as np
 
 from knnc.engine.codes import learning, making
@@ -69,34 +67,8 @@ cdef double MARGIN = 1 + 1e-12
 COARSE_RANGE = 0.6
 # Rows encoded together: the largest tile of any kernel. A thread has scratch memory for so many.
 cdef int64_t TILE = 16
-# Bytes of rows coded before the first look at signals, and seconds between two looks.
-cdef int64_t FIRST_BYTES = 1 << 20
-cdef double CHUNK_SECONDS = 0.05
-
-
-cdef class TimedChunks:
-    """Bounds of chunks that take CHUNK_SECONDS each, in multiples of `first_size`.
-
-    Signals are checked after each.
-    """
-    cdef int64_t n, first_size, size, first, last
-    cdef double started
-
-    def __cinit__(self, int64_t n, int64_t first_size):
-        self.n, self.first_size, self.size = n, first_size, first_size
-
-    cdef bint next(self) except -1:
-        """Go on to the next chunk, from `first` to `last`, if there is one."""
-        cdef double pace
-        if self.last > self.first:
-            PyErr_CheckSignals()
-            pace = (self.last - self.first) / max(1e-6, perf_counter() - self.started)
-            self.size = self.first_size * max(1, min(
-                8 * (self.size // self.first_size),
-                <int64_t>(pace * CHUNK_SECONDS / self.first_size)))
-        self.first, self.last = self.last, min(self.n, self.last + self.size)
-        self.started = perf_counter()
-        return self.first < self.n
+# Features coded a second and thread, as long as it is not known.
+cdef double FIRST_PACE = 5e6
 
 
 cdef class Quantizer:
@@ -125,27 +97,24 @@ cdef class Quantizer:
         cdef const uint8_t[:, ::1] bytes_of = rows
         cdef int64_t n = bytes_of.shape[0], m = self.n_coarse + self.n_fine, first
         cdef int failed
-        cdef TimedChunks chunks
+        cdef double pace = FIRST_PACE
+        cdef Steps steps
         if n <= self.tile_rows():
             with nogil:
                 failed = self.encode_tile(&bytes_of[0, 0], <int>n, codes, errors)
             if failed:
                 raise MemoryError("no memory to code rows.")
             return 0
-        chunks = TimedChunks(n, self.first_chunk(n_threads))
-        while chunks.next():
-            first = chunks.first
+        steps = steps_of(n, self.tile_rows() * n_threads, self.n_features, n_threads)
+        while next_step(&steps, pace):
+            first = steps.first
             with nogil:
-                failed = self.encode_rows(&bytes_of[first, 0], chunks.last - first,
+                failed = self.encode_rows(&bytes_of[first, 0], steps.last - first,
                                           codes + first * m, errors + 2 * first, n_threads)
             if failed:
                 raise MemoryError("no memory to code rows.")
+            look(&steps, &pace)
         return 0
-
-    def first_chunk(self, int n_threads):
-        """Rows, whole tiles for each thread, that are coded in a few milliseconds."""
-        return self.tile_rows() * max(
-            n_threads, FIRST_BYTES // (self.tile_rows() * self.n_features))
 
     cdef int64_t tile_rows(self) noexcept nogil:
         return TILE

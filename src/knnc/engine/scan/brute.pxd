@@ -2,6 +2,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from knnc.engine._kernels cimport KNNC_LIMIT_NONE, knnc_queries
 from knnc.engine.packed cimport PackedRows
+from knnc.engine.scan._plan cimport Rows
 
 
 cdef inline int32_t limit_of(int64_t worst, int64_t offset, bint largest) noexcept nogil:
@@ -47,7 +48,4 @@ cdef int pack_tiles(
 cdef int finish(
     Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int n_threads
 ) except -1
-cdef int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil
-cdef int64_t count_parts(
-    int64_t n_queries, int64_t k, int64_t n_panels, int n_threads
-) noexcept nogil
+cdef Rows rows_of(PackedRows rows) noexcept nogil

@@ -28,26 +28,13 @@ from knnc.engine._kernels cimport (
 )
 from knnc.engine.dispatch cimport pack_queries, packed_tile_bytes
 from knnc.engine.packed cimport PackedRows
-
-from time import perf_counter
+from knnc.engine.scan._plan cimport KNNC_PUSH_SECONDS, Plan, Rows, plan_chunk
+from knnc.engine.system._pace cimport KNNC_STEP_SECONDS, look, next_step
 
 import numpy as np
 
 # Rows of one panel block: about half of a 1 MiB L2 cache; the queries of an item take a quarter.
 cdef int64_t PANEL_BLOCK_BYTES = 384 * 1024
-cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
-# Seconds of work between two looks at signals.
-cdef double CHUNK_SECONDS = 0.05
-# Items for each thread, so that none waits long for another.
-cdef int64_t ITEMS_A_THREAD = 4
-# Queries of a chunk, each of which costs some 100 ns whatever the rows.
-cdef int64_t MAX_CHUNK = 1 << 18
-# Of one step of a push to a heap, or of its sort, when the heaps are large.
-cdef double SORT_SECONDS = 1e-8
-# Memory for the heaps of parts of the rows, together.
-cdef int64_t PART_BYTES = 64 << 20
-# Below this many multiply-adds, waking a second thread costs more than it brings.
-cdef double SERIAL_WORK = 4e6
 # What `first_self` is when the queries are no rows: so low that no query counts up to a row.
 NO_SELF = INT64_MIN // 2
 
@@ -234,39 +221,36 @@ cdef void scan_panels(
 # The items of a chunk, divided among threads
 
 cdef int run_chunk(
-    PackedRows rows, Item *whole, int64_t block, int64_t n_parts, int64_t *part_dist,
-    int64_t *part_ind, int n_threads,
+    PackedRows rows, Item *whole, Plan *plan, int64_t *part_dist, int64_t *part_ind,
 ) noexcept nogil:
-    """Scan a range of panels for a chunk of queries, in blocks of queries and parts of panels.
+    """Scan a range of panels of each part for a chunk of queries, in blocks of these.
 
     Part 0 keeps its heaps where the result goes, part p > 0 at part_dist[(p - 1) * n_queries * k].
     """
-    cdef int64_t n_query_blocks = (whole.n_queries + block - 1) // block
-    cdef int64_t n_items = n_query_blocks * n_parts, i
+    cdef int64_t n_items = (whole.n_queries + plan.block - 1) // plan.block * plan.n_parts, i
     cdef int failed = 0
     if n_items == 1:
         return run_item(rows, whole)
-    for i in prange(n_items, num_threads=n_threads, schedule="dynamic", chunksize=1):
-        failed += run_part(rows, whole, block, n_parts, part_dist, part_ind, i)
+    for i in prange(n_items, num_threads=plan.steps.n_threads, schedule="dynamic", chunksize=1):
+        failed += run_part(rows, whole, plan, part_dist, part_ind, i)
     return failed
 
 
 cdef int run_part(
-    PackedRows rows, Item *whole, int64_t block, int64_t n_parts, int64_t *part_dist,
-    int64_t *part_ind, int64_t i,
+    PackedRows rows, Item *whole, Plan *plan, int64_t *part_dist, int64_t *part_ind, int64_t i
 ) noexcept nogil:
-    cdef Item item
-    cdef int64_t first = i // n_parts * block, part = i % n_parts, skip = first * whole.k
-    cdef int64_t n_panels = whole.last_panel - whole.first_panel
-    item.queries = whole.queries + first * rows.n_features
-    item.n_queries = min(block, whole.n_queries - first)
-    item.first_row = whole.first_row
-    item.first_self = whole.first_self + first
-    item.first_panel = whole.first_panel + n_panels * part // n_parts
-    item.last_panel = whole.first_panel + n_panels * (part + 1) // n_parts
-    item.k = whole.k
-    item.dist = whole.dist + skip
-    item.ind = whole.ind + skip
+    cdef Item item = whole[0]
+    cdef int64_t first = i // plan.n_parts * plan.block, part = i % plan.n_parts
+    cdef int64_t skip = first * whole.k
+    cdef int64_t start = rows.n_panels * part // plan.n_parts
+    cdef int64_t end = rows.n_panels * (part + 1) // plan.n_parts
+    item.queries += first * rows.n_features
+    item.n_queries = min(plan.block, whole.n_queries - first)
+    item.first_self += first
+    item.first_panel = min(end, start + whole.first_panel)
+    item.last_panel = min(end, start + whole.last_panel)
+    item.dist += skip
+    item.ind += skip
     if part:
         item.dist = part_dist + (part - 1) * whole.n_queries * whole.k + skip
         item.ind = part_ind + (part - 1) * whole.n_queries * whole.k + skip
@@ -306,7 +290,7 @@ cdef void finish_queries(
 cdef int finish(
     Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int n_threads
 ) except -1:
-    """Merge the heaps of the parts, and sort; signals are checked every CHUNK_SECONDS."""
+    """Merge the heaps of the parts, and sort; signals are checked on the way."""
     return merge_and_sort(
         whole, n_parts, part_dist, part_ind, finish_steps(whole.k, n_parts), n_threads)
 
@@ -317,7 +301,8 @@ cdef int merge_and_sort(
 ) except -1:
     """The first steps of `finish`: the last k of them sort."""
     cdef int64_t q = 0, last, step
-    cdef int64_t at_once = <int64_t>(CHUNK_SECONDS / (SORT_SECONDS * log2(whole.k + 1.0)))
+    cdef int64_t at_once = <int64_t>(
+        KNNC_STEP_SECONDS / (KNNC_PUSH_SECONDS * log2(whole.k + 1.0)))
     while q < whole.n_queries and n_steps:
         if n_steps <= at_once:
             last = min(whole.n_queries, q + at_once // n_steps * n_threads)
@@ -336,61 +321,15 @@ cdef int merge_and_sort(
     return 0
 
 
-cdef int64_t count_parts(
-    int64_t n_queries, int64_t k, int64_t n_panels, int n_threads
-) noexcept nogil:
-    """Parts of the rows for so many threads: no more than there is memory for their heaps."""
-    return max(1, min(min(<int64_t>n_threads, n_panels), 1 + PART_BYTES // (16 * k * n_queries)))
-
-
-cdef int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil:
-    """As many queries as have their k neighbours sorted in the time of a chunk."""
-    return max(1, <int64_t>(CHUNK_SECONDS * n_threads / (SORT_SECONDS * k * log2(k + 1.0))))
-
-
-cdef class Plan:
-    """How a chunk of queries is cut, from the pace seen so far."""
-    cdef int64_t n_queries, block, n_parts, panel_step, most_panels
-    cdef int n_threads
-
-    def __cinit__(self, PackedRows rows, int64_t remaining, int64_t k, int n_threads):
-        cdef double row_work = rows.n_features + 16.0, budget
-        cdef int64_t tile = rows.kernel.layout.tile_queries, fit, fill, n_tiles, at_once
-        cdef double query_work = row_work * rows.n_rows
-        if query_work * remaining < SERIAL_WORK:
-            n_threads = 1
-        budget = rows._pace * n_threads * CHUNK_SECONDS
-        # Queries of one item: what the cache holds, so that a pass over the rows serves many.
-        fit = max(1, min(32, QUERY_BLOCK_BYTES // (tile * rows.n_features)))
-        self.n_queries = min(remaining, max(
-            ITEMS_A_THREAD * n_threads * fit * tile, <int64_t>(budget / query_work)))
-        self.n_queries = min(min(self.n_queries, queries_to_sort(k, n_threads)), MAX_CHUNK)
-        n_tiles = (self.n_queries + tile - 1) // tile
-        self.n_threads = n_threads
-        self.n_parts = 1
-        at_once = n_threads
-        if n_tiles >= 8 * n_threads:
-            self.block = tile * max(1, min(fit, n_tiles // (ITEMS_A_THREAD * n_threads)))
-        elif n_threads > 1:
-            # Rather few queries, each on all threads, than many that the memory for heaps limits.
-            fit = PART_BYTES // (16 * k * (n_threads - 1))
-            self.n_queries = max(1, min(self.n_queries, max(tile, fit)))
-            self.n_parts = count_parts(self.n_queries, k, rows.n_panels, n_threads)
-            self.block = self.n_queries
-            at_once = self.n_parts
-        else:
-            self.block = self.n_queries
-        self.panel_step = max(
-            self.n_parts,
-            <int64_t>(budget / (row_work * rows.kernel.layout.panel_rows * self.n_queries)),
-        )
-        # While heaps fill up each row is pushed, whatever the pace was.
-        fill = <int64_t>(
-            CHUNK_SECONDS * at_once / (SORT_SECONDS * log2(k + 1.0) * self.n_queries))
-        self.most_panels = rows.n_panels
-        if fill < k:
-            self.most_panels = max(self.n_parts, fill // rows.kernel.layout.panel_rows)
-        self.panel_step = min(self.panel_step, self.most_panels)
+cdef Rows rows_of(PackedRows rows) noexcept nogil:
+    """What a plan asks of them."""
+    cdef Rows of
+    of.n_rows, of.n_features, of.n_panels = rows.n_rows, rows.n_features, rows.n_panels
+    of.panel_rows = rows.kernel.layout.panel_rows
+    of.tile_queries = rows.kernel.layout.tile_queries
+    of.tile_bytes = of.tile_queries * rows.n_features
+    of.serial_work = 4e6
+    return of
 
 
 def search(
@@ -440,7 +379,7 @@ def search_onto(
     is_last : bool
         Whether no more rows follow.
     """
-    cdef int64_t n_queries = queries.shape[0], k = dist.shape[1], done = 0, first, last, n_steps
+    cdef int64_t n_queries = queries.shape[0], k = dist.shape[1], done = 0, n_steps
     cdef int64_t told, said = 0
     cdef int failed
     cdef Plan plan
@@ -448,10 +387,11 @@ def search_onto(
     cdef int64_t[:, ::1] part_dist, part_ind
     cdef int64_t *parts_d
     cdef int64_t *parts_i
-    cdef double elapsed, work
+    cdef Rows of = rows_of(rows)
     whole.k, whole.first_row = k, first_row
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, k, n_threads)
+        plan = plan_chunk(
+            &of, n_queries - done, k, n_threads, rows._pace, KNNC_STEP_SECONDS)
         whole.queries = &queries[done, 0]
         whole.n_queries = plan.n_queries
         whole.first_self = first_self + done - first_row
@@ -464,36 +404,19 @@ def search_onto(
             part_ind = np.empty(((plan.n_parts - 1) * plan.n_queries, k), np.int64)
             parts_d, parts_i = &part_dist[0, 0], &part_ind[0, 0]
             heap_clear(parts_d, parts_i, (plan.n_parts - 1) * plan.n_queries * k)
-        first = 0
-        while first < rows.n_panels:
-            last = min(rows.n_panels, first + plan.panel_step)
-            if rows.n_panels - last < plan.panel_step // 4:
-                last = rows.n_panels
-            whole.first_panel, whole.last_panel = first, last
-            started = perf_counter()
+        while next_step(&plan.steps, rows._pace):
+            whole.first_panel, whole.last_panel = plan.steps.first, plan.steps.last
             with nogil:
-                failed = run_chunk(
-                    rows, &whole, plan.block, plan.n_parts, parts_d, parts_i, plan.n_threads
-                )
+                failed = run_chunk(rows, &whole, &plan, parts_d, parts_i)
             if failed:
                 raise MemoryError("no memory for the packed queries of a search.")
-            elapsed = perf_counter() - started
-            work = <double>(last - first) * rows.kernel.layout.panel_rows * plan.n_queries
-            work *= rows.n_features + 16.0
-            if elapsed > 1e-4:
-                rows._pace = min(8 * rows._pace, work / (elapsed * plan.n_threads))
-                plan.panel_step = max(
-                    plan.n_parts, <int64_t>(CHUNK_SECONDS / elapsed * (last - first))
-                )
-                plan.panel_step = min(plan.panel_step, plan.most_panels)
-            first = last
-            PyErr_CheckSignals()
-            told = done + plan.n_queries * first // rows.n_panels
-            if progress is not None and first < rows.n_panels and told > said:
+            look(&plan.steps, &rows._pace)
+            told = done + plan.n_queries * plan.steps.last // plan.steps.n
+            if progress is not None and plan.steps.last < plan.steps.n and told > said:
                 said = told
                 progress(said, n_queries)
         n_steps = finish_steps(k, plan.n_parts) - (0 if is_last else k)
-        merge_and_sort(&whole, plan.n_parts, parts_d, parts_i, n_steps, plan.n_threads)
+        merge_and_sort(&whole, plan.n_parts, parts_d, parts_i, n_steps, plan.steps.n_threads)
         done += plan.n_queries
         said = done
         if progress is not None:

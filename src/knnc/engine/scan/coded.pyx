@@ -12,7 +12,6 @@
 
 Rows lie by cluster, not by index (codes/rows.pyx), so a heap meets them in any order.
 """
-from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
@@ -33,11 +32,11 @@ from knnc.engine._exact cimport Exact
 from knnc.engine._floats cimport knnc_float_mode
 from knnc.engine.codes.rows cimport CodedRows
 from knnc.engine.floats cimport enter_float_mode, leave_float_mode
+from knnc.engine.scan._plan cimport CHUNK_PAIRS, count_parts, queries_to_sort
 from knnc.engine.scan.brute cimport Item as HeapItem
-from knnc.engine.scan.brute cimport count_parts, finish, queries_to_sort
+from knnc.engine.scan.brute cimport finish
 from knnc.engine.scan.radius cimport Lists, collect_lists
-
-from time import perf_counter
+from knnc.engine.system._pace cimport Steps, look, next_step, steps_of
 
 import numpy as np
 
@@ -52,13 +51,9 @@ cdef int64_t PANEL_BLOCK_ROWS = 4096
 cdef int64_t QUERY_TILES = 16
 # Blocks of panels a thread, at least, where panels are divided among threads.
 cdef int64_t PARTS_OF_PANELS = 16
-# Seconds of work between two looks at signals, and of a chunk of queries.
-cdef double STEP_SECONDS = 0.05
+# Seconds of a chunk of queries.
 cdef double CHUNK_SECONDS = 0.1
 cdef int64_t MAX_CHUNK = 16384
-cdef int64_t FIRST_CHUNK = 512
-# Neighbours within a radius in the lists of a chunk, about.
-cdef int64_t LIST_PAIRS = 1 << 22
 # Clusters that seed a query, at least; rows in them for each neighbour that is asked for; and the
 # part of all clusters that they are at most.
 SEED_CLUSTERS = 3
@@ -216,24 +211,16 @@ cdef class Chunk:
         return 0
 
     cdef int scan(self) except -1:
-        """Scan all panels, a step of some 0.05 s at a time, by the pace seen so far."""
-        cdef int64_t first, last = 0, n_blocks = self.n_blocks
-        cdef double work, seconds
+        """Scan all panels, a step of some 0.05 s at a time."""
+        cdef double work
+        cdef Steps steps
         # Rows that pass add to the work of a scan, by about this many multiplications a row.
         work = <double>self.whole.n_queries * self.whole.block_panels
         work *= self.rows.coarse.kernel.layout.panel_rows * (self.rows.coder.n_coarse + 64.0)
-        while last < n_blocks:
-            first = last
-            last += max(self.n_parts, <int64_t>(
-                self.rows.scan_pace * self.n_threads * STEP_SECONDS / work))
-            last = n_blocks if n_blocks - last < self.n_parts else last
-            started = perf_counter()
-            self.scan_blocks(first, last)
-            seconds = perf_counter() - started
-            if seconds > 1e-4:
-                self.rows.scan_pace = min(
-                    8 * self.rows.scan_pace, work * (last - first) / (seconds * self.n_threads))
-            PyErr_CheckSignals()
+        steps = steps_of(self.n_blocks, self.n_parts, work, self.n_threads)
+        while next_step(&steps, self.rows.scan_pace):
+            self.scan_blocks(steps.first, steps.last)
+            look(&steps, &self.rows.scan_pace)
         return 0
 
     cdef int scan_blocks(self, int64_t first, int64_t last) except -1:
@@ -305,45 +292,33 @@ cdef class Chunk:
         return np.asarray(ends), ind, dist
 
 
-cdef class Pace:
-    """How many queries make a chunk, by what the one before took."""
-    cdef CodedRows rows
-    cdef int64_t unit, most
-    cdef double started
-
-    def __cinit__(self, CodedRows rows, int64_t most, int n_threads):
-        self.rows, self.most = rows, most
-        self.unit = 4 * rows.coarse.kernel.layout.tile_queries * n_threads
-
-    cdef int64_t next(self, int64_t remaining):
-        cdef int64_t n = FIRST_CHUNK // self.rows.width
-        if self.rows.pace > 0:
-            n = <int64_t>(self.rows.pace * CHUNK_SECONDS)
-        self.started = perf_counter()
-        return min(min(max(self.unit, min(n, MAX_CHUNK)), self.most), remaining)
-
-    cdef void done(self, int64_t n):
-        self.rows.pace = n / max(1e-6, perf_counter() - self.started)
+cdef Steps chunks_of(CodedRows rows, int64_t n_queries, int n_threads):
+    """Chunks of queries: their pace is that of all threads."""
+    cdef Steps chunks = steps_of(
+        n_queries, 4 * rows.coarse.kernel.layout.tile_queries * n_threads, 1, 1)
+    chunks.seconds = CHUNK_SECONDS
+    return chunks
 
 
 def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self, progress):
     """The answers of `brute.search`; the arguments are the same too."""
-    cdef int64_t n_queries = queries.shape[0], done = 0, n
+    cdef int64_t n_queries = queries.shape[0], done
     cdef Chunk chunk
-    cdef Pace pace = Pace(rows, queries_to_sort(k, n_threads), n_threads)
+    cdef Steps chunks = chunks_of(rows, n_queries, n_threads)
     dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
     cdef int64_t[:, ::1] dist_of = dist, ind_of = ind
     # The rows themselves come by cluster, so that all of a chunk are alike.
     by_cluster = first_self == 0 and n_queries == rows.n_rows
     all_far, n_far = [], 0
-    while done < n_queries:
-        n = pace.next(n_queries - done)
-        which = slice(done, done + n)
+    chunks.most = min(MAX_CHUNK, queries_to_sort(k, n_threads))
+    while next_step(&chunks, rows.pace):
+        done = chunks.first
+        which = slice(done, chunks.last)
         if by_cluster:
             which = np.asarray(rows.order)[which]
         chosen = rows.as_queries(queries[which])
         far = rows.coder.far(chosen)
-        chunk = Chunk(rows, chosen, n, first_self, k, 0, True, n_threads)
+        chunk = Chunk(rows, chosen, chunks.last - done, first_self, k, 0, True, n_threads)
         chunk.prepare(done, by_cluster)
         chunk.seed()
         if far:
@@ -353,10 +328,9 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
         if far:
             all_far.append(which[far] if by_cluster else done + np.array(far))
             n_far += len(far)
-        pace.done(n)
-        done += n
+        look(&chunks, &rows.pace)
         if progress is not None:
-            progress(done - n_far, n_queries)
+            progress(chunks.last - n_far, n_queries)
     if all_far:  # all at once, for a kernel takes several at a time
         at = np.concatenate(all_far)
         own = None if first_self == NO_SELF else first_self + at
@@ -369,16 +343,16 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
 def within(CodedRows rows, queries, int64_t limit, int n_threads, int64_t first_self,
            bint with_dist, bint sort, progress):
     """The answers of `radius.search`; the arguments are the same too."""
-    cdef int64_t n_queries = queries.shape[0], done = 0, n, n_found = 0
+    cdef int64_t n_queries = queries.shape[0], done, n, n_found = 0
+    cdef int64_t tile = rows.coarse.kernel.layout.tile_queries
     cdef Chunk chunk
-    cdef Pace pace
+    cdef Steps chunks = chunks_of(rows, n_queries, n_threads)
     indptr = np.zeros(n_queries + 1, np.int64)
     dist_parts, ind_parts = [], []
-    while done < n_queries:
-        # As many as their lists take so much memory; until it is known, as if all rows were in.
-        n = LIST_PAIRS // (1 + (n_found // done if done else rows.n_rows))
-        pace = Pace(rows, max(rows.coarse.kernel.layout.tile_queries, n), n_threads)
-        n = pace.next(n_queries - done)
+    # As many as their lists take so much memory; until it is known, as if all rows were in.
+    chunks.most = min(MAX_CHUNK, max(tile, CHUNK_PAIRS // (1 + rows.n_rows)))
+    while next_step(&chunks, rows.pace):
+        done, n = chunks.first, chunks.last - chunks.first
         chunk = Chunk(rows, rows.as_queries(queries[done:done + n]), n, first_self, 0, limit,
                       with_dist, n_threads)
         chunk.prepare(done, False)
@@ -388,12 +362,9 @@ def within(CodedRows rows, queries, int64_t limit, int n_threads, int64_t first_
         n_found += len(ind)
         ind_parts.append(ind)
         dist_parts.append(dist)
-        pace.done(n)
-        done += n
+        look(&chunks, &rows.pace)
+        chunks.most = min(MAX_CHUNK, max(tile, CHUNK_PAIRS // (1 + n_found // chunks.last)))
         if progress is not None:
-            progress(done, n_queries)
-    if not ind_parts:
-        empty = np.empty(0, np.int64)
-        return indptr, empty if with_dist else None, empty
+            progress(chunks.last, n_queries)
     ind = dist = chunk = None  # so that the last chunk can be let go of too
     return indptr, joined(dist_parts) if with_dist else None, joined(ind_parts)

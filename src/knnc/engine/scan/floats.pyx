@@ -14,7 +14,7 @@ a row at the limit itself can be left out of a heap: its index is larger than th
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, log2
+from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
@@ -31,11 +31,11 @@ from knnc.engine._floats cimport (
 from knnc.engine.floats cimport FloatRows, enter_float_mode, leave_float_mode
 from knnc.engine.scan._collect cimport Collector, List, collect, make_room, worst
 from knnc.engine.scan._heap cimport heap_clear, heap_sort_part, sift_down
+from knnc.engine.scan._plan cimport CHUNK_PAIRS, MAX_CHUNK, Plan, Rows, plan_chunk
 from knnc.engine.scan.brute cimport Item as HeapItem
-from knnc.engine.scan.brute cimport count_parts, finish, queries_to_sort
+from knnc.engine.scan.brute cimport finish
 from knnc.engine.scan.radius cimport Lists, collect_lists
-
-from time import perf_counter
+from knnc.engine.system._pace cimport KNNC_STEP_SECONDS, Steps, look, next_step, steps_of
 
 import numpy as np
 
@@ -43,19 +43,6 @@ from knnc.engine.scan.radius import below_limits, joined
 
 # A block of rows and the queries of a task share an L2 cache of 1 MiB, or half of one.
 cdef int64_t ROW_BLOCK_BYTES = 256 * 1024
-cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
-# Seconds of work between two looks at signals.
-cdef double CHUNK_SECONDS = 0.05
-# Tasks for each thread, so that none waits long for another.
-cdef int64_t TASKS_A_THREAD = 4
-# Queries of a chunk.
-cdef int64_t MAX_CHUNK = 1 << 18
-# Queries times rows of a radius search's chunk: if all pass, their lists take 96 MB.
-cdef int64_t CHUNK_PAIRS = 1 << 22
-# Seconds for one step of a push to a large heap.
-cdef double PUSH_SECONDS = 1e-8
-# Below this many features compared, waking a second thread costs more than it saves.
-cdef double SERIAL_WORK = 2e6
 
 
 # ------------------------------------------------------------------------------------------------
@@ -208,8 +195,7 @@ cdef int scan_blocks(
 
 cdef struct Chunk:
     Task whole  # its rows are counted from the first row of each part
-    int64_t block
-    int64_t n_parts
+    Plan plan
     # The heaps of part p > 0 are at (p - 1) * n_queries * k, those of part 0 where the result goes.
     int64_t *part_dist
     int64_t *part_ind
@@ -219,9 +205,10 @@ cdef int run_part(FloatRows rows, Chunk *chunk, int64_t i) noexcept nogil:
     """Returns -1 when there is no memory."""
     cdef knnc_float_mode before
     cdef int status
-    cdef int64_t first = i // chunk.n_parts * chunk.block, part = i % chunk.n_parts, skip
-    cdef int64_t start = rows.n_rows * part // chunk.n_parts
-    cdef int64_t end = rows.n_rows * (part + 1) // chunk.n_parts
+    cdef int64_t n_parts = chunk.plan.n_parts, block = chunk.plan.block, skip
+    cdef int64_t first = i // n_parts * block, part = i % n_parts
+    cdef int64_t start = rows.n_rows * part // n_parts
+    cdef int64_t end = rows.n_rows * (part + 1) // n_parts
     cdef Task whole = chunk.whole, task
     whole.first_row = min(end, start + whole.first_row)
     whole.last_row = min(end, start + whole.last_row)
@@ -231,92 +218,55 @@ cdef int run_part(FloatRows rows, Chunk *chunk, int64_t i) noexcept nogil:
         skip = (part - 1) * whole.n_queries * whole.k
         whole.dist = chunk.part_dist + skip
         whole.ind = chunk.part_ind + skip
-    task = part_of(&whole, first, min(chunk.block, whole.n_queries - first), rows.n_features)
+    task = part_of(&whole, first, min(block, whole.n_queries - first), rows.n_features)
     before = enter_float_mode()
     status = scan_pairs(rows, &task) if task.n_queries == 1 else scan_tiles(rows, &task)
     leave_float_mode(before)
     return status
 
 
-cdef int run_chunk(FloatRows rows, Chunk *chunk, int n_threads) noexcept nogil:
+cdef int run_chunk(FloatRows rows, Chunk *chunk) noexcept nogil:
     """Compare a chunk of queries with rows whole.first_row to whole.last_row of each part."""
-    cdef int64_t n = (chunk.whole.n_queries + chunk.block - 1) // chunk.block * chunk.n_parts, i
+    cdef int64_t block = chunk.plan.block, i
+    cdef int64_t n = (chunk.whole.n_queries + block - 1) // block * chunk.plan.n_parts
     cdef int failed = 0
     if n == 1:
         return run_part(rows, chunk, 0)
-    for i in prange(n, num_threads=n_threads, schedule="dynamic", chunksize=1):
+    for i in prange(
+        n, num_threads=chunk.plan.steps.n_threads, schedule="dynamic", chunksize=1
+    ):
         failed += run_part(rows, chunk, i)
     return failed
 
 
-cdef class Plan:
-    """How a chunk of queries is cut, from the pace seen so far; k is 0 for a radius search."""
-    cdef int64_t n_queries, block, n_parts, part_rows, row_step, most_rows
-    cdef int n_threads
-    cdef double seconds
-
-    def __cinit__(
-        self, FloatRows rows, int64_t remaining, int64_t k, int n_threads, double seconds,
-    ):
-        cdef double row_work = rows.n_features + 16.0, budget, pushes
-        cdef int64_t tile = rows.kernel_of.tile_queries, n = remaining, fit, n_tiles
-        if row_work * rows.n_rows * remaining < SERIAL_WORK:
-            n_threads = 1
-        budget = rows.pace * n_threads * seconds
-        fit = max(1, min(32, QUERY_BLOCK_BYTES // (8 * tile * rows.n_features)))
-        # To prepare a query costs as much as some rows.
-        n = min(n, max(TASKS_A_THREAD * n_threads * fit * tile,
-                       <int64_t>(budget / (row_work * (rows.n_rows + 8.0)))))
-        n = min(min(n, MAX_CHUNK),
-                queries_to_sort(k, n_threads) if k else max(tile, CHUNK_PAIRS // rows.n_rows))
-        n_tiles = (n + tile - 1) // tile
-        self.n_threads, self.seconds = n_threads, seconds
-        self.n_parts = 1
-        if n_threads == 1 or n_tiles >= 2 * TASKS_A_THREAD * n_threads:
-            self.block = tile * max(1, min(fit, n_tiles // (TASKS_A_THREAD * n_threads)))
-        else:
-            self.n_parts = min(<int64_t>n_threads, rows.n_rows)
-            # Rather few queries on all threads than many whose heaps do not fit into memory.
-            while k and n > 1 and count_parts(n, k, rows.n_rows, n_threads) < self.n_parts:
-                n = (n + 1) // 2
-            self.n_parts = count_parts(n, k, rows.n_rows, n_threads) if k else self.n_parts
-            self.block = n
-        self.n_queries = n
-        self.part_rows = (rows.n_rows + self.n_parts - 1) // self.n_parts
-        self.most_rows = self.part_rows
-        if k:  # while heaps fill up each row is pushed, whatever the pace was
-            pushes = seconds * n_threads / (PUSH_SECONDS * log2(k + 1.0))
-            if pushes < <double>n * self.n_parts * min(k, self.part_rows):
-                self.most_rows = max(1, <int64_t>(pushes / (n * self.n_parts)))
-        self.row_step = <int64_t>(budget / (row_work * n * self.n_parts))
-        self.row_step = max(1, min(self.most_rows, self.row_step))
+cdef Rows rows_of(FloatRows rows) noexcept nogil:
+    """What a plan asks of them."""
+    cdef Rows of
+    of.n_rows = of.n_panels = rows.n_rows
+    of.n_features, of.panel_rows = rows.n_features, 1
+    of.tile_queries = rows.kernel_of.tile_queries
+    of.tile_bytes = 8 * of.tile_queries * rows.n_features
+    of.serial_work = 2e6
+    return of
 
 
-cdef scan(FloatRows rows, Chunk *chunk, Plan plan, int64_t done, int64_t n_queries, progress):
+cdef int scan(FloatRows rows, Chunk *chunk, int64_t done, int64_t n_queries, progress) except -1:
     """Compare a chunk of queries with all rows; tell progress on the way, but not at the end."""
-    cdef int64_t first, last = 0, told, said = done
-    cdef double elapsed, work
+    cdef int64_t told, said = done
+    cdef Steps *steps = &chunk.plan.steps
     cdef int failed
-    while last < plan.part_rows:
-        first = last
-        last = min(plan.part_rows, first + plan.row_step)
-        chunk.whole.first_row, chunk.whole.last_row = first, last
-        started = perf_counter()
+    while next_step(steps, rows.pace):
+        chunk.whole.first_row, chunk.whole.last_row = steps.first, steps.last
         with nogil:
-            failed = run_chunk(rows, chunk, plan.n_threads)
+            failed = run_chunk(rows, chunk)
         if failed:
             raise MemoryError("no memory for the queries or the neighbours of a search.")
-        elapsed = perf_counter() - started
-        if elapsed > 1e-4:
-            work = (rows.n_features + 16.0) * (last - first) * plan.n_parts * plan.n_queries
-            rows.pace = min(8 * rows.pace, work / (elapsed * plan.n_threads))
-            plan.row_step = min(plan.most_rows, max(
-                1, <int64_t>(plan.seconds / elapsed * (last - first))))
-        PyErr_CheckSignals()
-        told = done + plan.n_queries * last // plan.part_rows
-        if progress is not None and last < plan.part_rows and told > said:
+        look(steps, &rows.pace)
+        told = done + chunk.plan.n_queries * steps.last // steps.n
+        if progress is not None and steps.last < steps.n and told > said:
             said = told
             progress(said, n_queries)
+    return 0
 
 
 # ------------------------------------------------------------------------------------------------
@@ -330,18 +280,17 @@ cdef class Queries:
     def __cinit__(self, FloatRows rows, queries):
         self.values, self.norms = rows.prepare(np.asarray(queries))
 
-    cdef void point(self, Chunk *chunk, Plan plan, int64_t first_self):
-        chunk.block, chunk.n_parts = plan.block, plan.n_parts
+    cdef void point(self, Chunk *chunk, int64_t first_self):
         chunk.whole.queries = &self.values[0, 0]
         if self.norms is not None:
             chunk.whole.norms = &self.norms[0]
-        chunk.whole.n_queries = plan.n_queries
+        chunk.whole.n_queries = chunk.plan.n_queries
         chunk.whole.first_self = first_self
 
 
 def search(
     FloatRows rows, const double[:, ::1] queries, int64_t k, int n_threads, int64_t first_self,
-    progress, double seconds=CHUNK_SECONDS,
+    progress, double seconds=KNNC_STEP_SECONDS,
 ):
     """The k nearest rows of each query, in ascending order of (key, row index).
 
@@ -365,8 +314,8 @@ def search(
     -------
     keys, ind : ndarray of shape (n_queries, k), int64
     """
-    cdef int64_t n_queries = queries.shape[0], done = 0, n
-    cdef Plan plan
+    cdef int64_t n_queries = queries.shape[0], done = 0, n, n_parts
+    cdef Rows of = rows_of(rows)
     cdef Chunk chunk
     cdef Queries some
     cdef HeapItem heaps
@@ -375,20 +324,20 @@ def search(
     memset(&chunk, 0, sizeof(Chunk))
     chunk.whole.k = heaps.k = k
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, k, n_threads, seconds)
-        n = plan.n_queries
+        chunk.plan = plan_chunk(&of, n_queries - done, k, n_threads, rows.pace, seconds)
+        n, n_parts = chunk.plan.n_queries, chunk.plan.n_parts
         some = Queries(rows, queries[done:done + n])
-        some.point(&chunk, plan, first_self + done)
+        some.point(&chunk, first_self + done)
         chunk.whole.dist, chunk.whole.ind = &keys_of[done, 0], &ind_of[done, 0]
         heap_clear(chunk.whole.dist, chunk.whole.ind, n * k)
-        if plan.n_parts > 1:
-            part_keys = np.empty(((plan.n_parts - 1) * n, k), np.int64)
-            part_ind = np.empty(((plan.n_parts - 1) * n, k), np.int64)
+        if n_parts > 1:
+            part_keys = np.empty(((n_parts - 1) * n, k), np.int64)
+            part_ind = np.empty(((n_parts - 1) * n, k), np.int64)
             chunk.part_dist, chunk.part_ind = &part_keys[0, 0], &part_ind[0, 0]
-            heap_clear(chunk.part_dist, chunk.part_ind, (plan.n_parts - 1) * n * k)
-        scan(rows, &chunk, plan, done, n_queries, progress)
+            heap_clear(chunk.part_dist, chunk.part_ind, (n_parts - 1) * n * k)
+        scan(rows, &chunk, done, n_queries, progress)
         heaps.n_queries, heaps.dist, heaps.ind = n, chunk.whole.dist, chunk.whole.ind
-        finish(&heaps, plan.n_parts, chunk.part_dist, chunk.part_ind, plan.n_threads)
+        finish(&heaps, n_parts, chunk.part_dist, chunk.part_ind, chunk.plan.steps.n_threads)
         done += n
         if progress is not None:
             progress(done, n_queries)
@@ -398,7 +347,7 @@ def search(
 def within(
     FloatRows rows, const double[:, ::1] queries, limit_key, int n_threads,
     int64_t first_self, bint return_distance, bint sort, progress,
-    double seconds=CHUNK_SECONDS,
+    double seconds=KNNC_STEP_SECONDS,
 ):
     """All rows at a key of at most `limit_key` of each query.
 
@@ -420,8 +369,8 @@ def within(
     keys : ndarray of shape (n_found,), int64, or None
     ind : ndarray of shape (n_found,), int64
     """
-    cdef int64_t n_queries = queries.shape[0], done = 0, n
-    cdef Plan plan
+    cdef int64_t n_queries = queries.shape[0], done = 0, n, n_parts
+    cdef Rows of = rows_of(rows)
     cdef Chunk chunk
     cdef Queries some
     cdef Lists lists
@@ -434,23 +383,22 @@ def within(
     chunk.whole.with_dist = return_distance
     cdef int64_t[::1] below = below_limits(limit_key, n_queries)
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, 0, n_threads, seconds)
-        n = plan.n_queries
+        chunk.plan = plan_chunk(&of, n_queries - done, 0, n_threads, rows.pace, seconds)
+        n, n_parts = chunk.plan.n_queries, chunk.plan.n_parts
         some = Queries(rows, queries[done:done + n])
-        some.point(&chunk, plan, first_self + done)
-        lists = Lists(n * plan.n_parts)
+        some.point(&chunk, first_self + done)
+        lists = Lists(n * n_parts)
         chunk.whole.lists = lists.at
         chunk.whole.below = &below[done]
-        scan(rows, &chunk, plan, done, n_queries, progress)
+        scan(rows, &chunk, done, n_queries, progress)
         ind, keys = collect_lists(
-            lists, n, ends[done:done + n + 1], return_distance, sort, plan.n_threads, NULL)
+            lists, n, ends[done:done + n + 1], return_distance, sort,
+            chunk.plan.steps.n_threads, NULL)
         ind_parts.append(ind)
         key_parts.append(keys)
         done += n
         if progress is not None:
             progress(done, n_queries)
-    if not ind_parts:
-        ind_parts, key_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     ind = keys = None  # so that the last chunk can be let go of too
     return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)
 

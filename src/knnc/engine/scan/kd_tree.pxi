@@ -8,9 +8,8 @@
 
 # Rows of a leaf, at most.
 cdef int64_t LEAF_ROWS = 48
-# Queries of an item of work, and of a chunk.
+# Queries of an item of work.
 cdef int64_t TREE_QUERIES = 32
-cdef int64_t FIRST_TREE_CHUNK = 1024
 
 
 cdef struct Waiting:
@@ -98,7 +97,7 @@ cdef class KDTree:
     def __init__(self, FloatRows rows, int n_threads):
         cdef int64_t lanes = rows.kernel_of.tile_queries, d = rows.n_features, n = rows.n_rows
         cdef int64_t children = (n + LEAF_ROWS - 1) // LEAF_ROWS, level
-        self.rows, self.pace, self.n_levels = rows, 0, 0
+        self.rows, self.pace, self.n_levels = rows, 2e4, 0
         while children > KNNC_TREE_ARITY:
             children = (children + KNNC_TREE_ARITY - 1) // KNNC_TREE_ARITY
             self.n_levels += 1
@@ -236,20 +235,15 @@ cdef class KDTree:
         leave_float_mode(before)
         return failed
 
-    cdef int64_t chunk(self, int64_t remaining, int n_threads):
-        """How many queries take about as long as may pass between two looks at signals."""
-        cdef int64_t n = FIRST_TREE_CHUNK
-        if self.pace > 0:
-            n = <int64_t>min(self.pace * n_threads * CHUNK_SECONDS, <double>MAX_CHUNK)
-        return min(remaining, max(n, TREE_QUERIES * n_threads))
-
     cdef int run(
-        self, const double *queries, int64_t n, int64_t first_self, Collector found, int n_threads
+        self, const double *queries, Steps *steps, int64_t first_self, Collector found
     ) except -1:
-        """Answer a chunk of queries."""
-        cdef int64_t n_items = (n + TREE_QUERIES - 1) // TREE_QUERIES, i
-        cdef int failed = 0
-        cdef double started = perf_counter(), seconds
+        """Answer the queries of a step."""
+        cdef int64_t n = steps.last - steps.first, n_items = (n + TREE_QUERIES - 1) // TREE_QUERIES
+        cdef int64_t i
+        cdef int failed = 0, n_threads = steps.n_threads
+        queries += steps.first * self.rows.n_features
+        first_self += steps.first
         if n_items == 1:
             with nogil:
                 failed = self.visit_some(queries, 0, n, first_self, found)
@@ -259,11 +253,7 @@ cdef class KDTree:
                                           min(n, (i + 1) * TREE_QUERIES), first_self, found)
         if failed:
             raise MemoryError("no memory for the neighbours of a search.")
-        seconds = perf_counter() - started
-        if seconds > 1e-4:
-            self.pace = n / (seconds * n_threads)
-        PyErr_CheckSignals()
-        return 0
+        return look(steps, &self.pace)
 
 
 def tree_search(
@@ -271,19 +261,19 @@ def tree_search(
     progress,
 ):
     """The answers of `search`; the arguments are the same too."""
-    cdef int64_t n_queries = queries.shape[0], done = 0, n
+    cdef int64_t n_queries = queries.shape[0]
     cdef Collector found
+    cdef Steps steps = steps_of(n_queries, TREE_QUERIES * n_threads, 1, n_threads)
     keys, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
     cdef int64_t[:, ::1] keys_of = keys, ind_of = ind
     found.k, found.lists = k, NULL
-    while done < n_queries:
-        n = tree.chunk(n_queries - done, n_threads)
-        found.dist, found.ind = &keys_of[done, 0], &ind_of[done, 0]
-        heap_clear(found.dist, found.ind, n * k)
-        tree.run(&queries[done, 0], n, first_self + done, found, n_threads)
-        done += n
+    steps.most = MAX_CHUNK
+    while next_step(&steps, tree.pace):
+        found.dist, found.ind = &keys_of[steps.first, 0], &ind_of[steps.first, 0]
+        heap_clear(found.dist, found.ind, (steps.last - steps.first) * k)
+        tree.run(&queries[0, 0], &steps, first_self, found)
         if progress is not None:
-            progress(done, n_queries)
+            progress(steps.last, n_queries)
     return keys, ind
 
 
@@ -292,27 +282,29 @@ def tree_within(
     int64_t first_self, bint return_distance, bint sort, progress,
 ):
     """The answers of `within`; the arguments are the same too."""
-    cdef int64_t n_queries = queries.shape[0], done = 0, n
+    cdef int64_t n_queries = queries.shape[0], n
     cdef Collector found
+    cdef Steps steps = steps_of(n_queries, TREE_QUERIES * n_threads, 1, n_threads)
     cdef Lists lists
     cdef int64_t[::1] each = np.arange(n_queries)
     indptr = np.zeros(n_queries + 1, np.int64)
     cdef int64_t[::1] ends = indptr
-    key_parts, ind_parts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    key_parts, ind_parts = [], []
     found.limit, found.with_dist = limit_key, return_distance
-    while done < n_queries:
-        # As many as their lists take so much memory; at first as if all rows were within.
-        n = CHUNK_PAIRS // (1 + (ends[done] // done if done else tree.rows.n_rows))
-        n = min(tree.chunk(n_queries - done, n_threads), max(1, n))
+    # As many as their lists take so much memory; at first as if all rows were within.
+    steps.most = max(1, min(MAX_CHUNK, CHUNK_PAIRS // (1 + tree.rows.n_rows)))
+    while next_step(&steps, tree.pace):
+        n = steps.last - steps.first
         lists = Lists(n)
         found.lists = lists.at
-        tree.run(&queries[done, 0], n, first_self + done, found, n_threads)
+        tree.run(&queries[0, 0], &steps, first_self, found)
         ind, keys = collect_lists(
-            lists, n, ends[done:done + n + 1], return_distance, sort, n_threads, &each[0])
+            lists, n, ends[steps.first:steps.last + 1], return_distance, sort, n_threads,
+            &each[0])
         ind_parts.append(ind)
         key_parts.append(keys)
-        done += n
+        steps.most = max(1, min(MAX_CHUNK, CHUNK_PAIRS // (1 + ends[steps.last] // steps.last)))
         if progress is not None:
-            progress(done, n_queries)
+            progress(steps.last, n_queries)
     ind = keys = None  # so that the last chunk can be let go of too
     return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)

@@ -27,6 +27,7 @@ from knnc.engine._kernels cimport (
     knnc_queries,
 )
 from knnc.engine.scan._collect cimport List, make_room
+from knnc.engine.scan._plan cimport CHUNK_PAIRS, Plan, Rows, plan_chunk
 from knnc.engine.scan._sort cimport stable_sort
 from knnc.engine.packed cimport PackedRows
 from knnc.engine.scan.brute cimport (
@@ -36,23 +37,15 @@ from knnc.engine.scan.brute cimport (
     max_block,
     pack_tiles,
     panels_at_a_time,
+    rows_of,
     tile_bytes,
 )
-
-from time import perf_counter
+from knnc.engine.system._pace cimport KNNC_STEP_SECONDS, look, next_step
 
 import numpy as np
 
-# Seconds of work between two looks at signals.
-cdef double CHUNK_SECONDS = 0.05
-# Queries times rows of a chunk, unless a tile has more: if all pass, their lists take 96 MB.
-cdef int64_t CHUNK_PAIRS = 1 << 22
 # Rows of a panel block, each of which needs a place in the lists of a tile.
 cdef int64_t BLOCK_ROWS = 2048
-# Queries of an item: what a quarter of a 1 MiB L2 cache holds.
-cdef int64_t QUERY_BLOCK_BYTES = 256 * 1024
-# Below this many multiply-adds, waking a second thread costs more than it brings.
-cdef double SERIAL_WORK = 4e6
 
 
 # ------------------------------------------------------------------------------------------------
@@ -221,93 +214,33 @@ cdef int sum_blocks(
 # ------------------------------------------------------------------------------------------------
 # The items of a chunk, divided among threads
 
-cdef int run_chunk(
-    PackedRows rows, Item *whole, int64_t block, int64_t n_parts, int n_threads
-) noexcept nogil:
+cdef int run_chunk(PackedRows rows, Item *whole, Plan *plan) noexcept nogil:
     """Scan panels for a chunk of queries, in blocks of queries and parts of all panels.
 
     From whole.first_panel to whole.last_panel of each part, counted from its own first.
     """
-    cdef int64_t n_items = (whole.n_queries + block - 1) // block * n_parts, i
+    cdef int64_t n_items = (whole.n_queries + plan.block - 1) // plan.block * plan.n_parts, i
     cdef int failed = 0
     if n_items == 1:
-        return run_part(rows, whole, block, n_parts, 0)
-    for i in prange(n_items, num_threads=n_threads, schedule="dynamic", chunksize=1):
-        failed += run_part(rows, whole, block, n_parts, i)
+        return run_part(rows, whole, plan, 0)
+    for i in prange(n_items, num_threads=plan.steps.n_threads, schedule="dynamic", chunksize=1):
+        failed += run_part(rows, whole, plan, i)
     return failed
 
 
-cdef int run_part(
-    PackedRows rows, Item *whole, int64_t block, int64_t n_parts, int64_t i
-) noexcept nogil:
+cdef int run_part(PackedRows rows, Item *whole, Plan *plan, int64_t i) noexcept nogil:
     cdef Item item = whole[0]
-    cdef int64_t first = i // n_parts * block, part = i % n_parts
-    cdef int64_t start = rows.n_panels * part // n_parts
-    cdef int64_t end = rows.n_panels * (part + 1) // n_parts
+    cdef int64_t first = i // plan.n_parts * plan.block, part = i % plan.n_parts
+    cdef int64_t start = rows.n_panels * part // plan.n_parts
+    cdef int64_t end = rows.n_panels * (part + 1) // plan.n_parts
     item.queries = whole.queries + first * rows.n_features
-    item.n_queries = min(block, whole.n_queries - first)
+    item.n_queries = min(plan.block, whole.n_queries - first)
     item.first_self = whole.first_self + first
     item.below = whole.below + first
     item.first_panel = min(end, start + whole.first_panel)
     item.last_panel = min(end, start + whole.last_panel)
     item.lists = whole.lists + part * whole.n_queries + first
     return run_item(rows, &item)
-
-
-cdef class Plan:
-    """How a chunk of queries is cut, from the pace seen so far."""
-    cdef int64_t n_queries, block, n_parts, part_panels, panel_step
-    cdef int n_threads
-
-    def __cinit__(
-        self, PackedRows rows, int64_t remaining, double pace, int n_threads, double seconds
-    ):
-        cdef double row_work = rows.n_features + 16.0, budget
-        cdef int64_t tile = rows.kernel.layout.tile_queries, fit, n_tiles
-        if row_work * rows.n_rows * remaining < SERIAL_WORK:
-            n_threads = 1
-        budget = pace * n_threads * seconds
-        fit = max(1, min(32, QUERY_BLOCK_BYTES // (tile * rows.n_features)))
-        self.n_queries = max(n_threads * fit * tile, <int64_t>(budget / (row_work * rows.n_rows)))
-        self.n_queries = min(self.n_queries, max(tile, CHUNK_PAIRS // rows.n_rows))
-        self.n_queries = min(self.n_queries, remaining)
-        n_tiles = (self.n_queries + tile - 1) // tile
-        self.n_threads = n_threads
-        self.n_parts = 1
-        if n_tiles >= 8 * n_threads:
-            self.block = tile * max(1, min(fit, n_tiles // (4 * n_threads)))
-        else:
-            self.block = self.n_queries
-            self.n_parts = max(1, min(<int64_t>n_threads, rows.n_panels))
-        self.part_panels = (rows.n_panels + self.n_parts - 1) // self.n_parts
-        self.panel_step = max(1, <int64_t>(
-            budget / (row_work * rows.kernel.layout.panel_rows * self.n_queries * self.n_parts)))
-
-
-cdef double scan_chunk(
-    PackedRows rows, Item *whole, Plan plan, double pace, double seconds
-) except -1.0:
-    """Fill the lists of a chunk; returns the pace it was done at."""
-    cdef int64_t first, last = 0
-    cdef double started, elapsed, work
-    cdef int failed
-    while last < plan.part_panels:
-        first = last
-        last = min(plan.part_panels, first + plan.panel_step)
-        whole.first_panel, whole.last_panel = first, last
-        started = perf_counter()
-        with nogil:
-            failed = run_chunk(rows, whole, plan.block, plan.n_parts, plan.n_threads)
-        if failed:
-            raise MemoryError("no memory for the neighbours within a radius.")
-        elapsed = perf_counter() - started
-        work = <double>(last - first) * plan.n_parts * rows.kernel.layout.panel_rows
-        work *= (rows.n_features + 16.0) * plan.n_queries
-        if elapsed > 1e-4:
-            pace = min(8 * pace, work / (elapsed * plan.n_threads))
-            plan.panel_step = max(1, <int64_t>(seconds / elapsed * (last - first)))
-        PyErr_CheckSignals()
-    return pace
 
 
 # ------------------------------------------------------------------------------------------------
@@ -372,7 +305,7 @@ cdef int finish_query(
 
 
 def joined(list parts):
-    """One array of several, which are let go of on the way."""
+    """One array of several, or of none, which are let go of on the way."""
     if len(parts) == 1:
         return parts.pop()
     whole = np.empty(sum([len(part) for part in parts]), np.int64)
@@ -392,7 +325,7 @@ def below_limits(limit, int64_t n_queries):
 
 def search(
     PackedRows rows, const uint8_t[:, ::1] queries, limit, int n_threads,
-    int64_t first_self, bint with_dist, bint sort, progress, double seconds=CHUNK_SECONDS,
+    int64_t first_self, bint with_dist, bint sort, progress, double seconds=KNNC_STEP_SECONDS,
 ):
     """All rows at a distance of at most `limit` of each query.
 
@@ -423,7 +356,9 @@ def search(
     """
     cdef int64_t n_queries = queries.shape[0], done = 0
     cdef double pace = rows._pace
+    cdef Rows of = rows_of(rows)
     cdef Plan plan
+    cdef int failed
     cdef Lists lists
     cdef Item whole
     indptr = np.zeros(n_queries + 1, np.int64)
@@ -432,23 +367,26 @@ def search(
     whole.with_dist = with_dist
     cdef int64_t[::1] below = below_limits(limit, n_queries)
     while done < n_queries:
-        plan = Plan(rows, n_queries - done, pace, n_threads, seconds)
+        plan = plan_chunk(&of, n_queries - done, 0, n_threads, pace, seconds)
         lists = Lists(plan.n_queries * plan.n_parts)
         whole.queries = &queries[done, 0]
         whole.n_queries = plan.n_queries
         whole.first_self = first_self + done
         whole.below = &below[done]
         whole.lists = lists.at
-        pace = scan_chunk(rows, &whole, plan, pace, seconds)
+        while next_step(&plan.steps, pace):
+            whole.first_panel, whole.last_panel = plan.steps.first, plan.steps.last
+            with nogil:
+                failed = run_chunk(rows, &whole, &plan)
+            if failed:
+                raise MemoryError("no memory for the neighbours within a radius.")
+            look(&plan.steps, &pace)
         ind, dist = collect_lists(lists, plan.n_queries, ends[done:done + plan.n_queries + 1],
-                                  with_dist, sort, plan.n_threads, NULL)
+                                  with_dist, sort, plan.steps.n_threads, NULL)
         ind_parts.append(ind)
         dist_parts.append(dist)
         done += plan.n_queries
         if progress is not None:
             progress(done, n_queries)
-    if not ind_parts:
-        empty = np.empty(0, np.int64)
-        return indptr, empty if with_dist else None, empty
     ind = dist = None  # so that the last chunk can be let go of too
     return indptr, joined(dist_parts) if with_dist else None, joined(ind_parts)

@@ -65,19 +65,7 @@ TARGET static int64_t strip(const int8_t *a, const int8_t *b, int64_t row_bytes,
     return total;
 }
 
-TARGET static int64_t cost(const knnc_idm_shape *shape, const int8_t *a, const int8_t *b,
-                           int64_t limit) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < shape->n_strips && sum <= limit; i++) {
-        const int64_t s = knnc_idm_strip(shape, i);
-        for (int64_t x = 0; x < shape->width; x += COLUMNS) {
-            const int64_t left = shape->width - x;
-            sum += strip(knnc_idm_a(shape, a, s, x), knnc_idm_b(shape, b, s, x), 2 * shape->stride,
-                         shape->warp, knnc_idm_rows(shape, s), left < COLUMNS ? left : COLUMNS);
-        }
-    }
-    return sum;
-}
+#include "idm_cost.h"
 
 const knnc_idm_kernel knnc_idm_i8_avx2 = {
     .name = "idm_i8_avx2", .needs = KNNC_CPU_AVX2, .cost = cost};

@@ -28,7 +28,8 @@ TARGET KNNC_INLINE __m512i differences(__m512i a, const int8_t *b) {
 }
 
 TARGET static int64_t strip(const int8_t *a, const int8_t *b, int64_t row_bytes, int64_t warp,
-                            int64_t n_rows, __mmask32 columns) {
+                            int64_t n_rows, int64_t n_columns) {
+    const __mmask32 columns = (1u << n_columns) - 1;
     const __m512i lanes =
         _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13,
                          12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -64,20 +65,7 @@ TARGET static int64_t strip(const int8_t *a, const int8_t *b, int64_t row_bytes,
     return _mm512_reduce_add_epi32(total);
 }
 
-TARGET static int64_t cost(const knnc_idm_shape *shape, const int8_t *a, const int8_t *b,
-                           int64_t limit) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < shape->n_strips && sum <= limit; i++) {
-        const int64_t s = knnc_idm_strip(shape, i);
-        for (int64_t x = 0; x < shape->width; x += COLUMNS) {
-            const int64_t left = shape->width - x;
-            const __mmask32 columns = (1u << (left < COLUMNS ? left : COLUMNS)) - 1;
-            sum += strip(knnc_idm_a(shape, a, s, x), knnc_idm_b(shape, b, s, x), 2 * shape->stride,
-                         shape->warp, knnc_idm_rows(shape, s), columns);
-        }
-    }
-    return sum;
-}
+#include "idm_cost.h"
 
 const knnc_idm_kernel knnc_idm_i8_avx512bw = {
     .name = "idm_i8_avx512bw", .needs = KNNC_CPU_AVX2 | KNNC_CPU_AVX512BW, .cost = cost};

@@ -2,6 +2,7 @@
  * which compilers can vectorize for any width of registers. */
 #include "idm.h"
 
+#define TARGET
 #define LANES 32
 #define COLUMNS (LANES - 2)
 #define ROWS KNNC_IDM_ROWS
@@ -42,17 +43,6 @@ static int64_t strip(const int8_t *a, const int8_t *b, int64_t row_bytes, int64_
     return sum;
 }
 
-static int64_t cost(const knnc_idm_shape *shape, const int8_t *a, const int8_t *b, int64_t limit) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < shape->n_strips && sum <= limit; i++) {
-        const int64_t s = knnc_idm_strip(shape, i);
-        for (int64_t x = 0; x < shape->width; x += COLUMNS) {
-            const int64_t left = shape->width - x;
-            sum += strip(knnc_idm_a(shape, a, s, x), knnc_idm_b(shape, b, s, x), 2 * shape->stride,
-                         shape->warp, knnc_idm_rows(shape, s), left < COLUMNS ? left : COLUMNS);
-        }
-    }
-    return sum;
-}
+#include "idm_cost.h"
 
 const knnc_idm_kernel knnc_idm_i8_serial = {.name = "idm_i8_serial", .needs = 0, .cost = cost};
