@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from knnc.ocr._parts import Part
-from knnc.ocr._seams import Seam, seams_of
+from knnc.ocr._seams import Seam, seams_of_each
 
 __all__ = ["WEIGHTS", "Trial", "split_touching", "trials_of"]
 
@@ -97,14 +97,15 @@ def trials_of(
     plans: list[dict[tuple[int, int], Part]] = [{} for _ in parts]
     # The most unlike a character first, until as many are tried as there is time for.
     left = _MOST_TRIED[0] + _MOST_TRIED[1] * len(parts)
-    for i in sorted(range(len(parts)), key=lambda i: -wholes[i]):
-        if wide[i] and left > 0:
-            cuts[i] = seams_of(parts[i].mask, height)
-            plans[i] = _plan(parts[i], cuts[i], height)
-            left -= (len(cuts[i]) + 2) * (len(cuts[i]) + 1) // 2
+    tried = [i for i in np.argsort(-wholes, kind="stable") if wide[i]]
+    for i, seams in zip(tried, seams_of_each([parts[i].mask for i in tried], height), strict=True):
+        if left <= 0:
+            break
+        cuts[i], plans[i] = seams, _plan(parts[i], seams, height)
+        left -= (len(seams) + 2) * (len(seams) + 1) // 2
     # Every run between two seams of every part, all in one search.
-    tried = [piece for plan in plans for piece in plan.values()]
-    found = iter(cost(tried) if tried else ())
+    pieces = [piece for plan in plans for piece in plan.values()]
+    found = iter(cost(pieces) if pieces else ())
     costs = [{borders: float(next(found)) for borders in plan} for plan in plans]
     usual = float(np.median([_least(c, w) for c, w in zip(costs, wholes, strict=True)]))
     if known is not None:
@@ -180,8 +181,9 @@ def _plausible(piece: Part, height: float) -> bool:
 
 def _between(part: Part, left: Seam, right: Seam) -> Part | None:
     """The ink of a part between two seams, or None if there is none; crumbs are left out."""
-    xs = np.arange(part.width)
-    mask = part.mask & (xs >= left[:, None]) & (xs < right[:, None])
+    first, last = max(0, int(left.min())), min(part.width, int(right.max()))
+    xs = np.arange(first, last)
+    mask = part.mask[:, first:last] & (xs >= left[:, None]) & (xs < right[:, None])
     labels, n = ndimage.label(mask, np.ones((3, 3), int))
     if n == 0:
         return None
@@ -192,4 +194,4 @@ def _between(part: Part, left: Seam, right: Seam) -> Part | None:
     columns = np.flatnonzero(mask.any(axis=0))
     top, start = int(rows[0]), int(columns[0])
     mask = mask[top : rows[-1] + 1, start : columns[-1] + 1]
-    return Part(part.top + top, part.left + start, mask)
+    return Part(part.top + top, part.left + first + start, mask)
