@@ -45,13 +45,15 @@ _LEAST_MARK = 0.05
 class Part:
     """A piece of ink: `mask` is where, its corner at (`top`, `left`) of the page.
 
-    `mark` is what it is if its shape tells so, else "".
+    `mark` is what it is if its shape tells so, else ""; `sure` is how probable it is that this is
+    one whole character.
     """
 
     top: int
     left: int
     mask: NDArray[np.bool_]
     mark: str = ""
+    sure: float = 1.0
 
     @property
     def height(self) -> int:

@@ -117,6 +117,7 @@ def read_page(
     for number, (layout, line, spaces) in enumerate(lines):
         for part, space in zip(line, spaces, strict=True):
             reading = next(readings)
+            reading["confidence"] = min(reading["confidence"], part.sure)
             sure = reading["confidence"] >= min_confidence
             glyphs.append(
                 Glyph(

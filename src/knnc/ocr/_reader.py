@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from knnc.ocr._confidence import nearest_distance, reference_of
+from knnc.ocr._confidence import MOST_ASKED, nearest_distance, reference_of
 from knnc.ocr._glyphs import SIDE, normal_form
 from knnc.ocr._layout import Layout
 from knnc.ocr._marks import UNKNOWN
@@ -135,10 +135,12 @@ class Reader:
         confidence = shares[np.arange(len(best)), best]
         dist, ind = np.empty((len(images), 0)), np.empty((len(images), 0), np.intp)
         if self._has_neighbors:
-            dist, ind = self._last.kneighbors(rows)
-        if self.reference is not None:
-            far = nearest_distance(dist, self._last.metric)
-            confidence = self.reference.confidence(far, best, confidence)
+            k = self._last.n_neighbors
+            most = max(k, min(MOST_ASKED, len(self.reference.rows))) if self.reference else k
+            dist, ind = self._last.kneighbors(rows, n_neighbors=most)
+            if self.reference is not None:
+                confidence = self.reference.confidence(dist, ind, best)
+            dist, ind = dist[:, :k], ind[:, :k]
         for row, i in enumerate(chosen):
             order = [c for c in np.argsort(-shares[row], kind="stable") if shares[row, c] > 0]
             result[i] |= {

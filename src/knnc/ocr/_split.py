@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -72,7 +72,11 @@ def split_touching(
     parts : list of Part
     """
     trials = trials_of(parts, height, cost, known)
-    return [trial.pieces[step] for trial in trials for step in _best(trial)]
+    pieces = []
+    for trial in trials:
+        best, sure = _best(trial)
+        pieces += [replace(trial.pieces[step], sure=sure) for step in best]
+    return pieces
 
 
 def trials_of(
@@ -143,18 +147,27 @@ def _features(piece: Part, height: float, cost: float, cut: float) -> NDArray[np
     return np.array([1.0, wide * np.log(max(cost, 1e-9)), wide, high * high, cut])
 
 
-def _best(trial: Trial) -> list[tuple[int, int]]:
-    """The way from the left border to the right one whose pieces count most."""
+def _best(trial: Trial) -> tuple[list[tuple[int, int]], float]:
+    """The way from the left border to the right one whose pieces count most.
+
+    And how probable it is that there are as many characters as pieces on it: what ways count are
+    logarithms of their odds.
+    """
     ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
+    # Of each border, by how many pieces are to its left, the logarithm of the sum over all ways.
+    sums = np.full((trial.last + 1, trial.last + 1), -np.inf)
+    sums[0, 0] = 0.0
     for j in range(1, trial.last + 1):
-        options = [
-            (ways[i][0] + float(trial.features[i, j] @ WEIGHTS), [*ways[i][1], (i, j)])
-            for i in range(j)
-            if i in ways and (i, j) in trial.features
-        ]
+        options = []
+        for i in range(j):
+            if i in ways and (i, j) in trial.features:
+                count = float(trial.features[i, j] @ WEIGHTS)
+                options.append((ways[i][0] + count, [*ways[i][1], (i, j)]))
+                sums[j, 1:] = np.logaddexp(sums[j, 1:], sums[i, :-1] + count)
         if options:
             ways[j] = max(options, key=lambda option: option[0])
-    return ways[trial.last][1]
+    best, of = ways[trial.last][1], sums[trial.last]
+    return best, float(np.exp(of[len(best)] - np.logaddexp.reduce(of)))
 
 
 def _plan(
