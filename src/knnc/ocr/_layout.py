@@ -15,7 +15,7 @@ from knnc.ocr._frames import is_frame, without_edges, without_frames, without_pa
 from knnc.ocr._ink import Ink, ink_of, paper_of, threshold
 from knnc.ocr._lines import is_even, lines_of, spaces_of
 from knnc.ocr._load import MAX_PIXELS
-from knnc.ocr._marks import TALL, mark_of, placed
+from knnc.ocr._marks import TALL, marked, placed
 from knnc.ocr._parts import (
     Part,
     character_height,
@@ -192,7 +192,7 @@ class _Writing:
         if not _is_writing([*parts, *rests], mask):
             return None
         page = Layout(ink, mask, frame, degrees, height, [], [])
-        parts = [replace(part, mark=mark_of(part, height)) for part in parts]
+        parts = [marked(part, height) for part in parts]
         plain = [part for part in parts if part.mark in ("", *TALL)]
         marks = [part for part in parts if part.mark not in ("", *TALL)]
         cost = partial(self._costs, page)
