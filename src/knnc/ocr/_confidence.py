@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 # Readings with a lower confidence become "?". The confidence is scaled so that this share of the
 # training images, each read without itself, is below it.
-SURE, UNSURE_SHARE = 0.5, 0.015
+SURE, UNSURE_SHARE = 0.5, 0.012
 
 # Training rows that are searched for the scale, and the nearest that count for a distance.
 _SAMPLE, _NEAREST = 4000, 3
@@ -29,8 +29,9 @@ _SAMPLE, _NEAREST = 4000, 3
 # So many neighbours are searched for those of another label.
 MOST_ASKED = 50
 
-# A distance lowers the margin, a logarithm, by this much for each spread beyond the usual.
-_FAR = 0.07
+# A distance lowers the margin, a logarithm, by this much for each spread beyond the usual; beyond
+# so many spreads, by this times the square of what is beyond.
+_FAR, _TOO_FAR, _BEYOND = 0.05, 3.0, 0.2
 
 # The confidence of a usual training image, as the logarithm of its odds.
 _USUAL_ODDS = 7.0
@@ -66,7 +67,7 @@ class Reference:
         """Of readings: `dist` and `ind` of the nearest rows, `best` the index of the class."""
         dist = _plain(dist, self.metric)
         margin = _margin(dist, self.labels[ind] == best[:, None])
-        score = margin - _FAR * _away(dist, best, self.middle, self.spread)
+        score = margin - _penalty(dist, best, self.middle, self.spread)
         odds = ((score - self.limit) / self.scale).clip(-50, 50)
         result: Floats = 1 / (1 + np.exp(-odds))
         return result
@@ -77,10 +78,11 @@ def _plain(dist: Floats, metric: Any) -> Floats:
     return np.sqrt(dist) if metric == "sqeuclidean" else dist
 
 
-def _away(dist: Floats, best: NDArray[np.intp], middle: Floats, spread: Floats) -> Floats:
-    """How many spreads the nearest rows are farther away than usual; nearer ones are at 0."""
+def _penalty(dist: Floats, best: NDArray[np.intp], middle: Floats, spread: Floats) -> Floats:
+    """What a distance from the nearest rows takes from the margin; usual ones take nothing."""
     logs = np.log(np.maximum(dist[:, :_NEAREST].mean(axis=1), 1e-9))
-    result: Floats = ((logs - middle[best]) / spread[best]).clip(0)
+    away = ((logs - middle[best]) / spread[best]).clip(0)
+    result: Floats = _FAR * away + _BEYOND * (away - _TOO_FAR).clip(0) ** 2
     return result
 
 
@@ -144,7 +146,7 @@ def _measured(last: Any, rows: Any, labels: NDArray[np.intp]) -> Reference:
     spread = np.maximum(spread, _LEAST_SPREAD + _SMALL_SPREAD / np.sqrt(len(rows)))
     # A row whose nearest have another label is read as that one, and is not far from sure then.
     score = _margin(dist, own)
-    score = np.abs(score) - _FAR * _away(dist, labels[chosen], middle, spread)
+    score = np.abs(score) - _penalty(dist, labels[chosen], middle, spread)
     limit, usual = np.quantile(score, (UNSURE_SHARE, 0.5))
     scale = max(float(usual - limit) / _USUAL_ODDS, 1e-3)
     return Reference(middle, spread, float(limit), scale, rows, labels, last.metric)

@@ -338,6 +338,11 @@ def _with_tall(line: Sequence[Part], height: float) -> list[Part]:
         for i in tall if leaning else ():
             named[i] = SLASH if SLASH in named.values() else UNKNOWN
             sure[i] = 1.0
+    # The same where there are more dates on the line, or ones that lean.
+    slashes = [i for i in tall if named[i] == SLASH]
+    for one, two in pairwise(slashes):
+        if one > 0 and two - one in (2, 3) and two < len(result) - 1:
+            sure[one] = sure[two] = 1.0
     return [
         replace(part, mark=named[i], sure=min(part.sure, sure[i])) if i in named else part
         for i, part in enumerate(result)

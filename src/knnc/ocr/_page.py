@@ -34,8 +34,9 @@ class Glyph:
     image : ndarray of shape (28, 28), dtype uint8
         What the estimator was shown.
     confidence : float
-        How probable it is that the label is right. It is lower than `probability` where the
-        nearest training images are farther away than they are from each other.
+        How sure the label is, from 0 to 1: low where training images of another label are nearly
+        as near, where all are far away, where the character may end elsewhere, and where a mark is
+        not as it is usually written.
     guess : str
         The label that it has, or would have had, without ``min_confidence``.
     alternatives : tuple of (str, float)

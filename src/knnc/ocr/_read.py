@@ -50,7 +50,7 @@ def read_page(
         apart by how near their training images are.
     min_confidence : float, default=0.5
         Characters whose confidence is lower become "?". The scale is set by the training images:
-        15 of 1,000 of them, each read without itself, are below 0.5. With 0 every character gets
+        12 of 1,000 of them, each read without itself, are below 0.5. With 0 every character gets
         a label.
     page_number : int, default=1
         Which page of a file with several: a PDF, which is drawn at 300 dots an inch, or a TIFF.

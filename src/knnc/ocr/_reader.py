@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from knnc.ocr._confidence import MOST_ASKED, nearest_distance, reference_of
+from knnc.ocr._confidence import MOST_ASKED, SURE, nearest_distance, reference_of
 from knnc.ocr._glyphs import SIDE, normal_form
 from knnc.ocr._layout import Layout
 from knnc.ocr._marks import UNKNOWN
@@ -21,6 +21,9 @@ __all__ = ["Reader", "images_of"]
 
 # Alternatives that are told of a character.
 _MOST = 5
+
+# Marks that may be characters: an eight has two holes, a broken five two strokes.
+_LIKE_CHARACTERS = "%="
 
 # The length of a usual image in the form of MNIST, as a vector.
 _USUAL_LENGTH = 2400.0
@@ -119,7 +122,7 @@ class Reader:
             }
             for image, mark in zip(images, marks, strict=True)
         ]
-        chosen = [i for i, mark in enumerate(marks) if not mark]
+        chosen = [i for i, mark in enumerate(marks) if not mark or mark in _LIKE_CHARACTERS]
         if not chosen:
             return result
         images = images[chosen]
@@ -142,6 +145,11 @@ class Reader:
                 confidence = self.reference.confidence(dist, ind, best)
             dist, ind = dist[:, :k], ind[:, :k]
         for row, i in enumerate(chosen):
+            if marks[i]:
+                # What is surely a character is not surely a mark.
+                if confidence[row] >= SURE:
+                    result[i]["confidence"] *= 1 - float(confidence[row])
+                continue
             order = [c for c in np.argsort(-shares[row], kind="stable") if shares[row, c] > 0]
             result[i] |= {
                 "guess": self.classes[best[row]] if order else UNKNOWN,
