@@ -189,6 +189,11 @@ def test_whitelist_and_region(hand: tuple[Pixels, Pixels], fast_reader: Any) -> 
     assert read_page(page, fast_reader, whitelist="278").text == "27?8\n28?8"
     with pytest.raises(ValueError, match="has no pixels of an image of 360 x 300"):
         read_page(page, fast_reader, region=(400, 0, 500, 10))
+    whole = np.array([0, 150, 360, 300])
+    assert read_page(page, fast_reader, region=whole).text == "2818"
+    for region in ((0, 0, 9), (0, 0, np.nan, 9), (0, 0, np.inf, 9), "0,0,9,9", 5, np.eye(4)):
+        with pytest.raises(ValueError, match="is not four numbers"):
+            read_page(page, fast_reader, region=region)
 
 
 def test_a_form_of_many_large_boxes(hand: tuple[Pixels, Pixels], fast_reader: Any) -> None:

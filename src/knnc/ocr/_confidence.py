@@ -21,10 +21,11 @@ Floats = NDArray[np.float64]
 
 # Readings with a lower confidence become "?". The confidence is scaled so that this share of the
 # training images, each read without itself, is below it.
-SURE, UNSURE_SHARE = 0.5, 0.012
+SURE, UNSURE_SHARE = 0.5, 0.013
 
-# Training rows that are searched for the scale, and the nearest that count for a distance.
-_SAMPLE, _NEAREST = 4000, 3
+# Training rows that are searched for the scale, the nearest that count for a distance, and those
+# of its label and of others that are compared.
+_SAMPLE, _NEAREST, _COMPARED = 4000, 3, 2
 
 # So many neighbours are searched for those of another label.
 MOST_ASKED = 50
@@ -38,6 +39,9 @@ _USUAL_ODDS = 7.0
 
 # The least spread, with many training rows and in addition by the root of their number.
 _LEAST_SPREAD, _SMALL_SPREAD = 0.22, 6.0
+
+# With few training rows less of a margin is enough: less by this divided by the root of their number.
+_SMALL_LIMIT = 1.2
 
 _known: WeakKeyDictionary[Any, Reference] = WeakKeyDictionary()
 
@@ -95,7 +99,7 @@ def _margin(dist: Floats, own: NDArray[np.bool_]) -> Floats:
     for chosen in (~own, own):
         found = np.where(chosen, dist, dist[:, -1:])
         found.sort(axis=1)
-        farther.append(np.log(np.maximum(found[:, :_NEAREST].mean(axis=1), 1e-9)))
+        farther.append(np.log(np.maximum(found[:, :_COMPARED].mean(axis=1), 1e-9)))
     result: Floats = farther[0] - farther[1]
     return result
 
@@ -148,5 +152,7 @@ def _measured(last: Any, rows: Any, labels: NDArray[np.intp]) -> Reference:
     score = _margin(dist, own)
     score = np.abs(score) - _penalty(dist, labels[chosen], middle, spread)
     limit, usual = np.quantile(score, (UNSURE_SHARE, 0.5))
+    # What was learnt from few rows parts them better than what is read later.
+    limit -= _SMALL_LIMIT / np.sqrt(len(rows))
     scale = max(float(usual - limit) / _USUAL_ODDS, 1e-3)
     return Reference(middle, spread, float(limit), scale, rows, labels, last.metric)

@@ -56,7 +56,7 @@ _USUAL = {
 
 # The least ink of a point and of a colon, in squares of the pen's width; how high an equals sign
 # may be, and how far below the line a comma ends at least.
-_LEAST_INK, _EQUALS, _BELOW = {".": 0.7, ":": 1.4}, 0.6, 0.16
+_LEAST_INK, _EQUALS, _BELOW = {".": 0.62, ":": 1.4}, 0.6, 0.16
 
 
 def marked(part: Part, height: float) -> Part:
