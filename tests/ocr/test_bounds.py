@@ -91,9 +91,10 @@ def test_the_scale_of_confidence(digits_reader: Any) -> None:
     own, other = np.flatnonzero(labels == 3)[:4], np.flatnonzero(labels != 3)[:4]
     best, ind = np.full(50, 3), np.tile(np.concatenate([own, other]), (50, 1))
 
-    def confidence(margin: float, far: np.ndarray = np.linspace(0.1, 6, 50)) -> np.ndarray:
-        times = np.repeat([1, margin], 4)
-        return reference.confidence(far[:, None] * reference.distance * times, ind, best)
+    far = np.linspace(0.1, 6, 50)[:, None] * reference.distance
+
+    def confidence(margin: float) -> np.ndarray:
+        return reference.confidence(far * np.repeat([1, margin], 4), ind, best)
 
     # It falls with the distance, and where other labels are nearly as near.
     falling = confidence(1.5)
@@ -125,7 +126,7 @@ def test_what_is_silently_wrong(digits_reader: Any) -> None:
     assert reference is not None
     sure = reference.confidence(dist, ind, best) >= SURE
     assert wrong.mean() > 0.02
-    assert (wrong & sure).mean() < 0.012
+    assert (wrong & sure).mean() < 0.6 * wrong.mean()
     assert sure.mean() > 0.9
 
 

@@ -32,7 +32,7 @@ MOST_ASKED = 50
 
 # A distance lowers the margin, a logarithm, by this much for each spread beyond the usual; beyond
 # so many spreads, by this times the square of what is beyond.
-_FAR, _TOO_FAR, _BEYOND = 0.05, 3.0, 0.2
+_FAR, _TOO_FAR, _BEYOND = 0.05, 3.0, 0.25
 
 # The confidence of a usual training image, as the logarithm of its odds.
 _USUAL_ODDS = 7.0
@@ -40,8 +40,8 @@ _USUAL_ODDS = 7.0
 # The least spread, with many training rows and in addition by the root of their number.
 _LEAST_SPREAD, _SMALL_SPREAD = 0.22, 6.0
 
-# With few training rows less of a margin is enough: less by this divided by the root of their number.
-_SMALL_LIMIT = 1.2
+# With few training rows a smaller margin is enough: by this over the root of their number.
+_SMALL_LIMIT = 1.0
 
 _known: WeakKeyDictionary[Any, Reference] = WeakKeyDictionary()
 

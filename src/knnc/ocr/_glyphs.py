@@ -43,7 +43,7 @@ def normal_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     scale = BOX / max(height, width)
     high, wide = max(1, round(height * scale)), max(1, round(width * scale))
     if (high, wide) != (height, width):
-        ink = _bicubic(height, high) @ ink @ _bicubic(width, wide).T
+        ink = (_bicubic(height, high) @ ink @ _bicubic(width, wide).T).astype(np.float32)
     small = ink.clip(0, None)
     small = np.rint((small / max(small.max(), 1e-6)).clip(0, 1) * 255).astype(np.uint8)
     total = max(1, int(small.sum(dtype=np.int64)))

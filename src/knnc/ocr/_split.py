@@ -108,8 +108,8 @@ def trials_of(
         cuts[i], plans[i] = seams, _plan(parts[i], seams, height)
         left -= (len(seams) + 2) * (len(seams) + 1) // 2
     # Every run between two seams of every part, all in one search.
-    pieces = [piece for plan in plans for piece in plan.values()]
-    found = iter(cost(pieces) if pieces else ())
+    cut = [piece for plan in plans for piece in plan.values()]
+    found = iter(cost(cut) if cut else ())
     costs = [{borders: float(next(found)) for borders in plan} for plan in plans]
     usual = float(np.median([_least(c, w) for c, w in zip(costs, wholes, strict=True)]))
     if known is not None:
@@ -148,28 +148,26 @@ def _features(piece: Part, height: float, cost: float, cut: float) -> NDArray[np
 
 
 def _best(trial: Trial) -> tuple[list[tuple[int, int]], float]:
-    """The way from the left border to the right one through the most probable number of pieces.
+    """The way from the left border to the right one whose pieces count most.
 
-    And how probable that number is: what ways count are logarithms of their odds. Of the ways
-    with so many pieces it is the one whose pieces count most.
+    And how probable it is that there are as many characters as pieces on it: what ways count are
+    logarithms of their odds.
     """
-    # Of each border and each number of pieces to its left: the best way, and the sum over all.
-    ways: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(0, 0): (0.0, [])}
+    ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
+    # Of each border, by how many pieces are to its left, the logarithm of the sum over all ways.
     sums = np.full((trial.last + 1, trial.last + 1), -np.inf)
     sums[0, 0] = 0.0
     for j in range(1, trial.last + 1):
+        options = []
         for i in range(j):
-            if (i, j) not in trial.features or sums[i].max() == -np.inf:
-                continue
-            count = float(trial.features[i, j] @ WEIGHTS)
-            sums[j, 1:] = np.logaddexp(sums[j, 1:], sums[i, :-1] + count)
-            for n in np.flatnonzero(sums[i] > -np.inf):
-                counted, way = ways[i, int(n)]
-                if counted + count > ways.get((j, int(n) + 1), (-np.inf,))[0]:
-                    ways[j, int(n) + 1] = counted + count, [*way, (i, j)]
-    n = int(sums[trial.last].argmax())
-    total = np.logaddexp.reduce(sums[trial.last])
-    return ways[trial.last, n][1], float(np.exp(sums[trial.last, n] - total))
+            if i in ways and (i, j) in trial.features:
+                count = float(trial.features[i, j] @ WEIGHTS)
+                options.append((ways[i][0] + count, [*ways[i][1], (i, j)]))
+                sums[j, 1:] = np.logaddexp(sums[j, 1:], sums[i, :-1] + count)
+        if options:
+            ways[j] = max(options, key=lambda option: option[0])
+    best, of = ways[trial.last][1], sums[trial.last]
+    return best, float(np.exp(of[len(best)] - np.logaddexp.reduce(of)))
 
 
 def _plan(
