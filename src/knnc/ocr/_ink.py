@@ -61,7 +61,8 @@ def ink_of(grey: NDArray[np.uint8], window: float | None = None) -> Ink | None:
     values = grey.astype(np.float32)
     dark = paper - values
     # What is rare is ink: the side to which the differences have their long tail.
-    if float((dark.clip(-1, 1) * dark**2).mean()) >= 0:
+    strips = (dark[rows] for rows in strips_of(grey.shape))
+    if sum(float((some.clip(-1, 1) * some**2).sum(dtype=np.float64)) for some in strips) >= 0:
         ink = dark / np.maximum(paper, 32)
     else:
         ink = -dark / np.maximum(255 - paper, 32)

@@ -137,8 +137,11 @@ class _Writing:
             height = _first_height(here, degrees)
             if height < 4:
                 break
-            parts = find_parts(threshold(here))
-            others = other_sizes([part for part in parts if not is_frame(part)], height)
+            parts = [part for part in find_parts(threshold(here)) if not is_frame(part)]
+            # Before the page is scaled: what is as high as a character is no fragment of one.
+            whole = [part for part in parts if 0.75 * height <= part.height <= 3 * height]
+            check_number(whole, self._grey.size)
+            others = other_sizes(parts, height)
             layout = self._layout(degrees, height, region, others)
             if layout is not None:
                 other = bool(found or others)
@@ -173,7 +176,8 @@ class _Writing:
         scale = min(_HEIGHT / height, 4.0, sqrt(most / grey.size))
         frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
         self._left -= frame.shape[0] * frame.shape[1]
-        return self._parts_of(turned(ink, frame), frame, degrees, height * scale)
+        ink = turned(ink, frame)  # the page before it is held no longer
+        return self._parts_of(ink, frame, degrees, height * scale)
 
     def _parts_of(self, ink: Ink, frame: Frame, degrees: float, height: float) -> Layout | None:
         before = ink
