@@ -189,3 +189,24 @@ def test_whitelist_and_region(hand: tuple[Pixels, Pixels], fast_reader: Any) -> 
     assert read_page(page, fast_reader, whitelist="278").text == "27?8\n28?8"
     with pytest.raises(ValueError, match="has no pixels of an image of 360 x 300"):
         read_page(page, fast_reader, region=(400, 0, 500, 10))
+    whole = np.array([0, 150, 360, 300])
+    assert read_page(page, fast_reader, region=whole).text == "2818"
+    for region in ((0, 0, 9), (0, 0, np.nan, 9), (0, 0, np.inf, 9), "0,0,9,9", 5, np.eye(4)):
+        with pytest.raises(ValueError, match="is not four numbers"):
+            read_page(page, fast_reader, region=region)
+
+
+def test_a_form_of_many_large_boxes(hand: tuple[Pixels, Pixels], fast_reader: Any) -> None:
+    """Boxes three times as high as what is in them are no writing of another size."""
+    form = blank(330, 560)
+    for i in range(5):
+        for j in range(9):
+            y, x = 4 + 64 * i, 4 + 61 * j
+            form.ink[y : y + 58, x : x + 56] = 1
+            form.ink[y + 2 : y + 56, x + 2 : x + 54] = 0
+            image = hand[0][np.flatnonzero(hand[1] == (3 * i + j) % 10)[4]] / 255
+            form.ink[y + 14 : y + 42, x + 14 : x + 42] = image
+    page = read_page(pixels(form), fast_reader, min_confidence=0)
+    assert len(page.glyphs) == 45
+    right = sum(g.label == str((3 * (k // 9) + k % 9) % 10) for k, g in enumerate(page.glyphs))
+    assert right >= 43

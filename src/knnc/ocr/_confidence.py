@@ -1,8 +1,9 @@
-"""How sure a reading is: votes, and the distance to the nearest training images.
+"""How sure a reading is: by the nearest training images of its label, and of any other.
 
-An image that is no digit at all may have neighbours that agree. It is far from them, though:
-farther than training images are from each other. The scale of "far" comes from the training rows
-that a fitted estimator holds, each searched without itself.
+A character is as sure as what has another label is farther away than what has its own. An image
+that is no character at all may have neighbours that agree. It is far from them, though: farther
+than training images are from each other. Both scales come from the training rows that a fitted
+estimator holds, each searched without itself.
 """
 
 from __future__ import annotations
@@ -14,26 +15,33 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SURE", "Reference", "nearest_distance", "reference_of"]
+__all__ = ["MOST_ASKED", "SURE", "Reference", "nearest_distance", "reference_of"]
 
 Floats = NDArray[np.float64]
 
 # Readings with a lower confidence become "?". The confidence is scaled so that this share of the
 # training images, each read without itself, is below it.
-SURE, UNSURE_SHARE = 0.5, 0.015
+SURE, UNSURE_SHARE = 0.5, 0.013
 
-# Training rows that are searched for the scale, and the nearest that count for a distance.
-_SAMPLE, _NEAREST = 4000, 3
+# Training rows that are searched for the scale, the nearest that count for a distance, and those
+# of its label and of others that are compared.
+_SAMPLE, _NEAREST, _COMPARED = 4000, 3, 2
 
-# What is no character is taken to be this much farther away, its logarithm this much more spread.
-_FARTHER, _SPREAD = 2.2, 1.3
+# So many neighbours are searched for those of another label.
+MOST_ASKED = 50
 
-# The least spread, with many training rows and in addition by the root of their number, and the
-# most that something is no character, as odds.
-_LEAST_SPREAD, _SMALL_SPREAD, _MOST_ODDS = 0.22, 6.0, 0.05
+# A distance lowers the margin, a logarithm, by this much for each spread beyond the usual; beyond
+# so many spreads, by this times the square of what is beyond.
+_FAR, _TOO_FAR, _BEYOND = 0.05, 3.0, 0.25
 
-# Limits of the vote's share between which the accuracy of readings is counted.
-_SHARES = (0.0, 0.6, 0.8, 0.95, 0.999, 1.0)
+# The confidence of a usual training image, as the logarithm of its odds.
+_USUAL_ODDS = 7.0
+
+# The least spread, with many training rows and in addition by the root of their number.
+_LEAST_SPREAD, _SMALL_SPREAD = 0.22, 6.0
+
+# With few training rows a smaller margin is enough: by this over the root of their number.
+_SMALL_LIMIT = 1.0
 
 _known: WeakKeyDictionary[Any, Reference] = WeakKeyDictionary()
 
@@ -42,43 +50,63 @@ _known: WeakKeyDictionary[Any, Reference] = WeakKeyDictionary()
 class Reference:
     """What is usual among the training rows of an estimator.
 
-    `middle` and `spread` are of the logarithm of the distances, by class; `accuracy` belongs to
-    the vote's shares `_SHARES`; `odds` are those that something is no character.
+    `middle` and `spread` are of the logarithm of the distances, by class. `limit` is the score
+    from which a reading is sure, `scale` the score by which the logarithm of its odds grows by 1.
     """
 
     middle: Floats
     spread: Floats
-    accuracy: Floats
-    odds: float
+    limit: float
+    scale: float
     rows: Any
+    labels: NDArray[np.intp]
+    metric: Any
 
     @property
     def distance(self) -> float:
         """The usual distance of a training row from the nearest others."""
         return float(np.exp(np.median(self.middle)))
 
-    def confidence(self, dist: Floats, best: NDArray[np.intp], share: Floats) -> Floats:
-        """Of readings: `dist` from the nearest, `best` class index, `share` of the vote."""
-        right = np.interp(share, _SHARES, self.accuracy)
-        result: Floats = right / (
-            1 + self.odds * _strangeness(dist, best, self.middle, self.spread)
-        )
+    def confidence(self, dist: Floats, ind: NDArray[np.intp], best: NDArray[np.intp]) -> Floats:
+        """Of readings: `dist` and `ind` of the nearest rows, `best` the index of the class."""
+        dist = _plain(dist, self.metric)
+        margin = _margin(dist, self.labels[ind] == best[:, None])
+        score = margin - _penalty(dist, best, self.middle, self.spread)
+        odds = ((score - self.limit) / self.scale).clip(-50, 50)
+        result: Floats = 1 / (1 + np.exp(-odds))
         return result
 
 
-def _strangeness(dist: Floats, best: NDArray[np.intp], middle: Floats, spread: Floats) -> Floats:
-    """How much more probable a distance is of what is no character than of one."""
-    away = (np.log(np.maximum(dist, 1e-9)) - middle[best]) / spread[best]
-    other = (away - np.log(_FARTHER) / spread[best]) / _SPREAD
-    # Farther than usual is strange, nearer never is.
-    result: Floats = np.exp(np.minimum((away.clip(0) ** 2 - other.clip(None, 0) ** 2) / 2, 60))
-    return result / _SPREAD
+def _plain(dist: Floats, metric: Any) -> Floats:
+    dist = np.asarray(dist, np.float64)
+    return np.sqrt(dist) if metric == "sqeuclidean" else dist
+
+
+def _penalty(dist: Floats, best: NDArray[np.intp], middle: Floats, spread: Floats) -> Floats:
+    """What a distance from the nearest rows takes from the margin; usual ones take nothing."""
+    logs = np.log(np.maximum(dist[:, :_NEAREST].mean(axis=1), 1e-9))
+    away = ((logs - middle[best]) / spread[best]).clip(0)
+    result: Floats = _FAR * away + _BEYOND * (away - _TOO_FAR).clip(0) ** 2
+    return result
+
+
+def _margin(dist: Floats, own: NDArray[np.bool_]) -> Floats:
+    """How much farther the nearest rows of other labels are than the `own`, as a logarithm.
+
+    Rows that were not searched are as far as the last that was.
+    """
+    farther = []
+    for chosen in (~own, own):
+        found = np.where(chosen, dist, dist[:, -1:])
+        found.sort(axis=1)
+        farther.append(np.log(np.maximum(found[:, :_COMPARED].mean(axis=1), 1e-9)))
+    result: Floats = farther[0] - farther[1]
+    return result
 
 
 def nearest_distance(dist: Floats, metric: Any) -> Floats:
     """The mean distance of the nearest few of each row."""
-    dist = np.asarray(dist, np.float64)[:, :_NEAREST]
-    nearest: Floats = np.asarray(np.sqrt(dist) if metric == "sqeuclidean" else dist).mean(axis=1)
+    nearest: Floats = _plain(np.asarray(dist)[:, :_NEAREST], metric).mean(axis=1)
     return nearest
 
 
@@ -109,43 +137,26 @@ def reference_of(last: Any) -> Reference | None:
 def _measured(last: Any, rows: Any, labels: NDArray[np.intp]) -> Reference:
     chosen = np.random.default_rng(0).choice(len(rows), min(_SAMPLE, len(rows)), replace=False)
     chosen.sort()
-    k = min(last.n_neighbors, len(rows) - 1)
+    k = min(max(last.n_neighbors, MOST_ASKED), len(rows) - 1)
     dist, ind = last.kneighbors(rows[chosen], n_neighbors=k + 1)
     others = ind != chosen[:, None]
     others[others.all(axis=1), -1] = False  # many duplicates: the row itself is beyond them
-    dist, ind = dist[others].reshape(-1, k), ind[others].reshape(-1, k)
-    weights = last.weights
-    weight = weights(dist) if callable(weights) else np.ones_like(dist)
+    dist = _plain(dist[others].reshape(-1, k), last.metric)
+    own = labels[ind[others].reshape(-1, k)] == labels[chosen][:, None]
+    logs = np.log(np.maximum(dist[:, :_NEAREST].mean(axis=1), 1e-9))
     n_classes = len(last.classes_)
-    votes = np.zeros((len(chosen), n_classes))
-    for j in range(k):
-        np.add.at(votes, (np.arange(len(chosen)), labels[ind[:, j]]), weight[:, j])
-    best = votes.argmax(axis=1)
-    share = votes.max(axis=1) / np.maximum(votes.sum(axis=1), 1e-300)
-    far = nearest_distance(dist, last.metric)
-    logs = np.log(np.maximum(far, 1e-9))
     middle, spread = np.empty(n_classes), np.empty(n_classes)
     for c in range(n_classes):
-        own = logs[best == c] if (best == c).sum() >= 20 else logs
-        low, middle[c], high = np.quantile(own, (0.16, 0.5, 0.84))
+        of = labels[chosen] == c
+        low, middle[c], high = np.quantile(logs[of] if of.sum() >= 20 else logs, (0.16, 0.5, 0.84))
         spread[c] = (high - low) / 2
     # Few training rows say little about other hands, and about pages.
     spread = np.maximum(spread, _LEAST_SPREAD + _SMALL_SPREAD / np.sqrt(len(rows)))
-    accuracy = _accuracy(share, best == labels[chosen])
-    # The odds under which the share of readings that is to be unsure comes below the limit.
-    right = np.interp(share, _SHARES, accuracy)
-    strange = _strangeness(far, best, middle, spread)
-    needed = (right / SURE - 1) / strange
-    odds = float(np.quantile(needed, UNSURE_SHARE).clip(1e-12, _MOST_ODDS))
-    return Reference(middle, spread, accuracy, odds, rows)
-
-
-def _accuracy(share: Floats, right: NDArray[np.bool_]) -> Floats:
-    """How often readings are right at the limits of the vote's share, never falling with it."""
-    limits = np.array(_SHARES)
-    bins = np.digitize(share, limits[1:-1])
-    n = np.bincount(bins, minlength=len(limits) - 1)
-    hits = np.bincount(bins, right, minlength=len(limits) - 1)
-    # A few readings count as guessed, so that an empty bin is none of a hundred per cent.
-    of_bin = np.maximum.accumulate((hits + 2 * limits[:-1]) / (n + 2))
-    return np.concatenate([[min(0.4, of_bin[0])], (of_bin[:-1] + of_bin[1:]) / 2, of_bin[-1:]])
+    # A row whose nearest have another label is read as that one, and is not far from sure then.
+    score = _margin(dist, own)
+    score = np.abs(score) - _penalty(dist, labels[chosen], middle, spread)
+    limit, usual = np.quantile(score, (UNSURE_SHARE, 0.5))
+    # What was learnt from few rows parts them better than what is read later.
+    limit -= _SMALL_LIMIT / np.sqrt(len(rows))
+    scale = max(float(usual - limit) / _USUAL_ODDS, 1e-3)
+    return Reference(middle, spread, float(limit), scale, rows, labels, last.metric)

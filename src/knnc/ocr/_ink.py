@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import ndimage
 
 from knnc.ocr._extra import require
 
-__all__ = ["Ink", "ink_of", "paper_of", "threshold"]
+__all__ = ["Ink", "ink_of", "paper_of", "strips_of", "threshold"]
 
 Ink = NDArray[np.float32]
 
@@ -27,6 +28,17 @@ _SHARE = 0.42
 
 # The paper is found on a page of about this many pixels in its longer side.
 _COARSE = 160
+
+
+# What takes long is done for so many pixels at a time: Ctrl-C is heard in between.
+_STRIP = 1 << 20
+
+
+def strips_of(shape: tuple[int, int]) -> Iterator[slice]:
+    """The rows of a page of `shape`, some at a time."""
+    step = max(1, _STRIP // shape[1])
+    for top in range(0, shape[0], step):
+        yield slice(top, min(top + step, shape[0]))
 
 
 def ink_of(grey: NDArray[np.uint8], window: float | None = None) -> Ink | None:
@@ -49,7 +61,8 @@ def ink_of(grey: NDArray[np.uint8], window: float | None = None) -> Ink | None:
     values = grey.astype(np.float32)
     dark = paper - values
     # What is rare is ink: the side to which the differences have their long tail.
-    if float((dark.clip(-1, 1) * dark**2).mean()) >= 0:
+    strips = (dark[rows] for rows in strips_of(grey.shape))
+    if sum(float((some.clip(-1, 1) * some**2).sum(dtype=np.float64)) for some in strips) >= 0:
         ink = dark / np.maximum(paper, 32)
     else:
         ink = -dark / np.maximum(255 - paper, 32)

@@ -15,7 +15,7 @@ from knnc.ocr._frames import is_frame, without_edges, without_frames, without_pa
 from knnc.ocr._ink import Ink, ink_of, paper_of, threshold
 from knnc.ocr._lines import is_even, lines_of, spaces_of
 from knnc.ocr._load import MAX_PIXELS
-from knnc.ocr._marks import TALL, mark_of, placed
+from knnc.ocr._marks import TALL, marked, placed
 from knnc.ocr._parts import (
     Part,
     character_height,
@@ -34,8 +34,9 @@ __all__ = ["Layout", "lay_out"]
 # Pages are scaled so that a character is about this high, in pixels.
 _HEIGHT = 44.0
 
-# A small page may be enlarged to this many pixels, a larger one to twice as many as it has.
-_LEAST_SCALED = 6_000_000
+# A small page may be enlarged to this many pixels, a larger one to twice as many as it has; and
+# for all sizes of writing together to so many times that. Beyond it nothing is enlarged.
+_LEAST_SCALED, _MOST_SCALED = 6_000_000, 2
 
 # More of a page than this is no writing.
 _MOST_INK = 0.35
@@ -97,8 +98,11 @@ def lay_out(grey: NDArray[np.uint8], costs: Costs, usual: float | None = None) -
     if even and np.ptp(paper_of(grey)) > _SWALLOWED * float(np.ptp(grey)):
         # A character so large that a window sees more of it than of the paper.
         return _Writing(grey, costs, usual, np.inf).layouts()
-    found = _Writing(grey, costs, usual, None).layouts()
-    return found or (_Writing(grey, costs, usual, np.inf).layouts() if even else [])
+    writing = _Writing(grey, costs, usual, None)
+    found = writing.layouts()
+    if found or not even or writing.n_pieces > _MANY:
+        return found
+    return _Writing(grey, costs, usual, np.inf).layouts()
 
 
 def _even_border(grey: NDArray[np.uint8]) -> bool:
@@ -115,13 +119,16 @@ class _Writing:
         self, grey: NDArray[np.uint8], costs: Costs, usual: float | None, window: float | None
     ) -> None:
         self._grey, self._costs, self._usual, self._window = grey, costs, usual, window
+        self._most = min(MAX_PIXELS, max(_LEAST_SCALED, 2 * grey.size))
+        self._left = float(_MOST_SCALED * self._most)
+        self.n_pieces = 0
 
     def layouts(self) -> list[Layout]:
         """The writing of each size."""
         ink = ink_of(self._grey, self._window)
         if ink is None or threshold(ink).mean() > _MOST_INK:
             return []
-        check_density(threshold(ink), self._grey.size)
+        self.n_pieces = check_density(threshold(ink), self._grey.size)
         degrees = _skew(ink)
         found: list[Layout] = []
         region: NDArray[np.bool_] | None = None
@@ -130,14 +137,20 @@ class _Writing:
             height = _first_height(here, degrees)
             if height < 4:
                 break
-            others = other_sizes(find_parts(threshold(here)), height)
+            parts = [part for part in find_parts(threshold(here)) if not is_frame(part)]
+            # Before the page is scaled: what is as high as a character is no fragment of one.
+            whole = [part for part in parts if 0.75 * height <= part.height <= 3 * height]
+            check_number(whole, self._grey.size)
+            others = other_sizes(parts, height)
             layout = self._layout(degrees, height, region, others)
             if layout is not None:
                 other = bool(found or others)
                 found.append(replace(layout, most_cost=_UNLIKE) if other else layout)
             if not others:
                 break
-            region = region_of(ink.shape, others, 0.5)
+            before, region = region, region_of(ink.shape, others, 0.5)
+            if before is not None and np.array_equal(before, region):
+                break
         return found
 
     def _layout(
@@ -159,10 +172,12 @@ class _Writing:
             ink = np.where(region, ink, 0).astype(np.float32)
         if others:
             ink = np.where(region_of(grey.shape, others, 0.0), 0, ink).astype(np.float32)
-        most = min(MAX_PIXELS, max(_LEAST_SCALED, 2 * grey.size))
+        most = max(grey.size, min(self._most, self._left))
         scale = min(_HEIGHT / height, 4.0, sqrt(most / grey.size))
         frame = frame_of((grey.shape[0], grey.shape[1]), degrees, scale)
-        return self._parts_of(turned(ink, frame), frame, degrees, height * scale)
+        self._left -= frame.shape[0] * frame.shape[1]
+        ink = turned(ink, frame)  # the page before it is held no longer
+        return self._parts_of(ink, frame, degrees, height * scale)
 
     def _parts_of(self, ink: Ink, frame: Frame, degrees: float, height: float) -> Layout | None:
         before = ink
@@ -181,7 +196,7 @@ class _Writing:
         if not _is_writing([*parts, *rests], mask):
             return None
         page = Layout(ink, mask, frame, degrees, height, [], [])
-        parts = [replace(part, mark=mark_of(part, height)) for part in parts]
+        parts = [marked(part, height) for part in parts]
         plain = [part for part in parts if part.mark in ("", *TALL)]
         marks = [part for part in parts if part.mark not in ("", *TALL)]
         cost = partial(self._costs, page)

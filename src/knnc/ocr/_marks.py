@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from knnc.ocr._parts import LOW, Part, pen_of, union
 
-__all__ = ["TALL", "UNKNOWN", "mark_of", "placed"]
+__all__ = ["TALL", "UNKNOWN", "mark_of", "marked", "placed"]
 
 Mask = NDArray[np.bool_]
 
@@ -39,6 +39,53 @@ _NEAR = 1.1
 # A slash leans from so many to so many degrees to the right. It is higher than the characters
 # of its line by this factor, and so is a bracket; from the other one on it may be either.
 _LEANS, _HIGHER, _AS_HIGH = (12.0, 60.0), 1.15, 1.09
+
+# How sure a mark is that is not as it is usually written: unsure, with the default limit.
+_DOUBTFUL = 0.4
+
+# As marks are written, in heights of a character: from and up to how far from the character
+# beside it; how wide at least; from and up to where their middle is, of the line's height.
+_BESIDE = (0.04, 0.6)
+_USUAL = {
+    ".": (0.1, (0.9, 1.2)),
+    ",": (0.12, (0.95, 1.3)),
+    ":": (0.08, (0.42, 0.68)),
+    "-": (0.35, (0.38, 0.62)),
+    "=": (0.4, (0.38, 0.62)),
+}
+
+# The least ink of a point and of a colon, in squares of the pen's width; how high an equals sign
+# may be, and how far below the line a comma ends at least.
+_LEAST_INK, _EQUALS, _BELOW = {".": 0.62, ":": 1.4}, 0.6, 0.16
+
+
+def marked(part: Part, height: float) -> Part:
+    """A piece with its mark, if it has one by its shape."""
+    mark = mark_of(part, height)
+    # Two holes in one piece are an eight too, and two strokes one above the other a broken five.
+    doubtful = mark == "%" and len(_pieces(part.mask)) == 1
+    doubtful |= mark == "=" and part.height > _EQUALS * height
+    return replace(part, mark=mark, sure=_DOUBTFUL if doubtful else part.sure)
+
+
+def _named(line: Sequence[Part], part: Part, mark: str, height: float, pen: float) -> Part:
+    """A small piece with its mark, doubtful if it is not as that is usually written."""
+    extent = _extent(line, part)
+    if mark in _USUAL and extent is not None:
+        top, bottom = extent
+        wide, (low, high) = _USUAL[mark]
+        at = (part.middle - top) / max(bottom - top, 1.0)
+        gap = min(max(p.left - part.right, part.left - p.right) for p in _beside(line, part))
+        usual = (
+            part.width >= wide * height
+            and low <= at <= high
+            and _BESIDE[0] * height <= gap <= _BESIDE[1] * height
+            and part.mask.sum() >= _LEAST_INK.get(mark, 0.0) * pen * pen
+            and (mark != "," or part.bottom - bottom >= _BELOW * height)
+        )
+        if not usual:
+            part = replace(part, sure=_DOUBTFUL)
+    return replace(marked(part, height), mark=mark)
 
 
 def mark_of(part: Part, height: float) -> str:
@@ -248,17 +295,17 @@ def _told(line: Sequence[Part], mark: Part, height: float, pen: float) -> Part |
     pieces = _pieces(mark.mask)
     named = mark_of(mark, height)
     if named and named not in TALL:
-        return replace(mark, mark=named)
+        return _named(line, mark, named, height, pen)
     if len(pieces) == 1:
         if _is_dash(mark, height) and 0.25 <= at <= 0.75:
-            return replace(mark, mark="-")
+            return _named(line, mark, "-", height, pen)
         below = (mark.bottom - bottom) / height
         if at > 0.7 and mark.width <= _TAIL[1] * height and mark.height <= _TAIL[0] * height:
             tail = mark.height >= max(0.2 * height, 1.25 * mark.width)
             if tail and (below >= 0.1 or mark.height >= 0.3 * height):
-                return replace(mark, mark=",")
+                return _named(line, mark, ",", height, pen)
             if max(mark.height, mark.width) <= _DOT * height and below <= 0.16:
-                return replace(mark, mark=".")
+                return _named(line, mark, ".", height, pen)
     # A dot in the middle of a line may be dirt, unless it is thicker than the pen.
     if max(mark.height, mark.width) < 1.2 * pen:
         return None
@@ -275,9 +322,12 @@ def _with_tall(line: Sequence[Part], height: float) -> list[Part]:
     others = [max(part.height, part.width) for part in result if not part.mark]
     usual = float(np.quantile(others, 0.6)) if others else height
     named = dict.fromkeys(tall, "")
+    sure = dict.fromkeys(tall, 1.0)
     for i in tall:
         if line[i].height >= _HIGHER * usual:
+            # A one may lean and be as high: a slash is sure in a date.
             named[i] = line[i].mark
+            sure[i] = _DOUBTFUL if line[i].mark == SLASH else 1.0
         elif line[i].height >= _AS_HIGH * usual:
             named[i] = UNKNOWN
     # As in a date: one or two characters, a stroke, one or two, a stroke, two or four.
@@ -287,4 +337,13 @@ def _with_tall(line: Sequence[Part], height: float) -> list[Part]:
         leaning = all(line[i].mark == SLASH for i in tall)
         for i in tall if leaning else ():
             named[i] = SLASH if SLASH in named.values() else UNKNOWN
-    return [replace(part, mark=named[i]) if i in named else part for i, part in enumerate(result)]
+            sure[i] = 1.0
+    # The same where there are more dates on the line, or ones that lean.
+    slashes = [i for i in tall if named[i] == SLASH]
+    for one, two in pairwise(slashes):
+        if one > 0 and two - one in (2, 3) and two < len(result) - 1:
+            sure[one] = sure[two] = 1.0
+    return [
+        replace(part, mark=named[i], sure=min(part.sure, sure[i])) if i in named else part
+        for i, part in enumerate(result)
+    ]

@@ -34,8 +34,9 @@ class Glyph:
     image : ndarray of shape (28, 28), dtype uint8
         What the estimator was shown.
     confidence : float
-        How probable it is that the label is right. It is lower than `probability` where the
-        nearest training images are farther away than they are from each other.
+        How sure the label is, from 0 to 1: low where training images of another label are nearly
+        as near, where all are far away, where the character may end elsewhere, and where a mark is
+        not as it is usually written.
     guess : str
         The label, whatever ``min_confidence`` says.
     alternatives : tuple of (str, float)
@@ -46,6 +47,8 @@ class Glyph:
         Their labels.
     is_mark : bool
         Whether it was told by its shape: a sign, a point, a comma, a slash, a bracket.
+    layout_confidence : float
+        How sure it is that this is one character, whatever its label. The confidence is not higher.
     """
 
     box: Box
@@ -61,6 +64,7 @@ class Glyph:
     distances: tuple[float, ...] = ()
     neighbor_labels: tuple[str, ...] = ()
     is_mark: bool = False
+    layout_confidence: float = 1.0
 
 
 @dataclass(frozen=True)

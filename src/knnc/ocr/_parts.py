@@ -45,13 +45,15 @@ _LEAST_MARK = 0.05
 class Part:
     """A piece of ink: `mask` is where, its corner at (`top`, `left`) of the page.
 
-    `mark` is what it is if its shape tells so, else "".
+    `mark` is what it is if its shape tells so, else ""; `sure` is how probable it is that this is
+    one whole character.
     """
 
     top: int
     left: int
     mask: NDArray[np.bool_]
     mark: str = ""
+    sure: float = 1.0
 
     @property
     def height(self) -> int:
@@ -78,11 +80,12 @@ class TooDense(Exception):
     """More pieces of ink than a page of its size can have characters."""
 
 
-def check_density(mask: NDArray[np.bool_], n_pixels: int) -> None:
-    """Raise TooDense for dots, screens and nets that no page of `n_pixels` has."""
-    _, n = ndimage.label(mask)
+def check_density(mask: NDArray[np.bool_], n_pixels: int) -> int:
+    """The number of pieces of ink; TooDense for dots, screens and nets."""
+    n = int(ndimage.label(mask)[1])
     if n > _MOST_PIECES[0] + n_pixels // _MOST_PIECES[1]:
         raise TooDense(f"{n:,} pieces of ink")
+    return n
 
 
 def check_number(parts: Sequence[Part], n_pixels: int) -> None:
@@ -98,11 +101,11 @@ def find_parts(mask: NDArray[np.bool_]) -> list[Part]:
     than looking at the page `_MOST_COPIES` times.
     """
     labels = require("skimage.measure").label(mask, connectivity=2)
-    sizes = np.bincount(labels.ravel())
-    # Numbers only for what is no dirt, so that dirt costs nothing more.
-    sizes[0] = 0
-    kept = sizes >= 3
-    labels = (np.cumsum(kept, dtype=labels.dtype) * kept)[labels]
+    inked = labels[mask]
+    kept = np.bincount(inked) >= 3
+    if not kept[1:].all():
+        # Numbers only for what is no dirt, so that dirt costs nothing more.
+        labels[mask] = (np.cumsum(kept, dtype=labels.dtype) * kept)[inked]
     copied, parts = 0, []
     for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
         copied += (rows.stop - rows.start) * (columns.stop - columns.start)
@@ -258,6 +261,17 @@ def ink_of_part(ink: Ink, mask: NDArray[np.bool_], part: Part, height: float) ->
     own = np.zeros(piece.shape, bool)
     y, x = part.top - top, part.left - left
     own[y : y + part.height, x : x + part.width] = part.mask
-    reach = ndimage.binary_dilation(own, iterations=edge)
-    result: Ink = np.where(reach & (own | ~mask[rows, columns]), piece, 0).astype(np.float32)
+    reach = _dilated(own, edge) & (own | ~mask[rows, columns])
+    result: Ink = piece * reach
     return result
+
+
+def _dilated(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
+    """As binary_dilation does it, in a fifth of the time for what is as small as a character."""
+    for _ in range(times):
+        one, mask = mask, mask.copy()
+        mask[1:] |= one[:-1]
+        mask[:-1] |= one[1:]
+        mask[:, 1:] |= one[:, :-1]
+        mask[:, :-1] |= one[:, 1:]
+    return mask

@@ -52,7 +52,7 @@ def read_page(
         apart by how near their training images are.
     min_confidence : float, default=0.5
         Characters whose confidence is lower become "?". The scale is set by the training images:
-        15 of 1,000 of them, each read without itself, are below 0.5. With 0 every character gets
+        13 of 1,000 of them, each read without itself, are below 0.5. With 0 every character gets
         a label.
     page_number : int, default=1
         Which page of a file with several: a PDF, which is drawn at 300 dots an inch, or a TIFF.
@@ -73,7 +73,8 @@ def read_page(
     ValueError
         If the image is damaged, is none, is too large to be decoded within 2 GB or has no
         pixels, if the file has no such page, if `estimator` takes other rows, if
-        `min_confidence` is not from 0 to 1, or if `region` has no pixels of the image.
+        `min_confidence` is not from 0 to 1, or if `region` is not four numbers or has no pixels
+        of the image.
     TypeError
         If `image` is none of these, `page_number` is no integer, or `estimator` has no
         ``predict_proba``.
@@ -96,7 +97,7 @@ def read_page(
         raise ValueError(f"min_confidence={min_confidence!r} is not from 0 to 1")
     grey = load_grey(image, page_number)
     pixels, back = _cut_out(grey, region)
-    corners = None if region else find_sheet(pixels)
+    corners = find_sheet(pixels) if region is None else None
     if corners is not None:
         pixels, back = straightened(pixels, corners)
     try:
@@ -119,12 +120,14 @@ def read_page(
     for number, (layout, line, spaces) in enumerate(lines):
         for part, space in zip(line, spaces, strict=True):
             reading = next(readings)
+            reading["confidence"] = min(reading["confidence"], part.sure)
             glyphs.append(
                 Glyph(
                     box=_box(layout, part, back, grey),
                     label=_label(reading, min_confidence),
                     line=number,
                     space_before=space,
+                    layout_confidence=part.sure,
                     **reading,
                 )
             )
@@ -139,11 +142,11 @@ def read_again(page: Page, estimator: Any) -> Page:
     reader = Reader(estimator)
     images = np.array([glyph.image for glyph in page.glyphs])
     marks = [glyph.guess if glyph.is_mark else "" for glyph in page.glyphs]
-    glyphs = tuple(
-        replace(glyph, label=_label(reading, SURE), **reading)
-        for glyph, reading in zip(page.glyphs, reader.read(images, marks), strict=True)
-    )
-    return replace(page, glyphs=glyphs, unlike=_unlike(glyphs, reader.reference))
+    glyphs = []
+    for glyph, reading in zip(page.glyphs, reader.read(images, marks), strict=True):
+        reading["confidence"] = min(reading["confidence"], glyph.layout_confidence)
+        glyphs.append(replace(glyph, label=_label(reading, SURE), **reading))
+    return replace(page, glyphs=tuple(glyphs), unlike=_unlike(glyphs, reader.reference))
 
 
 def _label(reading: dict[str, Any], min_confidence: float) -> str:
@@ -155,7 +158,10 @@ def _cut_out(grey: Grey, region: Box | None) -> tuple[NDArray[np.uint8], NDArray
     """The pixels of a region, and the matrix that takes points of it to the page."""
     if region is None:
         return grey.pixels, np.eye(3)
-    x0, y0, x1, y1 = (round(value / grey.reduction) for value in region)
+    try:
+        x0, y0, x1, y1 = (round(float(value) / grey.reduction) for value in region)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"region={region!r} is not four numbers: give x0, y0, x1, y1") from None
     x0, y0 = max(0, x0), max(0, y0)
     pixels = grey.pixels[y0 : max(0, y1), x0 : max(0, x1)]
     if pixels.size == 0:

@@ -7,19 +7,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from knnc.ocr._confidence import nearest_distance, reference_of
+from knnc.ocr._confidence import MOST_ASKED, SURE, nearest_distance, reference_of
 from knnc.ocr._glyphs import SIDE, normal_form
 from knnc.ocr._layout import Layout
 from knnc.ocr._marks import UNKNOWN
 from knnc.ocr._parts import Part, ink_of_part
-from knnc.ocr._turn import quarters_of
+from knnc.ocr._turn import MOST, quarters_of
 
 __all__ = ["Reader", "images_of"]
 
 # Alternatives that are told of a character.
 _MOST = 5
+
+# Marks that may be characters: an eight has two holes, a broken five two strokes.
+_LIKE_CHARACTERS = "%="
 
 # The length of a usual image in the form of MNIST, as a vector.
 _USUAL_LENGTH = 2400.0
@@ -29,6 +33,10 @@ def images_of(layout: Layout, parts: Sequence[Part]) -> NDArray[np.uint8]:
     inks = (ink_of_part(layout.ink, layout.mask, part, layout.height) for part in parts)
     images = [normal_form(ink) for ink in inks]
     return np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
+
+
+def _flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return images.reshape(len(images), -1)
 
 
 class Reader:
@@ -54,6 +62,8 @@ class Reader:
             self.reference = reference_of(self._last)
             if self.reference is not None:
                 break
+        # Whether it is those steps and that last one and nothing else.
+        self._whole = one is estimator and (one is self._last or isinstance(one, Pipeline))
         self._has_neighbors = hasattr(self._last, "kneighbors")
 
     @property
@@ -61,11 +71,13 @@ class Reader:
         """The cost of a usual training image; None if it is not known."""
         return None if self.reference is None else self.reference.distance / _USUAL_LENGTH
 
+    def _rows(self, images: NDArray[np.uint8]) -> Any:
+        """What the neighbours are searched for."""
+        rows = _flat(images)
+        return rows if self._first is None else self._first.transform(rows)
+
     def _search(self, images: NDArray[np.uint8]) -> tuple[Any, Any]:
-        rows = images.reshape(len(images), -1)
-        if self._first is not None:
-            rows = self._first.transform(rows)
-        return self._last.kneighbors(rows)  # type: ignore[no-any-return]
+        return self._last.kneighbors(self._rows(images))  # type: ignore[no-any-return]
 
     def quarters(self, layout: Layout) -> int:
         """By how many quarters, clockwise, the page has to be turned."""
@@ -78,7 +90,7 @@ class Reader:
         # What is longer than a character may be several.
         longest = 1.5 * layout.height
         parts = [part for part in layout.wholes if max(part.height, part.width) <= longest]
-        return quarters_of(images_of(layout, parts), far)
+        return quarters_of(images_of(layout, parts[:: max(1, -(-len(parts) // MOST))]), far)
 
     def is_writing(self, layout: Layout) -> bool:
         """Whether what a layout has is characters, where that is doubtful."""
@@ -89,7 +101,7 @@ class Reader:
 
     def labels(self, images: NDArray[np.uint8]) -> list[str]:
         """The most probable label of each image."""
-        shares = self._estimator.predict_proba(images.reshape(len(images), -1))
+        shares = self._estimator.predict_proba(_flat(images))
         return [self.classes[c] for c in np.argmax(shares, axis=1)]
 
     def read(
@@ -110,23 +122,34 @@ class Reader:
             }
             for image, mark in zip(images, marks, strict=True)
         ]
-        chosen = [i for i, mark in enumerate(marks) if not mark]
+        chosen = [i for i, mark in enumerate(marks) if not mark or mark in _LIKE_CHARACTERS]
         if not chosen:
             return result
         images = images[chosen]
-        rows = images.reshape(len(images), -1)
-        shares = np.asarray(self._estimator.predict_proba(rows), np.float64)
+        # The steps before the last one are gone through once.
+        rows = self._rows(images)
+        if self._whole:
+            shares = np.asarray(self._last.predict_proba(rows), np.float64)
+        else:
+            shares = np.asarray(self._estimator.predict_proba(_flat(images)), np.float64)
         if allowed is not None:
             shares = shares * np.array([label in allowed for label in self.classes])
         best = np.argmax(shares, axis=1)
         confidence = shares[np.arange(len(best)), best]
         dist, ind = np.empty((len(images), 0)), np.empty((len(images), 0), np.intp)
         if self._has_neighbors:
-            dist, ind = self._search(images)
-        if self.reference is not None:
-            far = nearest_distance(dist, self._last.metric)
-            confidence = self.reference.confidence(far, best, confidence)
+            k = self._last.n_neighbors
+            most = max(k, min(MOST_ASKED, len(self.reference.rows))) if self.reference else k
+            dist, ind = self._last.kneighbors(rows, n_neighbors=most)
+            if self.reference is not None:
+                confidence = self.reference.confidence(dist, ind, best)
+            dist, ind = dist[:, :k], ind[:, :k]
         for row, i in enumerate(chosen):
+            if marks[i]:
+                # What is surely a character is not surely a mark.
+                if confidence[row] >= SURE:
+                    result[i]["confidence"] *= 1 - float(confidence[row])
+                continue
             order = [c for c in np.argsort(-shares[row], kind="stable") if shares[row, c] > 0]
             result[i] |= {
                 "guess": self.classes[best[row]] if order else UNKNOWN,
@@ -156,7 +179,7 @@ class Reader:
         """
         images = images_of(layout, parts)
         if not self._has_neighbors:
-            shares = self._estimator.predict_proba(images.reshape(len(images), -1))
+            shares = self._estimator.predict_proba(_flat(images))
             return 1 - np.asarray(shares.max(axis=1), np.float64)
         metric = getattr(self._last, "metric", None)
         dist = nearest_distance(self._search(images)[0], metric)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from knnc.ocr._ink import Ink, threshold
+from knnc.ocr._ink import Ink, strips_of, threshold
 
 __all__ = ["closed", "opened", "without_level_lines", "without_rules"]
 
@@ -75,8 +75,10 @@ def _lines(mask: NDArray[np.bool_], length: int, thickest: float) -> NDArray[np.
 
 def closed(mask: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
     """Horizontal gaps of up to `gap` pixels filled."""
-    closed = ndimage.grey_closing(mask.view(np.uint8), size=(1, gap + 1))
-    return np.asarray(closed, dtype=bool)
+    closed = np.empty(mask.shape, bool)
+    for rows in strips_of(mask.shape):
+        closed[rows] = ndimage.grey_closing(mask[rows].view(np.uint8), size=(1, gap + 1))
+    return closed
 
 
 def opened(mask: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:

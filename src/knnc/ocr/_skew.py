@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc.ocr._extra import require
-from knnc.ocr._ink import Ink
+from knnc.ocr._ink import Ink, strips_of
 
 __all__ = ["Frame", "frame_of", "skew_of", "turned"]
 
@@ -114,7 +114,13 @@ def turned(ink: Ink, frame: Frame) -> Ink:
     size = (frame.shape[1], frame.shape[0])
     if size == ink.shape[::-1] and np.allclose(frame.matrix, np.eye(2)):
         return ink
-    image = pil.fromarray(ink).transform(
-        size, pil.Transform.AFFINE, (a, b, c, d, e, f), pil.Resampling.BICUBIC, fillcolor=0
-    )
-    return np.asarray(image).clip(0, 1)
+    image = pil.fromarray(ink)
+    result = np.empty(frame.shape, np.float32)
+    for rows in strips_of(frame.shape):
+        y, high = rows.start, rows.stop - rows.start
+        affine = (a, b, c + b * y, d, e, f + e * y)
+        strip = image.transform(
+            (size[0], high), pil.Transform.AFFINE, affine, pil.Resampling.BICUBIC, fillcolor=0
+        )
+        np.clip(np.asarray(strip), 0, 1, out=result[rows])
+    return result

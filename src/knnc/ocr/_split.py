@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from knnc.ocr._parts import Part
-from knnc.ocr._seams import Seam, seams_of
+from knnc.ocr._seams import Seam, seams_of_each
 
 __all__ = ["WEIGHTS", "Trial", "split_touching", "trials_of"]
 
@@ -72,7 +72,11 @@ def split_touching(
     parts : list of Part
     """
     trials = trials_of(parts, height, cost, known)
-    return [trial.pieces[step] for trial in trials for step in _best(trial)]
+    pieces = []
+    for trial in trials:
+        best, sure = _best(trial)
+        pieces += [replace(trial.pieces[step], sure=sure) for step in best]
+    return pieces
 
 
 def trials_of(
@@ -97,14 +101,15 @@ def trials_of(
     plans: list[dict[tuple[int, int], Part]] = [{} for _ in parts]
     # The most unlike a character first, until as many are tried as there is time for.
     left = _MOST_TRIED[0] + _MOST_TRIED[1] * len(parts)
-    for i in sorted(range(len(parts)), key=lambda i: -wholes[i]):
-        if wide[i] and left > 0:
-            cuts[i] = seams_of(parts[i].mask, height)
-            plans[i] = _plan(parts[i], cuts[i], height)
-            left -= (len(cuts[i]) + 2) * (len(cuts[i]) + 1) // 2
+    tried = [i for i in np.argsort(-wholes, kind="stable") if wide[i]]
+    for i, seams in zip(tried, seams_of_each([parts[i].mask for i in tried], height), strict=True):
+        if left <= 0:
+            break
+        cuts[i], plans[i] = seams, _plan(parts[i], seams, height)
+        left -= (len(seams) + 2) * (len(seams) + 1) // 2
     # Every run between two seams of every part, all in one search.
-    tried = [piece for plan in plans for piece in plan.values()]
-    found = iter(cost(tried) if tried else ())
+    cut = [piece for plan in plans for piece in plan.values()]
+    found = iter(cost(cut) if cut else ())
     costs = [{borders: float(next(found)) for borders in plan} for plan in plans]
     usual = float(np.median([_least(c, w) for c, w in zip(costs, wholes, strict=True)]))
     if known is not None:
@@ -142,18 +147,27 @@ def _features(piece: Part, height: float, cost: float, cut: float) -> NDArray[np
     return np.array([1.0, wide * np.log(max(cost, 1e-9)), wide, high * high, cut])
 
 
-def _best(trial: Trial) -> list[tuple[int, int]]:
-    """The way from the left border to the right one whose pieces count most."""
+def _best(trial: Trial) -> tuple[list[tuple[int, int]], float]:
+    """The way from the left border to the right one whose pieces count most.
+
+    And how probable it is that there are as many characters as pieces on it: what ways count are
+    logarithms of their odds.
+    """
     ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
+    # Of each border, by how many pieces are to its left, the logarithm of the sum over all ways.
+    sums = np.full((trial.last + 1, trial.last + 1), -np.inf)
+    sums[0, 0] = 0.0
     for j in range(1, trial.last + 1):
-        options = [
-            (ways[i][0] + float(trial.features[i, j] @ WEIGHTS), [*ways[i][1], (i, j)])
-            for i in range(j)
-            if i in ways and (i, j) in trial.features
-        ]
+        options = []
+        for i in range(j):
+            if i in ways and (i, j) in trial.features:
+                count = float(trial.features[i, j] @ WEIGHTS)
+                options.append((ways[i][0] + count, [*ways[i][1], (i, j)]))
+                sums[j, 1:] = np.logaddexp(sums[j, 1:], sums[i, :-1] + count)
         if options:
             ways[j] = max(options, key=lambda option: option[0])
-    return ways[trial.last][1]
+    best, of = ways[trial.last][1], sums[trial.last]
+    return best, float(np.exp(of[len(best)] - np.logaddexp.reduce(of)))
 
 
 def _plan(
@@ -180,8 +194,9 @@ def _plausible(piece: Part, height: float) -> bool:
 
 def _between(part: Part, left: Seam, right: Seam) -> Part | None:
     """The ink of a part between two seams, or None if there is none; crumbs are left out."""
-    xs = np.arange(part.width)
-    mask = part.mask & (xs >= left[:, None]) & (xs < right[:, None])
+    first, last = max(0, int(left.min())), min(part.width, int(right.max()))
+    xs = np.arange(first, last)
+    mask = part.mask[:, first:last] & (xs >= left[:, None]) & (xs < right[:, None])
     labels, n = ndimage.label(mask, np.ones((3, 3), int))
     if n == 0:
         return None
@@ -192,4 +207,4 @@ def _between(part: Part, left: Seam, right: Seam) -> Part | None:
     columns = np.flatnonzero(mask.any(axis=0))
     top, start = int(rows[0]), int(columns[0])
     mask = mask[top : rows[-1] + 1, start : columns[-1] + 1]
-    return Part(part.top + top, part.left + start, mask)
+    return Part(part.top + top, part.left + first + start, mask)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quarters_of", "turned_by"]
+__all__ = ["MOST", "quarters_of", "turned_by"]
 
 # With fewer characters nothing tells; more than so many are not asked.
-_FEW, _MOST = 4, 60
+_FEW, MOST = 4, 60
 
 # The page is turned if its characters are nearer to the training images then: by this share of
 # the logarithm on average, and by so many standard errors.
@@ -25,15 +25,14 @@ def quarters_of(
     Parameters
     ----------
     images : ndarray of shape (n, 28, 28)
-        Its characters.
+        Its characters, or `MOST` of them.
     far : callable
         Of images, how unlike the training images each is.
     """
     if len(images) < _FEW:
         return 0
-    chosen = images[:: -(-len(images) // _MOST)]
     # A turned image has another centre of mass in the same place: it is in its form already.
-    stacks = [np.ascontiguousarray(np.rot90(chosen, -k, axes=(1, 2))) for k in range(4)]
+    stacks = [np.ascontiguousarray(np.rot90(images, -k, axes=(1, 2))) for k in range(4)]
     logs = np.log(np.maximum(far(np.concatenate(stacks)), 1e-9)).reshape(4, -1)
     best = int(np.argmin(logs.mean(axis=1)))
     if best == 0:

@@ -76,12 +76,12 @@ class _Leaf:
     def reference(self) -> Reference | None:
         """What is usual among the training rows; of a class that was taught, that of the others."""
         usual = reference_of(self.last)
-        if usual is None or len(self._places) == self._n_classes:
-            return usual
+        if usual is None:
+            return None
         middle = np.full(self._n_classes, np.median(usual.middle))
         spread = np.full(self._n_classes, np.median(usual.spread))
         middle[self._places], spread[self._places] = usual.middle, usual.spread
-        return replace(usual, middle=middle, spread=spread)
+        return replace(usual, middle=middle, spread=spread, labels=self._y)
 
     def kneighbors(
         self, rows: Bytes, n_neighbors: int | None = None
