@@ -99,9 +99,13 @@ def test_marks_stay_when_a_tab_has_taught(both: Any, written: bytes) -> None:
     assert mark["classes"] == mark["neighbors"] == []
     corrected = ask("PUT", f"/api/page/characters/{first}", params={"label": "z"}).json()
     assert corrected["text"] == read["text"].replace("=", "z")
-    # The next page is laid out by a reader with one row more, which changes nothing here.
+    # The next page is laid out by a reader with one row more. What was called a character there is
+    # no mark for sure any longer, and nothing else changes.
     again = ask("POST", "/api/page", content=written).json()
-    assert again["text"] == read["text"]
+    labels, before = ([each["label"] for each in page["glyphs"]] for page in (again, read))
+    assert labels.pop(first) in "=?"
+    assert before.pop(first) == "="
+    assert labels == before
     assert ask("DELETE", "/api/taught").json() == {"taught": 0}
 
 

@@ -76,8 +76,8 @@ class _Leaf:
     def reference(self) -> Reference | None:
         """What is usual among the training rows; of a class that was taught, that of the others."""
         usual = reference_of(self.last)
-        if usual is None:
-            return None
+        if usual is None or not self._n_taught:
+            return usual
         middle = np.full(self._n_classes, np.median(usual.middle))
         spread = np.full(self._n_classes, np.median(usual.spread))
         middle[self._places], spread[self._places] = usual.middle, usual.spread

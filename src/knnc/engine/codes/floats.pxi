@@ -43,13 +43,6 @@
 cdef double ROUNDING = 2.0 ** -53
 # Centred and scaled numbers are cut off here. Those of the sample are about 1.
 cdef double CLIP = learning.CLIP
-# A code covers the coordinates of all but this part of the sample: at each stage of projected rows,
-# and of turned ones. Rows left of Gaussian noise of 100,000 x 128, k = 5: 60 with 1e-3, 1,345 with
-# the narrower codes of bytes.
-SHARE_CUT_OFF = 1e-3
-TURNED_SHARE_CUT_OFF = 5e-3
-# The standard deviation of coordinates, in steps, above which too many are cut off.
-cdef double CODED_DEVIATION = 127 / 1.75
 # Rows projected together, so that axes are read once for all of them.
 cdef int64_t BLOCK_ROWS = 16
 
@@ -71,40 +64,9 @@ cdef class FloatQuantizer(Quantizer):
     """
 
     def __init__(self, sample, sizes, is_whole=False):
-        d = sample.shape[1]
-        self.metric, self.n_features = "sqeuclidean", d
-        self.stages, self.n_coarse = sizes, sum(sizes)
-        has_tail = self.n_coarse != d
-        self.n_axes = 0 if is_whole else self.n_coarse - has_tail
-        self.n_fine = d if has_tail else 0
-        self.tail_at = sum(sizes[:2]) - 1 if has_tail else -1
-        centred, mean, exponent = learning.scaled(sample)
-        self.mean, self.scale = mean, 2.0 ** exponent
-        self.key_margin = 1 + (d + 64) * ROUNDING
-        self.norm = 1 + 1e-9
-        self.signs = np.random.default_rng(2).choice([-1.0, 1.0], d)
-        self.tail_origin = 0
-        if has_tail or is_whole:
-            turned = turned_rows(centred, self.signs)
-            covered = np.quantile(np.abs(turned), 1 - TURNED_SHARE_CUT_OFF)
-            self.fine_step = max(covered / 127, 1e-9)
-            self.far_length = CODED_DEVIATION * self.fine_step * d ** 0.5
-        if is_whole:
-            self.step, self.shifts = self.fine_step, (0,) * len(sizes)
-            self.set_steps()
-            return
-        axes_a_stage = list(sizes)
-        axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
-        self.kernel = find_float_kernel(None)
-        axes = learning.principal_directions(centred, tuple(axes_a_stage))
-        self.norm, self.gamma = making.bound_of_axes(axes, self.norm, ROUNDING)
-        self.axes = making.pack_axes(axes, KNNC_AXES_A_BLOCK)
-        covered, self.tail_origin = making.cover(
-            centred, axes, axes_a_stage, self.norm if has_tail else None, SHARE_CUT_OFF)
-        self.step, self.shifts = making.choose_steps(self.n_coarse, covered, 1e-9)
-        self.set_steps()
-        if not has_tail:
-            self.far_length = CODED_DEVIATION * float(np.linalg.norm(self.steps))
+        self.take(
+            making.float_codes(sample, sizes, is_whole, turned_rows, KNNC_AXES_A_BLOCK),
+            sample.shape[1])
 
     def state(self):
         """All that is needed to have this again, see fields.py."""
@@ -124,6 +86,11 @@ cdef class FloatQuantizer(Quantizer):
         byte: coordinates are cut off, and NaN is (knnc_to_code).
         """
         cdef FloatQuantizer self = FloatQuantizer.__new__(FloatQuantizer)
+        self.take(saved, n_features)
+        return self
+
+    def take(self, saved, int64_t n_features):
+        """Be the quantizer of which `state` said this, or would."""
         d, block = n_features, KNNC_AXES_A_BLOCK
         self.metric, self.n_features = "sqeuclidean", d
         self.n_coarse = count_of(saved, "n_coarse", 1, d + 1)
@@ -149,7 +116,6 @@ cdef class FloatQuantizer(Quantizer):
         if self.n_axes:
             shape = -(-self.n_axes // block), d, block
             self.axes = array_of(saved, "axes", np.float64, shape)
-        return self
 
     def map(self):
         """The matrix A, ndarray (n_axes, n_features), and the vector m."""
@@ -297,7 +263,7 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
     def __init__(self, sample, sizes):
         centred, mean, exponent = learning.scaled(sample)
         self.set_grid(mean, 2.0 ** exponent, max(
-            np.quantile(np.abs(centred), 1 - SHARE_CUT_OFF) / 127, 1e-9))
+            np.quantile(np.abs(centred), 1 - making.SHARE_CUT_OFF) / 127, 1e-9))
         rows = np.empty(centred.shape, np.uint8)
         cdef uint8_t[:, ::1] bytes_of = rows
         cdef const double[:, ::1] values = sample

@@ -6,17 +6,20 @@ quantizer.pyx and of the files that it includes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.engine.codes import learning
 from knnc.engine.fields import State, array_of, count_of, number_of
 
 __all__ = [
     "bound_of_axes",
     "choose_steps",
     "cover",
+    "float_codes",
     "groups_of",
     "pack_axes",
     "saved_groups",
@@ -26,6 +29,16 @@ __all__ = [
 
 # Distances of codes stay below this, for the kernels' sums of 32 bits; a code is within +-127.
 LARGEST_SUM = 2**30
+
+# Half the distance between 1 and the next float64.
+ROUNDING = 2.0**-53
+# A code covers the coordinates of all but this part of the sample: at each stage of projected rows,
+# and of turned ones. Rows left of Gaussian noise of 100,000 x 128, k = 5: 60 with 1e-3, 1,345 with
+# the narrower codes of bytes.
+SHARE_CUT_OFF = 1e-3
+TURNED_SHARE_CUT_OFF = 5e-3
+# The standard deviation of coordinates, in steps, above which too many are cut off.
+CODED_DEVIATION = 127 / 1.75
 
 
 def largest_sum(n_coarse: int, shift: int) -> int:
@@ -149,3 +162,60 @@ def pack_axes(axes: NDArray[np.float64], block: int) -> NDArray[np.float64]:
         some = axes[b * block : (b + 1) * block]
         packed[b, :, : len(some)] = some.T
     return packed
+
+
+def float_codes(
+    sample: NDArray[np.float64],
+    sizes: tuple[int, ...],
+    is_whole: bool,
+    turn: Callable[..., NDArray[np.float64]],
+    block: int,
+) -> State:
+    """What a `FloatQuantizer` has learnt from a sample, as its `state`.
+
+    Parameters
+    ----------
+    sample, sizes, is_whole
+        As the quantizer takes them.
+    turn : callable
+        ``turned_rows`` of quantizer.pyx.
+    block : int
+        Axes of a block, see `pack_axes`.
+    """
+    d, n_coarse = sample.shape[1], sum(sizes)
+    has_tail = n_coarse != d
+    centred, mean, exponent = learning.scaled(sample)
+    signs = np.random.default_rng(2).choice([-1.0, 1.0], d)
+    norm, gamma, tail_origin, fine_step, packed = 1 + 1e-9, 0.0, 0.0, 0.0, None
+    far_length = 0.0
+    if has_tail or is_whole:
+        covered = np.quantile(np.abs(turn(centred, signs)), 1 - TURNED_SHARE_CUT_OFF)
+        fine_step = max(covered / 127, 1e-9)
+        far_length = CODED_DEVIATION * fine_step * d**0.5
+    step, shifts = fine_step, (0,) * len(sizes)
+    if not is_whole:
+        axes_a_stage = list(sizes)
+        axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
+        axes = learning.principal_directions(centred, tuple(axes_a_stage))
+        norm, gamma = bound_of_axes(axes, norm, ROUNDING)
+        packed = pack_axes(axes, block)
+        bound = norm if has_tail else None
+        largest, tail_origin = cover(centred, axes, axes_a_stage, bound, SHARE_CUT_OFF)
+        step, shifts = choose_steps(n_coarse, largest, 1e-9)
+    if not has_tail and not is_whole:
+        far_length = CODED_DEVIATION * float(np.linalg.norm(steps_of(step, sizes, shifts)))
+    return {
+        "n_coarse": n_coarse,
+        "step": float(step),
+        "fine_step": float(fine_step),
+        "stages": np.array(sizes, np.int64),
+        "shifts": np.array(shifts, np.int64),
+        "norm": float(norm),
+        "gamma": float(gamma),
+        "scale": 2.0**exponent,
+        "tail_origin": float(tail_origin),
+        "far_length": float(far_length),
+        "mean": mean,
+        "signs": signs,
+        "axes": packed,
+    }

@@ -1,14 +1,10 @@
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 COARSE_RANGE: float
-SHARE_CUT_OFF: float
-TURNED_SHARE_CUT_OFF: float
-
-def timed_chunks(n: int, first_size: int) -> Iterator[tuple[int, int]]: ...
 
 class Quantizer:
     metric: Final[str]
