@@ -10,6 +10,7 @@ draws in software after that, on the CPUs that the server has too: other work th
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -59,6 +60,9 @@ def measured(page: Page, how: str, n_frames: int = 300) -> tuple[float, float, f
 
 
 def main() -> int:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     command = [sys.executable, "-m", "knnc", "serve", "--train", "mnist", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None

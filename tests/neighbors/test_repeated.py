@@ -83,6 +83,15 @@ def test_leave_one_out_and_other_queries_have_answers_of_their_own(work: dict[st
     assert work == {"indexes": 2, "searches": 6}
 
 
+def test_progress_is_told_of_a_kept_answer() -> None:
+    for _ in range(3):
+        said: list[tuple[int, int]] = []
+        nn = knnc.NearestNeighbors(n_neighbors=3).fit(ROWS)
+        with knnc.progress(lambda done, total, said=said: said.append((done, total))):
+            nn.kneighbors(ROWS[:50])
+        assert said[-1] == (50, 50)
+
+
 def test_content_decides() -> None:
     """A row that differs in one byte, or was changed after the fit, is another row."""
     rows = ROWS.copy()

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from knnc.engine.index import Index
 from knnc.engine.system.locks import ForkSafeLock
 from knnc.engine.system.memory import limit_for
+from knnc.engine.system.progress import current
 
 __all__ = ["RepeatedIndex", "Repeats", "repeats"]
 
@@ -89,6 +90,8 @@ class RepeatedIndex(Index):
             wanted = min(most, max(2 * k, _FEWEST_NEIGHBORS)) if 1 <= k <= most else k
             answer = _Answer(queries, *super().search(queries, wanted, n_threads=n_threads))
             self._keep(answer)
+        elif (report := current()) is not None:
+            report(len(answer.ind), len(answer.ind))
         return answer.keys[:, :k].copy(), answer.ind[:, :k].copy()
 
     @property

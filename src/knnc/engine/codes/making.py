@@ -29,6 +29,8 @@ __all__ = [
 
 # Distances of codes stay below this, for the kernels' sums of 32 bits; a code is within +-127.
 LARGEST_SUM = 2**30
+# KNNC_MAX_SHIFT of kernels.h.
+MAX_SHIFT = 8
 
 # Half the distance between 1 and the next float64.
 ROUNDING = 2.0**-53
@@ -55,7 +57,7 @@ def choose_steps(
     of it: exactly, so that distances of stages add up as whole numbers. No step is below `least`.
     """
     most = 0
-    while largest_sum(n_coarse, 2 * most + 2) < LARGEST_SUM:
+    while most < MAX_SHIFT // 2 and largest_sum(n_coarse, 2 * most + 2) < LARGEST_SUM:
         most += 1
     wanted = np.maximum(largest / 127, 1e-9 * least)
     wanted[0] = max(wanted[0], least)
