@@ -96,6 +96,7 @@ def test_the_keys_of_json_are_those_that_are_documented(
 
 
 def test_when_codes_are_made_is_what_the_policy_says() -> None:
+    from knnc.engine import prepared_floats
     from knnc.engine.auto import Policy
     from knnc.engine.prepared import LEAST_COUNTED
 
@@ -134,6 +135,7 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
         f"after {policy.whole_work:,} / (rows x features) queries",
         f"after {policy.late_float_queries} at least",
         f"On MNIST that is {policy.float_queries_for_axes(mnist):,}",
+        f"A search counts as {prepared_floats.LEAST_COUNTED} of them at least",
         f"more than one in {round(1 / policy.max_share_of_rows)} rows",
         f"for {policy.trial_k} neighbours or fewer",
     ):

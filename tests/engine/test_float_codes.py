@@ -18,6 +18,7 @@ from knnc.engine.codes.kinds import learn_quantizer
 from knnc.engine.codes.quantizer import FloatGroupQuantizer, FloatQuantizer
 from knnc.engine.index import Index
 from knnc.engine.metrics import FLOAT_METRICS
+from knnc.engine.prepared_floats import LEAST_COUNTED
 from knnc.engine.system.progress import progress
 from tests.engine.float_support import PALETTES, draw_floats
 from tests.engine.support import THREADS, Answer
@@ -289,10 +290,10 @@ def test_wide_rows_get_codes_of_axes_only_where_these_tell_them_apart() -> None:
 
 
 def test_wide_rows_have_whole_codes_until_axes_pay() -> None:
-    """Axes after 3 queries more here; both answer alike."""
+    """Axes after 3 queries more here, which count as 8 each; both answer alike."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1_500, 8)) @ rng.normal(size=(8, 300))
-    policy = replace(AT_ONCE, whole_work=4 * rows.size)
+    policy = replace(AT_ONCE, whole_work=4 * LEAST_COUNTED * rows.size)
     index = Index(rows, policy=policy)
     table = float_table(rows, rows[:4], "sqeuclidean")
     for first, n_bytes in ((0, 300), (1, 300), (2, 300), (3, 556)):

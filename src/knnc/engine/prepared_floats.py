@@ -34,6 +34,9 @@ __all__ = ["PreparedFloats", "joined_within"]
 Int64 = NDArray[np.int64]
 Within = tuple[Int64, Int64 | None, Int64]  # as radius.search returns it
 
+# Queries that a search with whole codes counts as at least: to read all codes for one takes as
+# long as to compare some eight with them.
+LEAST_COUNTED = 8
 # Bytes of the queries that are float64 at a time, where the rows themselves are the queries.
 _QUERY_BYTES = 32 << 20
 
@@ -87,7 +90,9 @@ class PreparedFloats:
         # Axes take long to learn, and serve many queries: few have codes of all features first.
         has_axes = self._may_code and metric != "manhattan"
         more = policy.float_queries_for_axes(rows) if has_axes else None
-        self._axes_count = None if more is None or algorithm != "auto" else QueryCount(more)
+        self._axes_count = (
+            None if more is None or algorithm != "auto" else QueryCount(more, LEAST_COUNTED)
+        )
 
     def build(self, n_threads: int) -> None:
         """Make codes if the algorithm asks for them, or the tree of rows of few features."""
