@@ -24,8 +24,9 @@ Row = dict[str, Any]
 
 
 def write(results: dict[str, Any], path: Path) -> None:
-    """The report at `path`, its pictures in ``plots/`` beside it."""
-    pictures = draw(results, path.parent / "plots")
+    """The report at `path`, its pictures beside it: of RESULTS.md in ``plots/``."""
+    folder = "plots" if path.stem == "RESULTS" else f"{path.stem}-plots"
+    pictures = [f"{folder}/{name}" for name in draw(results, path.parent / folder)]
     parts = [
         "# Benchmark results",
         f"Written by `{results['command']}`; not by hand.",
@@ -278,7 +279,10 @@ def _imports(found: dict[str, Any] | None) -> list[str]:
 def _growth(pictures: list[str]) -> list[str]:
     if not pictures:
         return []
-    return ["## Growth and pictures", "\n".join(f"![{name}](plots/{name})" for name in pictures)]
+    return [
+        "## Growth and pictures",
+        "\n".join(f"![{Path(picture).name}]({picture})" for picture in pictures),
+    ]
 
 
 def _left_out(found: dict[str, str]) -> list[str]:
