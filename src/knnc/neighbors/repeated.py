@@ -1,15 +1,15 @@
-"""Fits and searches that are repeated, as the candidates of a grid search repeat them.
+"""A cache for fits and searches that are repeated, as in a grid search.
 
-``GridSearchCV`` fits a candidate that has another ``n_neighbors`` or ``weights`` to the same rows,
-and asks for the neighbours of the same queries. Nothing tells an estimator so: the rows are a new
-copy each time. So the second fit to rows of the same content keeps a copy of them, an index over
-the copy, and the answers of its searches, of more neighbours than were asked for. Later fits and
-searches compare contents, byte for byte, and take what is there. The answers are the same.
+``GridSearchCV`` fits candidates that differ in ``n_neighbors`` or ``weights`` to the same rows, and
+searches for the same queries. Nothing tells an estimator so: the rows are a new copy each time. So
+the second fit to rows of the same content keeps a copy of the rows, an index over the copy, and the
+answers of its searches. The answers have more neighbours than were asked for. Later fits and
+searches compare contents, byte for byte, and reuse what is kept. The answers are the same.
 
 What is kept  indexes over rows of 256 kB and more that were fitted twice. Only where `max_memory`
               is not set, and not over a memory map.
 How much      scikit-learn's `working_memory` at most, 1 GiB by default; what was used last stays.
-How long      until no fit or search has used any of it for 30 s.
+How long      until 30 s have passed in which no fit or search used any of it.
 Threads       share it.
 Processes     have their own; that of a forked child is empty.
 """
@@ -37,12 +37,12 @@ __all__ = ["RepeatedIndex", "Repeats", "repeats"]
 Int64 = NDArray[np.int64]
 Key = tuple[Any, ...]
 
-# Searching fewer bytes takes no longer than to look for what was kept of them.
+# Searching fewer bytes takes no longer than looking up what was kept.
 _FEWEST_BYTES = 1 << 18
-# Fits that are told apart, by some of their rows.
+# Fits that are remembered, and how many of their rows tell them apart.
 _MOST_SEEN = 256
 _ROWS_SEEN = 16
-# Answers kept of an index: queries that are not float64 come in pieces.
+# Answers kept for an index. Queries that are not float64 come in pieces, each with an answer.
 _MOST_ANSWERS = 4
 _FEWEST_NEIGHBORS = 16
 # Bytes compared at a time.
@@ -51,7 +51,7 @@ _SECONDS = 30.0
 
 
 def same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
-    """Whether two arrays, C-contiguous, are of the same bytes."""
+    """Whether two C-contiguous arrays have the same shape, type and bytes."""
     if a is None or b is None:
         return a is b
     if a.shape != b.shape or a.dtype != b.dtype:
@@ -96,7 +96,7 @@ class RepeatedIndex(Index):
 
     @property
     def nbytes_kept(self) -> int:
-        """Bytes of the rows, of what is made of them and of the answers."""
+        """Bytes of the rows, of what is built from them and of the answers."""
         answers = sum(answer.nbytes for answer in self._answers)
         return int(self.rows.nbytes) + self.nbytes_packed + answers
 
@@ -118,13 +118,13 @@ class Repeats:
     Parameters
     ----------
     seconds : float, default=30
-        What no fit or search has used for so long is let go of.
+        Everything is dropped when no fit or search has used any of it for so long.
     """
 
     def __init__(self, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
         self._lock = ForkSafeLock()
-        # What was used last is last. None stands for a fit of which nothing is kept.
+        # The last used is last. None stands for a fit of which nothing is kept.
         self._indexes: OrderedDict[Key, RepeatedIndex | None] = OrderedDict()
         self._last_used = 0.0
         self._timer: threading.Timer | None = None
@@ -162,7 +162,7 @@ class Repeats:
         return kept
 
     def used(self, index: RepeatedIndex) -> None:
-        """Something is used of an index that is kept, or was: make room, and wait anew."""
+        """An index was used: drop others that exceed the memory limit, and restart the wait."""
         with self._lock.held():
             most = _most_bytes()
             for key, kept in reversed(self._indexes.items()):
@@ -175,7 +175,7 @@ class Repeats:
                 self._wait(self._seconds)
 
     def forget(self) -> None:
-        """Let go of everything."""
+        """Drop everything."""
         with self._lock.held():
             self._indexes.clear()
             if self._timer is not None:

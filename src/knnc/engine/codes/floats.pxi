@@ -12,8 +12,8 @@
 #
 #   The coordinate t is left out where A has an axis for each feature.
 # - It is turned: T(x) = H y, with H orthogonal (knnc_turn in code.h), so that |T(q) - T(x)| <=
-#   s c |q - x| for any s >= 1. This spreads each feature over all coordinates. They have one size
-#   then, and one step fits all of them: whole codes leave few rows on any data.
+#   s c |q - x| for any s >= 1. This spreads each feature over all coordinates. These then have
+#   about the same size, and one step fits all. So codes of turned rows leave few rows on any data.
 #
 # The coarse code is P, and the fine code T if P has fewer axes than there are features. Without
 # axes the coarse code is T. Each coordinate is cut off at 127 steps. Clipping weakens the bound but
@@ -21,9 +21,9 @@
 #
 # Rounding. Let u = 2^-53.
 #
-# - Centring is the difference of c x and c m, rounded once; the power of two is exact but for
-#   underflow, and where c x overflows its clip is the right one. So the computed y' has |y' - y| <=
-#   u |y| + d 2^-1074, and the map turns that into s times as much.
+# - Centring is the difference of c x and c m, rounded once. Scaling by the power of two is exact
+#   but for underflow. Where c x overflows, its clip is the right one. So the computed y' has
+#   |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
 # - A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with g
 #   = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
 #   Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
@@ -33,7 +33,8 @@
 #   centring. The constants may stretch distances by 1 + 4 u, which s is larger than.
 # - s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t
 #   by at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
-# - What rounding to a code takes away errs by at most 2^-44 steps a coordinate: a part of e.
+# - What rounding to a code loses is computed with an error of at most 2^-44 steps a coordinate.
+#   That is a part of e.
 #
 # A key is the squared distance as the engine rounds it: at least (1 - (d / 8 + 8) u) |q - x|^2
 # less d 2^-1074. So rows whose key is at most K have s c |q - x| <= s c sqrt(K (1 + (d + 64) u) +
@@ -55,12 +56,12 @@ cdef class FloatQuantizer(Quantizer):
     sample : ndarray of shape (n_rows, n_features), float64
         No value is NaN or infinite.
     sizes : tuple of int
-        The coordinates of each stage, at most n_features + 1 in all. As many as there are features
-        are all axes. Otherwise the last coordinate of the second stage, or of the only one, is t,
-        and turned rows are the fine code.
+        The coordinates of each stage, at most n_features + 1 in all. If there are n_features in
+        all, each is an axis. Otherwise the last coordinate of the second stage, or of the only one,
+        is t, and turned rows are the fine code.
     is_whole : bool
-        Whether the stages are those of turned rows; there are as many coordinates as features then,
-        no axes, and no fine code.
+        Whether the stages are those of turned rows. Then there are n_features coordinates, no
+        axes, and no fine code.
     """
 
     def __init__(self, sample, sizes, is_whole=False):
@@ -69,7 +70,7 @@ cdef class FloatQuantizer(Quantizer):
             sample.shape[1])
 
     def state(self):
-        """All that is needed to have this again, see fields.py."""
+        """All that is needed to restore this; see fields.py."""
         return {
             "n_coarse": self.n_coarse, "step": self.step, "fine_step": self.fine_step,
             "stages": np.array(self.stages), "shifts": np.array(self.shifts),
@@ -80,17 +81,17 @@ cdef class FloatQuantizer(Quantizer):
 
     @staticmethod
     def restored(saved, int64_t n_features):
-        """The quantizer of which `state` said this.
+        """The quantizer whose `state` this is.
 
-        Numbers that are not learnt from these rows make a bound wrong. None makes a code that is no
-        byte: coordinates are cut off, and NaN is (knnc_to_code).
+        Numbers that are not learnt from these rows make bounds wrong. Codes are bytes whatever the
+        numbers: knnc_to_code cuts coordinates off, even NaN.
         """
         cdef FloatQuantizer self = FloatQuantizer.__new__(FloatQuantizer)
         self.take(saved, n_features)
         return self
 
     def take(self, saved, int64_t n_features):
-        """Be the quantizer of which `state` said this, or would."""
+        """Set all fields from what `state` returns, or would return."""
         d, block = n_features, KNNC_AXES_A_BLOCK
         self.metric, self.n_features = "sqeuclidean", d
         self.n_coarse = count_of(saved, "n_coarse", 1, d + 1)
@@ -129,7 +130,7 @@ cdef class FloatQuantizer(Quantizer):
     # ---- coding
 
     cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
-        """Rows of float64; further columns are not looked at."""
+        """Rows of float64; columns beyond n_features are ignored."""
         cdef const double[:, ::1] values = rows
         cdef int64_t n = values.shape[0], width = values.shape[1], first, last, i
         cdef int64_t m = self.n_coarse + self.n_fine
@@ -189,7 +190,7 @@ cdef class FloatQuantizer(Quantizer):
         return 0
 
     cdef double code_turned(self, double *centred, double square, uint8_t *code) noexcept nogil:
-        """The code of a turned row; returns its error. `centred` is used up."""
+        """Turn a row and code it; returns the error of the code. `centred` is overwritten."""
         cdef int64_t d = self.n_features
         knnc_turn(centred, &self.signs[0], d)
         knnc_to_code(centred, &self.fine_step, 0, d, code)
@@ -199,7 +200,10 @@ cdef class FloatQuantizer(Quantizer):
     cdef void code_row(
         self, double *points, double square, uint8_t *code, double *error
     ) noexcept nogil:
-        """The code of a projected row, and its error; `points` has room for t and is used up."""
+        """The code of a projected row, and its error.
+
+        `points` has a place for t, and is overwritten.
+        """
         cdef double length = sqrt(square), s = sqrt(self.norm) * MARGIN, tail = 0, doubt
         cdef double slack = self.gamma * length * MARGIN + 1e-300
         cdef int64_t d = self.n_features, at = self.tail_at
@@ -216,7 +220,7 @@ cdef class FloatQuantizer(Quantizer):
         error[0] = (error[0] + sqrt(knnc_sum_of_squares(points, self.n_coarse))) * MARGIN
 
     def far(self, rows):
-        """Which rows, by number, lie so far out that their codes, cut off, rule hardly any out.
+        """Numbers of the queries so far out that their codes, cut off, rule out hardly any rows.
 
         The coordinates of a turned row have a standard deviation of its length / sqrt(n_features).
         Of MNIST after StandardScaler one image of 200 is far. It would be compared with most rows.
@@ -247,8 +251,8 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
     """Sums over groups of the features of float rows, for Manhattan distance.
 
     A row is centred as above, rounded to bytes by one step, and coded as bytes are (groups.pxi).
-    What the bytes lose, in steps, is a part of the error. So is what centring rounds: at most u |y|
-    in the norm of this metric, and 2^-44 steps a feature that the code loses.
+    What the bytes lose, in steps, is a part of the error. So is the rounding of centring, at most
+    u |y| in the norm of this metric. So are 2^-44 steps a feature, which the code loses.
 
     Parameters
     ----------
@@ -274,18 +278,18 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
         GroupQuantizer.__init__(self, rows, sizes)
 
     def set_grid(self, mean, double scale, double step):
-        """Take what makes bytes of a row."""
+        """Set the numbers that map a row to bytes."""
         self.centre, self.scale, self.grid_step = mean, scale, step
         self.key_margin = 1 + (len(mean) + 64) * ROUNDING
 
     def state(self):
-        """All that is needed to have this again, see fields.py."""
+        """All that is needed to restore this; see fields.py."""
         return GroupQuantizer.state(self) | {
             "mean": np.asarray(self.centre), "scale": self.scale, "grid_step": self.grid_step}
 
     @staticmethod
     def restored(saved, int64_t n_features):
-        """The quantizer of which `state` said this."""
+        """The quantizer whose `state` this is."""
         cdef FloatGroupQuantizer self = FloatGroupQuantizer.__new__(FloatGroupQuantizer)
         self.metric, self.n_features = "manhattan", n_features
         self.n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
@@ -310,7 +314,7 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
         return ((lost + 2 * ROUNDING * size + 1e-300) / self.grid_step + d * 2.0 ** -44) * MARGIN
 
     cdef int encode_onto(self, rows, uint8_t *codes, double *errors, int n_threads) except -1:
-        """Rows of float64; further columns are not looked at."""
+        """Rows of float64; columns beyond n_features are ignored."""
         cdef const double[:, ::1] values = rows
         cdef int64_t n = values.shape[0], m = self.n_coarse + self.n_fine, i
         cdef int failed = 0

@@ -1,7 +1,7 @@
-"""How a search is cut: chunks of queries, blocks of these or parts of the rows, steps of a part.
+"""How a search is divided: into chunks of queries, blocks of queries or parts of the rows, steps.
 
-Queries are divided among threads when they are many; when they are few, rows are. Parts are of the
-same rows for a whole chunk, and each goes through its own in ascending order.
+Many queries are divided among threads. If there are few, the rows are divided instead. The parts
+stay the same for a whole chunk, and each part is scanned in ascending order of its rows.
 """
 from libc.math cimport log2
 from libc.stdint cimport int64_t
@@ -17,27 +17,27 @@ cdef extern from *:
     const double KNNC_PUSH_SECONDS
 
 cdef enum:
-    # Queries of an item: what a quarter of a 1 MiB L2 cache holds.
+    # The queries of an item take a quarter of a 1 MiB L2 cache.
     QUERY_BLOCK_BYTES = 256 * 1024
     # Items for each thread, so that none waits long for another.
     ITEMS_A_THREAD = 4
-    # Queries of a chunk, each of which costs some 100 ns whatever the rows.
+    # Queries of a chunk, at most. Each costs some 100 ns, however few rows there are.
     MAX_CHUNK = 1 << 18
-    # Queries times rows of a radius search's chunk, unless a tile has more: if all pass, their
-    # lists take 96 MB.
+    # Queries times rows of a chunk of a radius search; one tile of queries may have more. If all
+    # rows pass, the lists take 96 MB.
     CHUNK_PAIRS = 1 << 22
-    # Memory for the heaps of parts of the rows, together.
+    # Bytes for the heaps of all parts of the rows together.
     PART_BYTES = 64 << 20
 
 
 cdef struct Rows:
     int64_t n_rows
     int64_t n_features
-    int64_t n_panels  # what steps count: panels, or single rows
+    int64_t n_panels  # units of a step: panels, or single rows
     int64_t panel_rows  # of a panel
     int64_t tile_bytes  # of a tile of queries
     int64_t tile_queries
-    double serial_work  # below it, waking a second thread costs more than it brings
+    double serial_work  # below this, one thread is faster than two
 
 
 cdef struct Plan:
@@ -50,13 +50,13 @@ cdef struct Plan:
 cdef inline int64_t count_parts(
     int64_t n_queries, int64_t k, int64_t n_panels, int n_threads
 ) noexcept nogil:
-    """Parts of the rows for so many threads: no more than there is memory for their heaps."""
+    """Parts of the rows for `n_threads` threads; fewer if their heaps need too much memory."""
     return max(<int64_t>1, min(min(<int64_t>n_threads, n_panels),
                                1 + PART_BYTES // (16 * k * n_queries)))
 
 
 cdef inline int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil:
-    """As many queries as have their k neighbours sorted in the time of a step."""
+    """How many queries can have their k neighbours sorted in the time of a step."""
     return max(<int64_t>1, <int64_t>(
         KNNC_STEP_SECONDS * n_threads / (KNNC_PUSH_SECONDS * k * log2(k + 1.0))))
 
@@ -64,15 +64,15 @@ cdef inline int64_t queries_to_sort(int64_t k, int n_threads) noexcept nogil:
 cdef inline Plan plan_chunk(
     const Rows *rows, int64_t remaining, int64_t k, int n_threads, double pace, double seconds
 ) noexcept nogil:
-    """The next queries, at the pace seen so far; k is 0 for a radius search."""
+    """Plan the next chunk, at the pace seen so far; k is 0 for a radius search."""
     cdef double row_work = rows.n_features + 16.0, pushes
     cdef int64_t tile = rows.tile_queries, n, fit, n_tiles
     cdef Plan plan
     if row_work * rows.n_rows * remaining < rows.serial_work:
         n_threads = 1
-    # What the cache holds, so that a pass over the rows serves many.
+    # As many tiles as the cache holds, so that one pass over the rows serves many queries.
     fit = max(<int64_t>1, min(<int64_t>32, QUERY_BLOCK_BYTES // rows.tile_bytes))
-    # To prepare a query costs as much as some rows.
+    # Preparing a query costs about as much as comparing 8 rows.
     n = max(ITEMS_A_THREAD * n_threads * fit * tile,
             <int64_t>(pace * n_threads * seconds / (row_work * (rows.n_rows + 8.0))))
     n = min(min(n, remaining), MAX_CHUNK)
@@ -84,7 +84,7 @@ cdef inline Plan plan_chunk(
     elif n_threads > 1:
         plan.n_parts = min(<int64_t>n_threads, rows.n_panels)
         if k and plan.n_parts > 1:
-            # Rather few queries on all threads than many whose heaps do not fit into memory.
+            # Heaps have to fit into memory: take fewer queries rather than fewer threads.
             n = max(<int64_t>1, min(n, PART_BYTES // (16 * k * (plan.n_parts - 1))))
             plan.n_parts = count_parts(n, k, rows.n_panels, n_threads)
         plan.block = n
@@ -92,7 +92,7 @@ cdef inline Plan plan_chunk(
     plan.steps = steps_of((rows.n_panels + plan.n_parts - 1) // plan.n_parts, 1,
                           row_work * rows.panel_rows * n * plan.n_parts, n_threads)
     plan.steps.seconds = seconds
-    if k:  # while heaps fill up each row is pushed, whatever the pace was
+    if k:  # every row is pushed while heaps fill up, so the pace seen does not apply
         pushes = seconds * n_threads / (KNNC_PUSH_SECONDS * log2(k + 1.0))
         if pushes < <double>n * plan.n_parts * min(k, plan.steps.n * rows.panel_rows):
             plan.steps.most = max(

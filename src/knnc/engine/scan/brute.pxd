@@ -6,9 +6,9 @@ from knnc.engine.scan._plan cimport Rows
 
 
 cdef inline int32_t limit_of(int64_t worst, int64_t offset, bint largest) noexcept nogil:
-    """Of distances in the kept columns, when the distance in the others is `offset`.
+    """The limit for a distance over the kept columns; `offset` is that over the dropped columns.
 
-    The whole distance is their sum, or the larger of the two, and has to be below `worst`.
+    The whole distance is their sum, or the larger of the two. It has to be below `worst`.
     """
     if not largest:
         worst -= offset
@@ -18,8 +18,8 @@ cdef inline int32_t limit_of(int64_t worst, int64_t offset, bint largest) noexce
 
 
 cdef struct Sums:
-    # Distances of a tile to a panel block, over blocks of features: added up, or for Chebyshev the
-    # largest.
+    # Distances of a tile of queries to a panel block, combined over blocks of features: their sum,
+    # or for Chebyshev the largest.
     int64_t *dist
     int64_t first_row
     int64_t n_rows

@@ -7,9 +7,10 @@
           a panel block that fits the L2 cache, times each tile of queries
             kernel.tile: distances in registers, a push for each row within a query's limit
 
-Queries are divided among threads when they are many; when they are few, rows are, and each part
-keeps heaps of its own, which are merged at the end. Either way a heap meets its rows in ascending
-order, so a row at the limit itself can be left out: its index is larger than those that are in.
+Many queries are divided among threads. If there are few, the rows are divided instead: each part
+of the rows has its own heaps, which are merged at the end. Either way a heap meets its rows in
+ascending order. So a row at the limit itself can be left out of a heap: its index is larger than
+those in the heap.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -35,7 +36,7 @@ import numpy as np
 
 # Rows of one panel block: about half of a 1 MiB L2 cache; the queries of an item take a quarter.
 cdef int64_t PANEL_BLOCK_BYTES = 384 * 1024
-# What `first_self` is when the queries are no rows: so low that no query counts up to a row.
+# The `first_self` of queries that are not rows: so low that first_self + i is never a row.
 NO_SELF = INT64_MIN // 2
 
 
@@ -47,8 +48,8 @@ cdef struct Heaps:
     int64_t *dist
     int64_t *ind
     int64_t k
-    int64_t first_row  # what row 0 of these is among all rows
-    int64_t first_self  # the row that is the tile's first query itself, or far below 0
+    int64_t first_row  # the index of the first of these rows among all rows
+    int64_t first_self  # the row that the tile's first query is; far below 0 if it is none
     const int32_t *offsets  # the distances of the queries in the dropped columns
 
 
@@ -134,7 +135,7 @@ cdef int64_t panels_at_a_time(PackedRows rows) noexcept nogil:
 
 
 cdef int64_t tile_bytes(PackedRows rows) noexcept nogil:
-    """Of one packed tile of queries, all blocks of features together."""
+    """Bytes of one packed tile of queries, over all blocks of features."""
     cdef int64_t total = 0
     cdef int b
     for b in range(rows.n_blocks):
@@ -146,7 +147,7 @@ cdef int pack_tiles(
     PackedRows rows, const uint8_t *queries, int64_t n_queries, uint8_t *values,
     knnc_queries *tiles, int32_t *offsets,
 ) noexcept nogil:
-    """Queries without dropped columns, a tile after the other, blocks of features side by side.
+    """Pack queries without dropped columns: tile by tile, then by blocks of features.
 
     Limits are not set. Returns -1 when there is no memory.
     """
@@ -225,7 +226,7 @@ cdef int run_chunk(
 ) noexcept nogil:
     """Scan a range of panels of each part for a chunk of queries, in blocks of these.
 
-    Part 0 keeps its heaps where the result goes, part p > 0 at part_dist[(p - 1) * n_queries * k].
+    Heaps of part 0 are in the result, those of part p > 0 at part_dist[(p - 1) * n_queries * k].
     """
     cdef int64_t n_items = (whole.n_queries + plan.block - 1) // plan.block * plan.n_parts, i
     cdef int failed = 0
@@ -258,7 +259,7 @@ cdef int run_part(
 
 
 cdef int64_t finish_steps(int64_t k, int64_t n_parts) noexcept nogil:
-    """Steps in which the heaps of a query are merged and sorted, each a pair to put in place."""
+    """How many steps merge and sort the heaps of a query. A step puts one pair in place."""
     return n_parts * k
 
 
@@ -266,7 +267,7 @@ cdef void finish_query(
     Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind, int64_t q,
     int64_t first, int64_t last,
 ) noexcept nogil:
-    """Steps first to last of a query: the heap of its first part takes the others in, is sorted."""
+    """Steps first to last of a query: merge its heaps into that of the first part, then sort it."""
     cdef int64_t k = whole.k, step = first, at, sorting = (n_parts - 1) * k
     cdef int64_t *dist = whole.dist + q * k
     cdef int64_t *ind = whole.ind + q * k
@@ -299,7 +300,7 @@ cdef int merge_and_sort(
     Item *whole, int64_t n_parts, const int64_t *part_dist, const int64_t *part_ind,
     int64_t n_steps, int n_threads,
 ) except -1:
-    """The first steps of `finish`: the last k of them sort."""
+    """The first `n_steps` steps of `finish`, of which the last k sort."""
     cdef int64_t q = 0, last, step
     cdef int64_t at_once = <int64_t>(
         KNNC_STEP_SECONDS / (KNNC_PUSH_SECONDS * log2(whole.k + 1.0)))
@@ -322,7 +323,7 @@ cdef int merge_and_sort(
 
 
 cdef Rows rows_of(PackedRows rows) noexcept nogil:
-    """What a plan asks of them."""
+    """The numbers that `plan_chunk` needs."""
     cdef Rows of
     of.n_rows, of.n_features, of.n_panels = rows.n_rows, rows.n_features, rows.n_panels
     of.panel_rows = rows.kernel.layout.panel_rows
@@ -347,8 +348,8 @@ def search(
     first_self : int
         Query i is row first_self + i, and is not its own neighbour; NO_SELF: queries are no rows.
     progress : callable or None
-        Called with (queries done, queries in all) after each step of some 0.05 s. Of a chunk of
-        queries as many count as done as its share of the rows that they have been compared with.
+        Called with (queries done, queries in all) after each step of some 0.05 s. When a chunk of
+        queries has been compared with a share of the rows, that share of the chunk counts as done.
 
     Returns
     -------
@@ -364,18 +365,18 @@ def search_onto(
     PackedRows rows, const uint8_t[:, ::1] queries, int64_t[:, ::1] dist, int64_t[:, ::1] ind,
     int n_threads, int64_t first_self, int64_t first_row, bint is_last, progress,
 ):
-    """Take more rows to the k nearest of each query; rows come in ascending order.
+    """Add rows to a search for the k nearest; calls have to come in ascending order of rows.
 
     Parameters
     ----------
     rows, queries, n_threads, progress
         As for `search`.
     dist, ind : ndarray of shape (n_queries, k), int64, C-contiguous
-        Heaps; they need not hold anything before row 0, and are sorted after the last rows.
+        The heaps. The call with `first_row` 0 empties them, and that with `is_last` sorts them.
     first_self : int
-        Counted, as that of `search` is, from row 0 of all rows.
+        As for `search`: counted from row 0 of all rows.
     first_row : int
-        What the first of these rows is among all rows.
+        The index of the first of these rows among all rows.
     is_last : bool
         Whether no more rows follow.
     """

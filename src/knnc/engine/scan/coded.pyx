@@ -2,15 +2,15 @@
 
     search
       chunks of queries, about 0.1 s each
-        encode the queries, find the clusters near each, sort them by the nearest: a tile's
-              queries are alike
-        seed: of the rows in those clusters keep the nearest coarse codes, and refine these whole:
-              an upper bound of each query's k-th distance
+        encode the queries and find the clusters near each; sort the queries by nearest cluster,
+              so that those of a tile are alike
+        seed: of the rows in those clusters, take the ones with the nearest coarse codes, and refine
+              them with whole rows: an upper bound of each query's k-th distance
         scan: a block of panels times each tile of queries: kernel.tile lists the rows within the
-              limit; of those, the fine codes, if there are any, leave some, which are refined with
-              whole rows. Signals are checked every 0.05 s.
+              limit; the fine codes, if there are any, rule out some of these; the rest are refined
+              with whole rows. Signals are checked every 0.05 s.
 
-Rows lie by cluster, not by index (codes/rows.pyx), so a heap meets them in any order.
+Rows are ordered by cluster, not by index (codes/rows.pyx), so a heap meets indices in any order.
 """
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
@@ -45,22 +45,22 @@ from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.radius import joined
 from knnc.engine.system.progress import shifted
 
-# Rows of a block of panels: what is mostly read of their codes, a third or so, and the codes of a
-# block of queries fit the L2 cache.
+# Rows of a block of panels. Mostly a third or so of their codes is read. That third and the codes
+# of a block of queries fit the L2 cache.
 cdef int64_t PANEL_BLOCK_ROWS = 4096
 cdef int64_t QUERY_TILES = 16
-# Blocks of panels a thread, at least, where panels are divided among threads.
+# Where panels are divided among threads, each thread has at least so many blocks of panels.
 cdef int64_t PARTS_OF_PANELS = 16
 # Seconds of a chunk of queries.
 cdef double CHUNK_SECONDS = 0.1
 cdef int64_t MAX_CHUNK = 16384
-# Clusters that seed a query, at least; rows in them for each neighbour that is asked for; and the
-# part of all clusters that they are at most.
+# The clusters that seed a query: at least SEED_CLUSTERS, and with SEED_ROWS rows for each neighbour
+# asked for; but at most one in SEED_SHARE of all clusters.
 SEED_CLUSTERS = 3
 SEED_ROWS = 8
 cdef int64_t SEED_SHARE = 4
-# Up to so many neighbours seeds stay in the heap, and the scan leaves out what the heap has: of
-# more, looking for a row takes longer than comparing it. benchmarks/pruning.py has what it spares.
+# Up to so many neighbours, seeds stay in the heap, and the scan skips rows that the heap has. For
+# more, looking a row up takes longer than comparing it. benchmarks/pruning.py measures the gain.
 MOST_KEPT_SEEDS = 64
 
 
@@ -73,7 +73,7 @@ include "coded_items.pxi"
 cdef class Chunk:
     """The arrays of one chunk, and how it is cut: blocks of queries, or parts of the rows.
 
-    They are one piece of memory, not arrays of NumPy, which take a query alone 5 us.
+    They share one allocation: NumPy arrays would add 5 us to the search for a single query.
     """
     cdef CodedRows rows
     cdef Item whole
@@ -117,7 +117,7 @@ cdef class Chunk:
         free(self.clusters)
 
     cdef int allocate(self, int64_t best) except -1:
-        """The arrays; heaps are those of the chunk, after them those of parts of the rows."""
+        """Allocate the arrays. Heaps of the chunk come first, then those of parts of the rows."""
         cdef int64_t n = self.whole.n_queries, heaps = self.n_parts * n * self.whole.found.k
         cdef int64_t m = self.rows.coder.n_coarse + self.rows.coder.n_fine
         cdef int64_t n_numbers = n * (self.whole.n_near + 3) + 2 * heaps, i
@@ -143,7 +143,8 @@ cdef class Chunk:
     cdef int prepare(self, int64_t start, bint by_cluster) except -1:
         """Encode the queries, and put those of one nearest cluster side by side.
 
-        `start`: which of all queries the first one is, or of all rows in their order by cluster.
+        `start`: the number of the first one among all queries. With `by_cluster`, queries are rows,
+        and it is a place in the order of rows by cluster.
         """
         cdef int64_t n = self.whole.n_queries, n_near = self.whole.n_near, i, at
         cdef int64_t m = self.rows.coder.n_coarse + self.rows.coder.n_fine
@@ -202,7 +203,7 @@ cdef class Chunk:
         return 0
 
     cdef int leave_out(self, list queries) except -1:
-        """Let the scan find nothing for some of the queries, by number."""
+        """Make the scan find nothing for these queries, given by number."""
         cdef int64_t i
         which = set(queries)
         for i in range(self.whole.n_queries):
@@ -258,7 +259,7 @@ cdef class Chunk:
         else:
             found.dist += skip * found.k
             found.ind += skip * found.k
-        # Where rows are floats, a key has its bits and a bound its margin in this mode only.
+        # For float rows, keys have the right bits and bounds hold in this mode only.
         before = enter_float_mode()
         failed = scan_item(self.rows, &item) if scanning else seed_item(self.rows, &item)
         leave_float_mode(before)
@@ -279,9 +280,9 @@ cdef class Chunk:
         return 0
 
     def lists_of(self, bint sort):
-        """The rows within the limit, as `radius.collect` returns them, and the ends of each query.
+        """The end of each query's rows, and the rows as `radius.collect_lists` returns them.
 
-        Rows were met by cluster: they are put in order.
+        The scan meets rows by cluster; here they are put in order.
         """
         cdef int64_t n = self.whole.n_queries, q
         cdef int64_t[::1] at = np.empty(n, np.int64), ends = np.zeros(n + 1, np.int64)
@@ -293,7 +294,7 @@ cdef class Chunk:
 
 
 cdef Steps chunks_of(CodedRows rows, int64_t n_queries, int n_threads):
-    """Chunks of queries: their pace is that of all threads."""
+    """The steps of a search: chunks of queries. Their pace is that of all threads together."""
     cdef Steps chunks = steps_of(
         n_queries, 4 * rows.coarse.kernel.layout.tile_queries * n_threads, 1, 1)
     chunks.seconds = CHUNK_SECONDS
@@ -307,7 +308,7 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
     cdef Steps chunks = chunks_of(rows, n_queries, n_threads)
     dist, ind = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.int64)
     cdef int64_t[:, ::1] dist_of = dist, ind_of = ind
-    # The rows themselves come by cluster, so that all of a chunk are alike.
+    # If the queries are all rows, they are taken by cluster, so that those of a chunk are alike.
     by_cluster = first_self == 0 and n_queries == rows.n_rows
     all_far, n_far = [], 0
     chunks.most = min(MAX_CHUNK, queries_to_sort(k, n_threads))
@@ -331,7 +332,7 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
         look(&chunks, &rows.pace)
         if progress is not None:
             progress(chunks.last - n_far, n_queries)
-    if all_far:  # all at once, for a kernel takes several at a time
+    if all_far:  # all at once, because a kernel takes several at a time
         at = np.concatenate(all_far)
         own = None if first_self == NO_SELF else first_self + at
         whole = np.ascontiguousarray(queries[at], np.float64)
@@ -349,7 +350,7 @@ def within(CodedRows rows, queries, int64_t limit, int n_threads, int64_t first_
     cdef Steps chunks = chunks_of(rows, n_queries, n_threads)
     indptr = np.zeros(n_queries + 1, np.int64)
     dist_parts, ind_parts = [], []
-    # As many as their lists take so much memory; until it is known, as if all rows were in.
+    # As many queries as memory for their lists allows; at first as if all rows were within.
     chunks.most = min(MAX_CHUNK, max(tile, CHUNK_PAIRS // (1 + rows.n_rows)))
     while next_step(&chunks, rows.pace):
         done, n = chunks.first, chunks.last - chunks.first
@@ -366,5 +367,5 @@ def within(CodedRows rows, queries, int64_t limit, int n_threads, int64_t first_
         chunks.most = min(MAX_CHUNK, max(tile, CHUNK_PAIRS // (1 + n_found // chunks.last)))
         if progress is not None:
             progress(chunks.last, n_queries)
-    ind = dist = chunk = None  # so that the last chunk can be let go of too
+    ind = dist = chunk = None  # so that `joined` can free the last chunk too
     return indptr, joined(dist_parts) if with_dist else None, joined(ind_parts)

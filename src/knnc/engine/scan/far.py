@@ -1,13 +1,14 @@
 """The k nearest of float queries that lie far from all rows, where codes rule out hardly any.
 
-All rows are compared, but in float32 and as a product of matrices, in a fraction of the time of
-whole rows in float64. Its rounding is bounded, and what may be among the k nearest is compared
-exactly. With y = x - c and p = q - c for a centre c, both rounded to float32, and d features:
+All rows are compared in float32, by a matrix product. This takes a fraction of the time of whole
+rows in float64. Its rounding error is bounded, and rows that may be among the k nearest are
+compared exactly. With y = x - c and p = q - c for a centre c, both rounded to float32, and d
+features:
 
-    |y - (x - c)| <= 2^-23 |y|, and so for p, whose values are also rounded once or twice;
+    |y - (x - c)| <= 2^-23 |y|, and the same for p, whose values are also rounded once or twice;
     computed |y|^2 + |p|^2 - 2 y.p is off by less than d 2^-23 (|y| + |p|)^2, in any order of sums.
 
-What underflows adds less than d 2^-120; where a square may overflow, nothing is ruled out.
+Underflow adds less than d 2^-120. Where a square may overflow, nothing is ruled out.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ __all__ = ["nearest"]
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
-# Fewer queries are compared whole in less time.
+# For fewer queries, comparing whole rows in float64 is faster.
 FEWEST_QUERIES = 6
 _ROWS_AT_ONCE = 2048
 _QUERIES_AT_ONCE = 256
-# Of the rows: a query that has more left is compared with all of them.
+# A query with a larger share of the rows left is compared with all rows.
 _MOST_LEFT = 1 / 8
 _UNIT = 2.0**-23
 _TINY = 2.0**-120
@@ -54,7 +55,7 @@ def nearest(
     ----------
     queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
     own : ndarray of shape (n_queries,), int64, or None
-        The row that each query is, and that is not its own neighbour.
+        The row that each query is; it is not its own neighbour.
     """
     wanted = k if own is None else k + 1
     keys, ind = np.empty((2, len(queries), wanted), np.int64)
@@ -78,7 +79,7 @@ def nearest(
 
 
 def _without(own: Int64, keys: Int64, ind: Int64) -> tuple[Int64, Int64]:
-    """All but the row itself, or but the last where it is not among them."""
+    """Drop each query's own row, or its last neighbour where the own row is not among them."""
     keep = ind != own[:, np.newaxis]
     keep[keep.all(axis=1), -1] = False
     shape = len(own), -1
@@ -89,7 +90,7 @@ def _left(rows: FloatRows, queries: Float64, k: int, n_threads: int) -> list[NDA
     """Which rows may be among the k nearest of each query, ascending."""
     n_features = rows.n_features
     relative, tiny = (n_features + 24) * _UNIT, n_features * _TINY
-    # No key is farther off from the square of its distance.
+    # A key is off from the squared distance by at most this factor.
     margin = 1 + 2 * (n_features + 64) * 2.0**-52
     best = np.full((len(queries), k), np.inf)
     parts: list[tuple[NDArray[np.intp], NDArray[np.intp], Float64]] = []
@@ -121,7 +122,7 @@ def _left(rows: FloatRows, queries: Float64, k: int, n_threads: int) -> list[NDA
 def _products(
     rows: NDArray[Any], queries: Float64
 ) -> Iterator[tuple[int, NDArray[np.float32], Float64, float]]:
-    """A block of rows after the other.
+    """The products for one block of rows after the other.
 
     Yields
     ------

@@ -8,9 +8,9 @@
             kernel.tile: a push for each row below a query's limit
           one query alone: kernel.pair for each row
 
-Heaps, lists, merges and sorts are those of the integer engine, for keys are int64 here too.
-Parts are of the same rows for a whole chunk, and each goes through its own in ascending order. So
-a row at the limit itself can be left out of a heap: its index is larger than those in the heap.
+Keys are int64 here too, so heaps, lists, merges and sorts are those of the integer engine.
+The parts stay the same for a whole chunk, and each part is scanned in ascending order of its rows.
+So a row at the limit itself can be left out of a heap: its index is larger than those in the heap.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -41,7 +41,7 @@ import numpy as np
 
 from knnc.engine.scan.radius import below_limits, joined
 
-# A block of rows and the queries of a task share an L2 cache of 1 MiB, or half of one.
+# A block of rows and the queries of a task fit an L2 cache of 1 MiB together, or half of one.
 cdef int64_t ROW_BLOCK_BYTES = 256 * 1024
 
 
@@ -52,7 +52,7 @@ cdef struct Task:
     const double *queries  # as `prepare` returns them
     const double *norms  # of the queries, for cosine
     int64_t n_queries
-    int64_t first_self  # the row that is the first query itself, or far below 0
+    int64_t first_self  # the row that the first query is; far below 0 if it is none
     int64_t first_row
     int64_t last_row
     # The k nearest: heap q is at dist + q * k, ind + q * k.
@@ -150,7 +150,7 @@ cdef int scan_tiles(FloatRows rows, Task *task) noexcept nogil:
 cdef void pack_tile(
     FloatRows rows, Task *task, double *values, knnc_float_queries *tile
 ) noexcept nogil:
-    """`values` hold zeros before."""
+    """`values` have to hold zeros."""
     cdef int64_t width = rows.kernel_of.tile_queries, d = rows.n_features, j
     cdef int q
     memset(tile, 0, sizeof(knnc_float_queries))
@@ -240,7 +240,7 @@ cdef int run_chunk(FloatRows rows, Chunk *chunk) noexcept nogil:
 
 
 cdef Rows rows_of(FloatRows rows) noexcept nogil:
-    """What a plan asks of them."""
+    """The numbers that `plan_chunk` needs."""
     cdef Rows of
     of.n_rows = of.n_panels = rows.n_rows
     of.n_features, of.panel_rows = rows.n_features, 1
@@ -305,10 +305,10 @@ def search(
         Query i is row first_self + i, and is not its own neighbour; search.NO_SELF: queries are
         no rows.
     progress : callable or None
-        Called with (queries done, queries in all) after each step. Of a chunk of queries as many
-        count as done as its share of the rows seen.
+        Called with (queries done, queries in all) after each step. When a chunk of queries has
+        been compared with a share of the rows, that share of the chunk counts as done.
     seconds : float
-        Work between two looks at signals.
+        Seconds of work between two checks of signals.
 
     Returns
     -------
@@ -349,23 +349,23 @@ def within(
     int64_t first_self, bint return_distance, bint sort, progress,
     double seconds=KNNC_STEP_SECONDS,
 ):
-    """All rows at a key of at most `limit_key` of each query.
+    """All rows whose key is at most `limit_key`, for each query.
 
     Parameters
     ----------
     rows, queries, n_threads, first_self, progress, seconds
         As for `search`.
     limit_key : int or ndarray of shape (n_queries,)
-        One for all queries or one for each; below 0 there is no row within it.
+        One for all queries or one for each. Below 0, no rows are found.
     return_distance : bool
         Whether to return keys.
     sort : bool
-        By (key, row index) in place of the row index; takes keys.
+        Whether to sort by (key, row index) instead of row index; needs `return_distance`.
 
     Returns
     -------
     indptr : ndarray of shape (n_queries + 1,), int64
-        The rows of query i are at indptr[i] to indptr[i + 1] of the others.
+        The rows of query i are at indptr[i] to indptr[i + 1] of `keys` and `ind`.
     keys : ndarray of shape (n_found,), int64, or None
     ind : ndarray of shape (n_found,), int64
     """
@@ -399,7 +399,7 @@ def within(
         done += n
         if progress is not None:
             progress(done, n_queries)
-    ind = keys = None  # so that the last chunk can be let go of too
+    ind = keys = None  # so that `joined` can free the last chunk too
     return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)
 
 

@@ -3,8 +3,8 @@
 # Rows are sorted by halving ranges of them along the feature in which they spread most (Bentley,
 # Communications of the ACM 1975). A node has eight children, whose boxes are looked at together.
 # The rows of a leaf lie side by side, a vector of rows for each feature. The bound of a box is a
-# key, computed as the keys of rows are: rounding is monotonic, so it is never above the key of a
-# row in the box, and no row that ties is left out.
+# key, computed in the same way as the keys of rows. Rounding is monotonic, so the bound is never
+# above the key of a row in the box. So no row that ties is left out.
 
 # Rows of a leaf, at most.
 cdef int64_t LEAF_ROWS = 48
@@ -13,7 +13,7 @@ cdef int64_t TREE_QUERIES = 32
 
 
 cdef struct Waiting:
-    # A node that is not looked at yet, and its bound.
+    # A node still to be visited, and its bound.
     int64_t key
     int64_t level
     int64_t node
@@ -22,15 +22,15 @@ cdef struct Waiting:
 cdef struct Visit:
     # One query on its way through the tree.
     const double *values
-    int64_t query  # which one it is in `found`
+    int64_t query  # its number in `found`
     int64_t own  # the row that it is itself, or a negative number
     Collector *found
-    const int64_t *order  # which row each of a leaf is; -1 beyond the last one
+    const int64_t *order  # the index of each row of a leaf; -1 beyond the last row
     bint failed  # there was no memory for a list
 
 
 cdef inline int64_t limit_of(const Visit *visit) noexcept nogil:
-    """Rows below this key count: one at the worst key itself may have a smaller index."""
+    """Rows below this key count. It is above the worst key: a tie may have a smaller row index."""
     cdef int64_t most = worst(visit.found, visit.query)
     return most if most == INT64_MAX else most + 1
 
@@ -49,12 +49,12 @@ cdef void halve(
 ) noexcept nogil:
     """Put the smaller values of a feature before row `middle`, the larger ones from it on.
 
-    Hoare's selection; equal values stop both sides, so that many of them do no harm.
+    Hoare's selection. Both sides stop at equal values, so that many of them do not slow it down.
     """
     cdef int64_t left, right, j, seed = 1
     cdef double pivot
     while last - first > 1:
-        seed = (seed * 1103515245 + 12345) & 0x7fffffff  # so that no order of rows is a bad one
+        seed = (seed * 1103515245 + 12345) & 0x7fffffff  # so that no order of rows is slow
         pivot = values[(first + seed % (last - first)) * d + feature]
         left, right = first, last - 1
         while left <= right:
@@ -88,8 +88,8 @@ cdef class KDTree:
     """
     cdef FloatRows rows
     cdef int64_t n_levels, n_vectors
-    cdef int64_t[24] n_nodes, n_before  # of each level; of the levels above it
-    cdef double[::1] boxes  # eight of one parent side by side
+    cdef int64_t[24] n_nodes, n_before  # nodes of each level; of all levels above it
+    cdef double[::1] boxes  # the eight of a parent side by side
     cdef double[::1] values
     cdef int64_t[::1] order
     cdef double pace  # queries a second and thread, as last seen
@@ -124,12 +124,12 @@ cdef class KDTree:
         return 8 * (len(self.values) + len(self.order) + len(self.boxes))
 
     cdef inline double *boxes_of(self, int64_t level, int64_t node) noexcept nogil:
-        """Those of the children of a node."""
+        """The boxes of a node's children."""
         return &self.boxes[0] + (
             (self.n_before[level] + node) * 2 * self.rows.n_features * KNNC_TREE_ARITY)
 
     cdef inline int64_t start_of(self, int64_t level, int64_t node) noexcept nogil:
-        """The first vector of rows of a node; those of the next one follow its last one."""
+        """A node's first vector of rows; the node ends where the next one starts."""
         return node * self.n_vectors // self.n_nodes[level]
 
     # ---- sorting
@@ -150,7 +150,7 @@ cdef class KDTree:
         self, double *values, int64_t level, int64_t first, int64_t last, int64_t eldest,
         double *boxes,
     ) noexcept nogil:
-        """Sort rows by the nodes from `first` to `last`; `eldest` is the first of their parent."""
+        """Sort rows into nodes `first` to `last`; `eldest` is their parent's first child."""
         cdef int64_t lanes = self.rows.kernel_of.tile_queries, d = self.rows.n_features
         cdef int64_t start = self.start_of(level, first) * lanes, middle = (first + last) // 2
         cdef int64_t end = min(self.start_of(level, last) * lanes, self.rows.n_rows)
@@ -181,7 +181,7 @@ cdef class KDTree:
         cdef int64_t d = self.rows.n_features, lanes = kernel.tile_queries, start, arity
         cdef int metric = <int>self.rows.metric_of
         cdef int64_t[8] keys
-        # Of each level all children but one wait.
+        # At each level, all children of a node but the visited one may wait.
         cdef Waiting[192] waiting
         cdef Waiting node
         cdef int n = 1, first, at, i
@@ -220,7 +220,7 @@ cdef class KDTree:
         self, const double *queries, int64_t first, int64_t last, int64_t first_self,
         Collector found,
     ) noexcept nogil:
-        """The answers of queries first to last of a chunk; the k nearest sorted."""
+        """Answer queries first to last of a step; the k nearest are sorted."""
         cdef knnc_float_mode before = enter_float_mode()
         cdef Visit visit
         cdef int failed = 0
@@ -291,7 +291,7 @@ def tree_within(
     cdef int64_t[::1] ends = indptr
     key_parts, ind_parts = [], []
     found.limit, found.with_dist = limit_key, return_distance
-    # As many as their lists take so much memory; at first as if all rows were within.
+    # As many queries as memory for their lists allows; at first as if all rows were within.
     steps.most = max(1, min(MAX_CHUNK, CHUNK_PAIRS // (1 + tree.rows.n_rows)))
     while next_step(&steps, tree.pace):
         n = steps.last - steps.first
@@ -306,5 +306,5 @@ def tree_within(
         steps.most = max(1, min(MAX_CHUNK, CHUNK_PAIRS // (1 + ends[steps.last] // steps.last)))
         if progress is not None:
             progress(steps.last, n_queries)
-    ind = keys = None  # so that the last chunk can be let go of too
+    ind = keys = None  # so that `joined` can free the last chunk too
     return indptr, joined(key_parts) if return_distance else None, joined(ind_parts)

@@ -1,8 +1,8 @@
 """The k nearest where k is large: all rows within a limit of each query, sorted.
 
-A heap of many rows costs a push for each row while it fills up, and is sorted afterwards. A list
-costs an append. The limit is a guess from a sample of the rows; for a query that has fewer than k
-rows within it, all rows are listed.
+While a large heap fills up, every row costs a push, and the heap is sorted afterwards. With a
+list, a row costs only an append. The limit is estimated from a sample of the rows. For a query with
+fewer than k rows within it, all rows are listed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["SAMPLE_SHARE", "search"]
 
 Int64 = NDArray[np.int64]
 
-# A sample has one row of so many.
+# A sample has one in so many rows.
 SAMPLE_SHARE = 16
 # Queries times rows at a time: if all rows are listed, they take 64 MB.
 PAIRS = 1 << 22
@@ -47,8 +47,8 @@ def search(
         ``brute.search`` and ``radius.search``, or ``floats.search`` and ``floats.within``.
     rows : PackedRows or FloatRows
     make_sample : callable
-        Returns about one of `SAMPLE_SHARE` rows, spread evenly, as `rows` are. Any rows will do
-        for the answers.
+        Returns about one in `SAMPLE_SHARE` rows, spread evenly, in the type of `rows`. The answers
+        do not depend on which rows these are.
     queries, k, n_threads, first_self, progress
         As for ``brute.search`` or ``floats.search``.
     """
@@ -72,7 +72,7 @@ def search(
             first_k = indptr[:-1][done, np.newaxis] + np.arange(k)
             for part, values in zip(into, found, strict=True):
                 part[done] = values[first_k]
-            told = None  # it has been told already of all these queries
+            told = None  # it has been told of all these queries already
             # Nothing is within a limit below 0.
             limits = np.where(done | (limits < 0), -1, NO_LIMIT)
     return keys, ind

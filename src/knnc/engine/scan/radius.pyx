@@ -9,9 +9,9 @@
             each query's list in this part of the rows grows by them
         the lists of the chunk, part after part, become two arrays
 
-Parts are of the same rows for a whole chunk, and each goes through its own in ascending order, so
-its lists put one after the other are in order, unless they are to be sorted by distance. Besides
-the result there is never more than the lists of one chunk.
+The parts stay the same for a whole chunk, and each part is scanned in ascending order of its rows.
+So a query's lists, part after part, are in order of rows; only an order by distance takes a sort.
+Besides the result, memory never holds more than the lists of one chunk.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -44,7 +44,7 @@ from knnc.engine.system._pace cimport KNNC_STEP_SECONDS, look, next_step
 
 import numpy as np
 
-# Rows of a panel block, each of which needs a place in the lists of a tile.
+# Rows of a panel block, at most: the buffers of a tile have a place for each.
 cdef int64_t BLOCK_ROWS = 2048
 
 
@@ -52,7 +52,7 @@ cdef int64_t BLOCK_ROWS = 2048
 # Lists
 
 cdef class Lists:
-    """Empty lists, and the end of what they have become."""
+    """`n` lists, empty at first; frees what they have grown to."""
     def __cinit__(self, int64_t n):
         self.n = n
         self.at = <List *>calloc(n, sizeof(List))
@@ -77,7 +77,7 @@ cdef struct Item:
     int64_t first_self
     int64_t first_panel
     int64_t last_panel
-    const int64_t *below  # a row is in when its distance to a query is below the query's
+    const int64_t *below  # one for each query: rows at a smaller distance are found
     List *lists
     bint with_dist
 
@@ -148,7 +148,7 @@ cdef int scan_panels(
 cdef int list_rows(
     PackedRows rows, Item *item, int64_t t, int64_t first, int64_t last, Scratch *scratch
 ) noexcept nogil:
-    """What a tile of queries finds in a block of panels."""
+    """Add the rows that a tile of queries finds in a block of panels to its lists."""
     cdef const knnc_kernel *kernel = rows.kernel
     cdef int64_t query = t * kernel.layout.tile_queries, i, at, row, dist
     cdef bint largest = kernel.metric == KNNC_CHEBYSHEV
@@ -181,7 +181,7 @@ cdef int list_rows(
 cdef int sum_blocks(
     PackedRows rows, Item *item, int64_t t, int64_t first, int64_t last, Scratch *scratch
 ) noexcept nogil:
-    """The same for rows of more features than a kernel adds up."""
+    """As `list_rows`, for rows with more features than a kernel adds up."""
     cdef const knnc_kernel *kernel = rows.kernel
     cdef knnc_push combine = max_block if kernel.metric == KNNC_CHEBYSHEV else add_block
     cdef int64_t query = t * kernel.layout.tile_queries, n, r
@@ -217,7 +217,7 @@ cdef int sum_blocks(
 cdef int run_chunk(PackedRows rows, Item *whole, Plan *plan) noexcept nogil:
     """Scan panels for a chunk of queries, in blocks of queries and parts of all panels.
 
-    From whole.first_panel to whole.last_panel of each part, counted from its own first.
+    Each part is scanned from whole.first_panel to whole.last_panel, counted from its own first.
     """
     cdef int64_t n_items = (whole.n_queries + plan.block - 1) // plan.block * plan.n_parts, i
     cdef int failed = 0
@@ -252,8 +252,9 @@ cdef tuple collect_lists(
 ):
     """The rows of all lists, a query after the other, and their distances or None.
 
-    `ends`, after the end of the query before, becomes the end of each query. `at` is NULL, or says
-    whose lists are those of each query; their rows are in any order then.
+    `ends[0]` is where query 0 starts; this sets `ends[q + 1]` to the end of query q. The lists of
+    query q have the number `at[q]`, and their rows come in any order. If `at` is NULL, they have
+    the number q, and their rows are in ascending order.
     """
     cdef int64_t n_parts = lists.n // n_queries, total = 0, first, last = 0, q, p, start = ends[0]
     for q in range(n_queries):
@@ -296,7 +297,7 @@ cdef int finish_query(
             if with_dist:
                 memcpy(dist + n, found.dist, found.n * sizeof(int64_t))
             n += found.n
-    # Without distances, the rows take their place.
+    # `stable_sort` takes two arrays: without distances, `ind` is passed twice.
     if is_shuffled and stable_sort(ind, dist if with_dist else ind, n):
         return -1
     if not sort:
@@ -305,7 +306,7 @@ cdef int finish_query(
 
 
 def joined(list parts):
-    """One array of several, or of none, which are let go of on the way."""
+    """The arrays, if any, as one. `parts` is emptied, so that each array is freed once copied."""
     if len(parts) == 1:
         return parts.pop()
     whole = np.empty(sum([len(part) for part in parts]), np.int64)
@@ -319,7 +320,7 @@ def joined(list parts):
 
 
 def below_limits(limit, int64_t n_queries):
-    """What keys are below if they are at most `limit`, one for all queries or one for each."""
+    """What keys of at most `limit` are below; one limit for all queries or one for each."""
     return np.full(n_queries, np.minimum(limit, INT64_MAX - 1) + 1, np.int64)
 
 
@@ -334,23 +335,23 @@ def search(
     rows : PackedRows
     queries : ndarray of shape (n_queries, n_features), uint8, C-contiguous
     limit : int or ndarray of shape (n_queries,)
-        Of the integer distance, one for all queries or one for each; below 0 there is none within.
+        An integer distance, one for all queries or one for each. Below 0, no rows are found.
     n_threads : int
     first_self : int
         Query i is row first_self + i, and is not its own neighbour; NO_SELF: queries are no rows.
     with_dist : bool
         Whether to return distances.
     sort : bool
-        In ascending order of (distance, row index), not of the index; only with distances.
+        Whether to sort by (distance, row index) instead of row index; needs `with_dist`.
     progress : callable or None
         Called with (queries done, queries in all) after each chunk.
     seconds : float
-        Of work between two looks at signals.
+        Seconds of work between two checks of signals.
 
     Returns
     -------
     indptr : ndarray of shape (n_queries + 1,), int64
-        The neighbours of query i are at indptr[i] to indptr[i + 1] of the others.
+        The neighbours of query i are at indptr[i] to indptr[i + 1] of `dist` and `ind`.
     dist : ndarray of shape (n_found,), int64, or None
     ind : ndarray of shape (n_found,), int64
     """
@@ -388,5 +389,5 @@ def search(
         done += plan.n_queries
         if progress is not None:
             progress(done, n_queries)
-    ind = dist = None  # so that the last chunk can be let go of too
+    ind = dist = None  # so that `joined` can free the last chunk too
     return indptr, joined(dist_parts) if with_dist else None, joined(ind_parts)

@@ -1,10 +1,10 @@
-"""How much is done between two looks at signals: what takes 0.05 s at the pace last seen.
+"""How much work is done between two checks of signals: 0.05 s of it, at the pace last seen.
 
     while next_step(&steps, pace):
         ...  # without the GIL: the pieces from steps.first to steps.last
         look(&steps, &pace)
 
-A pace is work a second and thread. It may outlive its steps, as that of rows does.
+A pace is work per second and thread. It may be kept for later steps, as that of rows is.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
@@ -53,12 +53,12 @@ cdef inline Steps steps_of(int64_t n, int64_t unit, double work, int n_threads) 
 cdef inline bint next_step(Steps *steps, double pace) noexcept nogil:
     """Go on to the next pieces, if there are any."""
     cdef int64_t left = steps.n - steps.last, size
-    # No more than are left, and so no more than an integer holds.
+    # Limited to what is left before the conversion, so that an integer holds it.
     size = <int64_t>min(<double>left, pace * steps.n_threads * steps.seconds / steps.work)
     size = steps.unit * max(<int64_t>1, size // steps.unit)
     if steps.most:
         size = min(size, steps.most)
-    if left - size < size // 4:  # the rest is no step of its own
+    if left - size < size // 4:  # too little is left for a step of its own
         size = left
     steps.first = steps.last
     steps.last += size
@@ -71,8 +71,8 @@ cdef inline int look(Steps *steps, double *pace) except -1:
     cdef double elapsed = knnc_now() - steps.began
     cdef double seen = steps.work * (steps.last - steps.first) / (
         max(elapsed, 1e-4) * steps.n_threads)
-    # A shorter time only says that the pace is at least this. One measurement may be wrong, so the
-    # next step is at most eight times as large.
+    # A time below 1e-4 s only shows that the pace is at least `seen`. One measurement may be wrong,
+    # so the next step is at most eight times as large.
     if elapsed > 1e-4 or seen > pace[0]:
         pace[0] = min(8 * pace[0], seen)
     return PyErr_CheckSignals()
