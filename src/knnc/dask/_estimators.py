@@ -62,7 +62,7 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
         Returns
         -------
         self : object
-            If fit raises, it is what it was before.
+            If fit raises an error, the estimator is unchanged.
 
         Raises
         ------
@@ -201,7 +201,7 @@ class KNeighborsClassifier(ClassifierMixin, _Supervised):
         Parameters
         ----------
         X : dask array, ndarray or frame of shape (n_queries, n_features), or None
-            None scores each training row's prediction from the others.
+            None scores the leave-one-out predictions of the training rows.
         y : dask array or array-like of shape (n_queries,) or (n_queries, n_outputs)
             The right labels; with several outputs all must be right.
         sample_weight : dask array or array-like of shape (n_queries,) or None, default=None
@@ -251,7 +251,7 @@ class KNeighborsRegressor(RegressorMixin, _Supervised):
         Parameters
         ----------
         X : dask array, ndarray or frame of shape (n_queries, n_features), or None
-            None scores each training row's prediction from the others.
+            None scores the leave-one-out predictions of the training rows.
         y : dask array or array-like of shape (n_queries,) or (n_queries, n_outputs)
             The right targets. They and the predictions come to where this is called.
         sample_weight : dask array or array-like of shape (n_queries,) or None, default=None

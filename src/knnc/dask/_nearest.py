@@ -100,7 +100,7 @@ class NearestNeighbors(BaseEstimator):
         Returns
         -------
         self : object
-            If fit raises, it is what it was before.
+            If fit raises an error, the estimator is unchanged.
 
         Raises
         ------

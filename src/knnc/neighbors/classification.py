@@ -21,9 +21,9 @@ class KNeighborsClassifier(
 ):
     """k-nearest-neighbours classifier, exact and fast.
 
-    A :class:`sklearn.neighbors.KNeighborsClassifier` that compares exact integers where X can be
-    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
-    own search serves the rest.
+    A :class:`sklearn.neighbors.KNeighborsClassifier` with an exact search. knnc compares integers
+    if X can be stored as bytes without loss. It compares other dense numbers as float64.
+    scikit-learn searches all other X.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class KNeighborsClassifier(
         the distance; if some are at distance 0, only these vote. A callable takes an array of
         distances and returns an array of weights of the same shape.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
-        "pruned" is an error. "pruned" takes Euclidean, Manhattan and cosine distance. "kd_tree" and
-        "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
+        error where scikit-learn has to search. It takes Euclidean, Manhattan and cosine distance.
+        "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
-        Of scikit-learn's trees.
+        Leaf size of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 Euclidean, infinity Chebyshev.
     metric : str or callable, default="minkowski"
@@ -47,8 +47,8 @@ class KNeighborsClassifier(
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
-        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
-        number counts from all CPUs, -1.
+        Number of threads. None: the limit of OpenMP or the number of CPUs that this process may
+        use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------
@@ -102,21 +102,21 @@ class KNeighborsClassifier(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
-            or float64 that is not searched as bytes. Anything else is copied.
+            Training rows. fit keeps a reference to C-contiguous uint8, and to C-contiguous float32
+            or float64 unless `engine_` is "integer". It copies all other rows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their labels, numbers or strings.
 
         Returns
         -------
         self : KNeighborsClassifier
-            The fitted classifier. If fit raises, it is what it was before.
+            The fitted classifier. If fit raises an error, the estimator is unchanged.
 
         Raises
         ------
         ValueError
-            If X or y or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
-            scikit-learn has to search, or no codes bound the metric.
+            If X, y or a parameter is invalid. Also if `algorithm="pruned"` is set, but scikit-learn
+            has to search or the metric cannot be pruned.
         MemoryError
             If the packed rows do not fit into memory.
         """
@@ -134,7 +134,7 @@ class KNeighborsClassifier(
         Returns
         -------
         y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
-            The class with the most votes; of several the smallest.
+            The class with the most votes; in a tie, the smallest class.
 
         Raises
         ------

@@ -97,7 +97,7 @@ class NeighborsCV(MarkedStateMixin, BaseEstimator):
         Returns
         -------
         self : object
-            The fitted estimator. If fit raises, it is what it was before.
+            The fitted estimator. If fit raises an error, the estimator is unchanged.
 
         Raises
         ------

@@ -39,8 +39,8 @@ class KNeighborsClassifierCV(NeighborsCV):
         Whether to fit the best candidate to all rows. A callable takes `cv_results_` and returns
         the index of the best.
     n_jobs : int or None, default=None
-        Threads of a search. None: as many as OpenMP and the CPUs this process may use allow. A
-        negative number counts from all CPUs, -1.
+        Number of threads of a search. None: the limit of OpenMP or the number of CPUs that this
+        process may use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------
@@ -146,8 +146,8 @@ class KNeighborsRegressorCV(NeighborsCV):
         Whether to fit the best candidate to all rows. A callable takes `cv_results_` and returns
         the index of the best.
     n_jobs : int or None, default=None
-        Threads of a search. None: as many as OpenMP and the CPUs this process may use allow. A
-        negative number counts from all CPUs, -1.
+        Number of threads of a search. None: the limit of OpenMP or the number of CPUs that this
+        process may use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------

@@ -23,10 +23,10 @@ __all__ = [
 class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransformer):
     """Transform X into the sparse graph of its k nearest training rows.
 
-    A :class:`sklearn.neighbors.KNeighborsTransformer` that compares exact integers where X can be
-    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
-    own search serves the rest. In a pipeline it finds the neighbours once for an estimator that
-    takes ``metric="precomputed"``.
+    A :class:`sklearn.neighbors.KNeighborsTransformer` with an exact search. knnc compares integers
+    if X can be stored as bytes without loss. It compares other dense numbers as float64.
+    scikit-learn searches all other X. In a pipeline it finds the neighbours once for an estimator
+    that takes ``metric="precomputed"``.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
     n_neighbors : int, default=5
         Neighbours of each row.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
-        "pruned" is an error. "pruned" takes Euclidean, Manhattan and cosine distance. "kd_tree" and
-        "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
+        error where scikit-learn has to search. It takes Euclidean, Manhattan and cosine distance.
+        "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
-        Of scikit-learn's trees.
+        Leaf size of scikit-learn's trees.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float, default=2
@@ -48,8 +48,8 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
-        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
-        number counts from all CPUs, -1.
+        Number of threads. None: the limit of OpenMP or the number of CPUs that this process may
+        use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------
@@ -96,21 +96,21 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
-            or float64 that is not searched as bytes. Anything else is copied.
+            Training rows. fit keeps a reference to C-contiguous uint8, and to C-contiguous float32
+            or float64 unless `engine_` is "integer". It copies all other rows.
         y : Ignored
             Not used, present for API consistency by convention.
 
         Returns
         -------
         self : KNeighborsTransformer
-            The fitted transformer. If fit raises, it is what it was before.
+            The fitted transformer. If fit raises an error, the estimator is unchanged.
 
         Raises
         ------
         ValueError
-            If X or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
-            scikit-learn has to search, or no codes bound the metric.
+            If X or a parameter is invalid. Also if `algorithm="pruned"` is set, but scikit-learn
+            has to search or the metric cannot be pruned.
         MemoryError
             If the packed rows do not fit into memory.
         """
@@ -121,10 +121,10 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
 class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighborsTransformer):
     """Transform X into the sparse graph of all training rows within a radius.
 
-    A :class:`sklearn.neighbors.RadiusNeighborsTransformer` that compares exact integers where X can
-    be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
-    own search serves the rest. In a pipeline it finds the neighbours once for an estimator that
-    takes ``metric="precomputed"``.
+    A :class:`sklearn.neighbors.RadiusNeighborsTransformer` with an exact search. knnc compares
+    integers if X can be stored as bytes without loss. It compares other dense numbers as float64.
+    scikit-learn searches all other X. In a pipeline it finds the neighbours once for an estimator
+    that takes ``metric="precomputed"``.
 
     Parameters
     ----------
@@ -133,10 +133,10 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
     radius : float, default=1.0
         The largest distance of a neighbour, in the units of X.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
-        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
+        error where scikit-learn has to search. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
-        Of scikit-learn's trees.
+        Leaf size of scikit-learn's trees.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float, default=2
@@ -144,8 +144,8 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
-        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
-        number counts from all CPUs, -1.
+        Number of threads. None: the limit of OpenMP or the number of CPUs that this process may
+        use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------
@@ -190,21 +190,21 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
-            or float64 that is not searched as bytes. Anything else is copied.
+            Training rows. fit keeps a reference to C-contiguous uint8, and to C-contiguous float32
+            or float64 unless `engine_` is "integer". It copies all other rows.
         y : Ignored
             Not used, present for API consistency by convention.
 
         Returns
         -------
         self : RadiusNeighborsTransformer
-            The fitted transformer. If fit raises, it is what it was before.
+            The fitted transformer. If fit raises an error, the estimator is unchanged.
 
         Raises
         ------
         ValueError
-            If X or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
-            scikit-learn has to search, or no codes bound the metric.
+            If X or a parameter is invalid. Also if `algorithm="pruned"` is set, but scikit-learn
+            has to search or the metric cannot be pruned.
         MemoryError
             If the packed rows do not fit into memory.
         """

@@ -17,20 +17,20 @@ __all__ = ["LocalOutlierFactor"]
 class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor):
     """Outliers and novelties by their local density, exact and fast.
 
-    A :class:`sklearn.neighbors.LocalOutlierFactor` that compares exact integers where X can be
-    narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
-    own search serves the rest. The factor of a row compares the density around it with that around
-    its neighbours: about 1 for an inlier, and larger the further out it lies.
+    A :class:`sklearn.neighbors.LocalOutlierFactor` with an exact search. knnc compares integers if
+    X can be stored as bytes without loss. It compares other dense numbers as float64. scikit-learn
+    searches all other X. The factor of a row compares the density around it with that around its
+    neighbours: about 1 for an inlier, and larger the further out it lies.
 
     Parameters
     ----------
     n_neighbors : int, default=20
         Neighbours that say how dense it is around a row; all others if there are fewer.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
-        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
+        error where scikit-learn has to search. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
-        Of scikit-learn's trees.
+        Leaf size of scikit-learn's trees.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     p : float, default=2
@@ -44,8 +44,8 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
         Whether to judge new rows, with `predict`, `decision_function` and `score_samples`, rather
         than the training rows, with `fit_predict`.
     n_jobs : int or None, default=None
-        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
-        number counts from all CPUs, -1.
+        Number of threads. None: the limit of OpenMP or the number of CPUs that this process may
+        use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------
@@ -97,21 +97,21 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
-            or float64 that is not searched as bytes. Anything else is copied.
+            Training rows. fit keeps a reference to C-contiguous uint8, and to C-contiguous float32
+            or float64 unless `engine_` is "integer". It copies all other rows.
         y : Ignored
             Not used, present for API consistency by convention.
 
         Returns
         -------
         self : LocalOutlierFactor
-            The fitted estimator. If fit raises, it is what it was before.
+            The fitted estimator. If fit raises an error, the estimator is unchanged.
 
         Raises
         ------
         ValueError
-            If X or a parameter is not as stated, there is only one row, or if `algorithm="pruned"`
-            is impossible: scikit-learn has to search, or no codes bound the metric.
+            If X or a parameter is invalid, or X has only one row. Also if `algorithm="pruned"` is
+            set, but scikit-learn has to search or the metric cannot be pruned.
         MemoryError
             If the packed rows or the neighbours do not fit into memory.
         """

@@ -20,9 +20,9 @@ __all__ = ["RadiusNeighborsClassifier", "RadiusNeighborsRegressor"]
 class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighborsClassifier):
     """Vote of all neighbours within a radius, exact and fast.
 
-    A :class:`sklearn.neighbors.RadiusNeighborsClassifier` that compares exact integers where X can
-    be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
-    own search serves the rest.
+    A :class:`sklearn.neighbors.RadiusNeighborsClassifier` with an exact search. knnc compares
+    integers if X can be stored as bytes without loss. It compares other dense numbers as float64.
+    scikit-learn searches all other X.
 
     Parameters
     ----------
@@ -33,22 +33,22 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         the distance; if some are at distance 0, only these vote. A callable takes an array of
         arrays of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
-        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
+        error where scikit-learn has to search. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
-        Of scikit-learn's trees.
+        Leaf size of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
     metric : str or callable, default="minkowski"
         The metric; :class:`NearestNeighbors` says which ones knnc computes.
     outlier_label : label, list of labels, "most_frequent" or None, default=None
-        What a query without neighbours is predicted to be; with several outputs a list. None: it
-        is an error.
+        The label predicted for a query without neighbours. With several outputs, a list of one
+        label for each. None: predict raises a ValueError for such a query.
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
-        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
-        number counts from all CPUs, -1.
+        Number of threads. None: the limit of OpenMP or the number of CPUs that this process may
+        use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------
@@ -96,21 +96,21 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
-            or float64 that is not searched as bytes. Anything else is copied.
+            Training rows. fit keeps a reference to C-contiguous uint8, and to C-contiguous float32
+            or float64 unless `engine_` is "integer". It copies all other rows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their labels, numbers or strings.
 
         Returns
         -------
         self : RadiusNeighborsClassifier
-            The fitted classifier. If fit raises, it is what it was before.
+            The fitted classifier. If fit raises an error, the estimator is unchanged.
 
         Raises
         ------
         ValueError, TypeError
-            If X or y or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
-            scikit-learn has to search, or no codes bound the metric.
+            If X, y or a parameter is invalid. Also if `algorithm="pruned"` is set, but scikit-learn
+            has to search or the metric cannot be pruned.
         MemoryError
             If the packed rows do not fit into memory.
         """
@@ -129,14 +129,14 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         Returns
         -------
         y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
-            The class with the most votes, of several the smallest; `outlier_label_` for a query
-            without neighbours.
+            The class with the most votes; in a tie, the smallest class. A query without neighbours
+            gets `outlier_label_`.
 
         Raises
         ------
         ValueError
-            As `radius_neighbors` does, or if a query has no neighbours and there is no
-            `outlier_label`.
+            If `radius_neighbors` raises it. Also if a query has no neighbours and `outlier_label`
+            is None.
         """
         labels: NDArray[Any] = super().predict(X)
         return labels
@@ -198,7 +198,7 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
-            The queries; None scores each training row's prediction from the others.
+            The queries; None scores the leave-one-out predictions of the training rows.
         y : array-like of shape (n_queries,) or (n_queries, n_outputs)
             The right labels; with several outputs all must be right.
         sample_weight : array-like of shape (n_queries,) or None, default=None
@@ -215,9 +215,9 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
 class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsRegressor):
     """Mean of all neighbours within a radius, exact and fast.
 
-    A :class:`sklearn.neighbors.RadiusNeighborsRegressor` that compares exact integers where X can
-    be narrowed to bytes without loss, and float64 where X holds other dense numbers. scikit-learn's
-    own search serves the rest.
+    A :class:`sklearn.neighbors.RadiusNeighborsRegressor` with an exact search. knnc compares
+    integers if X can be stored as bytes without loss. It compares other dense numbers as float64.
+    scikit-learn searches all other X.
 
     Parameters
     ----------
@@ -228,10 +228,10 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         the distance; if some are at distance 0, only these count. A callable takes an array of
         arrays of distances, one for each query, and returns weights in the same form.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
-        "auto", "brute" and "pruned" give the same answers where knnc searches; where it cannot,
-        "pruned" is an error. "kd_tree" and "ball_tree" are scikit-learn's own.
+        "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
+        error where scikit-learn has to search. "kd_tree" and "ball_tree" are scikit-learn's own.
     leaf_size : int, default=30
-        Of scikit-learn's trees.
+        Leaf size of scikit-learn's trees.
     p : float, default=2
         Power of the Minkowski metric: 1 is Manhattan, 2 is Euclidean.
     metric : str or callable, default="minkowski"
@@ -239,8 +239,8 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
     metric_params : dict or None, default=None
         More arguments of the metric.
     n_jobs : int or None, default=None
-        Threads. None: as many as OpenMP and the CPUs this process may use allow. A negative
-        number counts from all CPUs, -1.
+        Number of threads. None: the limit of OpenMP or the number of CPUs that this process may
+        use, whichever is smaller. -1: all CPUs; -2: all but one.
 
     Attributes
     ----------
@@ -284,21 +284,21 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 or (n_samples, n_samples) if metric="precomputed"
-            Training rows. C-contiguous uint8 is kept by reference, and so is C-contiguous float32
-            or float64 that is not searched as bytes. Anything else is copied.
+            Training rows. fit keeps a reference to C-contiguous uint8, and to C-contiguous float32
+            or float64 unless `engine_` is "integer". It copies all other rows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
 
         Returns
         -------
         self : RadiusNeighborsRegressor
-            The fitted regressor. If fit raises, it is what it was before.
+            The fitted regressor. If fit raises an error, the estimator is unchanged.
 
         Raises
         ------
         ValueError
-            If X or y or a parameter is not as stated, or if `algorithm="pruned"` is impossible:
-            scikit-learn has to search, or no codes bound the metric.
+            If X, y or a parameter is invalid. Also if `algorithm="pruned"` is set, but scikit-learn
+            has to search or the metric cannot be pruned.
         MemoryError
             If the packed rows do not fit into memory.
         """
@@ -335,7 +335,7 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_queries, n_features) or None
-            The queries; None scores each training row's prediction from the others.
+            The queries; None scores the leave-one-out predictions of the training rows.
         y : array-like of shape (n_queries,) or (n_queries, n_outputs)
             The right targets.
         sample_weight : array-like of shape (n_queries,) or None, default=None

@@ -20,23 +20,23 @@ class Glyph:
     Attributes
     ----------
     box : (int, int, int, int)
-        x0, y0, x1, y1 in pixels of the upright image; x1 and y1 are outside.
+        x0, y0, x1, y1 in pixels of the upright image; x1 and y1 are exclusive.
     label : str
         What it is read as; "?" if its confidence is below ``min_confidence``.
     probability : float
-        That of the most probable label, as the estimator's ``predict_proba`` has it; 1 for a mark.
+        Probability of the most probable label, from ``predict_proba``; 1 for a mark.
     neighbors : tuple of int
         The nearest training images, nearest first; empty if the estimator has no ``kneighbors``.
     line : int
-        From 0, from top to bottom.
+        Number of its line. Lines are numbered from 0, from top to bottom.
     space_before : bool
         Whether a wide gap is before it.
     image : ndarray of shape (28, 28), dtype uint8
         What the estimator was shown.
     confidence : float
-        How sure the label is, from 0 to 1: low where training images of another label are nearly
-        as near, where all are far away, where the character may end elsewhere, and where a mark is
-        not as it is usually written.
+        How sure the label is, from 0 to 1. It is low if training images of another label are nearly
+        as near, or if all training images are far away. It is also low if the limits of the
+        character are unclear, or if a mark has an unusual form or place.
     guess : str
         The label, whatever ``min_confidence`` says.
     alternatives : tuple of (str, float)
@@ -46,9 +46,9 @@ class Glyph:
     neighbor_labels : tuple of str
         Their labels.
     is_mark : bool
-        Whether it was told by its shape: a sign, a point, a comma, a slash, a bracket.
+        Whether it is a sign, point, comma, slash or bracket, which are recognised by shape.
     layout_confidence : float
-        How sure it is that this is one character, whatever its label. The confidence is not higher.
+        How sure it is that this is one character. `confidence` is never higher than this.
     """
 
     box: Box

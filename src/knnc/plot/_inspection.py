@@ -19,7 +19,7 @@ __all__ = ["DisputedLabelsDisplay", "NearDuplicatesDisplay"]
 
 
 class DisputedLabelsDisplay(MisreadDisplay):
-    """Training images whose label their neighbours dispute, each beside its neighbours.
+    """Training images with disputed labels, each beside its nearest neighbours.
 
     The parameters and attributes are those of :class:`knnc.plot.MisreadDisplay`: `y_true` are the
     labels of the images, `y_pred` the suggested ones.
@@ -59,7 +59,7 @@ class DisputedLabelsDisplay(MisreadDisplay):
         min_share : float, default=0.5
             As for :func:`disputed_labels`.
         image_shape : tuple of int (height, width), default=None
-            The shape of a row's image; None takes it for a square.
+            Height and width of each image. None: the images are square.
         n_images, n_columns : int
             Images at most, and how many of them, each with its neighbours, side by side.
         title : str, default=None
@@ -144,7 +144,7 @@ class NearDuplicatesDisplay(MisreadDisplay):
         radius, metric
             As for :func:`near_duplicates`.
         image_shape : tuple of int (height, width), default=None
-            The shape of a row's image; None takes it for a square.
+            Height and width of each image. None: the images are square.
         n_pairs, n_columns : int
             Pairs at most, and how many of them side by side.
         title : str, default=None

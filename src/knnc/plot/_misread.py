@@ -114,7 +114,7 @@ class MisreadDisplay(Display):
         y_pred : array-like of shape (n_samples,), default=None
             What ``estimator.predict(X)`` gives, if that is known already.
         image_shape : tuple of int (height, width), default=None
-            The shape of a row's image; None takes it for a square.
+            Height and width of each image. None: the images are square.
         n_neighbors, n_images, n_columns : int
             Neighbours beside each image, misread images at most, and how many of them side by side.
         title : str, default=None

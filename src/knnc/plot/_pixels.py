@@ -195,7 +195,7 @@ class PixelPairsDisplay(Display):
         target_names : sequence of str, default=None
             ``target_names[label]`` is what a class is called; None takes the label itself.
         title : str, default=None
-            A line above the accuracies; None says what they are.
+            Title. None: a title with the median and the lowest accuracy.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
 

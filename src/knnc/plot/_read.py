@@ -71,7 +71,7 @@ class ReadDisplay(Display):
         X : array-like of shape (n_samples, n_features) or (n_samples, height, width)
             The images.
         image_shape : tuple of int (height, width), default=None
-            The shape of a row's image; None takes it for a square.
+            Height and width of each image. None: the images are square.
         n_images, n_columns : int
             How many images at most, and how many side by side.
         title : str, default=None

@@ -83,9 +83,11 @@ class SpriteDisplay(Display):
         target_names : sequence of str, default=None
             ``target_names[label]`` is what a class is called; None takes the label itself.
         image_shape : tuple of int (height, width), default=None
-            The shape of a row's image; None takes it for a square.
-        rows_a_class, n_columns : int
-            Rows of images for each class, and images in a row.
+            Height and width of each image. None: the images are square.
+        rows_a_class : int, default=3
+            Number of rows of images for each class.
+        n_columns : int, default=30
+            Number of images in a row.
         title : str, default=None
             A line above the images.
         ax : matplotlib Axes, default=None

@@ -88,7 +88,7 @@ def set_config(*, max_memory: int | None) -> None:
 
 
 def get_config() -> dict[str, int | None]:
-    """The settings in force here, as :func:`knnc.config_context` takes them."""
+    """Return the current settings: a dict of the arguments of :func:`knnc.config_context`."""
     inside = _max_memory.get()
     return {"max_memory": _everywhere if inside is None else inside}
 
