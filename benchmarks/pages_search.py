@@ -113,16 +113,16 @@ def learn(pieces: Sequence[Piece]) -> Floats:
 def pieces_of(page: Any, places: Sequence[Any], estimator: Any) -> Iterator[Piece]:
     """Every piece of ink on a page that is not turned, with what is written there."""
     from knnc.ocr import _layout
-    from knnc.ocr._read import _images, _Reader
+    from knnc.ocr._reader import Reader, images_of
     from knnc.ocr._split import trials_of
 
-    reader = _Reader(estimator)
+    reader = Reader(estimator)
     seen: list[Any] = []
     split = _layout.split_touching
 
-    def taken(parts: Any, height: float, cost: Any) -> Any:
-        seen.append((cost.args[0], trials_of(parts, height, cost)))
-        return split(parts, height, cost)
+    def taken(parts: Any, height: float, cost: Any, known: Any = None) -> Any:
+        seen.append((cost.args[0], trials_of(parts, height, cost, known)))
+        return split(parts, height, cost, known)
 
     _layout.split_touching = taken
     try:
@@ -140,7 +140,7 @@ def pieces_of(page: Any, places: Sequence[Any], estimator: Any) -> Iterator[Piec
             if left <= (x0 + x1) / 2 <= right and top <= (y0 + y1) / 2 <= bottom
         )
         borders = list(trial.pieces)
-        labels, _ = reader.read(_images(layout, [trial.pieces[e] for e in borders]))
+        labels = reader.labels(images_of(layout, [trial.pieces[e] for e in borders]))
         yield Piece(trial, dict(zip(borders, map(str, labels), strict=True)), text)
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from knnc.ocr._parts import Part
-from knnc.ocr._seams import seams_of
+from knnc.ocr._seams import Seam, seams_of_each
 from knnc.ocr._split import _between, split_touching, trials_of
 
 HEIGHT = 40.0
@@ -34,6 +34,11 @@ def unlike_a_ring(parts: Sequence[Part]) -> np.ndarray:
     return np.array(
         [0.2 if n == 1 and w <= 38 else 4.0 for n, w in zip(holes, widths, strict=True)]
     )
+
+
+def seams_of(mask: np.ndarray, height: float) -> list[tuple[Seam, float]]:
+    """Those of one piece."""
+    return seams_of_each([mask], height)[0]
 
 
 def test_seams_go_where_little_ink_is() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["seams_of", "seams_of_each"]
+__all__ = ["seams_of_each"]
 
 # By how much a seam may sway to either side, in heights of a character: the straight ones part
 # strokes that are side by side, the others follow a slanted or an overhanging one.
@@ -34,26 +34,22 @@ Seam = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def seams_of(mask: Mask, height: float) -> list[tuple[Seam, float]]:
-    """Seams and the ink that each cuts, in heights; those that cut least, from left to right.
+def seams_of_each(masks: Sequence[Mask], height: float) -> list[list[tuple[Seam, float]]]:
+    """Of each piece seams and the ink that each cuts, in heights, all found in one search.
 
     Parameters
     ----------
-    mask : ndarray of shape (rows, columns)
-        A piece of ink.
+    masks : sequence of ndarray of shape (rows, columns)
+        Pieces of ink.
     height : float
         That of a character, in pixels.
 
     Returns
     -------
-    seams : list of (ndarray of shape (rows,), float)
-        What is left of ``seam[y]`` in row y is on one side.
+    seams : list of (ndarray of shape (rows,), float) for each piece
+        Those that cut least, from left to right. What is left of ``seam[y]`` in row y is on one
+        side.
     """
-    return seams_of_each([mask], height)[0]
-
-
-def seams_of_each(masks: Sequence[Mask], height: float) -> list[list[tuple[Seam, float]]]:
-    """The same of many pieces, all in one search."""
     step = max(1, round(height / _ANCHORS))
     anchors = [np.arange(step, mask.shape[1], step) for mask in masks]
     sways = [max(2, round(s * height)) for s in _SWAYS]
