@@ -83,7 +83,24 @@ def test_bounds_rule_nearly_all_rows_out() -> None:
     """Otherwise they would only cost time."""
     rows, queries = rows_and_queries("far")
     left = far._left(FloatRows(rows, "sqeuclidean"), queries, 5, 1)
-    assert max(map(len, left)) < 20
+    assert max(len(some) for some in left if some is not None) < 20
+    assert all(some is not None for some in left)
+
+
+def test_rows_left_are_not_collected_where_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million rows of 256 queries would take 6 GB."""
+    rows, queries = rows_and_queries("last bits")
+    sizes: list[int] = []
+    concatenate = np.concatenate
+
+    def counted(parts: Any, *options: Any, **named: Any) -> Any:
+        sizes.append(sum(map(len, parts)))
+        return concatenate(parts, *options, **named)
+
+    monkeypatch.setattr(far, "_ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(far.np, "concatenate", counted)
+    assert far._left(FloatRows(rows, "sqeuclidean"), queries, 5, 1) == [None] * len(queries)
+    assert max(sizes) <= len(queries) * (far.MOST_LEFT * N_ROWS + 100)
 
 
 def test_how_queries_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +113,7 @@ def test_how_queries_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
         return search(rows, queries, *options)
 
     monkeypatch.setattr(floats, "search", counted)
-    monkeypatch.setattr(far, "_QUERIES_AT_ONCE", 8)
+    monkeypatch.setattr(far, "_PAIRS", 8 * N_ROWS)
     rows, queries = rows_and_queries("far")
     rows[0::2] = rows[1]
     queries[3] = rows[1]  # half of the rows are equally near

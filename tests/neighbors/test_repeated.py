@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 import knnc
 from knnc.engine.index import Index
 from knnc.neighbors.repeated import RepeatedIndex, Repeats, repeats, same
+from tests.engine.prune_support import at_once
 
 ROWS = np.random.default_rng(0).integers(0, 256, (4_000, 80), np.uint8)
 LABELS = ROWS[:, 0] // 64
@@ -73,7 +73,7 @@ def test_leave_one_out_and_other_queries_have_answers_of_their_own(work: dict[st
     expected = {}
     for turn in range(4):
         nn = knnc.NearestNeighbors(n_neighbors=3).fit(ROWS.copy())
-        for name, queries in (("none", None), ("some", ROWS[:50]), ("others", ROWS[50:100] ^ 1)):
+        for name, queries in (("none", None), ("some", ROWS[:500]), ("others", ROWS[500:] ^ 1)):
             dist, ind = nn.kneighbors(queries)
             if turn == 0:
                 expected[name] = dist.copy(), ind.copy()
@@ -88,8 +88,66 @@ def test_progress_is_told_of_a_kept_answer() -> None:
         said: list[tuple[int, int]] = []
         nn = knnc.NearestNeighbors(n_neighbors=3).fit(ROWS)
         with knnc.progress(lambda done, total, said=said: said.append((done, total))):
-            nn.kneighbors(ROWS[:50])
-        assert said[-1] == (50, 50)
+            nn.kneighbors(ROWS[:500])
+        assert said[-1] == (500, 500)
+
+
+def kept_index(rows: Any = ROWS) -> RepeatedIndex:
+    for _ in range(2):
+        nn = knnc.NearestNeighbors().fit(rows)
+    index = nn._lazy_index.get(1)
+    assert isinstance(index, RepeatedIndex)
+    return index
+
+
+def test_an_index_that_is_let_go_of_keeps_no_answers(work: dict[str, int]) -> None:
+    """It may live on for hours in an estimator."""
+    index = kept_index()
+    before = index.nbytes_kept
+    for _ in range(2):
+        index.search(ROWS[:500], 3)
+    assert work["searches"] == 1
+    assert index.nbytes_kept > before
+    repeats.forget()
+    assert index.nbytes_kept == before
+    for _ in range(2):
+        assert (index.search(ROWS[:500], 3)[1][:, 0] == range(500)).all()
+    assert work["searches"] == 3
+    assert index.nbytes_kept == before
+
+
+def test_answers_that_took_little_or_are_large_are_not_kept(work: dict[str, int]) -> None:
+    index = kept_index()
+    before = index.nbytes_kept
+    for _ in range(2):
+        index.search(ROWS[:50], 3)
+    with sklearn.config_context(working_memory=8):
+        for _ in range(2):  # 500 x 600 of 16 bytes are 4.8 MB, of which four would be kept
+            index.search(ROWS[:500], 300)
+    assert work["searches"] == 4
+    assert index.nbytes_kept == before
+
+
+def test_any_other_k_is_refused_although_an_answer_is_kept() -> None:
+    index = kept_index()
+    index.search(ROWS[:500], 3)
+    for k in (0, -1, len(ROWS) + 1):
+        with pytest.raises(ValueError, match="k must be from 1"):
+            index.search(ROWS[:500], k)
+    with pytest.raises(ValueError, match="k must be from 1"):
+        index.search(None, len(ROWS))
+
+
+def test_what_was_used_last_stays() -> None:
+    first, second = kept_index(), kept_index(ROWS ^ 1)
+    first.search(ROWS[:500], 3)
+    room = first.nbytes_kept + second.nbytes_kept
+    with sklearn.config_context(working_memory=(room >> 20) + 1):
+        for mask in range(2, 40):
+            kept_index(ROWS ^ mask)
+            first.search(ROWS[:500], 3)
+    assert kept_index() is first
+    assert kept_index(ROWS ^ 1) is not second
 
 
 def test_content_decides() -> None:
@@ -182,21 +240,18 @@ def test_a_failed_search_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_threads_share_it() -> None:
-    expected = knnc.NearestNeighbors().fit(ROWS).kneighbors(ROWS[:200])[1]
-    answers: list[Any] = []
+    expected = knnc.NearestNeighbors().fit(ROWS).kneighbors(ROWS[:500])[1]
 
-    def fit_and_search() -> None:
-        for _ in range(3):
-            nn = knnc.NearestNeighbors().fit(ROWS.copy())
-            answers.append(nn.kneighbors(ROWS[:200])[1])
+    def fit_and_search() -> Any:
+        found = [
+            knnc.NearestNeighbors().fit(ROWS.copy()).kneighbors(ROWS[:500])[1] for _ in range(3)
+        ]
+        return np.array(found)
 
-    threads = [threading.Thread(target=fit_and_search) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == 12
-    assert all((answer == expected).all() for answer in answers)
+    answers = at_once([fit_and_search] * 4)
+    assert len(answers) == 4
+    for answer in answers:
+        np.testing.assert_array_equal(answer, [expected] * 3)
 
 
 def _kept_in_child(queue: Any) -> None:

@@ -6,10 +6,11 @@ the second fit to rows of the same content keeps a copy of the rows, an index ov
 answers of its searches. The answers have more neighbours than were asked for. Later fits and
 searches compare contents, byte for byte, and reuse what is kept. The answers are the same.
 
-What is kept  indexes over rows of 256 kB and more that were fitted twice. Only where `max_memory`
-              is not set, and not over a memory map.
+What is kept  indexes over rows of 256 kB and more that were fitted twice, and answers that took
+              some work. Only where `max_memory` is not set, and not over a memory map.
 How much      scikit-learn's `working_memory` at most, 1 GiB by default; what was used last stays.
-How long      until 30 s have passed in which no fit or search used any of it.
+How long      until 30 s have passed in which no fit or search used any of it. An estimator that was
+              fitted meanwhile goes on with its index, and keeps no more answers.
 Threads       share it.
 Processes     have their own; that of a forked child is empty.
 """
@@ -39,9 +40,11 @@ Key = tuple[Any, ...]
 
 # Searching fewer bytes takes no longer than looking up what was kept.
 _FEWEST_BYTES = 1 << 18
-# Fits that are remembered, and how many of their rows tell them apart.
+# The same of queries times the size of the rows, for an answer.
+_LEAST_WORK = 1 << 26
+# Fits that are remembered, and how many of their rows and features at least tell them apart.
 _MOST_SEEN = 256
-_ROWS_SEEN = 16
+_ROWS_SEEN, _FEATURES_SEEN = 16, 64
 # Answers kept for an index. Queries that are not float64 come in pieces, each with an answer.
 _MOST_ANSWERS = 4
 _FEWEST_NEIGHBORS = 16
@@ -76,40 +79,46 @@ class _Answer:
 
 
 class RepeatedIndex(Index):
-    """An index that keeps its last answers."""
+    """An index that keeps its last answers, as long as it is kept itself."""
 
+    _store: Repeats | None = None
     _answers: tuple[_Answer, ...] = ()
 
     def search(
         self, queries: NDArray[Any] | None, k: int, *, n_threads: int = 1
     ) -> tuple[Int64, Int64]:
         """The k nearest rows of each query, as :meth:`Index.search` finds them."""
+        n_queries = self.n_samples_fit if queries is None else len(queries)
         most = self.n_samples_fit - (queries is None)
-        answer = self._answer(queries)
-        if answer is None or answer.keys.shape[1] < k:
-            wanted = min(most, max(2 * k, _FEWEST_NEIGHBORS)) if 1 <= k <= most else k
-            answer = _Answer(queries, *super().search(queries, wanted, n_threads=n_threads))
-            self._keep(answer)
-        elif (report := current()) is not None:
-            report(len(answer.ind), len(answer.ind))
-        return answer.keys[:, :k].copy(), answer.ind[:, :k].copy()
+        store = self._store
+        if store is None or n_queries * self.rows.size < _LEAST_WORK or not 1 <= k <= most:
+            return super().search(queries, k, n_threads=n_threads)
+        known = self._answers
+        answer = next((some for some in known if same(some.queries, queries)), None)
+        if answer is not None and k <= answer.keys.shape[1]:
+            store.used(self)
+            if (report := current()) is not None:
+                report(n_queries, n_queries)
+            return answer.keys[:, :k].copy(), answer.ind[:, :k].copy()
+        wanted = min(most, max(2 * k, _FEWEST_NEIGHBORS))
+        nbytes = 16 * wanted * n_queries + (0 if queries is None else queries.nbytes)
+        if nbytes * _MOST_ANSWERS > _most_bytes() - self.rows.nbytes:
+            return super().search(queries, k, n_threads=n_threads)
+        keys, ind = super().search(queries, wanted, n_threads=n_threads)
+        copied = None if queries is None else queries.copy()
+        others = [some for some in known if some is not answer]
+        store.used(self, (*others[1 - _MOST_ANSWERS :], _Answer(copied, keys, ind)))
+        return keys[:, :k].copy(), ind[:, :k].copy()
+
+    def keep_in(self, store: Repeats | None, answers: tuple[_Answer, ...] = ()) -> None:
+        """Keep answers from now on, and have these; without a store keep none."""
+        self._store, self._answers = store, answers
 
     @property
     def nbytes_kept(self) -> int:
         """Bytes of the rows, of what is built from them and of the answers."""
         answers = sum(answer.nbytes for answer in self._answers)
         return int(self.rows.nbytes) + self.nbytes_packed + answers
-
-    def _answer(self, queries: NDArray[Any] | None) -> _Answer | None:
-        return next((some for some in self._answers if same(some.queries, queries)), None)
-
-    def _keep(self, answer: _Answer) -> None:
-        queries = answer.queries
-        if queries is not None:
-            answer = _Answer(queries.copy(), answer.keys, answer.ind)
-        others = [some for some in self._answers if not same(some.queries, queries)]
-        self._answers = (*others[1 - _MOST_ANSWERS :], answer)
-        repeats.used(self)
 
 
 class Repeats:
@@ -142,13 +151,15 @@ class Repeats:
             return Index(rows, metric, **options)
         if limit_for(rows) is not None or 2 * rows.nbytes > _most_bytes():
             return Index(rows, metric, **options)
-        some = rows[:: max(1, len(rows) // _ROWS_SEEN)]
+        n_rows, n_features = rows.shape
+        some = rows[:: max(1, n_rows // _ROWS_SEEN), :: max(1, n_features // _FEATURES_SEEN)]
         key = metric, algorithm, rows.dtype.str, rows.shape, hash(some.tobytes())
         with self._lock.held():
             is_repeated = key in self._indexes
             kept = self._indexes.setdefault(key, None)
             self._indexes.move_to_end(key)
             while len(self._indexes) > _MOST_SEEN:
+                self._drop(next(iter(self._indexes)))
                 self._indexes.popitem(last=False)
         if not is_repeated:
             return Index(rows, metric, **options)
@@ -157,19 +168,24 @@ class Repeats:
             own.flags.writeable = False
             kept = RepeatedIndex(own, metric, **options)
             with self._lock.held():
+                self._drop(key)
                 self._indexes[key] = kept
+                kept.keep_in(self)
         self.used(kept)
         return kept
 
-    def used(self, index: RepeatedIndex) -> None:
-        """An index was used: drop others that exceed the memory limit, and restart the wait."""
+    def used(self, index: RepeatedIndex, answers: tuple[_Answer, ...] | None = None) -> None:
+        """An index was used, and has new answers: drop what exceeds the limit; wait anew."""
         with self._lock.held():
-            most = _most_bytes()
+            for key in [key for key, kept in self._indexes.items() if kept is index]:
+                self._indexes.move_to_end(key)
+                if answers is not None:
+                    index.keep_in(self, answers)
+            left = _most_bytes()
             for key, kept in reversed(self._indexes.items()):
-                if kept is not None:
-                    most -= kept.nbytes_kept
-                    if most < 0 and kept is not index:
-                        self._indexes[key] = None
+                left -= 0 if kept is None else kept.nbytes_kept
+                if left < 0:
+                    self._drop(key)
             self._last_used = monotonic()
             if self._timer is None:
                 self._wait(self._seconds)
@@ -177,6 +193,8 @@ class Repeats:
     def forget(self) -> None:
         """Drop everything."""
         with self._lock.held():
+            for key in self._indexes:
+                self._drop(key)
             self._indexes.clear()
             if self._timer is not None:
                 self._timer.cancel()
@@ -187,6 +205,13 @@ class Repeats:
         """Bytes of all that is kept."""
         with self._lock.held():
             return sum(kept.nbytes_kept for kept in self._indexes.values() if kept is not None)
+
+    def _drop(self, key: Key) -> None:
+        """Keep nothing of a fit but that it was seen."""
+        kept = self._indexes.get(key)
+        self._indexes[key] = None
+        if kept is not None:
+            kept.keep_in(None)
 
     def _wait(self, seconds: float) -> None:
         self._timer = threading.Timer(seconds, self._forget_if_unused)

@@ -32,10 +32,12 @@ Float64 = NDArray[np.float64]
 
 # For fewer queries, comparing whole rows in float64 is faster.
 FEWEST_QUERIES = 6
-_ROWS_AT_ONCE = 2048
-_QUERIES_AT_ONCE = 256
 # A query with a larger share of the rows left is compared with all rows.
-_MOST_LEFT = 1 / 8
+MOST_LEFT = 1 / 8
+_ROWS_AT_ONCE = 2048
+# Queries at a time, and these times rows: what is left of them takes at most 100 MB.
+_QUERIES_AT_ONCE = 256
+_PAIRS = 1 << 25
 _UNIT = 2.0**-23
 _TINY = 2.0**-120
 _MOST_SQUARE = 1e36
@@ -61,10 +63,11 @@ def nearest(
     keys, ind = np.empty((2, len(queries), wanted), np.int64)
     whole = np.ones(len(queries), np.bool_)
     if rows.metric == "sqeuclidean" and len(queries) >= FEWEST_QUERIES:
-        for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            some = queries[start : start + _QUERIES_AT_ONCE]
+        step = max(FEWEST_QUERIES, min(_QUERIES_AT_ONCE, _PAIRS // rows.n_rows))
+        for start in range(0, len(queries), step):
+            some = queries[start : start + step]
             for q, left in enumerate(_left(rows, some, wanted, n_threads)):
-                if len(left) <= rows.n_rows * _MOST_LEFT:
+                if left is not None:
                     at = start + q
                     few = FloatRows(rows.rows[left], rows.metric)
                     found = floats.search(few, queries[at : at + 1], wanted, 1, NO_SELF, None)
@@ -86,13 +89,16 @@ def _without(own: Int64, keys: Int64, ind: Int64) -> tuple[Int64, Int64]:
     return keys[keep].reshape(shape), ind[keep].reshape(shape)
 
 
-def _left(rows: FloatRows, queries: Float64, k: int, n_threads: int) -> list[NDArray[np.intp]]:
-    """Which rows may be among the k nearest of each query, ascending."""
+def _left(
+    rows: FloatRows, queries: Float64, k: int, n_threads: int
+) -> list[NDArray[np.intp] | None]:
+    """Which rows may be among the k nearest of each query, ascending; None if these are many."""
     n_features = rows.n_features
     relative, tiny = (n_features + 24) * _UNIT, n_features * _TINY
     # A key is off from the squared distance by at most this factor.
     margin = 1 + 2 * (n_features + 64) * 2.0**-52
     best = np.full((len(queries), k), np.inf)
+    counts = np.zeros(len(queries), np.int64)
     parts: list[tuple[NDArray[np.intp], NDArray[np.intp], Float64]] = []
     with blas_threads(n_threads), np.errstate(all="ignore"):
         for first, dist, p_square, most_square in _products(rows.rows, queries):
@@ -108,7 +114,9 @@ def _left(rows: FloatRows, queries: Float64, k: int, n_threads: int) -> list[NDA
             limit = best[:, -1] * margin + tiny
             most = ((limit + rounded) ** 2 - p_square + error).astype(np.float32)
             most = np.nextafter(most, np.float32(np.inf))
-            query, row = np.nonzero(~(dist > most[:, np.newaxis]))
+            is_few = counts <= MOST_LEFT * rows.n_rows
+            query, row = np.nonzero(~(dist > most[:, np.newaxis]) & is_few[:, np.newaxis])
+            counts += np.bincount(query, minlength=len(queries))
             square = dist[query, row] + (p_square - error)[query]
             parts.append((query, first + row, np.sqrt(np.maximum(square, 0)) - rounded[query]))
     query, row, lower = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -116,7 +124,10 @@ def _left(rows: FloatRows, queries: Float64, k: int, n_threads: int) -> list[NDA
     query, row = query[may_be], row[may_be]
     order = np.argsort(query, kind="stable")
     ends = np.cumsum(np.bincount(query, minlength=len(queries)))[:-1]
-    return np.split(row[order], ends)
+    left = np.split(row[order], ends)
+    return [
+        some if n <= MOST_LEFT * rows.n_rows else None for some, n in zip(left, counts, strict=True)
+    ]
 
 
 def _products(
