@@ -123,6 +123,18 @@ class Streamed(ABC):
         """A chunk of rows, ready to be searched."""
 
     @abstractmethod
+    def _take(
+        self,
+        rows: Any,
+        bounds: tuple[int, int],
+        queries: NDArray[Any],
+        found: tuple[Int64, Int64],
+        n_threads: int,
+        first_self: int,
+        progress: ProgressCallback | None,
+    ) -> None:
+        """Compare a chunk, and put its rows to what was found; `bounds` are its first and end."""
+
     def scan(
         self,
         queries: NDArray[Any],
@@ -147,6 +159,15 @@ class Streamed(ABC):
         done : int
             Rows that have been compared.
         """
+        report = Overall(progress, self.n_rows)
+        with ReadAhead(self._read, self._bounds(first_row)) as chunks:
+            for first, last, rows in chunks:
+                told = report.of_rows(first, last)
+                bounds, found = (first, last), (dist, ind)
+                self._take(rows, bounds, queries, found, n_threads, first_self, told)
+                del rows
+                chunks.done()
+                yield last
 
     def search(
         self,
@@ -286,35 +307,29 @@ class StreamedRows(Streamed):
         self._kernel = kernel
         self._where = where
         self._max_memory = max_memory
+        self._pace: float | None = None
 
     def among(self, where: NDArray[np.intp]) -> StreamedRows:
         """Some of these rows, ascending, streamed as they are."""
         return StreamedRows(self._rows, self._metric, self._kernel, self._max_memory, where)
 
-    def scan(
+    def _take(
         self,
+        rows: PackedRows,
+        bounds: tuple[int, int],
         queries: Bytes,
-        dist: Int64,
-        ind: Int64,
+        found: tuple[Int64, Int64],
         n_threads: int,
         first_self: int,
         progress: ProgressCallback | None,
-        first_row: int = 0,
-    ) -> Iterator[int]:
-        """Search, a chunk of rows at a time; `dist` and `ind` are heaps until the last row."""
-        pace: float | None = None
-        report = Overall(progress, self.n_rows)
-        with ReadAhead(self._read, self._bounds(first_row)) as chunks:
-            for first, last, packed in chunks:
-                if pace is not None:
-                    packed.pace = pace
-                is_last = last == self.n_rows
-                told = report.of_rows(first, last)
-                search_onto(packed, queries, dist, ind, n_threads, first_self, first, is_last, told)
-                pace = packed.pace
-                del packed
-                chunks.done()
-                yield last
+    ) -> None:
+        """What was found are heaps until the last row."""
+        first, last = bounds
+        if self._pace is not None:
+            rows.pace = self._pace
+        is_last = last == self.n_rows
+        search_onto(rows, queries, *found, n_threads, first_self, first, is_last, progress)
+        self._pace = rows.pace
 
     def _read(self, first: int, last: int) -> PackedRows:
         # On one thread, which packs 3 GB/s: few disks are faster. The other threads search.

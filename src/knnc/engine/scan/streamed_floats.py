@@ -6,7 +6,6 @@ earlier rows come first, so that ties go by index.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from knnc.engine.floats import FloatRows
 from knnc.engine.scan import floats, streamed
 from knnc.engine.scan.brute import NO_SELF
-from knnc.engine.scan.read_ahead import ReadAhead
 from knnc.engine.system.pages import Pages
 from knnc.engine.system.progress import ProgressCallback
 
@@ -50,29 +48,22 @@ class StreamedFloats(streamed.Streamed):
         self._dtype = stored_dtype(rows.dtype)
         super().__init__(rows, len(rows), rows.shape[1] * self._dtype.itemsize, max_memory)
 
-    def scan(
+    def _take(
         self,
+        rows: FloatRows,
+        bounds: tuple[int, int],
         queries: NDArray[np.float64],
-        dist: Int64,
-        ind: Int64,
+        found: tuple[Int64, Int64],
         n_threads: int,
         first_self: int,
         progress: ProgressCallback | None,
-        first_row: int = 0,
-    ) -> Iterator[int]:
-        """Search, a chunk of rows at a time; `dist` and `ind` hold keys and indices, ascending."""
-        k = dist.shape[1]
-        report = streamed.Overall(progress, self.n_rows)
-        with ReadAhead(self._read, self._bounds(first_row)) as chunks:
-            for first, last, rows in chunks:
-                told = report.of_rows(first, last)
-                n_found = min(k, last - first)
-                own_self = first_self if first_self == NO_SELF else first_self - first
-                found = floats.search(rows, queries, n_found, n_threads, own_self, told)
-                _merge(dist, ind, min(k, first), found[0], found[1] + first)
-                del rows
-                chunks.done()
-                yield last
+    ) -> None:
+        """What was found are keys and indices, ascending."""
+        first, last = bounds
+        n_found = min(found[0].shape[1], last - first)
+        own_self = first_self if first_self == NO_SELF else first_self - first
+        keys, ind = floats.search(rows, queries, n_found, n_threads, own_self, progress)
+        _merge(*found, min(found[0].shape[1], first), keys, ind + first)
 
     def _read(self, first: int, last: int) -> FloatRows:
         rows = self._rows[first:last]
