@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
-import subprocess
 import sys
 from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
+from serving import served
 
 N_SHOWN = "3,000 images"
 SIZES = ((1400, 900), (400, 800))
@@ -63,16 +62,8 @@ def main() -> int:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
-    command = [sys.executable, "-m", "knnc", "serve", "--train", "mnist", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        try:
-            address = re.search(r"http\S+", server.stderr.readline())
-            assert address is not None
-            with sync_playwright() as playwright:
-                return report(playwright, address[0])
-        finally:
-            server.terminate()
+    with served() as (address, _), sync_playwright() as playwright:
+        return report(playwright, address)
 
 
 def report(playwright: Any, address: str) -> int:

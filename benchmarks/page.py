@@ -16,7 +16,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from data import mnist
+from serving import served
 
 from knnc import KNeighborsClassifier
 from knnc.ocr._glyphs import normal_form
@@ -145,16 +145,10 @@ def main() -> int:
     seen = np.array([normal_form(ink).ravel() for ink in inks])
     classifier = KNeighborsClassifier(5).fit(rows, labels)
     answers = [str(label) for label in classifier.predict(seen)]
-    command = [sys.executable, "-m", "knnc", "serve", "--train", "mnist", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        try:
-            address = re.search(r"http://([\d.:]+)/", server.stderr.readline())
-            assert address is not None
-            bodies = [each.tobytes() for each in drawings]
-            return asyncio.run(measure(address[1], server.pid, asked, (bodies, answers)))
-        finally:
-            server.terminate()
+    with served() as (address, process):
+        bodies = [each.tobytes() for each in drawings]
+        host = address.removeprefix("http://").removesuffix("/")
+        return asyncio.run(measure(host, process, asked, (bodies, answers)))
 
 
 if __name__ == "__main__":

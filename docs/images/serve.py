@@ -9,9 +9,7 @@ written by tests/ocr/hand.py with MNIST's test digits, once, with the seed below
 from __future__ import annotations
 
 import io
-import re
 import shutil
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -34,25 +32,19 @@ WAIT = 120_000
 def main() -> None:
     """Serve, and take the pictures."""
     sys.path.insert(0, str(HERE.parents[1]))
-    command = [sys.executable, "-m", "knnc", "serve", "--train", "mnist", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        try:
-            address = re.search(r"http\S+", server.stderr.readline())
-            assert address is not None
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-                )
-                page = browser.new_page(viewport={"width": 1100, "height": 620})
-                page.goto(address[0])
-                expect(page.locator("#status")).to_contain_text("images of", timeout=WAIT)
-                for view, name in ((draw, "serve"), (read, "serve-read"), (explore, "serve-map")):
-                    view(page)
-                    take(page, HERE / f"{name}.png")
-                browser.close()
-        finally:
-            server.terminate()
+    from benchmarks.serving import served
+
+    with served() as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": 1100, "height": 620})
+        page.goto(address)
+        expect(page.locator("#status")).to_contain_text("images of", timeout=WAIT)
+        for view, name in ((draw, "serve"), (read, "serve-read"), (explore, "serve-map")):
+            view(page)
+            take(page, HERE / f"{name}.png")
+        browser.close()
 
 
 def draw(page: Page) -> None:
