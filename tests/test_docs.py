@@ -95,6 +95,21 @@ def test_the_keys_of_json_are_those_that_are_documented(
     assert set(found) == {"compare"}, "which takes longer; its own test has it"
 
 
+def test_what_repeated_fits_share_is_what_the_page_says() -> None:
+    import sklearn
+
+    from knnc.neighbors import repeated
+
+    words = " ".join((ROOT / "docs" / "tuning.md").read_text(encoding="utf-8").split())
+    assert sklearn.get_config()["working_memory"] == 1024
+    for said in (
+        "`working_memory`, by default 1 GiB",
+        f"less than {repeated._FEWEST_BYTES >> 10} KiB",
+        f"for {repeated._SECONDS:.0f} seconds",
+    ):
+        assert said in words
+
+
 def test_when_codes_are_made_is_what_the_policy_says() -> None:
     from knnc.engine import prepared_floats
     from knnc.engine.auto import Policy
@@ -138,6 +153,7 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
         f"A search counts as {prepared_floats.LEAST_COUNTED} of them at least",
         f"more than one in {round(1 / policy.max_share_of_rows)} rows",
         f"for {policy.trial_k} neighbours or fewer",
+        f"From {policy.least_listed} neighbours on",
     ):
         assert said in words
 

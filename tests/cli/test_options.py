@@ -60,11 +60,11 @@ def test_every_command_has_an_example(knnc_here: Program) -> None:
 def test_examples(
     example: str, knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("skimage")
+    pytest.importorskip("skimage", reason="reading pages needs the extra 'ocr'")
     monkeypatch.chdir(tmp_path)
     if "mnist" in example:
         if not (Path(get_data_home()) / "mnist").is_dir():
-            pytest.skip("MNIST is not here")
+            pytest.skip("needs real data: MNIST is not in KNNC_DATA_HOME")
     else:
         monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path))
     for name, n in (("base", 200), ("queries", 5)):
@@ -146,7 +146,7 @@ def test_completion(line: str, expected: set[str], knnc_child: Program) -> None:
 def test_what_is_not_there_or_cannot_be_written_is_a_wrong_usage(
     args: list[str], knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("skimage")
+    pytest.importorskip("skimage", reason="reading pages needs the extra 'ocr'")
     monkeypatch.chdir(tmp_path)
     result = knnc_here(*args)
     assert (result.code, result.out) == (2, "")

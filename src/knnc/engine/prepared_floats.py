@@ -34,8 +34,8 @@ __all__ = ["PreparedFloats", "joined_within"]
 Int64 = NDArray[np.int64]
 Within = tuple[Int64, Int64 | None, Int64]  # as radius.search returns it
 
-# Queries that a search with whole codes counts as at least: to read all codes for one takes as
-# long as to compare some eight with them.
+# Queries that a search with whole codes counts as at least. One query alone reads all of the codes,
+# so that axes save more of its time than of that of one among many.
 LEAST_COUNTED = 8
 # Bytes of the queries that are float64 at a time, where the rows themselves are the queries.
 _QUERY_BYTES = 32 << 20

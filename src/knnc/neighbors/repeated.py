@@ -6,7 +6,7 @@ the second fit to rows of the same content keeps a copy of the rows, an index ov
 answers of its searches. The answers have more neighbours than were asked for. Later fits and
 searches compare contents, byte for byte, and reuse what is kept. The answers are the same.
 
-What is kept  indexes over rows of 256 kB and more that were fitted twice, and answers that took
+What is kept  indexes over rows of 256 KiB and more that were fitted twice, and answers that took
               some work. Only where `max_memory` is not set, and not over a memory map.
 How much      scikit-learn's `working_memory` at most, 1 GiB by default; what was used last stays.
 How long      until 30 s have passed in which no fit or search used any of it. An estimator that was
