@@ -66,6 +66,12 @@ def test_threads_and_batches(n_threads: int) -> None:
     index = Index(rows, n_threads=n_threads)
     assert index.nbytes_packed > 0  # the tree
     _assert_same(index.search(queries, 9, n_threads=n_threads), expected)
+    table = float_table(rows, queries, "sqeuclidean")
+    tree = floats.KDTree(FloatRows(rows, "sqeuclidean"), n_threads)
+    limit = int(expected[0][0, 3])
+    got = floats.tree_within(tree, queries, limit, n_threads, NO_SELF, True, True, None)
+    for a, b in zip(got, within(table, limit, sort=True), strict=True):
+        np.testing.assert_array_equal(a, b)
     one_by_one = [index.search(queries[i : i + 1], 9, n_threads=n_threads) for i in range(20)]
     for j in range(2):
         np.testing.assert_array_equal(np.concatenate([a[j] for a in one_by_one]), expected[j][:20])
