@@ -130,10 +130,6 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
         (f"floats, {tree + 1} features or more", f"{policy.late_float_queries}", "Euclidean"),
         (f"floats, {late} features or more", f"{policy.late_float_queries}", "Manhattan"),
         ("any rows", f"{policy.late_float_queries}", "cosine"),
-        (
-            f"floats in a k-d tree, {policy.min_tree_features_coded} to {tree} features",
-            *(f"{policy.late_tree_queries:,}", "Euclidean"),
-        ),
     ]
     words = " ".join(page.split())
     most, first = policy.tree_byte_features, policy.tree_byte_rows
@@ -142,6 +138,9 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
         f"Fewer than {policy.min_rows:,} rows or {policy.min_bytes >> 20} MiB of bytes",
         f"fewer than {policy.min_float_rows:,} rows of floats",
         f"at most {tree} features lie in a k-d tree",
+        f"From {policy.min_tree_features_coded} features on they are tried",
+        f"taken {policy.late_tree_seconds} s of CPU time",
+        f"and {policy.late_tree_seconds_a_million} s more for each million values",
         f"fewer than {policy.min_tree_rows} rows",
         f"at most {most} features",
         f"from {first << 1:,} rows of one feature to {first << most:,} rows of six",

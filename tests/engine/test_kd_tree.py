@@ -94,13 +94,29 @@ def test_progress_is_told_and_ends_at_all_queries() -> None:
     assert told[-1] == (2_000, 2_000)
 
 
-def test_codes_take_over_where_they_are_faster() -> None:
-    """After 8,192 queries of rows of six features and more, if a trial says so."""
-    rows = draw_floats(36, 4_096, 6)
-    for d, wins, has_codes in ((6, True, True), (6, False, False), (5, True, False)):
-        policy = Policy(trial=lambda *searches, wins=wins: wins)
-        index = Index(np.ascontiguousarray(rows[:, :d]), policy=policy)
-        for _ in range(2):
-            assert not index.is_pruned
-            index.search(np.ascontiguousarray(rows[:, :d]), 1)
-        assert index.is_pruned == has_codes
+@pytest.mark.parametrize(
+    ("d", "seconds", "wins", "has_codes"),
+    [(6, 0.0, True, True), (6, 0.0, False, False), (5, 0.0, True, False), (6, 1e6, True, False)],
+)
+def test_codes_take_over_where_they_are_faster(
+    d: int, seconds: float, wins: bool, has_codes: bool
+) -> None:
+    """Rows of six features and more get codes when the tree has taken long, if a trial says so."""
+    rows = draw_floats(36, 4_096, d)
+    policy = Policy(
+        trial=lambda *searches: wins, late_tree_seconds=seconds, late_tree_seconds_a_million=seconds
+    )
+    index = Index(rows, policy=policy)
+    assert not index.is_pruned
+    index.search(rows, 1)
+    assert index.is_pruned == has_codes
+
+
+def test_codes_wait_for_the_longer_the_more_values_there_are() -> None:
+    policy = Policy(late_tree_seconds=0.0)
+    counts = []
+    for n in (4_096, 65_536):
+        rows = draw_floats(37, n, 6)
+        tree = floats.KDTree(FloatRows(rows, "sqeuclidean"), 1)
+        counts.append(policy.tree_queries_to_code(tree, rows))
+    assert 0 < counts[0] < counts[1]

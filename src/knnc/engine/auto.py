@@ -144,12 +144,14 @@ class Policy:
         Wide float rows have whole codes until queries times rows times features are so many. A
         scan of whole codes multiplies about 4e11 bytes a second on two cores; learning axes takes
         0.4 s.
-    late_tree_queries : int
-        Rows in a tree get codes after so many queries, if these save time. On 100,000 rows of
-        Gaussian noise in 8 features a search takes two thirds of the tree's time with them. On
-        rows near a plane it takes as long.
+    late_tree_seconds, late_tree_seconds_a_million : float
+        Rows in a tree get codes, if these save time, once its searches would have taken so much CPU
+        time, and so much more for each million values of the rows. That is twice the time that
+        codes take to make. On 100,000 rows of Gaussian noise in 8 features a search takes two
+        thirds of the tree's time with them. On rows near a plane it takes as long.
     sampled_queries : int
-        A radius search tries so many queries, to see whether most rows are within the radius.
+        A radius search tries so many queries, to see whether most rows are within the radius. So
+        many are timed in a tree.
     trial_queries : int
         Queries of the trial.
     trial_bytes : int
@@ -178,7 +180,8 @@ class Policy:
     tree_byte_rows: int = 1 << 12
     min_tree_rows: int = 256
     min_tree_features_coded: int = 6
-    late_tree_queries: int = 1 << 13
+    late_tree_seconds: float = 0.2
+    late_tree_seconds_a_million: float = 0.25
     whole_work: int = 200_000_000_000
     sampled_queries: int = 16
     trial_queries: int = 64
@@ -265,9 +268,21 @@ class Policy:
             return None
         if metric == "manhattan" and n_features < self.late_features:
             return None  # few sums of features tell few rows apart
-        if not has_tree:
-            return self.late_float_queries if n_features <= MAX_PRUNED_FEATURES else None
-        return self.late_tree_queries if n_features >= self.min_tree_features_coded else None
+        if n_features > MAX_PRUNED_FEATURES:
+            return None
+        if has_tree and n_features < self.min_tree_features_coded:
+            return None
+        return self.late_float_queries
+
+    def tree_queries_to_code(self, tree: floats.KDTree, rows: NDArray[Any]) -> int:
+        """After how many queries codes of rows in a tree are tried: some of the rows are timed."""
+        some = np.ascontiguousarray(learning.sample_rows(rows, self.sampled_queries), np.float64)
+        for _ in range(2):  # the first time, what they read is not in the cache
+            start = _clock()
+            floats.tree_search(tree, some, self.trial_k, 1, brute.NO_SELF, None)
+            a_query = max(_clock() - start, 1e-9) / len(some)
+        seconds = self.late_tree_seconds + self.late_tree_seconds_a_million * rows.size / 1e6
+        return int(seconds / a_query)
 
     def float_queries_for_axes(self, rows: Any) -> int | None:
         """After how many queries codes of principal axes are tried, where whole codes come first.

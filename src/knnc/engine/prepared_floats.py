@@ -98,6 +98,10 @@ class PreparedFloats:
         """Make codes if the algorithm asks for them, or the tree of rows of few features."""
         if self._has_tree:
             self._tree = floats.KDTree(self._floats, n_threads)
+            if self._may_code:
+                self._query_count = QueryCount(
+                    self._policy.tree_queries_to_code(self._tree, self._rows)
+                )
         if self._algorithm == "pruned":
             self._codes = self._policy.coding.encode_floats(self._floats, n_threads)
 
