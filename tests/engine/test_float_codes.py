@@ -117,7 +117,7 @@ def test_fine_codes_of_turned_rows_bound_the_distance(palette: str, d: int) -> N
 
 @pytest.mark.parametrize("d", [1, 2, 5, 8, 70, 784])
 def test_a_turn_keeps_distances_and_rounds_little(d: int) -> None:
-    """Within 40 units of rounding of what 60 digits give, and each feature is spread."""
+    """Within 40 roundings of float32 of what 60 digits give, and each feature is spread."""
     rows = draw_floats(19, 6, d)
     quantizer = learn_quantizer(rows, "sqeuclidean", (d,), None, 1, is_whole=True)
     assert isinstance(quantizer, FloatQuantizer)
@@ -125,13 +125,13 @@ def test_a_turn_keeps_distances_and_rounds_little(d: int) -> None:
     units = quantizer.turned(np.eye(d))
     size = 1 << (d.bit_length() - 1)
     assert np.abs(units).max() <= 1.01 / np.sqrt(size) if size == d else np.abs(units).max() < 0.8
-    np.testing.assert_allclose(units @ units.T, np.eye(d), atol=1e-14)
+    np.testing.assert_allclose(units @ units.T, np.eye(d), atol=1e-6)
     with localcontext(prec=60):
         for row, found in zip(rows.tolist(), turned.tolist(), strict=True):
             exact = [Decimal(v) for v in row]
             squares = sum(v * v for v in exact)
             image = sum(Decimal(v) ** 2 for v in found)
-            assert abs(image - squares) <= squares * Decimal(80 * 2.0**-53)
+            assert abs(image - squares) <= squares * Decimal(80 * 2.0**-24)
 
 
 def _projected(quantizer: FloatQuantizer, rows: Float64) -> list[list[Fraction]]:

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 cdef extern from "floats.h" nogil:
     const int KNNC_FLOAT_SUMS
     const int KNNC_AXES_A_BLOCK
+    const int KNNC_FEATURES_A_SUM
 
     ctypedef enum knnc_float_metric:
         KNNC_FLOAT_SQEUCLIDEAN
@@ -59,8 +60,8 @@ cdef extern from "floats.h" nogil:
     ) noexcept nogil
 
     ctypedef void (*knnc_float_project)(
-        const double *rows, int64_t n_rows, int64_t n_features, const double *axes,
-        int64_t n_blocks, double *points, int64_t stride,
+        const float *rows, int64_t n_rows, int64_t n_features, const float *axes,
+        int64_t n_blocks, float *points,
     ) noexcept nogil
 
     ctypedef struct knnc_float_kernel:

@@ -5,7 +5,7 @@
 # +-2^40. A row x is first centred, y(x) = clip(c (x - m)), under which no distance grows by more
 # than c. There are two maps of y:
 #
-# - It is projected as bytes are (axes.pxi): with A a matrix of float64 numbers, taken as they are,
+# - It is projected as bytes are (axes.pxi): with A a matrix of float32 numbers, taken as they are,
 #   and s^2 at least the square of its largest singular value,
 #
 #       P(x) = (A y, t),   t = sqrt(s^2 |y|^2 - |A y|^2),   |P(q) - P(x)| <= s c |q - x|.
@@ -24,13 +24,15 @@
 # - Centring is the difference of c x and c m, rounded once. Scaling by the power of two is exact
 #   but for underflow. Where c x overflows, its clip is the right one. So the computed y' has
 #   |y' - y| <= u |y| + d 2^-1074, and the map turns that into s times as much.
-# - A product of d numbers, added up in any order, fused or not, errs by at most g |a| |y'| with g
-#   = d u / (1 - d u). All axes together: g |A|_F |y'|, with |A|_F the root of the sum of squares.
-#   Underflow adds less than 1e-300. With the above this is `slack`, a part of e.
+# - What follows is done in float32; let v = 2^-24. y' becomes float32 numbers, which differ from it
+#   by at most v |y'| in all. Underflow adds less than 1e-30 to what is below.
+# - A product is the sum of d / 64 sums of 64 products each, fused or not. It errs by at most g |a|
+#   |y'| with g = n v / (1 - n v), n = 66 + d / 64. All axes together: g |A|_F |y'|, with |A|_F the
+#   root of the sum of squares. With the above this is `slack`, a part of e.
 # - A turn is two transforms of at most 15 rounds each. A round replaces a and b by a + b and a - b,
-#   each rounded once, so it errs by at most u times the length of its result. Each transform ends
-#   with a product with a constant; both are rounded. That is less than 40 u |y| in all with the
-#   centring. The constants may stretch distances by 1 + 4 u, which s is larger than.
+#   each rounded once, so it errs by at most v times the length of its result. Each transform ends
+#   with a product with a constant; both are rounded. That is less than 40 v |y| in all with the
+#   centring. The constants may stretch distances by 1 + 4 v, which s is larger than.
 # - s^2 |y|^2 - |A y|^2 errs by at most D = (2 s |y| + slack) slack + 4 (d + 64) u s^2 |y|^2, so t
 #   by at most sqrt(D), and by at most D / t where t > 0. That is a part of e.
 # - What rounding to a code loses is computed with an error of at most 2^-44 steps a coordinate.
@@ -42,10 +44,11 @@
 
 # Half the distance between 1 and the next float64.
 cdef double ROUNDING = 2.0 ** -53
+cdef double ROUNDING_OF_FLOATS = 2.0 ** -24
 # Centred and scaled numbers are cut off here. Those of the sample are about 1.
 cdef double CLIP = learning.CLIP
 # Rows projected together, so that axes are read once for all of them.
-cdef int64_t BLOCK_ROWS = 16
+cdef int64_t BLOCK_ROWS = 32
 
 
 cdef class FloatQuantizer(Quantizer):
@@ -66,7 +69,8 @@ cdef class FloatQuantizer(Quantizer):
 
     def __init__(self, sample, sizes, is_whole=False):
         self.take(
-            making.float_codes(sample, sizes, is_whole, turned_rows, KNNC_AXES_A_BLOCK),
+            making.float_codes(sample, sizes, is_whole, turned_rows, KNNC_AXES_A_BLOCK,
+                               KNNC_FEATURES_A_SUM),
             sample.shape[1])
 
     def state(self):
@@ -112,11 +116,14 @@ cdef class FloatQuantizer(Quantizer):
         self.tail_origin = number_of(saved, "tail_origin")
         self.far_length = number_of(saved, "far_length", positive=True)
         self.mean = array_of(saved, "mean", np.float64, (d,))
-        self.signs = array_of(saved, "signs", np.float64, (d,))
+        signs = array_of(saved, "signs", np.float64, (d,))
+        if (np.abs(signs) != 1).any():
+            raise ValueError("signs holds what is no sign")
+        self.signs = signs
         self.kernel = find_float_kernel(None)
         if self.n_axes:
             shape = -(-self.n_axes // block), d, block
-            self.axes = array_of(saved, "axes", np.float64, shape)
+            self.axes = array_of(saved, "axes", np.float32, shape)
 
     def map(self):
         """The matrix A, ndarray (n_axes, n_features), and the vector m."""
@@ -165,48 +172,53 @@ cdef class FloatQuantizer(Quantizer):
         cdef int64_t d = self.n_features, m = self.n_coarse + self.n_fine, r
         cdef int64_t n_blocks = self.axes.shape[0] if self.n_axes else 0
         cdef int64_t stride = n_blocks * KNNC_AXES_A_BLOCK
-        # One more than the coordinates, for t.
         cdef double *centred = <double *>malloc(
-            (n * (d + stride + 1) + 2 * n) * sizeof(double))
-        cdef double *points = centred + n * d
-        cdef double *squares = points + n * (stride + 1)
+            n * (d + 1) * sizeof(double) + (n * (d + stride) + d) * sizeof(float))
+        cdef double *squares = centred + n * d
+        cdef float *floats = <float *>(squares + n)
+        cdef float *scratch = floats + n * d
+        cdef float *projected = scratch + d
         if centred == NULL:
             return -1
         for r in range(n):
             squares[r] = knnc_centre(rows + r * width, &self.mean[0], self.scale, CLIP, d,
                                      centred + r * d)
+        knnc_to_floats(centred, n * d, floats)
         if self.n_axes:
-            self.kernel.project(centred, n, d, &self.axes[0, 0, 0], n_blocks, points, stride + 1)
+            self.kernel.project(floats, n, d, &self.axes[0, 0, 0], n_blocks, projected)
         for r in range(n):
             errors[2 * r + 1] = 0
             if self.n_axes:
-                self.code_row(points + r * (stride + 1), squares[r], codes + r * m, errors + 2 * r)
+                self.code_row(
+                    projected + r * stride, centred, squares[r], codes + r * m, errors + 2 * r)
             if self.n_fine:
                 errors[2 * r + 1] = self.code_turned(
-                    centred + r * d, squares[r], codes + r * m + self.n_coarse)
+                    floats + r * d, scratch, centred, squares[r], codes + r * m + self.n_coarse)
             elif self.n_axes == 0:
-                errors[2 * r] = self.code_turned(centred + r * d, squares[r], codes + r * m)
+                errors[2 * r] = self.code_turned(
+                    floats + r * d, scratch, centred, squares[r], codes + r * m)
         free(centred)
         return 0
 
-    cdef double code_turned(self, double *centred, double square, uint8_t *code) noexcept nogil:
+    cdef double code_turned(
+        self, float *centred, float *scratch, double *turned, double square, uint8_t *code
+    ) noexcept nogil:
         """Turn a row and code it; returns the error of the code. `centred` is overwritten."""
         cdef int64_t d = self.n_features
-        knnc_turn(centred, &self.signs[0], d)
-        knnc_to_code(centred, &self.fine_step, 0, d, code)
-        return MARGIN * (64 * ROUNDING * sqrt(square) + 1e-300 + d * 2.0 ** -44 * self.fine_step
-                         + sqrt(knnc_sum_of_squares(centred, d)))
+        knnc_turn(centred, &self.signs[0], d, scratch)
+        knnc_to_doubles(centred, d, turned)
+        knnc_to_code(turned, &self.fine_step, 0, d, code)
+        return MARGIN * (64 * ROUNDING_OF_FLOATS * sqrt(square) + 1e-30
+                         + d * 2.0 ** -44 * self.fine_step + sqrt(knnc_sum_of_squares(turned, d)))
 
     cdef void code_row(
-        self, double *points, double square, uint8_t *code, double *error
+        self, const float *projected, double *points, double square, uint8_t *code, double *error
     ) noexcept nogil:
-        """The code of a projected row, and its error.
-
-        `points` has a place for t, and is overwritten.
-        """
+        """The code of a projected row, and its error. `points` is scratch memory."""
         cdef double length = sqrt(square), s = sqrt(self.norm) * MARGIN, tail = 0, doubt
-        cdef double slack = self.gamma * length * MARGIN + 1e-300
+        cdef double slack = self.gamma * length * MARGIN + 1e-30
         cdef int64_t d = self.n_features, at = self.tail_at
+        knnc_to_doubles(projected, self.n_axes, points)
         error[0] = slack + self.n_coarse * 2.0 ** -44 * self.steps[0]
         if at >= 0:
             doubt = (2 * s * length + slack) * slack
@@ -214,7 +226,7 @@ cdef class FloatQuantizer(Quantizer):
             tail = self.norm * square - knnc_sum_of_squares(points, self.n_axes)
             tail = sqrt(tail if tail > 0 else 0)
             error[0] += min(sqrt(doubt), doubt / tail if tail > 0 else INFINITY) * MARGIN
-            memmove(points + at + 1, points + at, (self.n_axes - at) * sizeof(double))
+            knnc_to_doubles(projected + at, self.n_axes - at, points + at + 1)
             points[at] = tail - self.tail_origin
         knnc_to_code(points, &self.steps[0], 1, self.n_coarse, code)
         error[0] = (error[0] + sqrt(knnc_sum_of_squares(points, self.n_coarse))) * MARGIN
@@ -363,8 +375,9 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
 def turned_rows(rows, const double[::1] signs):
     """Turned rows, ndarray (n, n_features), float64, of float64 rows."""
     cdef int64_t i
-    turned = np.array(rows, np.float64, order="C")
-    cdef double[:, ::1] values = turned
+    turned = np.array(rows, np.float32, order="C")
+    cdef float[:, ::1] values = turned
+    cdef float[::1] scratch = np.empty(values.shape[1], np.float32)
     for i in range(values.shape[0]):
-        knnc_turn(&values[i, 0], &signs[0], values.shape[1])
-    return turned
+        knnc_turn(&values[i, 0], &signs[0], values.shape[1], &scratch[0])
+    return turned.astype(np.float64)

@@ -136,36 +136,33 @@ def principal_directions(
     return np.ascontiguousarray(_principal_vectors(centred.astype(np.float32), sizes).T)
 
 
-def centre_and_scale(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """The mean of rows, and the exponent of a power of two that makes typical numbers about 1.
-
-    No number overflows on the way, whatever the rows hold.
-    """
-    largest = float(np.abs(sample).max())
-    down = max(0, int(np.frexp(largest)[1]) - 500)  # so that neither sums nor squares overflow
-    small = np.ldexp(sample, -down)
-    mean = small.mean(axis=0)
-    spread = float(np.sqrt(np.square(small - mean).mean()))
-    exponent = -int(np.frexp(spread)[1]) - down if spread > 0 else 0
-    return np.ldexp(mean, down), max(-1000, min(1000, exponent))
-
-
 def scaled(
     sample: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Rows less their mean, times a power of two, each number cut off at +-CLIP.
+    """Rows less their mean, times a power of two that makes typical numbers about 1.
+
+    No number overflows on the way, whatever the rows hold.
 
     Returns
     -------
     centred : ndarray of shape (n_rows, n_features), float64
-    mean, exponent
-        As :func:`centre_and_scale` returns them.
+        Each number is cut off at +-CLIP.
+    mean : ndarray of shape (n_features,), float64
+    exponent : int
+        Of the power of two; -1,000 to 1,000.
     """
-    mean, exponent = centre_and_scale(sample)
+    largest = max(float(sample.max()), -float(sample.min()))
+    down = max(0, int(np.frexp(largest)[1]) - 500)  # so that neither sums nor squares overflow
+    small = np.ldexp(sample, -down) if down else sample
+    mean = small.mean(axis=0)
+    centred = small - mean
+    spread = float(np.sqrt(np.einsum("ij,ij->", centred, centred) / centred.size))
+    exponent = -int(np.frexp(spread)[1]) - down if spread > 0 else 0
+    exponent = max(-1000, min(1000, exponent))
     with np.errstate(over="ignore"):
-        centred = np.ldexp(sample, exponent) - np.ldexp(mean, exponent)
-        centred = np.clip(centred, -CLIP, CLIP)
-    return centred, mean, exponent
+        centred *= 2.0 ** max(-1000, min(1000, exponent + down))
+    np.clip(centred, -CLIP, CLIP, out=centred)
+    return centred, np.ldexp(mean, down), exponent
 
 
 def _principal_vectors(centred: NDArray[np.float32], sizes: tuple[int, ...]) -> NDArray[np.float64]:

@@ -34,11 +34,17 @@ MAX_SHIFT = 8
 
 # Half the distance between 1 and the next float64.
 ROUNDING = 2.0**-53
+# The same for float32, in which rows are projected.
+ROUNDING_OF_FLOATS = 2.0**-24
+# s^2 is at least this: what a turn in float32 may stretch distances by (floats.pxi).
+LEAST_NORM = 1 + 1e-6
 # A code covers the coordinates of all but this part of the sample: at each stage of projected rows,
 # and of turned ones. Rows left of Gaussian noise of 100,000 x 128, k = 5: 60 with 1e-3, 1,345 with
 # the narrower codes of bytes.
 SHARE_CUT_OFF = 1e-3
 TURNED_SHARE_CUT_OFF = 5e-3
+# Rows of a sample that the step of turned rows is learnt from.
+STEP_ROWS = 1024
 # The standard deviation of coordinates, in steps, above which too many are cut off.
 CODED_DEVIATION = 127 / 1.75
 
@@ -123,15 +129,17 @@ def saved_groups(
     return group, sign, parent
 
 
-def bound_of_axes(axes: NDArray[np.float64], least: float, rounding: float) -> tuple[float, float]:
+def bound_of_axes(
+    axes: NDArray[np.float64], least: float, features_a_sum: int
+) -> tuple[float, float]:
     """s^2 of the matrix A, at least `least`, and what bounds the rounding of its products."""
     d = axes.shape[1]
     frobenius = float(np.sqrt((axes * axes).sum())) * (1 + 1e-6)
-    relative = d * rounding / (1 - d * rounding)
-    # The Gram matrix errs by less than relative * frobenius**2, eigvalsh by far less.
+    # The Gram matrix errs by less than 2 d u |A|_F^2, eigvalsh by far less.
     largest = np.linalg.eigvalsh(axes @ axes.T).max(initial=0.0)
-    norm = max(least, float(largest * (1 + 1e-9) + 2 * relative * frobenius**2))
-    return norm, relative * frobenius + 8 * rounding * norm**0.5
+    norm = max(least, float(largest * (1 + 1e-9) + 4 * d * ROUNDING * frobenius**2))
+    n_roundings = (features_a_sum + d // features_a_sum + 2) * ROUNDING_OF_FLOATS
+    return norm, n_roundings / (1 - n_roundings) * frobenius + 2 * ROUNDING_OF_FLOATS * norm**0.5
 
 
 def cover(
@@ -156,10 +164,10 @@ def cover(
     return np.array(covered), middle
 
 
-def pack_axes(axes: NDArray[np.float64], block: int) -> NDArray[np.float64]:
+def pack_axes(axes: NDArray[np.float64], block: int) -> NDArray[np.float32]:
     """Axes in blocks, those of a block side by side for each feature: (n_blocks, d, block)."""
     n_blocks = -(-len(axes) // block)
-    packed = np.zeros((n_blocks, axes.shape[1], block))
+    packed = np.zeros((n_blocks, axes.shape[1], block), np.float32)
     for b in range(n_blocks):
         some = axes[b * block : (b + 1) * block]
         packed[b, :, : len(some)] = some.T
@@ -172,6 +180,7 @@ def float_codes(
     is_whole: bool,
     turn: Callable[..., NDArray[np.float64]],
     block: int,
+    features_a_sum: int,
 ) -> State:
     """What a `FloatQuantizer` has learnt from a sample, as its `state`.
 
@@ -183,15 +192,18 @@ def float_codes(
         ``turned_rows`` of quantizer.pyx.
     block : int
         Axes of a block, see `pack_axes`.
+    features_a_sum : int
+        Products that a projection adds up in one sum.
     """
     d, n_coarse = sample.shape[1], sum(sizes)
     has_tail = n_coarse != d
     centred, mean, exponent = learning.scaled(sample)
     signs = np.random.default_rng(2).choice([-1.0, 1.0], d)
-    norm, gamma, tail_origin, fine_step, packed = 1 + 1e-9, 0.0, 0.0, 0.0, None
+    norm, gamma, tail_origin, fine_step, packed = LEAST_NORM, 0.0, 0.0, 0.0, None
     far_length = 0.0
     if has_tail or is_whole:
-        covered = np.quantile(np.abs(turn(centred, signs)), 1 - TURNED_SHARE_CUT_OFF)
+        some = turn(learning.sample_rows(centred, STEP_ROWS), signs)
+        covered = np.quantile(np.abs(some), 1 - TURNED_SHARE_CUT_OFF)
         fine_step = max(covered / 127, 1e-9)
         far_length = CODED_DEVIATION * fine_step * d**0.5
     step, shifts = fine_step, (0,) * len(sizes)
@@ -199,7 +211,8 @@ def float_codes(
         axes_a_stage = list(sizes)
         axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
         axes = learning.principal_directions(centred, tuple(axes_a_stage))
-        norm, gamma = bound_of_axes(axes, norm, ROUNDING)
+        axes = axes.astype(np.float32).astype(np.float64)  # as they are stored
+        norm, gamma = bound_of_axes(axes, norm, features_a_sum)
         packed = pack_axes(axes, block)
         bound = norm if has_tail else None
         largest, tail_origin = cover(centred, axes, axes_a_stage, bound, SHARE_CUT_OFF)

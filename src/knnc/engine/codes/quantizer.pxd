@@ -60,12 +60,14 @@ cdef class FloatQuantizer(Quantizer):
     cdef double key_margin, gamma  # of a key's rounding; of the rounding of a projection
     cdef const knnc_float_kernel *kernel
     cdef const double[::1] mean, signs
-    cdef const double[:, :, ::1] axes  # by blocks of axes, see making.py
+    cdef const float[:, :, ::1] axes  # by blocks of axes, see making.py
 
     cdef int encode_block(
         self, const double *rows, int64_t width, int64_t n, uint8_t *codes, double *errors
     ) noexcept nogil
     cdef void code_row(
-        self, double *points, double square, uint8_t *code, double *error
+        self, const float *projected, double *points, double square, uint8_t *code, double *error
     ) noexcept nogil
-    cdef double code_turned(self, double *centred, double square, uint8_t *code) noexcept nogil
+    cdef double code_turned(
+        self, float *centred, float *scratch, double *turned, double square, uint8_t *code
+    ) noexcept nogil

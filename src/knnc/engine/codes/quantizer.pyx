@@ -23,9 +23,9 @@ from cython.parallel cimport prange
 from libc.math cimport INFINITY, fabs, floor, sqrt
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
-from knnc.engine._floats cimport KNNC_AXES_A_BLOCK
+from knnc.engine._floats cimport KNNC_AXES_A_BLOCK, KNNC_FEATURES_A_SUM
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
     KNNC_MAX_SHIFT,
@@ -53,7 +53,9 @@ cdef extern from "code.h" nogil:
         const double *origin, int64_t n, double *points)
     void knnc_to_code(
         double *values, const double *steps, int64_t stride, int64_t n, uint8_t *code)
-    void knnc_turn(double *values, const double *signs, int64_t n)
+    void knnc_to_floats(const double *values, int64_t n, float *floats)
+    void knnc_to_doubles(const float *floats, int64_t n, double *values)
+    void knnc_turn(float *values, const double *signs, int64_t n, float *scratch)
 
 import numpy as np
 

@@ -53,6 +53,16 @@ static inline double knnc_centre(const double *restrict row, const double *restr
     return knnc_sum_of_squares(centred, n);
 }
 
+static inline void knnc_to_floats(const double *restrict values, int64_t n,
+                                  float *restrict floats) {
+    for (int64_t j = 0; j < n; j++) floats[j] = (float)values[j];
+}
+
+static inline void knnc_to_doubles(const float *restrict floats, int64_t n,
+                                   double *restrict values) {
+    for (int64_t j = 0; j < n; j++) values[j] = floats[j];
+}
+
 /* 64 high + low - origin, with a row's products with the two planes of each axis.  |x - a|^2 =
  * |x|^2 + |a|^2 - 2 x.a, so `of_row` and `of_planes` have 32 + 1/2 times the squares, and the
  * products with the 128 that is added to each number of a.  All are halves of whole numbers below
@@ -79,33 +89,37 @@ static inline void knnc_to_code(double *restrict values, const double *restrict 
     }
 }
 
-/* The fast Walsh-Hadamard transform of n numbers, n a power of two, scaled to be orthogonal. */
-static inline void knnc_hadamard(double *values, int64_t n) {
-    const double norm = 1 / sqrt((double)n);
-    for (int64_t half = 1; half < n; half *= 2) {
-        for (int64_t first = 0; first < n; first += 2 * half) {
-            double *restrict a = values + first, *restrict b = a + half;
-            for (int64_t j = 0; j < half; j++) {
-                const double sum = a[j] + b[j], difference = a[j] - b[j];
-                a[j] = sum;
-                b[j] = difference;
-            }
+/* The fast Walsh-Hadamard transform of n numbers, n a power of two, scaled to be orthogonal.  All
+ * rounds are alike: each pairs the two halves, and lays sums and differences by turns. */
+static inline void knnc_hadamard(float *values, float *scratch, int64_t n) {
+    const float norm = 1 / sqrtf((float)n);
+    float *from = values, *to = scratch;
+    for (int64_t round = 1; round < n; round *= 2) {
+        const float *restrict a = from, *restrict b = from + n / 2;
+        float *restrict out = to;
+        for (int64_t j = 0; j < n / 2; j++) {
+            out[2 * j] = a[j] + b[j];
+            out[2 * j + 1] = a[j] - b[j];
         }
+        to = from;
+        from = out;
     }
-    for (int64_t j = 0; j < n; j++) values[j] *= norm;
+    for (int64_t j = 0; j < n; j++) values[j] = norm * from[j];
 }
 
 /* An orthogonal map of n numbers that spreads each of them over nearly all.  It changes signs and
- * transforms the first numbers, as many as the largest power of two up to n, then the last ones. */
-static inline void knnc_turn(double *values, const double *signs, int64_t n) {
+ * transforms the first numbers, as many as the largest power of two up to n, then the last ones.
+ * `scratch` is for n numbers. */
+static inline void knnc_turn(float *restrict values, const double *restrict signs, int64_t n,
+                             float *scratch) {
     int64_t size = 1;
     while (2 * size <= n) size *= 2;
-    for (int64_t j = 0; j < n; j++) values[j] *= signs[j];
-    knnc_hadamard(values, size);
+    for (int64_t j = 0; j < n; j++) values[j] *= (float)signs[j];
+    knnc_hadamard(values, scratch, size);
     if (size == n) return;
-    double *last = values + n - size;
-    for (int64_t j = 0; j < size; j++) last[j] *= signs[j];
-    knnc_hadamard(last, size);
+    float *restrict last = values + n - size;
+    for (int64_t j = 0; j < size; j++) last[j] *= (float)signs[j];
+    knnc_hadamard(last, scratch, size);
 }
 
 #if defined(__GNUC__) && !defined(__clang__)

@@ -36,5 +36,15 @@ typedef __m256d vec;
     (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(                           \
         _mm256_loadu_si256((const __m256i *)(limits)), _mm256_castpd_si256(key))))
 
+/* Vectors of float32, for projections, which may round in any way. */
+#define FLOATS 8
+#define PROJECTED_ROWS 4
+typedef __m256 floats;
+#define LOAD_FLOATS(p) _mm256_loadu_ps(p)
+#define STORE_FLOATS(p, v) _mm256_storeu_ps(p, v)
+#define SPREAD_FLOAT(x) _mm256_set1_ps(x)
+#define ADD_FLOATS(a, b) _mm256_add_ps(a, b)
+#define ADD_PRODUCT(sum, a, b) _mm256_add_ps(sum, _mm256_mul_ps(a, b))
+
 #include "f64_tile.h"
 #endif

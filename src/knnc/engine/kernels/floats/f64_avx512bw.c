@@ -34,5 +34,15 @@ typedef __m512d vec;
 #define BELOW(key, limits)                                                                         \
     (uint64_t)_mm512_cmplt_epi64_mask(_mm512_castpd_si512(key), _mm512_loadu_si512(limits))
 
+/* Vectors of float32, for projections, which may round in any way. */
+#define FLOATS 16
+#define PROJECTED_ROWS 8
+typedef __m512 floats;
+#define LOAD_FLOATS(p) _mm512_loadu_ps(p)
+#define STORE_FLOATS(p, v) _mm512_storeu_ps(p, v)
+#define SPREAD_FLOAT(x) _mm512_set1_ps(x)
+#define ADD_FLOATS(a, b) _mm512_add_ps(a, b)
+#define ADD_PRODUCT(sum, a, b) _mm512_fmadd_ps(a, b, sum)
+
 #include "f64_tile.h"
 #endif

@@ -34,5 +34,15 @@ KNNC_INLINE uint64_t mask_of(uint64x2_t is_below) {
     return (vgetq_lane_u64(is_below, 0) & 1) | (vgetq_lane_u64(is_below, 1) & 2);
 }
 
+/* Vectors of float32, for projections, which may round in any way. */
+#define FLOATS 4
+#define PROJECTED_ROWS 4
+typedef float32x4_t floats;
+#define LOAD_FLOATS(p) vld1q_f32(p)
+#define STORE_FLOATS(p, v) vst1q_f32(p, v)
+#define SPREAD_FLOAT(x) vdupq_n_f32(x)
+#define ADD_FLOATS(a, b) vaddq_f32(a, b)
+#define ADD_PRODUCT(sum, a, b) vfmaq_f32(sum, a, b)
+
 #include "f64_tile.h"
 #endif

@@ -27,4 +27,14 @@ typedef double vec;
 #define DIFFER(a, b) ((a) != (b) ? 1.0 : 0.0)
 #define BELOW(key, limits) (uint64_t)(bits_of(key) < *(limits))
 
+/* Vectors of float32, for projections, which may round in any way. */
+#define FLOATS 1
+#define PROJECTED_ROWS 1
+typedef float floats;
+#define LOAD_FLOATS(p) (*(p))
+#define STORE_FLOATS(p, v) (*(p) = (v))
+#define SPREAD_FLOAT(x) (x)
+#define ADD_FLOATS(a, b) ((a) + (b))
+#define ADD_PRODUCT(sum, a, b) ((sum) + (a) * (b))
+
 #include "f64_tile.h"

@@ -267,39 +267,50 @@ INLINE void decode(int is_unit, knnc_float_row_type type, const knnc_float_rows 
 /* ---------------------------------------------------------------------------------------------- */
 /* Projection: LANES rows times a block of axes are in registers */
 
-#define AXES_VECTORS (KNNC_AXES_A_BLOCK / LANES)
+#define AXES_VECTORS (KNNC_AXES_A_BLOCK / FLOATS)
 
-INLINE void project_rows(const double *rows, int n_rows, int64_t n_features, const double *axes,
-                         double *points, int64_t stride) {
-    vec acc[LANES][AXES_VECTORS];
-    KNNC_UNROLL
+INLINE void project_rows(const float *rows, int n_rows, int64_t n_features, const float *axes,
+                         float *points, int64_t stride) {
     for (int r = 0; r < n_rows; r++) {
-        KNNC_UNROLL
-        for (int a = 0; a < AXES_VECTORS; a++) acc[r][a] = ZERO;
+        for (int a = 0; a < KNNC_AXES_A_BLOCK; a++) points[r * stride + a] = 0;
     }
-    for (int64_t j = 0; j < n_features; j++, axes += KNNC_AXES_A_BLOCK) {
+    for (int64_t first = 0; first < n_features; first += KNNC_FEATURES_A_SUM) {
+        const int64_t rest = n_features - first;
+        const int64_t n = rest < KNNC_FEATURES_A_SUM ? rest : KNNC_FEATURES_A_SUM;
+        floats acc[PROJECTED_ROWS][AXES_VECTORS];
         KNNC_UNROLL
         for (int r = 0; r < n_rows; r++) {
-            const vec value = SPREAD(rows + r * n_features + j);
             KNNC_UNROLL
-            for (int a = 0; a < AXES_VECTORS; a++)
-                acc[r][a] = ADD(acc[r][a], MUL(value, LOAD(axes + a * LANES)));
+            for (int a = 0; a < AXES_VECTORS; a++) acc[r][a] = SPREAD_FLOAT(0);
         }
-    }
-    KNNC_UNROLL
-    for (int r = 0; r < n_rows; r++) {
+        for (int64_t j = first; j < first + n; j++, axes += KNNC_AXES_A_BLOCK) {
+            KNNC_UNROLL
+            for (int r = 0; r < n_rows; r++) {
+                const floats value = SPREAD_FLOAT(rows[r * n_features + j]);
+                KNNC_UNROLL
+                for (int a = 0; a < AXES_VECTORS; a++)
+                    acc[r][a] = ADD_PRODUCT(acc[r][a], value, LOAD_FLOATS(axes + a * FLOATS));
+            }
+        }
         KNNC_UNROLL
-        for (int a = 0; a < AXES_VECTORS; a++) STORE(points + r * stride + a * LANES, acc[r][a]);
+        for (int r = 0; r < n_rows; r++) {
+            KNNC_UNROLL
+            for (int a = 0; a < AXES_VECTORS; a++) {
+                float *at = points + r * stride + a * FLOATS;
+                STORE_FLOATS(at, ADD_FLOATS(LOAD_FLOATS(at), acc[r][a]));
+            }
+        }
     }
 }
 
-FUNCTION void project(const double *rows, int64_t n_rows, int64_t n_features, const double *axes,
-                      int64_t n_blocks, double *points, int64_t stride) {
+FUNCTION void project(const float *rows, int64_t n_rows, int64_t n_features, const float *axes,
+                      int64_t n_blocks, float *points) {
+    const int64_t stride = n_blocks * KNNC_AXES_A_BLOCK;
     for (int64_t b = 0; b < n_blocks; b++, points += KNNC_AXES_A_BLOCK) {
         int64_t r = 0;
-        for (; r + LANES <= n_rows; r += LANES)
-            project_rows(rows + r * n_features, LANES, n_features, axes, points + r * stride,
-                         stride);
+        for (; r + PROJECTED_ROWS <= n_rows; r += PROJECTED_ROWS)
+            project_rows(rows + r * n_features, PROJECTED_ROWS, n_features, axes,
+                         points + r * stride, stride);
         for (; r < n_rows; r++)
             project_rows(rows + r * n_features, 1, n_features, axes, points + r * stride, stride);
         axes += n_features * KNNC_AXES_A_BLOCK;

@@ -103,13 +103,14 @@ typedef void (*knnc_float_leaf)(const double *values, int64_t n_vectors, int64_t
 typedef void (*knnc_float_boxes)(const double *values, int64_t n_features, const double *query,
                                  int64_t *keys);
 
-/* Products of rows with axes, for codes; their error bound allows for any rounding.  Axes are in
- * blocks of KNNC_AXES_A_BLOCK, with those of a block side by side for each feature.  The products
- * of row r are at points + r * stride. */
-#define KNNC_AXES_A_BLOCK 8
-typedef void (*knnc_float_project)(const double *rows, int64_t n_rows, int64_t n_features,
-                                   const double *axes, int64_t n_blocks, double *points,
-                                   int64_t stride);
+/* Products of rows with axes in float32, for codes; their error bound allows for any rounding.
+ * KNNC_FEATURES_A_SUM products are added up, and then these sums.  Axes are in blocks of
+ * KNNC_AXES_A_BLOCK, with those of a block side by side for each feature.  The products of row r
+ * are at points + r * n_blocks * KNNC_AXES_A_BLOCK. */
+#define KNNC_AXES_A_BLOCK 16
+#define KNNC_FEATURES_A_SUM 64
+typedef void (*knnc_float_project)(const float *rows, int64_t n_rows, int64_t n_features,
+                                   const float *axes, int64_t n_blocks, float *points);
 
 typedef struct {
     const char *name;
