@@ -115,8 +115,8 @@ def search_in_another_mode(kernel: str) -> Report:
     return report
 
 
-def _long_search(form: str, seconds: float) -> tuple[Callable[[], object], Callable[[], bool]]:
-    """A search that takes at least so long, and whether its rows still give the right answer."""
+def _long_search(form: str) -> tuple[Callable[[float], object], Callable[[], bool]]:
+    """A search for so many seconds or more, and whether its rows still give the right answer."""
     n, d, k = (400_000, 64, 5) if form == "one query" else (20_000, 200, 5)
     if form == "all wanted":
         n, d, k = 20_000, 3, 20_000
@@ -131,7 +131,7 @@ def _long_search(form: str, seconds: float) -> tuple[Callable[[], object], Calla
             return float_search.within(made.engine, points, limit, 2, NO_SELF, True, True, None)
         return float_search.search(made.engine, points, k, 2, NO_SELF, None)
 
-    def run() -> None:
+    def run(seconds: float) -> None:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             once()
@@ -145,9 +145,19 @@ def _long_search(form: str, seconds: float) -> tuple[Callable[[], object], Calla
     return run, is_exact
 
 
-def interrupt(form: str) -> Report:
-    """Send SIGINT to a search 0.4 s old and see how soon and how well it ends."""
-    run, is_exact = _long_search(form, 8.0)
+def listen_and_interrupt(form: str) -> Report:
+    """A signal every 20 ms with a handler that returns, then SIGINT 0.4 s into a long search."""
+    run, is_exact = _long_search(form)
+    heard: list[tuple[float, float]] = []
+    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(clocks()))
+    start = clocks()
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    run(1.0)
+    end = clocks()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    times: Any = [start, *(moment for moment in heard if moment <= end), end]
+    silences = np.diff(times, axis=0)
+    longest = silences[silences.min(axis=1).argmax()].tolist()
     sent: list[tuple[float, float]] = []
 
     def send() -> None:
@@ -157,29 +167,18 @@ def interrupt(form: str) -> Report:
     timer, raised = threading.Timer(0.4, send), "nothing"
     try:
         timer.start()
-        run()
+        run(8.0)
     except KeyboardInterrupt:
         raised = "KeyboardInterrupt"
     end = clocks()
     timer.cancel()
-    latency = np.subtract(end, sent[0]).tolist() if sent else None
-    return {"raised": raised, "latency": latency, "exact_after": is_exact()}
-
-
-def listen(form: str) -> Report:
-    """A signal every 20 ms, with a handler that returns: the longest time without a hearing."""
-    run, is_exact = _long_search(form, 1.0)
-    heard: list[tuple[float, float]] = []
-    signal.signal(signal.SIGALRM, lambda number, frame: heard.append(clocks()))
-    start = clocks()
-    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
-    run()
-    end = clocks()
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    times: Any = [start, *(moment for moment in heard if moment <= end), end]
-    silences = np.diff(times, axis=0)
-    longest = silences[silences.min(axis=1).argmax()].tolist()
-    return {"heard": len(times) - 2, "longest_silence": longest, "exact_after": is_exact()}
+    return {
+        "heard": len(times) - 2,
+        "longest_silence": longest,
+        "raised": raised,
+        "latency": np.subtract(end, sent[0]).tolist() if sent else None,
+        "exact_after": is_exact(),
+    }
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ ENOUGH = 0.1  # seconds of CPU time left to another thread
 
 def long_search(index: Index, pool: Bytes, seconds: float) -> Bytes:
     """As many of these queries as keep the index busy for so many seconds on one thread."""
-    probe, took = pool[:1024], []
+    probe, took = pool[:128], []
     for _ in range(5):  # the first makes ready; a busy machine makes some slow: the fastest counts
         start = time.perf_counter()
         index.search(probe, 5, n_threads=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from tests.engine.support import THREADS, run_child
 from tests.float_oracle import FLOAT_METRICS, distances_of, float_keys, float_kneighbors
 
 MODULE = "float_children"
+# Each metric with each type of rows once, the numbers of threads in turn.
+IN_TURN = [
+    (*kind, n) for kind, n in zip(product(FLOAT_METRICS, DTYPES), cycle(THREADS), strict=False)
+]
 
 # The three distances of two queries, worked out once.
 KNOWN_SQEUCLIDEAN = [
@@ -101,7 +106,7 @@ def test_equals_the_oracle(kernel: str, metric: str, dtype: str, palette: str) -
             rows.assert_within(queries, limit)
 
 
-@pytest.mark.parametrize("n_threads", THREADS)
+@pytest.mark.parametrize(("metric", "dtype", "n_threads"), IN_TURN)
 @pytest.mark.parametrize("n_queries", [1, 30, 150])
 def test_any_number_of_threads(metric: str, dtype: str, n_threads: int, n_queries: int) -> None:
     """Few queries divide the rows among threads, many are divided themselves."""
@@ -129,14 +134,16 @@ def test_wide_rows(kernel: str, metric: str, dtype: str) -> None:
     rows.assert_within(queries, rows.limits(queries[0])[3])
 
 
-@pytest.mark.parametrize("n_threads", THREADS)
-@pytest.mark.parametrize("n_queries", [1, 40])
-def test_many_looks_at_signals(metric: str, dtype: str, n_threads: int, n_queries: int) -> None:
+@pytest.mark.parametrize(("metric", "dtype", "n_threads"), IN_TURN)
+@pytest.mark.parametrize(("n_queries", "n", "d"), [(1, 7_000, 300), (40, 1_500, 21)])
+def test_many_looks_at_signals(
+    metric: str, dtype: str, n_threads: int, n_queries: int, n: int, d: int
+) -> None:
     """However finely a slow machine cuts the work, the answers are the same."""
-    rows = Rows(draw_floats(12, 60_000 // n_queries, 21, "ties"), dtype, metric)
-    queries = draw_floats(13, n_queries, 21, "ties")
-    rows.assert_search(queries, 30, n_threads, seconds=1e-5)
-    rows.assert_within(queries, rows.limits(queries[0])[2], n_threads, seconds=1e-5)
+    rows = Rows(draw_floats(12, n, d, "ties"), dtype, metric)
+    queries = draw_floats(13, n_queries, d, "ties")
+    rows.assert_search(queries, 30, n_threads, seconds=1e-4)
+    rows.assert_within(queries, rows.limits(queries[0])[2], n_threads, seconds=1e-4)
 
 
 @pytest.mark.parametrize("palette", ["normal", "overflow", "equal"])
@@ -356,23 +363,16 @@ def test_a_callback_that_raises_stops_the_search(metric: str, n_threads: int) ->
     rows.assert_search(queries, 3, n_threads)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no os.kill(SIGINT)")
-@pytest.mark.parametrize("form", ["search", "few queries", "one query", "within", "all wanted"])
-def test_ctrl_c(form: str) -> None:
-    report = run_child("interrupt", form, module=MODULE)
-    print(f"\n{form}: {report}")
-    assert report["raised"] == "KeyboardInterrupt", report
-    assert min(report["latency"]) < 1.0, report
-    assert report["exact_after"], "the rows are of no use after Ctrl-C"
-
-
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no setitimer")
 @pytest.mark.parametrize("form", ["search", "few queries", "one query", "within", "all wanted"])
-def test_signals_are_heard_all_the_way(form: str) -> None:
-    report = run_child("listen", form, module=MODULE)
+def test_signals_are_heard_all_the_way_and_ctrl_c_stops_it(form: str) -> None:
+    report = run_child("listen_and_interrupt", form, module=MODULE)
     print(f"\n{form}: {report}")
     assert report["heard"] >= 3, report
     assert min(report["longest_silence"]) < 1.0, report
+    assert report["raised"] == "KeyboardInterrupt", report
+    assert min(report["latency"]) < 1.0, report
+    assert report["exact_after"], "the rows are of no use after Ctrl-C"
 
 
 def test_the_answer_does_not_depend_on_the_batch(metric: str, dtype: str) -> None:

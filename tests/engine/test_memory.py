@@ -97,11 +97,9 @@ def test_an_index_without_memory_is_a_memory_error(algorithm: str) -> None:
     assert report["afterwards"]
 
 
-@pytest.mark.parametrize(("n_queries", "k"), [(300, 1_000), (12, 12_000)])
-def test_few_queries_on_many_threads(algorithm: str, n_queries: int, k: int) -> None:
+def test_few_queries_on_many_threads(algorithm: str) -> None:
     """Each of 64 threads with heaps of its own for all of them would take 64 times the answer."""
-    answer = 16 * n_queries * k
-    assert _peak("many_threads", algorithm, n_queries, k) < 120 * 2**20 + 4 * answer
+    assert _peak("many_threads", algorithm) < 120 * 2**20
 
 
 def test_groups_of_many_features() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from itertools import cycle, product
 
 import numpy as np
 import pytest
@@ -17,11 +18,20 @@ from knnc.engine.packed import BLOCK_FEATURES, PackedRows
 from knnc.engine.scan import radius
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.system.progress import progress
-from tests.engine.support import PALETTES, THREADS, Bytes, draw, metric_of, run_child
+from tests.engine.support import (
+    METRICS,
+    PALETTES,
+    THREADS,
+    Bytes,
+    draw,
+    metric_of,
+    run_child,
+)
 from tests.oracle import oracle_distances, oracle_within
 
 # (rows, features): a part of a panel, a part of a tile, several blocks of panels.
 SHAPES = [(1, 1), (49, 64), (333, 65), (2500, 9)]
+LONG_SHAPES = [(3000, 5), (700, 300), (90, BLOCK_FEATURES + 9)]
 
 
 def _assert_within(
@@ -57,13 +67,14 @@ def test_equals_the_oracle(kernel: str, n: int, d: int, palette: str) -> None:
         _assert_within(index, rows, queries, limit)
 
 
-@pytest.mark.parametrize("n_threads", THREADS)
-@pytest.mark.parametrize("n_queries", [1, 170])
-def test_any_number_of_threads(kernel: str, n_queries: int, n_threads: int) -> None:
-    rows, queries = draw(3, 1200, 40, "few"), draw(4, n_queries, 40, "few")
+@pytest.mark.parametrize(("n", "n_queries"), [(75_000, 1), (1200, 170)])
+def test_any_number_of_threads(kernel: str, n: int, n_queries: int) -> None:
+    """One query divides the rows among threads, many are divided; less work is one thread's."""
+    rows, queries = draw(3, n, 40, "few"), draw(4, n_queries, 40, "few")
     index = Index(rows, metric_of(kernel), kernel=kernel)
-    for limit in _limits(rows, queries[0], index.metric)[1:5]:
-        _assert_within(index, rows, queries, limit, n_threads)
+    middle = _limits(rows, queries[0], index.metric)[3]
+    for n_threads in THREADS:
+        _assert_within(index, rows, queries, middle, n_threads)
 
 
 @pytest.mark.parametrize("palette", ["uniform", "few", "zeros"])
@@ -111,11 +122,13 @@ def test_what_constant_columns_add_counts(kernel: str, value: int) -> None:
             _assert_within(index, rows, queries, limit)
 
 
-@pytest.mark.parametrize("n_threads", THREADS)
-@pytest.mark.parametrize(("n", "d"), [(3000, 5), (700, 300), (90, BLOCK_FEATURES + 9)])
-def test_many_looks_at_signals(metric: str, n: int, d: int, n_threads: int) -> None:
+@pytest.mark.parametrize(
+    ("metric", "shape", "n_threads"),
+    [(*case, n) for case, n in zip(product(METRICS, LONG_SHAPES), cycle(THREADS), strict=False)],
+)
+def test_many_looks_at_signals(metric: str, shape: tuple[int, int], n_threads: int) -> None:
     """However finely a slow machine cuts the work, each list is in the order of the rows."""
-    rows, queries = draw(10, n, d, "few"), draw(11, 20, d, "few")
+    rows, queries = draw(10, *shape, "few"), draw(11, 20, shape[1], "few")
     packed = PackedRows(rows, metric, None, 1, drop_constant=True)
     limit = int(np.median(oracle_distances(rows, queries[0], metric)))
     calls: list[int] = []

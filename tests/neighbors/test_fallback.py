@@ -48,9 +48,10 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
-def _rows_for(name: str, n: int, q: int, *, ties: bool) -> tuple[Any, Any]:
-    """Rows to fit and queries, of the kind that a case is named for."""
-    X, Q = _numbers(1, n, 4, ties=ties), _numbers(2, q, 4, ties=ties)
+def _rows_for(name: str, n: int, q: int) -> tuple[Any, Any]:
+    """Rows to fit and queries, of the kind that a case is named for; every other one has ties."""
+    X, Q = _numbers(1, n, 4, ties=False), _numbers(2, q, 4, ties=False)
+    X[::2], Q[::2] = _numbers(1, n, 4, ties=True)[::2], _numbers(2, q, 4, ties=True)[::2]
     if name == "integers":
         return (X * 600).astype(np.int64), (Q * 600).astype(np.int64)
     if name == "mixed dtypes":
@@ -98,18 +99,17 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> list[slice]:
 
 
 FUSED = ("sparse euclidean", "canberra", "sparse float32")
-SHAPES = {"over rows": (3000, 700), "over queries": (2200, 2100), "few rows": (150, 1300)}
+# Divided by rows, by queries, and few rows.
+SHAPES = ((3000, 700), (2200, 2100), (150, 1300))
 CASES = [(name, shape) for name in SEARCHES for shape in SHAPES if name in FUSED] + [
-    (name, "over rows") for name in SEARCHES if name not in FUSED
+    (name, (900, 700)) for name in SEARCHES if name not in FUSED
 ]
 
 
-@pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize(("name", "shape"), CASES)
-def test_pieces_are_bit_for_bit_the_whole(name, shape, ties, pieces) -> None:
+def test_pieces_are_bit_for_bit_the_whole(name, shape, pieces) -> None:
     """Ties included: the threads split the work as they would for all queries at once."""
-    n, q = SHAPES[shape]
-    X, Q = _rows_for(name, n, q, ties=ties)
+    X, Q = _rows_for(name, *shape)
     ours, theirs = twins(n_neighbors=6, **SEARCHES[name])
     # So little memory that scikit-learn itself cuts what it does not fuse.
     with sklearn.config_context(working_memory=1):
@@ -227,11 +227,10 @@ def _assert_same_arrays(got: Any, expected: Any, *, distances: bool) -> None:
             np.testing.assert_array_equal(own, their, strict=True)
 
 
-@pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("name", RADII)
-def test_radius_in_pieces(name: str, ties: bool, pieces) -> None:
+def test_radius_in_pieces(name: str, pieces) -> None:
     """Bit for bit and in the order of scikit-learn's answer to all queries, leave-one-out too."""
-    X, Q = _rows_for(name, 400, 900, ties=ties)
+    X, Q = _rows_for(name, 400, 900)
     ours, theirs = twins(radius=RADII[name], **SEARCHES[name])
     with sklearn.config_context(working_memory=1):
         ours.fit(X)
@@ -268,12 +267,18 @@ def test_a_radius_for_each_query(leave_out: bool, pieces) -> None:
         )
 
 
-@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize(
+    ("cls", "weights"),
+    [
+        (knnc.RadiusNeighborsClassifier, "uniform"),
+        (knnc.RadiusNeighborsClassifier, "distance"),
+        (knnc.RadiusNeighborsRegressor, "distance"),
+    ],
+)
 @pytest.mark.parametrize("name", RADII)
-@pytest.mark.parametrize("cls", [knnc.RadiusNeighborsClassifier, knnc.RadiusNeighborsRegressor])
 def test_votes_within_a_radius_in_pieces(cls: type, name: str, weights: str, pieces) -> None:
     """scikit-learn counts classes in its fused search where it can: the same shares."""
-    X, Q = _rows_for(name, 400, 900, ties=False)
+    X, Q = _rows_for(name, 400, 900)
     y = np.arange(400) % 3
     options = {"outlier_label": 0} if cls is knnc.RadiusNeighborsClassifier else {}
     ours, theirs = twins(cls, radius=RADII[name], weights=weights, **SEARCHES[name], **options)
