@@ -15,6 +15,7 @@ from knnc.ocr._ink import Ink
 __all__ = [
     "Part",
     "character_height",
+    "dilated",
     "find_parts",
     "ink_of_part",
     "merge_broken",
@@ -261,13 +262,13 @@ def ink_of_part(ink: Ink, mask: NDArray[np.bool_], part: Part, height: float) ->
     own = np.zeros(piece.shape, bool)
     y, x = part.top - top, part.left - left
     own[y : y + part.height, x : x + part.width] = part.mask
-    reach = _dilated(own, edge) & (own | ~mask[rows, columns])
+    reach = dilated(own, edge) & (own | ~mask[rows, columns])
     result: Ink = piece * reach
     return result
 
 
-def _dilated(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
-    """As binary_dilation does it, in a fifth of the time for what is as small as a character."""
+def dilated(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
+    """As binary_dilation does it, in a fifth of the time, and Ctrl-C is heard in between."""
     for _ in range(times):
         one, mask = mask, mask.copy()
         mask[1:] |= one[:-1]

@@ -203,7 +203,11 @@ def _box(
     layout: Layout, part: Part, back: NDArray[np.float64], grey: Grey
 ) -> tuple[int, int, int, int]:
     """The part's box on the upright image: of its own pixels, not of its turned box."""
-    ys, xs = np.nonzero(part.mask)
+    # The first and the last pixel of each row: all others are between these.
+    ys = np.flatnonzero(part.mask.any(axis=1))
+    mask = part.mask[ys]
+    xs = np.append(mask.argmax(axis=1), part.width - 1 - mask[:, ::-1].argmax(axis=1))
+    ys = np.append(ys, ys)
     half = np.abs(layout.frame.matrix).sum(axis=1)[:, None] / 2
     centres = layout.frame.back(xs + part.left, ys + part.top)
     low, high = (mapped(back, centres + side) * grey.reduction for side in (-half, half))

@@ -202,7 +202,7 @@ def _between(part: Part, left: Seam, right: Seam) -> Part | None:
         return None
     if n > 1:
         sizes = np.bincount(labels.ravel())[1:]
-        mask = np.isin(labels, 1 + np.flatnonzero(sizes >= 0.12 * sizes.max()))
+        mask = np.append(False, sizes >= 0.12 * sizes.max())[labels]
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))
     top, start = int(rows[0]), int(columns[0])
