@@ -28,6 +28,7 @@ from knnc.ocr._rules import without_rules
 from knnc.ocr._sizes import other_sizes, region_of
 from knnc.ocr._skew import Frame, frame_of, skew_of, turned
 from knnc.ocr._split import split_touching
+from knnc.ocr._steps import step
 
 __all__ = ["Layout", "lay_out"]
 
@@ -136,6 +137,7 @@ class _Writing:
         if ink is None or threshold(ink).mean() > _MOST_INK:
             return []
         self.n_pieces = check_density(threshold(ink), self._grey.size)
+        step("height")
         degrees = _skew(ink)
         found: list[Layout] = []
         region: NDArray[np.bool_] | None = None
@@ -187,6 +189,7 @@ class _Writing:
         return self._parts_of(ink, frame, degrees, height * scale)
 
     def _parts_of(self, ink: Ink, frame: Frame, degrees: float, height: float) -> Layout | None:
+        step("lines")
         before = ink
         parts = find_parts(threshold(ink))
         ink = without_frames(without_edges(ink, parts), parts, height)
@@ -202,6 +205,7 @@ class _Writing:
         rests = [rest for rest in rests if not _touches(gone, rest)]
         if not _is_writing([*parts, *rests], mask):
             return None
+        step("pieces")
         page = Layout(ink, mask, frame, degrees, height, [], [])
         parts = [marked(part, height) for part in parts]
         plain = [part for part in parts if part.mark in ("", *TALL)]

@@ -19,6 +19,7 @@ from knnc.ocr._page import Box, Glyph, Page
 from knnc.ocr._parts import Part, TooDense
 from knnc.ocr._reader import Reader, images_of
 from knnc.ocr._sheet import find_sheet, mapped, straightened
+from knnc.ocr._steps import page_progress, step
 from knnc.ocr._turn import turned_by
 
 __all__ = ["read_again", "read_page", "read_pages"]
@@ -27,6 +28,7 @@ __all__ = ["read_again", "read_page", "read_pages"]
 _FEW, _UNLIKE = 4, 0.6
 
 
+@page_progress()
 def read_page(
     image: Any,
     estimator: Any,
@@ -113,6 +115,7 @@ def read_page(
     ]
     # On the page, from top to bottom: each layout has its scale.
     lines.sort(key=lambda of: float(np.median([_y_of(of[0], part) for part in of[1]])))
+    step("characters")
     images = np.concatenate([images_of(layout, line) for layout, line, _ in lines])
     marks = [part.mark for _, line, _ in lines for part in line]
     readings = iter(reader.read(images, marks, whitelist))

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from knnc.ocr._parts import Part
 from knnc.ocr._seams import Seam, seams_of_each
+from knnc.ocr._steps import step
 
 __all__ = ["WEIGHTS", "Trial", "split_touching", "trials_of"]
 
@@ -107,6 +108,7 @@ def trials_of(
             break
         cuts[i], plans[i] = seams, _plan(parts[i], seams, height)
         left -= (len(seams) + 2) * (len(seams) + 1) // 2
+    step("cuts")
     # Every run between two seams of every part, all in one search.
     cut = [piece for plan in plans for piece in plan.values()]
     found = iter(cost(cut) if cut else ())
