@@ -94,7 +94,11 @@ def rich_bar(description: str, *last: Any, transient: bool = False) -> Iterator[
         rich.MofNCompleteColumn(),
         *(last or [rich.TimeRemainingColumn()]),
     )
-    with rich.Progress(*columns, console=console, transient=transient) as bar:
+    # What is printed meanwhile goes above the bar, but stays in a pipe or a file.
+    shown = sys.stdout is not None and sys.stdout.isatty()
+    with rich.Progress(
+        *columns, console=console, transient=transient, redirect_stdout=shown
+    ) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total, **changes: bar.update(
             task, completed=done, total=total, **changes
