@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import knnc
 from knnc.datasets import load_dataset
 from knnc.ocr import _ink, _layout, read_page
+from knnc.ocr._parts import check_density
 
 Pixels = np.ndarray
 
@@ -142,6 +144,13 @@ def test_ink_is_the_same_in_strips(noise: int, monkeypatch: pytest.MonkeyPatch) 
     whole = _ink.ink_of(page)
     monkeypatch.setattr(_ink, "_STRIP", 5000)
     np.testing.assert_array_equal(_ink.ink_of(page), whole)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 0.6, 0.9])
+def test_pieces_are_counted_across_strips(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.random.default_rng(0).random((60, 50)) < share
+    monkeypatch.setattr(_ink, "_STRIP", 200)
+    assert check_density(mask, mask.size) == ndimage.label(mask)[1]
 
 
 @pytest.mark.parametrize("kind", ["receipt", "large dots", "white"])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from knnc.ocr._extra import require
+from knnc.ocr._ink import extent_of
 
 __all__ = ["SIDE", "normal_form", "normalise"]
 
@@ -35,11 +36,9 @@ def normal_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     """
     image = np.zeros((SIDE, SIDE), np.uint8)
     seen = ink > _FAINT
-    rows = np.flatnonzero(seen.any(axis=1))
-    if not len(rows):
+    if not seen.any():
         return image
-    columns = np.flatnonzero(seen.any(axis=0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = ink[extent_of(seen, 0), extent_of(seen, 1)]
     height, width = ink.shape
     scale = BOX / max(height, width)
     high, wide = max(1, round(height * scale)), max(1, round(width * scale))

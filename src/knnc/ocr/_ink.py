@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from knnc.ocr._extra import require
 
-__all__ = ["Ink", "ink_of", "paper_of", "strips_of", "threshold", "widened"]
+__all__ = ["Ink", "extent_of", "ink_of", "paper_of", "strips_of", "threshold", "widened"]
 
 Ink = NDArray[np.float32]
 
@@ -101,6 +101,12 @@ def _smoothed(ink: Ink, sigma: float) -> Ink:
 def threshold(ink: Ink) -> NDArray[np.bool_]:
     """The pixels that are ink."""
     return ink > _SHARE
+
+
+def extent_of(mask: NDArray[np.bool_], axis: int) -> slice:
+    """From the first row with ink to the last; of columns with an `axis` of 1."""
+    flags = np.asarray(mask.any(axis=1 - axis))
+    return slice(int(flags.argmax()), len(flags) - int(flags[::-1].argmax()))
 
 
 def widened(mask: NDArray[np.bool_], rows: int, columns: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from knnc.ocr._ink import extent_of
 from knnc.ocr._parts import Part
 from knnc.ocr._seams import Seam, seams_of_each
 from knnc.ocr._steps import step
@@ -205,8 +206,5 @@ def _between(part: Part, left: Seam, right: Seam) -> Part | None:
     if n > 1:
         sizes = np.bincount(labels.ravel())[1:]
         mask = np.append(False, sizes >= 0.12 * sizes.max())[labels]
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    top, start = int(rows[0]), int(columns[0])
-    mask = mask[top : rows[-1] + 1, start : columns[-1] + 1]
-    return Part(part.top + top, part.left + first + start, mask)
+    rows, columns = extent_of(mask, 0), extent_of(mask, 1)
+    return Part(part.top + rows.start, part.left + first + columns.start, mask[rows, columns])
