@@ -31,9 +31,10 @@ def progress(
         "rich" and "tqdm" show a progress bar of that library on standard error. A callable is
         called as ``callback(done, total)`` after each step of a search, in the thread that called
         the search. `done` and `total` count queries; a query that is compared with half of the rows
-        so far counts a half. It is called at least once for each search, at the end with
-        ``done == total``. An exception that it raises ends the search and reaches the caller. None
-        silences an outer block.
+        so far counts a half. While :func:`knnc.ocr.read_page` runs, they count hundredths of its
+        page. It is called at least once for each search, at the end with ``done == total``. An
+        exception that it raises ends the search and reaches the caller. None silences an outer
+        block.
     description : str, default="Searching"
         What a bar of "rich" or "tqdm" says.
 
@@ -93,7 +94,11 @@ def rich_bar(description: str, *last: Any, transient: bool = False) -> Iterator[
         rich.MofNCompleteColumn(),
         *(last or [rich.TimeRemainingColumn()]),
     )
-    with rich.Progress(*columns, console=console, transient=transient) as bar:
+    # What is printed meanwhile goes above the bar, but stays in a pipe or a file.
+    shown = sys.stdout is not None and sys.stdout.isatty()
+    with rich.Progress(
+        *columns, console=console, transient=transient, redirect_stdout=shown
+    ) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total, **changes: bar.update(
             task, completed=done, total=total, **changes

@@ -315,6 +315,12 @@ class TestTerminal:
         assert run.seen.rfind(b"\x1b[?25h") > run.seen.rfind(b"\x1b[?25l") >= 0
         assert b"\x1b[2K" in run.seen
 
+    def test_how_far_a_page_is(self) -> None:
+        with OnTerminal("read", "--sample", "--train", "digits") as run:
+            code, out = run.finish()
+        assert (code, b"Reading" in run.seen, b"/100" in run.seen) == (0, True, True)
+        assert out
+
     def test_no_color_leaves_no_colours(self) -> None:
         with OnTerminal("evaluate", "mnits", NO_COLOR="1") as run:
             code, _ = run.finish()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from knnc.ocr._ink import widened
+from knnc.ocr._parts import dilated
 from knnc.ocr._rules import opened, without_rules
 
 HEIGHT = 40.0
@@ -108,3 +111,20 @@ def test_runs_of_a_length() -> None:
     runs = np.array([[1, 1, 1, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 1, 1, 0]], bool)
     expected = [[0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0]]
     np.testing.assert_array_equal(opened(runs, 4), np.array(expected, bool))
+
+
+@pytest.mark.parametrize("gap", [0, 1, 2, 3, 9])
+def test_gaps_are_filled_as_a_closing_does(gap: int) -> None:
+    rng = np.random.default_rng(gap)
+    for share in (0.05, 0.2, 0.5, 0.9):
+        for width in (1, 2, 5, 40):
+            mask = rng.random((30, width)) < share
+            filled = ndimage.grey_closing(mask.astype(np.uint8), size=(1, gap + 1))
+            np.testing.assert_array_equal(opened(mask, 1, gap), filled)
+
+
+def test_pixels_near_others() -> None:
+    mask = np.random.default_rng(0).random((20, 30)) < 0.05
+    expected = ndimage.binary_dilation(mask, np.ones((5, 3), bool))
+    np.testing.assert_array_equal(widened(mask, 2, 1), expected)
+    np.testing.assert_array_equal(dilated(mask, 3), ndimage.binary_dilation(mask, iterations=3))

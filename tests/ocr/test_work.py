@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+import knnc
 from knnc.datasets import load_dataset
-from knnc.ocr import _layout, read_page
+from knnc.ocr import _ink, _layout, read_page
+from knnc.ocr._parts import check_density
 
 Pixels = np.ndarray
 
@@ -131,6 +134,48 @@ def test_work_is_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(read.glyphs) <= 4 * most
     # Each character before and after it is cut, and what is tried.
     assert reader.n_images <= 6 * most + 4000 + 200
+
+
+@pytest.mark.parametrize("noise", [0, 20])
+def test_ink_is_the_same_in_strips(noise: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = characters((200, 300), 40) / 2 + 60
+    page += np.random.default_rng(0).normal(0, noise, page.shape)
+    page = page.clip(0, 255).astype(np.uint8)
+    whole = _ink.ink_of(page)
+    monkeypatch.setattr(_ink, "_STRIP", 5000)
+    np.testing.assert_array_equal(_ink.ink_of(page), whole)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 0.6, 0.9])
+def test_pieces_are_counted_across_strips(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.random.default_rng(0).random((60, 50)) < share
+    monkeypatch.setattr(_ink, "_STRIP", 200)
+    assert check_density(mask, mask.size) == ndimage.label(mask)[1]
+
+
+@pytest.mark.parametrize("kind", ["receipt", "large dots", "white"])
+def test_progress_within_a_page(kind: str) -> None:
+    """It grows to the whole, in steps where there is something to read."""
+    page = {**PAGES, "white": lambda: white((100, 100))}[kind]()
+    calls: list[tuple[int, int]] = []
+    with knnc.progress(lambda *call: calls.append(call)):
+        read = read_page(page, Counting().fit(None, np.arange(10)))
+    done = [done for done, _ in calls]
+    assert {total for _, total in calls} == {100}
+    assert (done[0], done[-1]) == (0, 100)
+    assert done == sorted(done)
+    if read.glyphs:
+        assert {5, 20, 30, 80} <= set(done)
+
+
+def test_a_callback_ends_reading() -> None:
+    def stop(done: int, total: int) -> None:
+        if done > 20:
+            raise RuntimeError("enough")
+
+    reader = Counting().fit(None, np.arange(10))
+    with knnc.progress(stop), pytest.raises(RuntimeError, match="enough"):
+        read_page(dots(46, 20), reader)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")

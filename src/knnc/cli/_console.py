@@ -118,10 +118,10 @@ def on_terminal() -> bool:
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[None]:
+def progress_bar(description: str, unit: str = "queries") -> Iterator[None]:
     """Show the progress of searches: as a bar on a terminal, elsewhere as a line a minute."""
     if not on_terminal():
-        with progress_lines(description):
+        with progress_lines(description, unit):
             yield
         return
     from rich.progress import TextColumn, TimeRemainingColumn
@@ -134,7 +134,7 @@ def progress_bar(description: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress_lines(description: str) -> Iterator[None]:
+def progress_lines(description: str, unit: str = "queries") -> Iterator[None]:
     """Print the progress of searches on standard error once a minute."""
     from knnc.engine.system.progress import current, progress
 
@@ -155,7 +155,7 @@ def progress_lines(description: str) -> Iterator[None]:
         if done > first:  # an earlier run's part took no time of this one
             seconds = (now - began) * (total - done) / (done - first)
             left = f", about {timedelta(seconds=round(seconds))} left"
-        say_progress(f"{description}: {done:,} of {total:,} queries ({done / total:.1%}){left}")
+        say_progress(f"{description}: {done:,} of {total:,} {unit} ({done / total:.1%}){left}")
 
     with progress(tell):
         yield

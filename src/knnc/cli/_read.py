@@ -157,7 +157,7 @@ def read(
         )
         options = {"min_confidence": min_confidence, "whitelist": whitelist, "region": box}
         found = _Found()
-        with progress_bar("Reading"):
+        with progress_bar("Reading", "hundredths of a page"):
             for piece in formatted(found.read(wanted, estimator, options), kind):
                 sys.stdout.write(piece)
         if annotated is not None:
@@ -222,10 +222,14 @@ class _Found:
     def read(
         self, wanted: list[_Wanted], estimator: Any, options: dict[str, Any]
     ) -> Iterator[tuple[str, int, Page]]:
-        from knnc.ocr import read_pages
+        from knnc.engine.system.progress import current, progress, shifted
+        from knnc.ocr import read_page
+        from knnc.ocr._steps import WHOLE
 
-        pages = read_pages(((path, n) for path, _, n in wanted), estimator, **options)
-        for (_, name, n), page in zip(wanted, pages, strict=True):
+        outer = current()
+        for index, (path, name, n) in enumerate(wanted):
+            with progress(shifted(outer, WHOLE * index, WHOLE * len(wanted))):
+                page = read_page(path, estimator, page_number=n, **options)
             about = "this image" if len(wanted) == 1 else f"{name}, page {n}"
             if page.too_dense:
                 _say(f"there is more on {about} than can be writing: dots, a net or noise")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from knnc.ocr._ink import Ink, threshold
-from knnc.ocr._parts import Part, character_height
-from knnc.ocr._rules import closed, opened, without_level_lines
+from knnc.ocr._ink import Ink, threshold, widened
+from knnc.ocr._parts import Part, character_height, dilated
+from knnc.ocr._rules import opened, runs_of, without_level_lines
 
 __all__ = ["is_frame", "without_edges", "without_frames", "without_parts"]
 
@@ -69,15 +69,12 @@ def _runs(mask: Mask, length: float) -> Mask | None:
     """Which rows have a thin straight run of `length`, which may step by a pixel."""
     thick = mask.copy()
     thick[1:] |= mask[:-1]
-    runs = opened(closed(thick, _GAP), round(length))
-    rows: Mask = np.asarray(runs.any(axis=1))
-    if not rows.any():
-        return None
-    labels, n = ndimage.label(rows)
-    sizes = np.bincount(labels.ravel())[1:]
-    thin = sizes <= max(5.0, 2 + _THICK * min(mask.shape))
-    kept: Mask = np.asarray(np.isin(labels, 1 + np.flatnonzero(thin)), bool)
-    return kept if n and kept.any() else None
+    starts, _ = runs_of(thick, round(length), _GAP)
+    rows: Mask = np.zeros(len(mask), bool)
+    rows[starts // (mask.shape[1] + 1)] = True
+    for start, end in zip(*runs_of(rows[None], 1), strict=True):
+        rows[start:end] = end - start <= max(5.0, 2 + _THICK * min(mask.shape))
+    return rows if rows.any() else None
 
 
 def without_frames(ink: Ink, parts: Sequence[Part], height: float) -> Ink:
@@ -104,7 +101,7 @@ def _open_frame(ink: Ink, result: Ink, part: Part, height: float) -> None:
     own[y : y + part.height, x : x + part.width] = part.mask
     # With its soft edges, and without what is inside the frame and no part of it.
     others = threshold(ink[rows, columns]) & ~own
-    soft = ndimage.binary_dilation(own, iterations=2) & ~others
+    soft = dilated(own, 2) & ~others
     left = np.where(soft, ink[rows, columns], 0).astype(np.float32)
     sides = np.zeros(own.shape, bool)
     for upright, extent in enumerate((part.width, part.height)):
@@ -112,12 +109,12 @@ def _open_frame(ink: Ink, result: Ink, part: Part, height: float) -> None:
         whole = own.T if upright else own
         thick = whole.copy()
         thick[1:] |= whole[:-1]
-        runs = opened(closed(thick, _GAP), round(length))
+        runs = opened(thick, round(length), _GAP)
         sides |= runs.T if upright else runs
         page = without_level_lines(left.T if upright else left, length, thickest)
         left = page.T if upright else page
     # What is left along the sides, and crumbs, are rests of them.
-    near = ndimage.binary_dilation(sides, iterations=2)
+    near = dilated(sides, 2)
     labels, n = ndimage.label(threshold(left), np.ones((3, 3), int))
     index = range(1, n + 1)
     beside = np.asarray(ndimage.mean(near, labels, index) if n else [], float) > 0.8
@@ -129,7 +126,7 @@ def _open_frame(ink: Ink, result: Ink, part: Part, height: float) -> None:
         bool,
     )
     kept = np.concatenate([[False], large & ~beside])[labels]
-    kept = ndimage.binary_dilation(kept, iterations=2) & soft
+    kept = dilated(kept, 2) & soft
     result[rows, columns][soft & ~kept] = 0
 
 
@@ -137,9 +134,9 @@ def _without_dashes(ink: Ink, height: float) -> Ink:
     """Ink without dashed and dotted lines."""
     for upright in (False, True):
         page = ink.T if upright else ink
-        mask = threshold(page)
+        mask = np.ascontiguousarray(threshold(page))
         gap = max(3, round(_DASH_GAP * height))
-        whole = opened(closed(mask, gap), round(_LONG * height))
+        whole = opened(mask, round(_LONG * height), gap)
         # Runs of ink as long as a stroke are no dashes.
         dashes = mask & whole & ~opened(mask, round(0.5 * height))
         labels, n = ndimage.label(whole)
@@ -150,21 +147,21 @@ def _without_dashes(ink: Ink, height: float) -> Ink:
         thickest = round(max(3.0, height / 7))
         around = np.pad(mask, ((thickest, thickest), (0, 0)))
         crossed = dashes & (around[: -2 * thickest] | around[2 * thickest :])
-        drop = np.zeros(n + 1, bool)
+        gone = np.zeros(mask.shape, bool)
         for index, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
             own = labels[rows, columns] == index
             inked = dashes[rows, columns] & own
             n_dashes = (starts[rows, columns] & own).sum(axis=1).max()
             share = inked.sum() / own.sum()
-            drop[index] = (
+            if (
                 n_dashes >= _DASHES
                 and own.shape[0] <= thickest + 1
                 and 0.25 < share < 0.85
                 and (crossed[rows, columns] & own).sum() <= 0.3 * inked.sum()
-            )
-        if drop.any():
-            gone = ndimage.binary_dilation(drop[labels], np.ones((5, 3), bool))
-            page = np.where(gone, 0, page).astype(np.float32)
+            ):
+                gone[rows, columns] |= own
+        if gone.any():
+            page = np.where(widened(gone, 2, 1), np.float32(0), page)
             ink = page.T if upright else page
     return ink
 
@@ -202,5 +199,5 @@ def without_parts(ink: Ink, parts: Sequence[Part]) -> Ink:
         own = np.zeros(place.shape, bool)
         y, x = part.top - y0, part.left - x0
         own[y : y + part.height, x : x + part.width] = part.mask
-        place[ndimage.binary_dilation(own, iterations=2)] = 0
+        place[dilated(own, 2)] = 0
     return result

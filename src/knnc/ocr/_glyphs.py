@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from knnc.ocr._extra import require
+from knnc.ocr._ink import extent_of
 
 __all__ = ["SIDE", "normal_form", "normalise"]
 
@@ -34,23 +35,18 @@ def normal_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
         zeros.
     """
     image = np.zeros((SIDE, SIDE), np.uint8)
-    rows = np.flatnonzero((ink > _FAINT).any(axis=1))
-    if not len(rows):
+    seen = ink > _FAINT
+    if not seen.any():
         return image
-    columns = np.flatnonzero((ink > _FAINT).any(axis=0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = ink[extent_of(seen, 0), extent_of(seen, 1)]
     height, width = ink.shape
     scale = BOX / max(height, width)
     high, wide = max(1, round(height * scale)), max(1, round(width * scale))
     if (high, wide) != (height, width):
         ink = (_bicubic(height, high) @ ink @ _bicubic(width, wide).T).astype(np.float32)
-    small = ink.clip(0, None)
-    small = np.rint((small / max(small.max(), 1e-6)).clip(0, 1) * 255).astype(np.uint8)
-    total = max(1, int(small.sum(dtype=np.int64)))
-    top, left = (
-        _place(float(small.sum(axis=1 - axis, dtype=np.int64) @ np.arange(length)) / total, length)
-        for axis, length in enumerate(small.shape)
-    )
+    ink = np.maximum(ink, 0)
+    small = np.rint(ink / max(ink.max(), 1e-6) * 255).astype(np.uint8)
+    top, left = (_place(small.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
     image[top : top + small.shape[0], left : left + small.shape[1]] = small
     return image
 
@@ -72,9 +68,10 @@ def _bicubic(length: int, new: int) -> NDArray[np.float32]:
     return result
 
 
-def _place(centre: float, length: int) -> int:
-    """Where a side of `length` begins so that its centre of mass is in the middle."""
-    return min(max(round(SIDE / 2 - centre), 0), SIDE - length)
+def _place(sums: NDArray[np.int64]) -> int:
+    """Where a side with such sums of ink begins so that its centre of mass is in the middle."""
+    centre = int(sums @ np.arange(len(sums))) / max(1, int(sums.sum()))
+    return min(max(round(SIDE / 2 - centre), 0), SIDE - len(sums))
 
 
 def normalise(images: ArrayLike) -> NDArray[np.uint8]:

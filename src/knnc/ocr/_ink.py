@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from knnc.ocr._extra import require
 
-__all__ = ["Ink", "ink_of", "paper_of", "strips_of", "threshold"]
+__all__ = ["Ink", "extent_of", "ink_of", "paper_of", "strips_of", "threshold", "widened"]
 
 Ink = NDArray[np.float32]
 
@@ -58,31 +58,69 @@ def ink_of(grey: NDArray[np.uint8], window: float | None = None) -> Ink | None:
         out of the paper.
     """
     paper = paper_of(grey, window)
-    values = grey.astype(np.float32)
-    dark = paper - values
+    strips = list(strips_of(grey.shape))
     # What is rare is ink: the side to which the differences have their long tail.
-    strips = (dark[rows] for rows in strips_of(grey.shape))
-    if sum(float((some.clip(-1, 1) * some**2).sum(dtype=np.float64)) for some in strips) >= 0:
-        ink = dark / np.maximum(paper, 32)
-    else:
-        ink = -dark / np.maximum(255 - paper, 32)
-    del values, dark, paper
+    tail = 0.0
+    for rows in strips:
+        dark = paper(rows) - grey[rows]
+        tail += float((dark.clip(-1, 1) * dark**2).sum(dtype=np.float64))
+    ink = np.empty(grey.shape, np.float32)
+    for rows in strips:
+        light = paper(rows)
+        if tail >= 0:
+            ink[rows] = (light - grey[rows]) / np.maximum(light, 32)
+        else:
+            ink[rows] = (grey[rows] - light) / np.maximum(255 - light, 32)
     noise = _noise(ink)
     if noise > 0.02:
         # About a pixel and a half: half of white noise goes, strokes stay.
-        ink = np.asarray(ndimage.gaussian_filter(ink, min(1.2, 0.5 + 8 * noise)), np.float32)
+        ink = _smoothed(ink, min(1.2, 0.5 + 8 * noise))
         noise = _noise(ink)
-    sure = ink[ink > max(_LEAST, _SIGMAS * noise)]
+    least = max(_LEAST, _SIGMAS * noise)
+    sure = np.concatenate([ink[rows][ink[rows] > least] for rows in strips])
     if len(sure) < 4:
         return None
     full = float(np.quantile(sure[:: 1 + len(sure) // 200_000], 0.8))
     floor = min(0.5, 2 * noise / full)
-    return ((ink / full - floor) / (1 - floor)).clip(0, 1, dtype=np.float32)
+    for rows in strips:
+        ink[rows] = ((ink[rows] / full - floor) / (1 - floor)).clip(0, 1)
+    return ink
+
+
+def _smoothed(ink: Ink, sigma: float) -> Ink:
+    """As gaussian_filter does it, which looks no farther than four sigma."""
+    margin = int(4 * sigma + 0.5)
+    smooth = np.empty_like(ink)
+    for rows in strips_of(ink.shape):
+        top = max(0, rows.start - margin)
+        some = ndimage.gaussian_filter(ink[top : rows.stop + margin], sigma)
+        smooth[rows] = some[rows.start - top :][: rows.stop - rows.start]
+    return smooth
 
 
 def threshold(ink: Ink) -> NDArray[np.bool_]:
     """The pixels that are ink."""
     return ink > _SHARE
+
+
+def extent_of(mask: NDArray[np.bool_], axis: int) -> slice:
+    """From the first row with ink to the last; of columns with an `axis` of 1."""
+    flags = np.asarray(mask.any(axis=1 - axis))
+    return slice(int(flags.argmax()), len(flags) - int(flags[::-1].argmax()))
+
+
+def widened(mask: NDArray[np.bool_], rows: int, columns: int) -> NDArray[np.bool_]:
+    """The pixels no more than so many rows and columns from one of `mask`.
+
+    As binary_dilation does it, in a fifth of the time, and Ctrl-C is heard in between.
+    """
+    for times, turned in ((rows, False), (columns, True)):
+        for _ in range(times):
+            one, mask = mask, mask.copy()
+            old, new = (one.T, mask.T) if turned else (one, mask)
+            new[1:] |= old[:-1]
+            new[:-1] |= old[1:]
+    return mask
 
 
 def _noise(ink: NDArray[np.floating[Any]]) -> float:
@@ -98,12 +136,13 @@ def _noise(ink: NDArray[np.floating[Any]]) -> float:
     return float(np.median(np.abs(rows[:, 2:] - rows[:, :-2]))) / (0.6745 * 2**0.5)
 
 
-def paper_of(grey: NDArray[np.uint8], window: float | None = None) -> Ink:
-    """The grey of the paper at every pixel: a local median, smoothed."""
+def paper_of(grey: NDArray[np.uint8], window: float | None = None) -> Callable[[slice], Ink]:
+    """The grey of the paper in any rows: a local median, smoothed."""
     pil = require("PIL.Image")
     height, width = grey.shape
     if window is not None and window == np.inf:
-        return np.full(grey.shape, np.median(grey), np.float32)
+        even = np.float32(np.median(grey))
+        return lambda rows: np.full(grey[rows].shape, even)
     image = pil.fromarray(grey)
     shorter = min(height, width)
     if window is None:
@@ -116,7 +155,8 @@ def paper_of(grey: NDArray[np.uint8], window: float | None = None) -> Ink:
     size = max(3, round(window * scale) | 1)
     coarse = _median(coarse, size).astype(np.float32)
     coarse = ndimage.gaussian_filter(coarse, size / 4, mode="nearest")
-    return np.asarray(pil.fromarray(coarse).resize((width, height), pil.Resampling.BILINEAR))
+    paper = pil.fromarray(coarse).resize((width, height), pil.Resampling.BILINEAR)
+    return lambda rows: np.asarray(paper.crop((0, rows.start, width, rows.stop)))
 
 
 def _median(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

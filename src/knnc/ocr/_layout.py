@@ -9,10 +9,9 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from knnc.ocr._frames import is_frame, without_edges, without_frames, without_parts
-from knnc.ocr._ink import Ink, ink_of, paper_of, threshold
+from knnc.ocr._ink import Ink, ink_of, paper_of, strips_of, threshold
 from knnc.ocr._lines import is_even, lines_of, spaces_of
 from knnc.ocr._load import MAX_PIXELS
 from knnc.ocr._marks import TALL, marked, placed
@@ -21,6 +20,7 @@ from knnc.ocr._parts import (
     character_height,
     check_density,
     check_number,
+    dilated,
     find_parts,
     merge_broken,
 )
@@ -28,6 +28,7 @@ from knnc.ocr._rules import without_rules
 from knnc.ocr._sizes import other_sizes, region_of
 from knnc.ocr._skew import Frame, frame_of, skew_of, turned
 from knnc.ocr._split import split_touching
+from knnc.ocr._steps import step
 
 __all__ = ["Layout", "lay_out"]
 
@@ -95,7 +96,7 @@ def lay_out(grey: NDArray[np.uint8], costs: Costs, usual: float | None = None) -
         If there are more pieces of ink than a page of this size can have characters.
     """
     even = _even_border(grey)
-    if even and np.ptp(paper_of(grey)) > _SWALLOWED * float(np.ptp(grey)):
+    if even and _varies(grey) > _SWALLOWED * float(np.ptp(grey)):
         # A character so large that a window sees more of it than of the paper.
         return _Writing(grey, costs, usual, np.inf).layouts()
     writing = _Writing(grey, costs, usual, None)
@@ -110,6 +111,13 @@ def _even_border(grey: NDArray[np.uint8]) -> bool:
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     low, high = np.quantile(border, (0.05, 0.95))
     return bool(high - low <= 0.1 * float(np.ptp(grey)))
+
+
+def _varies(grey: NDArray[np.uint8]) -> float:
+    """By how much the grey of the paper seems to vary."""
+    paper = paper_of(grey)
+    ends = [(some.min(), some.max()) for some in map(paper, strips_of(grey.shape))]
+    return float(max(high for _, high in ends) - min(low for low, _ in ends))
 
 
 class _Writing:
@@ -129,6 +137,7 @@ class _Writing:
         if ink is None or threshold(ink).mean() > _MOST_INK:
             return []
         self.n_pieces = check_density(threshold(ink), self._grey.size)
+        step("height")
         degrees = _skew(ink)
         found: list[Layout] = []
         region: NDArray[np.bool_] | None = None
@@ -180,11 +189,12 @@ class _Writing:
         return self._parts_of(ink, frame, degrees, height * scale)
 
     def _parts_of(self, ink: Ink, frame: Frame, degrees: float, height: float) -> Layout | None:
+        step("lines")
         before = ink
         parts = find_parts(threshold(ink))
         ink = without_frames(without_edges(ink, parts), parts, height)
         ink = without_rules(ink, 3 * height, height)
-        gone = ndimage.binary_dilation((before > _FAINT) & (ink < _FAINT), iterations=3)
+        gone = dilated((before > _FAINT) & (ink < _FAINT), 3)
         mask = threshold(ink)
         parts = find_parts(mask)
         if not parts:
@@ -195,6 +205,7 @@ class _Writing:
         rests = [rest for rest in rests if not _touches(gone, rest)]
         if not _is_writing([*parts, *rests], mask):
             return None
+        step("pieces")
         page = Layout(ink, mask, frame, degrees, height, [], [])
         parts = [marked(part, height) for part in parts]
         plain = [part for part in parts if part.mark in ("", *TALL)]

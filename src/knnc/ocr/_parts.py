@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from knnc.ocr._extra import require
-from knnc.ocr._ink import Ink
+from knnc.ocr._ink import Ink, strips_of
 
 __all__ = [
     "Part",
     "character_height",
+    "dilated",
     "find_parts",
     "ink_of_part",
     "merge_broken",
@@ -82,10 +85,26 @@ class TooDense(Exception):
 
 def check_density(mask: NDArray[np.bool_], n_pixels: int) -> int:
     """The number of pieces of ink; TooDense for dots, screens and nets."""
-    n = int(ndimage.label(mask)[1])
+    n = _number_of_pieces(mask)
     if n > _MOST_PIECES[0] + n_pixels // _MOST_PIECES[1]:
         raise TooDense(f"{n:,} pieces of ink")
     return n
+
+
+def _number_of_pieces(mask: NDArray[np.bool_]) -> int:
+    """The 4-connected pieces, counted strip by strip: those that go on in the next are one."""
+    n = 0
+    above = np.zeros(mask.shape[1], np.int64)
+    joints = []
+    for rows in strips_of(mask.shape):
+        labels, more = ndimage.label(mask[rows])
+        below = np.where(mask[rows.start], labels[0] + n, 0)
+        joints.append(np.stack([above, below])[:, (above > 0) & (below > 0)])
+        n += more
+        above = np.where(mask[rows.stop - 1], labels[-1] + (n - more), 0)
+    ends = np.concatenate(joints, axis=1)
+    graph = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(n + 1, n + 1))
+    return int(connected_components(graph, directed=False)[0]) - 1
 
 
 def check_number(parts: Sequence[Part], n_pixels: int) -> None:
@@ -261,13 +280,13 @@ def ink_of_part(ink: Ink, mask: NDArray[np.bool_], part: Part, height: float) ->
     own = np.zeros(piece.shape, bool)
     y, x = part.top - top, part.left - left
     own[y : y + part.height, x : x + part.width] = part.mask
-    reach = _dilated(own, edge) & (own | ~mask[rows, columns])
+    reach = dilated(own, edge) & (own | ~mask[rows, columns])
     result: Ink = piece * reach
     return result
 
 
-def _dilated(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
-    """As binary_dilation does it, in a fifth of the time for what is as small as a character."""
+def dilated(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
+    """As binary_dilation does it, in a fifth of the time, and Ctrl-C is heard in between."""
     for _ in range(times):
         one, mask = mask, mask.copy()
         mask[1:] |= one[:-1]

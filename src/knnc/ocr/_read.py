@@ -19,6 +19,7 @@ from knnc.ocr._page import Box, Glyph, Page
 from knnc.ocr._parts import Part, TooDense
 from knnc.ocr._reader import Reader, images_of
 from knnc.ocr._sheet import find_sheet, mapped, straightened
+from knnc.ocr._steps import page_progress, step
 from knnc.ocr._turn import turned_by
 
 __all__ = ["read_again", "read_page", "read_pages"]
@@ -27,6 +28,7 @@ __all__ = ["read_again", "read_page", "read_pages"]
 _FEW, _UNLIKE = 4, 0.6
 
 
+@page_progress()
 def read_page(
     image: Any,
     estimator: Any,
@@ -113,6 +115,7 @@ def read_page(
     ]
     # On the page, from top to bottom: each layout has its scale.
     lines.sort(key=lambda of: float(np.median([_y_of(of[0], part) for part in of[1]])))
+    step("characters")
     images = np.concatenate([images_of(layout, line) for layout, line, _ in lines])
     marks = [part.mark for _, line, _ in lines for part in line]
     readings = iter(reader.read(images, marks, whitelist))
@@ -203,7 +206,11 @@ def _box(
     layout: Layout, part: Part, back: NDArray[np.float64], grey: Grey
 ) -> tuple[int, int, int, int]:
     """The part's box on the upright image: of its own pixels, not of its turned box."""
-    ys, xs = np.nonzero(part.mask)
+    # The first and the last pixel of each row: all others are between these.
+    ys = np.flatnonzero(part.mask.any(axis=1))
+    mask = part.mask[ys]
+    xs = np.append(mask.argmax(axis=1), part.width - 1 - mask[:, ::-1].argmax(axis=1))
+    ys = np.append(ys, ys)
     half = np.abs(layout.frame.matrix).sum(axis=1)[:, None] / 2
     centres = layout.frame.back(xs + part.left, ys + part.top)
     low, high = (mapped(back, centres + side) * grey.reduction for side in (-half, half))

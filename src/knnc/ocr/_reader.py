@@ -183,6 +183,7 @@ class Reader:
             return 1 - np.asarray(shares.max(axis=1), np.float64)
         metric = getattr(self._last, "metric", None)
         dist = nearest_distance(self._search(images)[0], metric)
-        lengths = np.sqrt((images.astype(np.float64) ** 2).sum(axis=(1, 2)))
+        rows = _flat(images)  # squared without a copy in floats
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64, casting="unsafe"))
         result: NDArray[np.float64] = dist / np.maximum(lengths, 1)
         return result

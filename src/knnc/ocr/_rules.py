@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from knnc.ocr._ink import Ink, strips_of, threshold
+from knnc.ocr._ink import Ink, strips_of, threshold, widened
 
-__all__ = ["closed", "opened", "without_level_lines", "without_rules"]
+__all__ = ["opened", "runs_of", "without_level_lines", "without_rules"]
 
 # A gap in a ruled line that is bridged, in pixels.
 _GAP = 9
@@ -51,10 +51,8 @@ def _lines(mask: NDArray[np.bool_], length: int, thickest: float) -> NDArray[np.
 
     A run may have gaps, and may step up or down by a pixel where the line is not quite level.
     """
-    thick = mask.copy()
-    thick[1:] |= mask[:-1]
-    thick[:-1] |= mask[1:]
-    runs = opened(closed(thick, _GAP), length)
+    mask = np.ascontiguousarray(mask)
+    runs = opened(widened(mask, 1, 0), length, _GAP)
     if not runs.any():
         return None
     line = mask & runs
@@ -73,32 +71,43 @@ def _lines(mask: NDArray[np.bool_], length: int, thickest: float) -> NDArray[np.
     return line if line.any() else None
 
 
-def closed(mask: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
-    """Horizontal gaps of up to `gap` pixels filled."""
-    closed = np.empty(mask.shape, bool)
+def opened(mask: NDArray[np.bool_], length: int, gap: int = 0) -> NDArray[np.bool_]:
+    """Only the horizontal runs of `length` pixels or more, gaps of up to `gap` filled before."""
+    result = np.zeros(mask.shape, bool)
     for rows in strips_of(mask.shape):
-        closed[rows] = ndimage.grey_closing(mask[rows].view(np.uint8), size=(1, gap + 1))
-    return closed
+        starts, ends = runs_of(mask[rows], length, gap)
+        if len(starts):
+            marks = np.zeros((rows.stop - rows.start, mask.shape[1] + 1), np.int8)
+            flat = marks.reshape(-1)
+            flat[starts], flat[ends] = 1, -1
+            result[rows] = np.cumsum(flat, dtype=np.int8, out=flat).reshape(marks.shape)[:, :-1]
+    return result
 
 
-def opened(mask: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
-    """Only the horizontal runs of `length` pixels or more; in time linear in the pixels."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    edges = np.diff(padded, axis=1).ravel()  # a row of width + 1
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+def runs_of(
+    mask: NDArray[np.bool_], length: int, gap: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where such runs start and where they end, counted in rows of one pixel more."""
+    wide = mask.shape[1] + 1
+    padded = np.zeros(mask.shape[0] * wide + 1, bool)
+    padded[1:].reshape(-1, wide)[:, :-1] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    if gap and len(starts):
+        apart = starts[1:] - ends[:-1] > gap
+        apart |= starts[1:] // wide != ends[:-1] // wide
+        starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
+        # As a closing does that sees the row mirrored at its ends.
+        before, after = starts % wide, wide - 1 - ends % wide
+        starts = starts - before * (before <= (gap + 1) // 2)
+        ends = ends + after * (after <= gap // 2)
     kept = ends - starts >= length
-    marks = np.zeros(edges.shape, np.int8)
-    marks[starts[kept]] = 1
-    marks[ends[kept]] = -1
-    runs = marks.reshape(padded.shape[0], -1)
-    return np.cumsum(runs, axis=1, dtype=np.int8)[:, :-1].astype(bool)
+    return starts[kept], ends[kept]
 
 
 def _without(ink: Ink, line: NDArray[np.bool_]) -> Ink:
     """The line taken away, except where a stroke touches it or is darker than it."""
-    fat = ndimage.binary_dilation(line, np.ones((3, 1), bool))  # its soft edges
-    labels, n = ndimage.label(ndimage.binary_dilation(fat, np.ones((1, 3), bool)))
+    labels, n = ndimage.label(widened(line, 1, 1))  # with its soft edges
     if n > _MOST:
         return ink
     result = ink.copy()
@@ -142,7 +151,7 @@ def _take_away(ink: Ink, result: Ink, part: NDArray[np.bool_], top: int, left: i
     # A stroke may lean: what goes in at one column may come out beside it.
     lean = round(float(np.median(core.sum(axis=0)))) + 1
     touched = comes | goes
-    between = closed(touched[None], lean)[0] & _near(comes, 2 * lean) & _near(goes, 2 * lean)
+    between = opened(touched[None], 1, lean)[0] & _near(comes, 2 * lean) & _near(goes, 2 * lean)
     touched |= between
     kept = stroke | (core & touched)
     result[ys[inside & ~kept], np.broadcast_to(xs + left, ys.shape)[inside & ~kept]] = 0

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from knnc.ocr._ink import extent_of
 from knnc.ocr._parts import Part
 from knnc.ocr._seams import Seam, seams_of_each
+from knnc.ocr._steps import step
 
 __all__ = ["WEIGHTS", "Trial", "split_touching", "trials_of"]
 
@@ -107,6 +109,7 @@ def trials_of(
             break
         cuts[i], plans[i] = seams, _plan(parts[i], seams, height)
         left -= (len(seams) + 2) * (len(seams) + 1) // 2
+    step("cuts")
     # Every run between two seams of every part, all in one search.
     cut = [piece for plan in plans for piece in plan.values()]
     found = iter(cost(cut) if cut else ())
@@ -202,9 +205,6 @@ def _between(part: Part, left: Seam, right: Seam) -> Part | None:
         return None
     if n > 1:
         sizes = np.bincount(labels.ravel())[1:]
-        mask = np.isin(labels, 1 + np.flatnonzero(sizes >= 0.12 * sizes.max()))
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    top, start = int(rows[0]), int(columns[0])
-    mask = mask[top : rows[-1] + 1, start : columns[-1] + 1]
-    return Part(part.top + top, part.left + first + start, mask)
+        mask = np.append(False, sizes >= 0.12 * sizes.max())[labels]
+    rows, columns = extent_of(mask, 0), extent_of(mask, 1)
+    return Part(part.top + rows.start, part.left + first + columns.start, mask[rows, columns])
