@@ -88,6 +88,7 @@ def assert_exact(
     assert_same(answer, _oracle(rows, queries, k, metric), note)
 
 
+MOST_ANSWERS = 1_000
 _answers: dict[tuple[object, ...], Answer] = {}
 
 
@@ -96,6 +97,8 @@ def _oracle(rows: Bytes, queries: Bytes | None, k: int, metric: str) -> Answer:
     of = (None if part is None else (part.shape, hash(part.tobytes())) for part in (rows, queries))
     key = (*of, k, metric)
     if key not in _answers:
+        if len(_answers) >= MOST_ANSWERS:
+            _answers.clear()
         _answers[key] = oracle_kneighbors(rows, queries, k, metric)
     return _answers[key]
 
