@@ -36,14 +36,12 @@ WEIGHTS = (-4.43, -7.46, 0.23, 5.77, -0.37)
 # Of a page, that many pieces are tried, and so many more for each of its characters.
 _MOST_TRIED = (4000, 2)
 
-# A number of pieces is sure if it is this many times as probable as all others together. On pages
-# of training digits 6 of 10 numbers that are less probable are right, from 2 to 4 it is 20 of 21.
-_SURE_ODDS = 2.0
-
 # Neighbours no farther apart than this, in heights, and together no wider may be one character.
 # They are, if their union costs no more than the worse of the two; up to this many times as much
 # it is doubtful. Of 5,000 pairs of whole training digits none is below 1, one is below 1.2.
 _NEAR, _TOGETHER, _MAYBE = 0.2, 1.3, 1.2
+# What was cut is left as it is: the cut has compared it with the whole.
+_WHOLE = 0.9999
 
 # A character smaller than this share of the usual size in its line is doubtful: of 11,800
 # training digits on pages one is, of 17 scraps of digits 16.
@@ -165,7 +163,7 @@ def _features(piece: Part, height: float, cost: float, cut: float) -> NDArray[np
 def _best(trial: Trial) -> tuple[list[tuple[int, int]], float]:
     """The way from the left border to the right one whose pieces count most.
 
-    And how sure it is that there are as many characters as pieces on it: what ways count are
+    And how probable it is that there are as many characters as pieces on it: what ways count are
     logarithms of their odds.
     """
     ways: dict[int, tuple[float, list[tuple[int, int]]]] = {0: (0.0, [])}
@@ -182,8 +180,7 @@ def _best(trial: Trial) -> tuple[list[tuple[int, int]], float]:
         if options:
             ways[j] = max(options, key=lambda option: option[0])
     best, of = ways[trial.last][1], sums[trial.last]
-    share = float(np.exp(of[len(best)] - np.logaddexp.reduce(of)))
-    return best, share / (share + _SURE_ODDS * (1 - share))
+    return best, float(np.exp(of[len(best)] - np.logaddexp.reduce(of)))
 
 
 def rejoined(
@@ -199,8 +196,8 @@ def rejoined(
         (line, i)
         for line in result
         for i, (one, two) in enumerate(pairwise(line))
-        if not one.mark
-        and not two.mark
+        if not (one.mark or two.mark)
+        and min(one.sure, two.sure) > _WHOLE
         and two.left - one.right <= _NEAR * height
         and max(one.right, two.right) - one.left <= _TOGETHER * height
     ]
