@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from knnc.ocr import Page, read_page
+from knnc.ocr._reader import Reader
 
 from .composer import character_errors
 from .forms import KINDS, NO_DIGITS, blank, finish, label_image, make
@@ -134,6 +135,27 @@ def test_marks_are_read(text: str, hand: tuple[Pixels, Pixels], fast_reader: Any
     assert page.text == text
     assert [g.is_mark for g in page.glyphs] == [not char.isdigit() for char in text]
     assert [word.text for word in page.words] == [text]
+
+
+def test_a_minus_before_a_one_that_leans(hand: tuple[Pixels, Pixels], fast_reader: Any) -> None:
+    """The one may be a slash until the line is known; the minus is beside it all the same."""
+    form = blank(240, 900)
+    Hand(*hand, np.random.default_rng(0)).write(form, "-12,5 +408.17", 60, 60, 2.5)
+    assert read_page(pixels(form), fast_reader).glyphs[0].label == "-"
+
+
+def test_an_equals_sign_is_no_character(hand: tuple[Pixels, Pixels], fast_reader: Any) -> None:
+    image = hand[0][:1]
+    digit, mark = Reader(fast_reader).read(np.concatenate([image, image]), ["", "="])
+    assert digit["confidence"] > 0.9
+    assert mark["guess"] == "="
+    assert mark["confidence"] == 1
+
+
+def test_a_lone_bracket_is_doubtful(hand: tuple[Pixels, Pixels], fast_reader: Any) -> None:
+    form = blank(140, 640)
+    Hand(*hand, np.random.default_rng(4)).write(form, "(25", 60, 40, 2.0)
+    assert read_page(pixels(form), fast_reader).text == "?25"
 
 
 def test_an_unknown_mark_keeps_its_place(hand: tuple[Pixels, Pixels], fast_reader: Any) -> None:

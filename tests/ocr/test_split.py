@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from knnc.ocr._parts import Part
 from knnc.ocr._seams import Seam, seams_of_each
-from knnc.ocr._split import _between, split_touching, trials_of
+from knnc.ocr._split import _between, rejoined, split_touching, trials_of
 
 HEIGHT = 40.0
 
@@ -153,3 +153,32 @@ def test_nothing_to_split() -> None:
     assert split_touching([], HEIGHT, unlike_a_ring) == []
     bar = Part(0, 0, np.ones((40, 4), bool))
     assert split_touching([bar], HEIGHT, unlike_a_ring) == [bar]
+
+
+def by_width(parts: Sequence[Part]) -> np.ndarray:
+    """Little for what is as wide as a ring."""
+    return np.array([0.2 if 26 <= part.width <= 34 else 4.0 for part in parts])
+
+
+def test_a_broken_character_is_joined() -> None:
+    left, right = Part(0, 0, rings(1)[:, :14]), Part(0, 16, rings(1)[:, 16:])
+    whole = Part(0, 40, rings(1))
+    [line] = rejoined([[left, right, whole]], HEIGHT, by_width, 0.2)
+    assert [part.width for part in line] == [30, 30]
+    assert [part.sure for part in line] == [1.0, 1.0]
+    # Costs that are no distances only make it doubtful.
+    [line] = rejoined([[left, right, whole]], HEIGHT, by_width)
+    assert [part.width for part in line] == [14, 14, 30]
+    assert [part.sure < 0.5 for part in line] == [True, True, False]
+
+
+def test_whole_characters_side_by_side_stay() -> None:
+    line = [Part(0, 34 * i, rings(1)) for i in range(4)]
+    assert rejoined([line], HEIGHT, by_width, 0.2) == [line]
+
+
+def test_a_scrap_beside_characters_is_doubtful() -> None:
+    line = [Part(0, 60 * i, rings(1)) for i in range(3)]
+    scrap = Part(10, 180, np.ones((20, 4), bool))
+    [found] = rejoined([[*line, scrap]], HEIGHT, by_width, 0.2)
+    assert [part.sure < 0.5 for part in found] == [False, False, False, True]

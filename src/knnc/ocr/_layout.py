@@ -27,7 +27,7 @@ from knnc.ocr._parts import (
 from knnc.ocr._rules import without_rules
 from knnc.ocr._sizes import other_sizes, region_of
 from knnc.ocr._skew import Frame, frame_of, skew_of, turned
-from knnc.ocr._split import split_touching
+from knnc.ocr._split import rejoined, split_touching
 from knnc.ocr._steps import step
 
 __all__ = ["Layout", "lay_out"]
@@ -217,6 +217,7 @@ class _Writing:
         others = [part for part in plain if id(part) not in in_cells]
         parts = cells + split_touching(others, height, cost, self._usual) + marks
         lines = placed(lines_of(parts, height), rests, height)
+        lines = rejoined(lines, height, cost, self._usual)
         page = replace(page, lines=lines, spaces=spaces_of(lines, height), wholes=plain)
         # A few pieces, where edges and frames had other ink, may be bits of a picture.
         share = sum(int(part.mask.sum()) for part in plain) / max(1, int(threshold(before).sum()))

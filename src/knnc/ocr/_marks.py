@@ -75,7 +75,8 @@ def _named(line: Sequence[Part], part: Part, mark: str, height: float, pen: floa
         top, bottom = extent
         wide, (low, high) = _USUAL[mark]
         at = (part.middle - top) / max(bottom - top, 1.0)
-        gap = min(max(p.left - part.right, part.left - p.right) for p in _beside(line, part))
+        # A one that leans is named later: until then it may be a slash.
+        gap = min(max(p.left - part.right, part.left - p.right) for p in line)
         usual = (
             part.width >= wide * height
             and low <= at <= high
@@ -330,6 +331,10 @@ def _with_tall(line: Sequence[Part], height: float) -> list[Part]:
             sure[i] = _DOUBTFUL if line[i].mark == SLASH else 1.0
         elif line[i].height >= _AS_HIGH * usual:
             named[i] = UNKNOWN
+    brackets = [i for i in tall if named[i] in ("(", ")")]
+    if [named[i] for i in brackets] != ["(", ")"] * (len(brackets) // 2):
+        # One is missing or is none.
+        sure.update(dict.fromkeys(brackets, _DOUBTFUL))
     # As in a date: one or two characters, a stroke, one or two, a stroke, two or four.
     ends = [-1, *tall, len(result)]
     between = [b - a - 1 for a, b in pairwise(ends)]

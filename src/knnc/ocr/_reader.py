@@ -22,8 +22,8 @@ __all__ = ["Reader", "images_of"]
 # Alternatives that are told of a character.
 _MOST = 5
 
-# Marks that may be characters: an eight has two holes, a broken five two strokes.
-_LIKE_CHARACTERS = "%="
+# Marks that may be characters: an eight has two holes.
+_LIKE_CHARACTERS = "%"
 
 # The length of a usual image in the form of MNIST, as a vector.
 _USUAL_LENGTH = 2400.0
