@@ -127,8 +127,10 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
             f"bytes that are streamed from a file, {wide} features or more",
             *("0", "Euclidean, Manhattan"),
         ),
-        (f"floats, {tree + 1} features or more", f"{policy.late_float_queries}", "Euclidean"),
-        (f"floats, {late} features or more", f"{policy.late_float_queries}", "Manhattan"),
+        (
+            f"floats, {tree + 1} features or more",
+            *(f"{policy.late_float_queries}", "Euclidean, Manhattan"),
+        ),
         ("any rows", f"{policy.late_float_queries}", "cosine"),
     ]
     words = " ".join(page.split())

@@ -30,7 +30,6 @@ PRUNED = ("sqeuclidean", "manhattan", "cosine")
 AT_ONCE = Policy(
     min_float_rows=1,
     late_float_queries=1,
-    late_features=1,
     whole_work=0,
     tree_features=0,
     trial=lambda *searches: True,
@@ -80,11 +79,17 @@ def test_no_pair_is_ruled_out_at_its_own_key(palette: str, d: int) -> None:
 
 @pytest.mark.parametrize("palette", list(PALETTES))
 @pytest.mark.parametrize("d", [1, 9, 70])
-def test_sums_of_groups_rule_no_pair_out_at_its_own_key(palette: str, d: int) -> None:
+@pytest.mark.parametrize("sizes", [(8, 4), (4, 1), (1,)])
+def test_sums_of_groups_rule_no_pair_out_at_its_own_key(
+    palette: str, d: int, sizes: tuple[int, ...]
+) -> None:
     sample, rows = draw_floats(1, 60, d, palette), draw_floats(2, 40, d, palette)
     keys = float_table(rows, sample, "manhattan")
-    quantizer = learn_quantizer(sample, "manhattan", (8, 4), None, 1)
+    quantizer = learn_quantizer(sample, "manhattan", sizes, None, 1)
     assert isinstance(quantizer, FloatGroupQuantizer)
+    assert quantizer.n_coarse == -(-d // sizes[0])
+    if sizes == (1,) or d == 1:
+        assert quantizer.n_fine == 0
     codes, errors = quantizer.encode(rows, 1)
     own_codes, own_errors = quantizer.encode(sample, 1)
     differ = np.abs(own_codes[:, np.newaxis].astype(np.int64) - codes)[..., : quantizer.n_coarse]
@@ -275,15 +280,16 @@ def test_how_many_queries_are_many() -> None:
     assert not fewer.is_pruned
 
 
-def test_wide_rows_get_codes_of_axes_only_where_these_tell_them_apart() -> None:
+@pytest.mark.parametrize(("metric", "more"), [("sqeuclidean", 256), ("manhattan", 75)])
+def test_wide_rows_get_short_codes_only_where_these_tell_them_apart(metric: str, more: int) -> None:
     """Noise gets codes of all features; and rows that overflow float32 are no warning."""
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(1_500, 300))
     low_rank = noise[:, :8] @ rng.normal(size=(8, 300))
-    for rows, n_bytes in ((noise, 300), (low_rank, 556), (low_rank * 1e300, 556)):
-        table = float_table(rows, rows[:2], "sqeuclidean")
+    for rows, n_bytes in ((noise, 300), (low_rank, 300 + more), (low_rank * 1e300, 300 + more)):
+        table = float_table(rows, rows[:2], metric)
         for algorithm in ("auto", "brute"):
-            index = Index(rows, policy=AT_ONCE, algorithm=algorithm)
+            index = Index(rows, metric, policy=AT_ONCE, algorithm=algorithm)
             _assert_same(index.search(rows[:2], 3), nearest(table, 3))
             wanted = 300 if algorithm == "brute" else n_bytes
             assert wanted * len(rows) <= index.nbytes_packed <= (wanted + 40) * len(rows)

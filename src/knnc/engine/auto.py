@@ -215,10 +215,9 @@ class Policy:
     def why_no_float_codes(self) -> str:
         """Why :meth:`float_queries_to_code` is None, in words."""
         return (
-            "codes of rows that are not bytes pay for Euclidean, Manhattan and cosine distance, "
-            f"from {self.min_float_rows:,} rows on (for Euclidean distance from "
-            f"{self.min_tree_features_coded} features on, for Manhattan distance from "
-            f"{self.late_features}), where there is memory for them"
+            "codes of rows that are not bytes pay for cosine distance, and from "
+            f"{self.min_tree_features_coded} features on for Euclidean and Manhattan distance, "
+            f"from {self.min_float_rows:,} rows on, where there is memory for them"
         )
 
     def pays_for(self, k: int, n_rows: int) -> bool:
@@ -266,8 +265,6 @@ class Policy:
             return None
         if metric not in PRUNED_FLOAT_METRICS or n_rows < self.min_float_rows:
             return None
-        if metric == "manhattan" and n_features < self.late_features:
-            return None  # few sums of features tell few rows apart
         if n_features > MAX_PRUNED_FEATURES:
             return None
         if has_tree and n_features < self.min_tree_features_coded:

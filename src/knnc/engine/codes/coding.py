@@ -46,6 +46,9 @@ class Coding:
         Rows with fewer features than this are narrow.
     group_sizes : tuple of int
         For Manhattan distance: features of a group in the coarse and in the fine code.
+    float_group_sizes : tuple of int
+        The same for float rows with more features than `float_stages` has coordinates. Whole codes,
+        a byte for each feature, take longer than these where few directions tell rows apart.
     sample_bytes : int
         Bytes of the sample. Up to 2,048 features, 8 MiB holds all of `learning.SAMPLE_ROWS` rows.
     min_sample_rows : int
@@ -59,6 +62,7 @@ class Coding:
     narrow_stages: tuple[int, ...] = (24, 24, 32)
     narrow_below: int = 192
     group_sizes: tuple[int, int] = (8, 4)
+    float_group_sizes: tuple[int, int] = (4, 1)
     sample_bytes: int = 1 << 23
     min_sample_rows: int = 1024
 
@@ -97,8 +101,11 @@ class Coding:
         if is_whole and metric != "manhattan":  # a mean and a step need no more
             some = learning.sample_rows(some, self.min_sample_rows)
         sample = rows.prepare(np.ascontiguousarray(some, np.float64))[0]
-        sizes: tuple[int, ...] = self.group_sizes
-        if metric != "manhattan":
+        sizes: tuple[int, ...] = self.float_group_sizes
+        if metric == "manhattan":
+            if is_whole or n_features <= sum(self.float_stages):
+                sizes = (1,)
+        else:
             ends = np.cumsum((self.whole_first, n_features) if is_whole else self.float_stages)
             if is_whole or n_features <= ends[-1]:
                 ends = np.minimum(ends, n_features)

@@ -270,6 +270,8 @@ def _join_features(
     found = []
     for level in range(max(levels) + 1):
         found += [group.copy() for wanted in levels if wanted == level]
+        if level == max(levels):
+            break
         left, right = _matching(np.abs(covariance))
         new = np.empty(len(covariance), dtype=np.int32)
         new[right] = new[left] = np.arange(len(left))

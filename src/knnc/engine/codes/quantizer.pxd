@@ -47,7 +47,8 @@ cdef class AxisQuantizer(Quantizer):
 
 
 cdef class GroupQuantizer(Quantizer):
-    # The fine group of each feature, its sign, the coarse group of each fine one.
+    # The number of fine groups, the one of each feature, its sign, the coarse group of each.
+    cdef int64_t n_groups
     cdef const int32_t[::1] group
     cdef const int8_t[::1] sign
     cdef const int32_t[::1] parent
