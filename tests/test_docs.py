@@ -139,6 +139,8 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
         f"counts as {LEAST_COUNTED} queries at least",
         f"Fewer than {policy.min_rows:,} rows or {policy.min_bytes >> 20} MiB of bytes",
         f"fewer than {policy.min_float_rows:,} rows of floats",
+        f"Fewer than {policy.late_float_pairs // policy.late_float_queries:,} rows of floats",
+        f"after {policy.late_float_pairs:,} / rows queries",
         f"at most {tree} features lie in a k-d tree",
         f"From {policy.min_tree_features_coded} features on they are tried",
         f"taken {policy.late_tree_seconds} s of CPU time",

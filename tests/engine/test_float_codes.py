@@ -30,6 +30,7 @@ PRUNED = ("sqeuclidean", "manhattan", "cosine")
 AT_ONCE = Policy(
     min_float_rows=1,
     late_float_queries=1,
+    late_float_pairs=0,
     whole_work=0,
     tree_features=0,
     trial=lambda *searches: True,
@@ -258,26 +259,26 @@ def test_auto_answers_alike(metric: str) -> None:
 
 def test_codes_come_after_many_queries() -> None:
     rows = draw_floats(11, 600, 20)
-    index = Index(rows, policy=Policy(min_float_rows=1, late_float_queries=50, trial=_wins))
+    policy = Policy(min_float_rows=1, late_float_queries=50, late_float_pairs=0, trial=_wins)
+    index = Index(rows, policy=policy)
     index.search(rows[:49], 3)
     assert not index.is_pruned
     index.search(rows[:1], 3)
     assert index.is_pruned
-    slower = Index(rows, policy=Policy(min_float_rows=1, late_float_queries=1, trial=_loses))
-    slower.search(rows[:9], 3)
+    slower = Index(rows, policy=replace(policy, trial=_loses))
+    slower.search(rows[:60], 3)
     assert not slower.is_pruned
 
 
 def test_how_many_queries_are_many() -> None:
-    """The number that docs/engine.md gives, for the fewest rows that get codes."""
-    rows = draw_floats(17, 4_096, 16)
-    index, fewer = (Index(some, policy=Policy(trial=_wins)) for some in (rows, rows[:-1]))
-    for made in (index, fewer):
-        made.search(rows[:255], 1)
-        assert not made.is_pruned
-        made.search(rows[:1], 1)
-    assert index.is_pruned
-    assert not fewer.is_pruned
+    """The numbers that docs/engine.md gives, for the fewest rows that get codes and for many."""
+    rows = draw_floats(17, 32_768, 16)
+    for n, needed in ((1_023, None), (1_024, 8_192), (32_768, 256)):
+        index = Index(rows[:n], policy=Policy(trial=_wins))
+        index.search(rows[: (needed or 9_000) - 1], 1)
+        assert not index.is_pruned
+        index.search(rows[:1], 1)
+        assert index.is_pruned == (needed is not None)
 
 
 @pytest.mark.parametrize(("metric", "more"), [("sqeuclidean", 256), ("manhattan", 75)])

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], str, str, str, str]] = {
     "pixels": (BYTES / 255, {}, "integer", "divided by 255$", "brute", ""),
     "pruned": (BYTES, {"algorithm": "pruned"}, "integer", "uint8", "pruned", "='pruned'$"),
     "brute": (BYTES, {"algorithm": "brute"}, "integer", "uint8", "brute", "='brute'$"),
-    "floats": (FLOATS, {}, "float", "neither whole numbers", "brute", "4,096 rows"),
+    "floats": (FLOATS, {}, "float", "neither whole numbers", "brute", "1,024 rows"),
     "cosine": (
         BYTES,
         {"metric": "cosine"},
@@ -185,7 +185,7 @@ def test_two_lines_more(capsys: pytest.CaptureFixture[str]) -> None:
 def test_codes_that_wait_for_queries(rows: Any, pays: bool, search: str) -> None:
     policy = Policy(
         min_rows=1, min_bytes=1, late_features=1, late_queries=40, min_float_rows=1,
-        late_float_queries=40, screen=lambda rows: True, trial=lambda *_: pays,
+        late_float_queries=40, late_float_pairs=0, screen=lambda rows: True, trial=lambda *_: pays,
     )  # fmt: skip
     index = Index(rows, policy=policy)
     queries = np.ascontiguousarray(rows[:4], None if rows.dtype == np.uint8 else np.float64)
@@ -200,7 +200,9 @@ def test_codes_that_wait_for_queries(rows: Any, pays: bool, search: str) -> None
 
 
 def test_codes_of_all_features_are_brute_force() -> None:
-    policy = Policy(min_float_rows=1, late_float_queries=1, trial=lambda *_: True)
+    policy = Policy(
+        min_float_rows=1, late_float_queries=1, late_float_pairs=0, trial=lambda *_: True
+    )
     index = Index(FLOATS, algorithm="brute", policy=policy)
     assert index.scan() == ("brute", "algorithm='brute'")
     index.search(FLOATS[:2].copy(), 2)

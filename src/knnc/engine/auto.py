@@ -127,9 +127,10 @@ class Policy:
         sorts them. Heaps of fewer neighbours are as fast, and the limit takes a sample.
     min_float_rows : int
         The same as `min_rows` for float rows.
-    late_float_queries : int
-        Float rows get codes after so many queries. Brute force of floats takes some thirty times
-        as long as that of bytes, so that codes pay much sooner.
+    late_float_queries, late_float_pairs : int
+        Float rows get codes after so many queries, and so many pairs of a query and a row. Brute
+        force of floats takes some thirty times as long as that of bytes, so that codes pay much
+        sooner. To make them takes 20 ms at least, of few rows too.
     tree_features : int
         Float rows of at most so many features are searched by a k-d tree.
     tree_byte_features, tree_byte_rows : int
@@ -173,8 +174,9 @@ class Policy:
     max_share_of_rows: float = 1 / 64
     least_listed: int = 256
     least_queries_listed: int = 16
-    min_float_rows: int = 1 << 12
+    min_float_rows: int = 1 << 10
     late_float_queries: int = 1 << 8
+    late_float_pairs: int = 1 << 23
     tree_features: int = 15
     tree_byte_features: int = 6
     tree_byte_rows: int = 1 << 12
@@ -269,7 +271,7 @@ class Policy:
             return None
         if has_tree and n_features < self.min_tree_features_coded:
             return None
-        return self.late_float_queries
+        return max(self.late_float_queries, self.late_float_pairs // n_rows)
 
     def tree_queries_to_code(self, tree: floats.KDTree, rows: NDArray[Any]) -> int:
         """After how many queries codes of rows in a tree are tried: some of the rows are timed."""

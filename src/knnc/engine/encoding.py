@@ -41,6 +41,8 @@ Mask = NDArray[np.bool_]
 # Elements narrowed at a time: a float64 chunk and what is computed from it stay in the L2 cache,
 # and data that cannot be narrowed are known by the first chunk.
 _CHUNK = 1 << 16
+# Of training rows so many are looked at before: most data that cannot be narrowed end here.
+_FEW = 1 << 10
 _PIXELS = 255
 
 
@@ -207,13 +209,14 @@ def widened(encoding: Encoding, dtype: np.dtype[Any]) -> Encoding:
     return replace(encoding, dtype=np.result_type(encoding.dtype, dtype))
 
 
-def _chunks(X: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Pieces of whole rows, C-contiguous and in native byte order."""
-    step = max(1, _CHUNK // max(1, X.shape[1]))
-    native = X.dtype.newbyteorder("=")
-    for start in range(0, len(X), step):
-        piece = slice(start, start + step)
+def _chunks(X: NDArray[Any], first: int = 0) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Pieces of whole rows, C-contiguous and in native byte order; one of `first` values first."""
+    d, native = max(1, X.shape[1]), X.dtype.newbyteorder("=")
+    start, size = 0, first or _CHUNK
+    while start < len(X):
+        piece = slice(start, start + max(1, size // d))
         yield piece, np.ascontiguousarray(X[piece], dtype=native)
+        start, size = piece.stop, _CHUNK
 
 
 def encode_in(X: NDArray[Any], encoding: Encoding) -> Bytes | None:
@@ -221,7 +224,7 @@ def encode_in(X: NDArray[Any], encoding: Encoding) -> Bytes | None:
     if X.dtype == np.uint8:
         return np.ascontiguousarray(X)
     rows = np.empty(X.shape, dtype=np.uint8)
-    for piece, chunk in _chunks(X):
+    for piece, chunk in _chunks(X, _FEW):
         if encoding.divisor == _PIXELS:
             guess, fits = _as_pixels(chunk, encoding.multiplied)
         else:
