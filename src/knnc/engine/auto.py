@@ -271,7 +271,7 @@ class Policy:
             return None
         if has_tree and n_features < self.min_tree_features_coded:
             return None
-        return max(self.late_float_queries, self.late_float_pairs // n_rows)
+        return max(self.late_float_queries, self.late_float_pairs // int(n_rows))
 
     def tree_queries_to_code(self, tree: floats.KDTree, rows: NDArray[Any]) -> int:
         """After how many queries codes of rows in a tree are tried: some of the rows are timed."""
