@@ -280,7 +280,9 @@ class build_ext(setuptools_build_ext):
     def cythonize(self) -> None:
         """Translate the .pyx files; what is generated goes to the build folder."""
         from Cython.Build import cythonize
+        from Cython.Compiler import Options
 
+        Options.docstrings = False  # of modules that are not public: they would take kB of a wheel
         self.kept = {ext.name: self.kept_module(ext) for ext in self.extensions}
         self.stale = [ext for ext in self.extensions if not self.is_current(ext)]
         self.force = True  # what else is in the build folder may be of another recipe

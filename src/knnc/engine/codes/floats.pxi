@@ -81,7 +81,7 @@ cdef class FloatQuantizer(Quantizer):
             "norm": self.norm, "gamma": self.gamma, "scale": self.scale,
             "tail_origin": self.tail_origin, "far_length": self.far_length,
             "mean": np.asarray(self.mean), "signs": np.asarray(self.signs),
-            "axes": np.asarray(self.axes) if self.n_axes else None}
+            "axes": self.blocks() if self.n_axes else None}
 
     @staticmethod
     def restored(saved, int64_t n_features):
@@ -123,11 +123,16 @@ cdef class FloatQuantizer(Quantizer):
         self.kernel = find_float_kernel(None)
         if self.n_axes:
             shape = -(-self.n_axes // block), d, block
-            self.axes = array_of(saved, "axes", np.float32, shape)
+            self.axes = array_of(saved, "axes", np.float32, shape).reshape(-1).view(np.uint8)
+
+    def blocks(self):
+        """The axes in blocks, see making.py."""
+        return np.asarray(self.axes).view(np.float32).reshape(
+            -1, self.n_features, KNNC_AXES_A_BLOCK)
 
     def map(self):
         """The matrix A, ndarray (n_axes, n_features), and the vector m."""
-        blocks = np.asarray(self.axes).transpose(0, 2, 1).reshape(-1, self.n_features)
+        blocks = self.blocks().transpose(0, 2, 1).reshape(-1, self.n_features)
         return {"axes": blocks[:self.n_axes], "mean": np.asarray(self.mean)}
 
     def turned(self, rows):
@@ -170,7 +175,7 @@ cdef class FloatQuantizer(Quantizer):
     ) noexcept nogil:
         """At most BLOCK_ROWS rows; -1 if there is no memory."""
         cdef int64_t d = self.n_features, m = self.n_coarse + self.n_fine, r
-        cdef int64_t n_blocks = self.axes.shape[0] if self.n_axes else 0
+        cdef int64_t n_blocks = (self.n_axes + KNNC_AXES_A_BLOCK - 1) // KNNC_AXES_A_BLOCK
         cdef int64_t stride = n_blocks * KNNC_AXES_A_BLOCK
         cdef double *centred = <double *>malloc(
             n * (d + 1) * sizeof(double) + (n * (d + stride) + d) * sizeof(float))
@@ -185,7 +190,7 @@ cdef class FloatQuantizer(Quantizer):
                                      centred + r * d)
         knnc_to_floats(centred, n * d, floats)
         if self.n_axes:
-            self.kernel.project(floats, n, d, &self.axes[0, 0, 0], n_blocks, projected)
+            self.kernel.project(floats, n, d, <const float *>&self.axes[0], n_blocks, projected)
         for r in range(n):
             errors[2 * r + 1] = 0
             if self.n_axes:
@@ -374,10 +379,15 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
 
 def turned_rows(rows, const double[::1] signs):
     """Turned rows, ndarray (n, n_features), float64, of float64 rows."""
-    cdef int64_t i
-    turned = np.array(rows, np.float32, order="C")
-    cdef float[:, ::1] values = turned
-    cdef float[::1] scratch = np.empty(values.shape[1], np.float32)
+    cdef int64_t i, d = signs.shape[0]
+    turned = np.array(rows, np.float64, order="C")
+    cdef double[:, ::1] values = turned
+    cdef float *floats = <float *>malloc(2 * d * sizeof(float))
+    if floats == NULL:
+        raise MemoryError("no memory to turn rows.")
     for i in range(values.shape[0]):
-        knnc_turn(&values[i, 0], &signs[0], values.shape[1], &scratch[0])
-    return turned.astype(np.float64)
+        knnc_to_floats(&values[i, 0], d, floats)
+        knnc_turn(floats, &signs[0], d, floats + d)
+        knnc_to_doubles(floats, d, &values[i, 0])
+    free(floats)
+    return turned

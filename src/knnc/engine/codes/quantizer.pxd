@@ -61,7 +61,9 @@ cdef class FloatQuantizer(Quantizer):
     cdef double key_margin, gamma  # of a key's rounding; of the rounding of a projection
     cdef const knnc_float_kernel *kernel
     cdef const double[::1] mean, signs
-    cdef const float[:, :, ::1] axes  # by blocks of axes, see making.py
+    # The bytes of float32 numbers, by blocks of axes (making.py). A view of another type would add
+    # some kB to a wheel.
+    cdef const uint8_t[::1] axes
 
     cdef int encode_block(
         self, const double *rows, int64_t width, int64_t n, uint8_t *codes, double *errors

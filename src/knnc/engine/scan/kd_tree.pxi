@@ -244,25 +244,28 @@ cdef class KDTree:
             node = node * arity + best
         return node
 
-    cdef int64_t[::1] order_of(self, const double *queries, int64_t n, int n_threads):
-        """The numbers of n queries, by leaf."""
-        order, leaf = np.arange(n), np.empty(n, np.int64)
-        starts = np.zeros(self.n_nodes[self.n_levels] + 1, np.int64)
-        cdef int64_t[::1] order_of = order, leaves = leaf, starts_of = starts
-        cdef int64_t i
+    cdef int64_t *order_of(self, const double *queries, int64_t n, int n_threads) noexcept nogil:
+        """The numbers of n queries, by leaf; NULL if there is no memory."""
+        cdef int64_t n_leaves = self.n_nodes[self.n_levels], i
+        cdef int64_t *order = <int64_t *>calloc(2 * n + n_leaves + 1, sizeof(int64_t))
+        cdef int64_t *leaves = order + n
+        cdef int64_t *starts = leaves + n
+        if order == NULL:
+            return NULL
         if n < LEAST_SORTED:
-            return order_of
-        for i in prange(n, nogil=True, num_threads=n_threads):
+            for i in range(n):
+                order[i] = i
+            return order
+        for i in prange(n, num_threads=n_threads):
             leaves[i] = self.leaf_of(queries + i * self.rows.n_features)
-        with nogil:
-            for i in range(n):
-                starts_of[leaves[i] + 1] += 1
-            for i in range(1, starts_of.shape[0]):
-                starts_of[i] += starts_of[i - 1]
-            for i in range(n):
-                order_of[starts_of[leaves[i]]] = i
-                starts_of[leaves[i]] += 1
-        return order_of
+        for i in range(n):
+            starts[leaves[i] + 1] += 1
+        for i in range(n_leaves):
+            starts[i + 1] += starts[i]
+        for i in range(n):
+            order[starts[leaves[i]]] = i
+            starts[leaves[i]] += 1
+        return order
 
     cdef int visit_some(
         self, const double *queries, const int64_t *order, int64_t n, int64_t first_self,
@@ -293,15 +296,18 @@ cdef class KDTree:
         cdef int failed = 0, n_threads = steps.n_threads
         queries += steps.first * self.rows.n_features
         first_self += steps.first
-        cdef int64_t[::1] order = self.order_of(queries, n, n_threads)
+        cdef int64_t *order = self.order_of(queries, n, n_threads)
+        if order == NULL:
+            raise MemoryError("no memory for the order of queries.")
         if n_items == 1:
             with nogil:
-                failed = self.visit_some(queries, &order[0], n, first_self, found)
+                failed = self.visit_some(queries, order, n, first_self, found)
         else:
             for i in prange(n_items, nogil=True, num_threads=n_threads, schedule="dynamic"):
                 failed += self.visit_some(
-                    queries, &order[i * TREE_QUERIES], min(TREE_QUERIES, n - i * TREE_QUERIES),
+                    queries, order + i * TREE_QUERIES, min(TREE_QUERIES, n - i * TREE_QUERIES),
                     first_self, found)
+        free(order)
         if failed:
             raise MemoryError("no memory for the neighbours of a search.")
         return look(steps, &self.pace)
