@@ -157,7 +157,11 @@ class Exact:
         fine, coarse, signs = self.model.groups
         above = self.rows.astype(np.int64) * signs - 255 * np.minimum(signs, 0)
         parts = [(coarse, coder.step, codes[:, : coder.n_coarse])]
-        parts += [(fine, coder.fine_step, codes[:, coder.n_coarse :])]
+        if coder.n_fine:
+            parts += [(fine, coder.fine_step, codes[:, coder.n_coarse :])]
+        else:  # its groups would be the coarse ones
+            assert fine.max() == coarse.max()
+            assert not errors[:, 1].any()
         for stage, (group, step, code) in enumerate(parts):
             lost = np.stack([_summed(row, group) for row in above]) - int(step) * code
             assert step == int(step) == np.bincount(group).max()

@@ -104,7 +104,7 @@ def _always() -> Any:
 
     from knnc.engine.auto import Policy
 
-    return replace(Policy(), trial=lambda *_: True)
+    return replace(Policy(), late_float_pairs=0, trial=lambda *_: True)
 
 
 def test_progress(tmp_path: Path) -> None:
