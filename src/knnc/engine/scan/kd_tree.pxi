@@ -2,10 +2,11 @@
 #
 # Rows are sorted by halving ranges of them along the feature of the largest variance (Bentley,
 # Communications of the ACM 1975). The range of a feature, which one outlier stretches, is a worse
-# choice: a search of 316,000 flights takes a third less time by the variance. A node has eight children, whose boxes are looked at together.
-# The rows of a leaf lie side by side, a vector of rows for each feature. The bound of a box is a
-# key, computed in the same way as the keys of rows. Rounding is monotonic, so the bound is never
-# above the key of a row in the box. So no row that ties is left out.
+# choice: a search of 316,000 flights takes a third less time by the variance. A node has eight
+# children, whose boxes are looked at together. The rows of a leaf lie side by side, a vector of
+# rows for each feature. The bound of a box is a key, computed in the same way as the keys of rows.
+# Rounding is monotonic, so the bound is never above the key of a row in the box. So no row that
+# ties is left out.
 
 # Rows of a leaf, at most.
 cdef int64_t LEAF_ROWS = 24
