@@ -247,7 +247,7 @@ cdef class KDTree:
 
     cdef int64_t *order_of(self, const double *queries, int64_t n, int n_threads) noexcept nogil:
         """The numbers of n queries, by leaf; NULL if there is no memory."""
-        cdef int64_t n_leaves = self.n_nodes[self.n_levels], i
+        cdef int64_t n_leaves = self.n_nodes[self.n_levels] if n >= LEAST_SORTED else 0, i
         cdef int64_t *order = <int64_t *>calloc(2 * n + n_leaves + 1, sizeof(int64_t))
         cdef int64_t *leaves = order + n
         cdef int64_t *starts = leaves + n
