@@ -97,15 +97,13 @@ class Coding:
         """
         n_features = rows.n_features
         metric = "manhattan" if rows.metric == "manhattan" else "sqeuclidean"
+        is_whole |= metric == "manhattan" and n_features <= sum(self.float_stages)
         some = self.sample(rows.rows)
-        if is_whole and metric != "manhattan":  # a mean and a step need no more
+        if is_whole:  # a mean and a step need no more
             some = learning.sample_rows(some, self.min_sample_rows)
         sample = rows.prepare(np.ascontiguousarray(some, np.float64))[0]
-        sizes: tuple[int, ...] = self.float_group_sizes
-        if metric == "manhattan":
-            if is_whole or n_features <= sum(self.float_stages):
-                sizes = (1,)
-        else:
+        sizes: tuple[int, ...] = (1,) if is_whole else self.float_group_sizes
+        if metric != "manhattan":
             ends = np.cumsum((self.whole_first, n_features) if is_whole else self.float_stages)
             if is_whole or n_features <= ends[-1]:
                 ends = np.minimum(ends, n_features)

@@ -247,6 +247,8 @@ def feature_groups(
         +1 or -1, the same at all levels.
     """
     n_features = sample.shape[1]
+    if not any(levels):
+        return [np.arange(n_features, dtype=np.int32)] * len(levels), np.ones(n_features, np.int8)
     # A run but the last is joined without a rest, so that rests do not add up.
     width = -(-GROUPED_TOGETHER // 2 ** max(levels)) * 2 ** max(levels)
     found = [np.empty(n_features, dtype=np.int32) for _ in levels]
