@@ -42,9 +42,9 @@
 # less d 2^-1074. So rows whose key is at most K have s c |q - x| <= s c sqrt(K (1 + (d + 64) u) +
 # d 2^-1073): that is the reach.
 
-# Half the distance between 1 and the next float64.
-cdef double ROUNDING = 2.0 ** -53
-cdef double ROUNDING_OF_FLOATS = 2.0 ** -24
+# u and v.
+cdef double ROUNDING = making.ROUNDING
+cdef double ROUNDING_OF_FLOATS = making.ROUNDING_OF_FLOATS
 # Centred and scaled numbers are cut off here. Those of the sample are about 1.
 cdef double CLIP = learning.CLIP
 # Rows projected together, so that axes are read once for all of them.
@@ -183,8 +183,10 @@ cdef class FloatQuantizer(Quantizer):
         cdef float *floats = <float *>(squares + n)
         cdef float *scratch = floats + n * d
         cdef float *projected = scratch + d
+        cdef knnc_float_mode before
         if centred == NULL:
             return -1
+        before = enter_float_mode()  # other libraries may leave threads with other rounding
         for r in range(n):
             squares[r] = knnc_centre(rows + r * width, &self.mean[0], self.scale, CLIP, d,
                                      centred + r * d)
@@ -202,6 +204,7 @@ cdef class FloatQuantizer(Quantizer):
             elif self.n_axes == 0:
                 errors[2 * r] = self.code_turned(
                     floats + r * d, scratch, centred, squares[r], codes + r * m)
+        leave_float_mode(before)
         free(centred)
         return 0
 
@@ -358,8 +361,10 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
         cdef double *lost = scratch + d
         cdef uint8_t *rounded = <uint8_t *>(lost + TILE)
         cdef int failed
+        cdef knnc_float_mode before
         if scratch == NULL:
             return -1
+        before = enter_float_mode()
         for r in range(n):
             lost[r] = self.to_bytes(rows + (first + r) * width, scratch, d, rounded + r * d)
         failed = self.encode_tile(
@@ -367,6 +372,7 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
         for r in range(n):
             errors[2 * (first + r)] += lost[r]
             errors[2 * (first + r) + 1] += lost[r]
+        leave_float_mode(before)
         free(scratch)
         return failed
 

@@ -25,7 +25,7 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from knnc.engine._floats cimport KNNC_AXES_A_BLOCK, KNNC_FEATURES_A_SUM
+from knnc.engine._floats cimport KNNC_AXES_A_BLOCK, KNNC_FEATURES_A_SUM, knnc_float_mode
 from knnc.engine._kernels cimport (
     KNNC_LIMIT_NONE,
     KNNC_MAX_SHIFT,
@@ -34,7 +34,7 @@ from knnc.engine._kernels cimport (
     knnc_queries,
 )
 from knnc.engine.dispatch cimport pack_queries, packed_tile_bytes
-from knnc.engine.floats cimport find_float_kernel
+from knnc.engine.floats cimport enter_float_mode, find_float_kernel, leave_float_mode
 from knnc.engine.system._pace cimport Steps, look, next_step, steps_of
 
 cdef extern from "code.h" nogil:
