@@ -98,25 +98,31 @@ def test_progress_is_told_and_ends_at_all_queries() -> None:
     ("d", "seconds", "wins", "has_codes"),
     [(6, 0.0, True, True), (6, 0.0, False, False), (5, 0.0, True, False), (6, 1e6, True, False)],
 )
+@pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
 def test_codes_take_over_where_they_are_faster(
-    d: int, seconds: float, wins: bool, has_codes: bool
+    metric: str, d: int, seconds: float, wins: bool, has_codes: bool
 ) -> None:
     """Rows of six features and more get codes when the tree has taken long, if a trial says so."""
     rows = draw_floats(36, 4_096, d)
     policy = Policy(
         trial=lambda *searches: wins, late_tree_seconds=seconds, late_tree_seconds_a_million=seconds
     )
-    index = Index(rows, policy=policy)
+    index = Index(rows, metric, policy=policy)
     assert not index.is_pruned
     index.search(rows, 1)
     assert index.is_pruned == has_codes
+    some = rows[:9]
+    _assert_same(index.search(some, 3), nearest(float_table(rows, some, metric), 3))
 
 
-def test_codes_wait_for_the_longer_the_more_values_there_are() -> None:
-    policy = Policy(late_tree_seconds=0.0)
-    counts = []
-    for n in (4_096, 65_536):
-        rows = draw_floats(37, n, 6)
-        tree = floats.KDTree(FloatRows(rows, "sqeuclidean"), 1)
-        counts.append(policy.tree_queries_to_code(tree, rows))
-    assert 0 < counts[0] < counts[1]
+def test_codes_wait_for_as_much_time_as_they_take() -> None:
+    """No query of 4,096 rows takes a second, and none less than a clock shows."""
+    rows = draw_floats(37, 4_096, 6)
+    tree = floats.KDTree(FloatRows(rows, "sqeuclidean"), 1)
+    for seconds, a_million, least, most in (
+        (0.0, 0.0, 0, 0),
+        (10.0, 0.0, 10, 10**12),
+        (0.0, 10.0 * 10**6 / rows.size, 10, 10**12),
+    ):
+        policy = Policy(late_tree_seconds=seconds, late_tree_seconds_a_million=a_million)
+        assert least <= policy.tree_queries_to_code(tree, rows) <= most

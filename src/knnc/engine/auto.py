@@ -148,8 +148,8 @@ class Policy:
     late_tree_seconds, late_tree_seconds_a_million : float
         Rows in a tree get codes, if these save time, once its searches would have taken so much CPU
         time, and so much more for each million values of the rows. That is twice the time that
-        codes take to make. On 100,000 rows of Gaussian noise in 8 features a search takes two
-        thirds of the tree's time with them. On rows near a plane it takes as long.
+        codes take to make. On 100,000 rows of Gaussian noise in 10 features a search with them
+        takes less than half of the tree's time, in 8 features as long.
     sampled_queries : int
         A radius search tries so many queries, to see whether most rows are within the radius. So
         many are timed in a tree.
