@@ -43,6 +43,19 @@ def test_searches_equal_the_oracle(palette: str, metric: str, n: int, d: int) ->
                     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("n_values", [1, 2, 3, 50])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_equal_values_are_halved(n_values: int, dtype: type) -> None:
+    """As many rows as leaves at four levels have, sorted, turned round, and as they come."""
+    rows = np.random.default_rng(38).integers(0, n_values, (20_000, 3)).astype(dtype)
+    rows[:, 1] = np.sort(rows[:, 1])
+    rows[:, 2] = rows[::-1, 1]
+    queries = rows[::2_000].astype(np.float64)
+    of = FloatRows(rows, "sqeuclidean")
+    got = floats.tree_search(floats.KDTree(of, 2), queries, 7, 2, NO_SELF, None)
+    _assert_same(got, floats.search(of, queries, 7, 2, NO_SELF, None))
+
+
 @given(
     st.integers(0, 10**6),
     st.integers(2, 800),

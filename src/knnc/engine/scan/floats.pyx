@@ -15,11 +15,12 @@ So a row at the limit itself can be left out of a heap: its index is larger than
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
-from libc.stdint cimport INT64_MAX, int64_t, uintptr_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from knnc.engine._floats cimport (
+    KNNC_FLOAT_ROWS_F32,
     KNNC_FLOAT_ROWS_F64,
     KNNC_FLOAT_SUMS,
     KNNC_TREE_ARITY,

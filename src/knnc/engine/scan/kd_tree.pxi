@@ -12,6 +12,10 @@
 cdef int64_t LEAF_ROWS = 24
 # Queries of an item of work.
 cdef int64_t TREE_QUERIES = 32
+# Rows that the choice of a feature looks at, and rows that a pivot is chosen from, at most.
+cdef int64_t VARIANCE_ROWS = 32
+cdef enum:
+    PIVOT_ROWS = 31
 # From so many queries on, those of one leaf are answered one after the other: what they read is in
 # the cache then.
 cdef int64_t LEAST_SORTED = 256
@@ -48,38 +52,61 @@ cdef int64_t take(void *context, int query, int64_t row, int64_t key) noexcept n
     return limit_of(visit)
 
 
-cdef void halve(
-    double *values, int64_t *order, int64_t d, int64_t feature, int64_t first, int64_t last,
-    int64_t middle,
-) noexcept nogil:
-    """Put the smaller values of a feature before row `middle`, the larger ones from it on.
+cdef inline double value_at(FloatRows rows, int64_t at) noexcept nogil:
+    """One value of rows that are not bytes."""
+    if rows.type_of == KNNC_FLOAT_ROWS_F32:
+        return (<const float *>rows.data.values)[at]
+    return (<const double *>rows.data.values)[at]
 
-    Hoare's selection. Both sides stop at equal values, so that many of them do not slow it down.
+
+cdef double pivot_of(
+    const double *keys, int64_t first, int64_t last, int64_t middle, uint64_t *seed
+) noexcept nogil:
+    """A value near that at `middle`, if the values from `first` to `last` were sorted.
+
+    It is taken from some values, a little nearer to the middle of these. So `middle` is more often
+    in the smaller part (Floyd and Rivest, Communications of the ACM 1975).
     """
-    cdef int64_t left, right, j, seed = 1
-    cdef double pivot
-    while last - first > 1:
-        seed = (seed * 1103515245 + 12345) & 0x7fffffff  # so that no order of rows is slow
-        pivot = values[(first + seed % (last - first)) * d + feature]
-        left, right = first, last - 1
-        while left <= right:
-            while values[left * d + feature] < pivot:
-                left += 1
-            while values[right * d + feature] > pivot:
-                right -= 1
-            if left <= right:
-                for j in range(d):
-                    values[left * d + j], values[right * d + j] = (
-                        values[right * d + j], values[left * d + j])
-                order[left], order[right] = order[right], order[left]
-                left += 1
-                right -= 1
-        if middle <= right:
-            last = right + 1
-        elif middle >= left:
-            first = left
-        else:
+    cdef double[PIVOT_ROWS] some
+    cdef int64_t n = min(PIVOT_ROWS, (last - first + 15) // 16), i, at
+    cdef double key
+    for i in range(n):
+        seed[0] = seed[0] * 6364136223846793005ULL + 1442695040888963407ULL
+        key = keys[first + <int64_t>((seed[0] >> 33) % <uint64_t>(last - first))]
+        at = i
+        while at > 0 and some[at - 1] > key:
+            some[at] = some[at - 1]
+            at -= 1
+        some[at] = key
+    at = (middle - first) * n // (last - first)
+    return some[min(max(at + (1 if 2 * at < n - 1 else -1), 0), n - 1)]
+
+
+cdef void halve(double *keys, int64_t *order, int64_t n, int64_t middle) noexcept nogil:
+    """Put the smaller keys before `middle`, the larger ones from it on, and the order with them.
+
+    Quickselect with Lomuto's partition: no branch depends on a key.
+    """
+    cdef int64_t first = 0, last = n, cut, i, row
+    cdef uint64_t seed = 1  # pivots are of random rows, so that no order of rows is slow
+    cdef double pivot, key
+    cdef bint equal = False  # whether keys equal to the pivot count as smaller
+    while first < middle:
+        if not equal:
+            pivot = pivot_of(keys, first, last, middle, &seed)
+        cut = first
+        for i in range(first, last):
+            key, row = keys[i], order[i]
+            keys[i], order[i] = keys[cut], order[cut]
+            keys[cut], order[cut] = key, row
+            cut += key <= pivot if equal else key < pivot
+        if middle >= cut:
+            equal = cut == first  # none is smaller: the equal ones come first then
+            first = cut
+        elif equal:
             return
+        else:
+            last = cut
 
 
 cdef class KDTree:
@@ -88,7 +115,7 @@ cdef class KDTree:
     Parameters
     ----------
     rows : FloatRows
-        Of any metric but "cosine". The tree has a copy as float64.
+        Of any metric but "cosine", float32 or float64. The tree has a copy as float64.
     n_threads : int
     """
     cdef FloatRows rows
@@ -113,15 +140,13 @@ cdef class KDTree:
             self.n_nodes[level + 1] = children if level == 0 else (
                 self.n_nodes[level] * KNNC_TREE_ARITY)
         self.n_vectors = (n + lanes - 1) // lanes
-        values = np.zeros((self.n_vectors * lanes, d))
-        values[:n] = rows.rows
         order = np.full(self.n_vectors * lanes, -1, np.int64)
         order[:n] = np.arange(n)
         self.order = order
+        self.sort(n_threads)
+        self.values = np.zeros(self.n_vectors * lanes * d)
         self.boxes = np.zeros(self.n_before[self.n_levels] * 2 * d * KNNC_TREE_ARITY)
-        self.sort(values, n_threads)
-        vectors = values.reshape(-1, lanes, d).transpose(0, 2, 1)
-        self.values = np.ascontiguousarray(vectors).reshape(-1)
+        self.arrange(n_threads)
 
     @property
     def nbytes(self):
@@ -139,54 +164,100 @@ cdef class KDTree:
 
     # ---- sorting
 
-    cdef int sort(self, double[:, ::1] values, int n_threads) except -1:
-        """Sort the rows and find all boxes, a level after the other."""
-        cdef int64_t level, node, arity
+    cdef int sort(self, int n_threads) except -1:
+        """Sort the order of the rows, a level after the other.
+
+        The children of a node are made by halving: two parts of its rows, then four, then eight.
+        """
+        cdef int64_t level, part, arity, parts
+        cdef double[::1] keys = np.empty(self.rows.n_rows)
         for level in range(self.n_levels):
-            arity = self.n_nodes[level + 1] // self.n_nodes[level]
-            for node in prange(self.n_nodes[level], nogil=True, num_threads=n_threads,
-                               schedule="dynamic"):
-                self.split(&values[0, 0], level + 1, node * arity, (node + 1) * arity,
-                           node * arity, self.boxes_of(level, node))
+            arity, parts = self.n_nodes[level + 1] // self.n_nodes[level], 1
+            while parts < arity:
+                for part in prange(self.n_nodes[level] * parts, nogil=True,
+                                   num_threads=n_threads, schedule="dynamic"):
+                    self.split(&keys[0], level + 1, part, parts, arity)
+                parts *= 2
             PyErr_CheckSignals()
         return 0
 
     cdef void split(
-        self, double *values, int64_t level, int64_t first, int64_t last, int64_t eldest,
-        double *boxes,
+        self, double *keys, int64_t level, int64_t part, int64_t parts, int64_t arity
     ) noexcept nogil:
-        """Sort rows into nodes `first` to `last`; `eldest` is their parent's first child.
+        """Halve a part of the rows of a node, along the feature of the largest variance.
 
-        A variance that overflows is no number. Its feature is not chosen then.
+        Each node of the level above has so many parts. The variance is that of some rows. One
+        that overflows is no number; its feature is not chosen.
         """
         cdef int64_t lanes = self.rows.kernel_of.tile_queries, d = self.rows.n_features
-        cdef int64_t start = self.start_of(level, first) * lanes, middle = (first + last) // 2
-        cdef int64_t end = min(self.start_of(level, last) * lanes, self.rows.n_rows)
-        cdef int64_t j, r, widest = 0
-        cdef double low, high, most = -1, value, total, square
-        cdef double *box
+        cdef int64_t eldest = part // parts * arity, of_node = part % parts
+        cdef int64_t first = eldest + of_node * arity // parts
+        cdef int64_t last = eldest + (of_node + 1) * arity // parts
+        cdef int64_t middle = eldest + (2 * of_node + 1) * arity // (2 * parts)
+        cdef int64_t start = self.start_of(level, first) * lanes
+        cdef int64_t n = min(self.start_of(level, last) * lanes, self.rows.n_rows) - start
+        cdef int64_t some = min(n, VARIANCE_ROWS), j, i, widest = 0
+        cdef int64_t *order = &self.order[0] + start
+        cdef double most = -1, base, value, total, square
+        if not first < middle < last:
+            return
         for j in range(d):
-            low, high = INFINITY, -INFINITY
             total = square = 0
-            if last - first == 1:
-                for r in range(start, end):
-                    low = min(low, values[r * d + j])
-                    high = max(high, values[r * d + j])
-                box = boxes + j * 2 * KNNC_TREE_ARITY + first - eldest
-                box[0], box[KNNC_TREE_ARITY] = low, high
-                continue
-            for r in range(start, end):
-                value = values[r * d + j] - values[start * d + j]
+            base = value_at(self.rows, order[0] * d + j)
+            for i in range(some):
+                value = value_at(self.rows, order[i * n // some] * d + j) - base
                 total += value
                 square += value * value
-            square -= total * total / max(end - start, 1)
+            square -= total * total / max(some, 1)
             if square > most:
                 most, widest = square, j
-        if last - first == 1:
-            return
-        halve(values, &self.order[0], d, widest, start, end, self.start_of(level, middle) * lanes)
-        self.split(values, level, first, middle, eldest, boxes)
-        self.split(values, level, middle, last, eldest, boxes)
+        keys += start
+        for i in range(n):
+            keys[i] = value_at(self.rows, order[i] * d + widest)
+        halve(keys, order, n, self.start_of(level, middle) * lanes - start)
+
+    cdef int arrange(self, int n_threads) except -1:
+        """Copy the rows in their order, and find all boxes, those of the leaves first."""
+        cdef int64_t vector, level, node, arity
+        for vector in prange(self.n_vectors, nogil=True, num_threads=n_threads):
+            self.copy(vector)
+        for level in range(self.n_levels, 0, -1):
+            arity = self.n_nodes[level] // self.n_nodes[level - 1]
+            for node in prange(self.n_nodes[level], nogil=True, num_threads=n_threads):
+                self.enclose(level, node,
+                             self.boxes_of(level - 1, node // arity) + node % arity)
+        return 0
+
+    cdef void copy(self, int64_t vector) noexcept nogil:
+        """Copy the rows of a vector, a feature after the other."""
+        cdef int64_t lanes = self.rows.kernel_of.tile_queries, d = self.rows.n_features, j, r
+        cdef double *values = &self.values[0] + vector * lanes * d
+        for r in range(lanes):
+            if self.order[vector * lanes + r] >= 0:
+                for j in range(d):
+                    values[j * lanes + r] = value_at(
+                        self.rows, self.order[vector * lanes + r] * d + j)
+
+    cdef void enclose(self, int64_t level, int64_t node, double *box) noexcept nogil:
+        """Write the least and the largest values of a node: of its rows, or of its children."""
+        cdef int64_t lanes = self.rows.kernel_of.tile_queries, d = self.rows.n_features, j, i
+        cdef int64_t first = self.start_of(level, node) * lanes
+        cdef int64_t last = min(self.start_of(level, node + 1) * lanes, self.rows.n_rows)
+        cdef const double *parts
+        cdef double low, high
+        for j in range(d):
+            low, high = INFINITY, -INFINITY
+            if level == self.n_levels:
+                for i in range(first, last):
+                    parts = &self.values[0] + (i // lanes * d + j) * lanes + i % lanes
+                    low, high = min(low, parts[0]), max(high, parts[0])
+            else:
+                parts = self.boxes_of(level, node) + j * 2 * KNNC_TREE_ARITY
+                for i in range(self.n_nodes[level + 1] // self.n_nodes[level]):
+                    low = min(low, parts[i])
+                    high = max(high, parts[KNNC_TREE_ARITY + i])
+            box[0], box[KNNC_TREE_ARITY] = low, high
+            box += 2 * KNNC_TREE_ARITY
 
     # ---- searching
 
