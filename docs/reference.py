@@ -37,8 +37,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "knnc.ocr": {
         "Pages of handwriting": (
-            *("read_page", "read_pages", "formatted", "annotate", "Page", "Word", "Glyph"),
-            *("normalise", "training_rows"),
+            *("read_page", "read_pages", "formatted", "annotate", "save_pdf"),
+            *("Page", "Word", "Glyph", "normalise", "training_rows"),
         ),
     },
     "knnc.plot": {

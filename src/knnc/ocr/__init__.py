@@ -5,6 +5,7 @@
 ``read_pages``     the same for many images, an iterator
 ``formatted``      pages as text, JSON lines, TSV, hOCR or ALTO
 ``annotate``       a picture of the page with what was read
+``save_pdf``       a PDF of pages with their text under the picture
 ``normalise``      training images of any size in the form in which characters are read
 ``training_rows``  the same for a data set of :mod:`knnc.datasets`, with its labels as texts
 =================  ==============================================================================
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from knnc.ocr._glyphs import normalise
     from knnc.ocr._page import Glyph, Page, Word
     from knnc.ocr._read import read_page, read_pages
+    from knnc.ocr._searchable import save_pdf
     from knnc.ocr._training import training_rows
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "normalise",
     "read_page",
     "read_pages",
+    "save_pdf",
     "training_rows",
 ]
 
@@ -58,6 +61,7 @@ _HOMES = {
     "normalise": "_glyphs",
     "read_page": "_read",
     "read_pages": "_read",
+    "save_pdf": "_searchable",
     "training_rows": "_training",
 }
 
