@@ -9,9 +9,10 @@ from sklearn.utils import Bunch
 from knnc.datasets._digits import split_digits
 from knnc.datasets._fetch import Home, complete, fetch
 from knnc.datasets._folder import is_set_in_folder, load_idx_folder
+from knnc.datasets._printed import split_printed_digits
 from knnc.datasets._registry import COLLECTIONS
 
-DATASETS = ("digits", *COLLECTIONS)
+DATASETS = ("digits", "printed", *COLLECTIONS)
 
 
 def name_of(dataset: str | os.PathLike[str]) -> str:
@@ -30,7 +31,7 @@ def load_dataset(
     Parameters
     ----------
     dataset : str or os.PathLike
-        "digits", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
+        "digits", "printed", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
         :func:`load_idx_folder`. A string that equals one of the names is that name; write
         ``./mnist``, or pass a :class:`pathlib.Path`, for a folder of the name.
     data_home : str or os.PathLike, default=None
@@ -44,7 +45,7 @@ def load_dataset(
         With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
         ``DESCR``; always the same rows. Data sets with MNIST's files are published in these parts.
         The digits are split between two writers' runs, the first 1,029 rows and the last 768;
-        ``DESCR`` says why.
+        ``DESCR`` says why. The printed digits are split between fonts.
 
     Raises
     ------
@@ -63,6 +64,8 @@ def load_dataset(
     if isinstance(dataset, str):
         if dataset == "digits":
             return split_digits()
+        if dataset == "printed":
+            return split_printed_digits()
         if dataset in COLLECTIONS:
             # Both parts at once, so that an error names every file that is missing.
             complete(dataset, data_home, "all", download_if_missing)
