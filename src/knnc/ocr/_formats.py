@@ -173,15 +173,18 @@ def _alto(pages: Iterable[Named]) -> Iterator[str]:
 
 
 def _string(word: Word, name: str) -> str:
+    # A Glyph of ALTO has one character, a Variant at most three. Labels may have more.
     glyphs = "".join(
         f'<Glyph ID="glyph_{name}_{k}" CONTENT="{escape(glyph.label)}" {_place(glyph.box)} '
         f'GC="{glyph.confidence:.4f}">'
         + "".join(
             f'<Variant CONTENT="{escape(label)}" VC="{share:.4f}"/>'
             for label, share in glyph.alternatives
+            if len(label) <= 3
         )
         + "</Glyph>\n"
         for k, glyph in enumerate(word.glyphs, 1)
+        if all(len(glyph.label) == 1 for glyph in word.glyphs)
     )
     return (
         f'<String ID="word_{name}" CONTENT="{escape(word.text)}" {_place(word.box)} '
