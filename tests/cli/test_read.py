@@ -103,6 +103,10 @@ def test_formats(knnc_here: Program, scan: Path) -> None:
     hocr = ElementTree.fromstring(knnc_here(*args, "hocr").out)
     found = [e.text for e in hocr.iter() if e.get("class") == "ocrx_word"]
     assert found == ["0123", "4567"]
+    # Programs that read hOCR find words by way of areas, paragraphs and lines.
+    classes = ["ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word"]
+    path = "/".join(f"*[@class='{name}']" for name in classes)
+    assert [e.text for e in hocr.findall(f".//{path}")] == found
     space = "{http://www.loc.gov/standards/alto/ns-v4#}"
     alto = ElementTree.fromstring(knnc_here(*args, "alto").out)
     strings = list(alto.iter(f"{space}String"))

@@ -126,13 +126,18 @@ def _hocr(pages: Iterable[Named]) -> Iterator[str]:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<html xmlns="http://www.w3.org/1999/xhtml">\n<head>\n<title></title>\n'
         '<meta name="ocr-system" content="knnc"/>\n'
-        '<meta name="ocr-capabilities" content="ocr_page ocr_line ocrx_word"/>\n'
+        '<meta name="ocr-capabilities" content="ocr_page ocr_carea ocr_par ocr_line '
+        'ocrx_word"/>\n'
         "</head>\n<body>\n"
     )
     for n, (file, number, page) in enumerate(pages, 1):
         name = escape(file.replace('"', "_"), quote=True)
         title = f'image "{name}"; {_bbox((0, 0, *page.size))}; ppageno {number - 1}'
         yield f"<div class='ocr_page' id='page_{n}' title='{title}'>\n"
+        if page.glyphs:  # one area with one paragraph, as programs expect that read hOCR
+            title = _bbox(box_around(glyph.box for glyph in page.glyphs))
+            yield f"<div class='ocr_carea' id='block_{n}_1' title='{title}'>\n"
+            yield f"<p class='ocr_par' id='par_{n}_1' title='{title}'>\n"
         for i, words in enumerate(_lines(page), 1):
             box = box_around(word.box for word in words)
             yield f"<span class='ocr_line' id='line_{n}_{i}' title='{_bbox(box)}'>\n"
@@ -143,7 +148,7 @@ def _hocr(pages: Iterable[Named]) -> Iterator[str]:
                     f"{escape(word.text)}</span>\n"
                 )
             yield "</span>\n"
-        yield "</div>\n"
+        yield "</p>\n</div>\n" * bool(page.glyphs) + "</div>\n"
     yield "</body>\n</html>\n"
 
 
