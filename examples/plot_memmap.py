@@ -2,8 +2,8 @@
 More rows than memory
 =====================
 
-Rows in a file stay there: ``fit`` copies nothing, and a search reads them a chunk at a time. Here the
-file is small, and ``max_memory`` is smaller.
+Rows in a file stay there: ``fit`` copies nothing, and a search reads them a chunk at a time. Here
+the file is small, and ``max_memory`` is smaller.
 """
 
 import tempfile

@@ -2,8 +2,8 @@
 Read digits, and see why some are misread
 =========================================
 
-A vote of neighbours can be checked by eye: beside every misread image stand the training images that
-misled the vote.
+A vote of neighbours can be checked by eye: beside every misread image stand the training images
+that misled the vote.
 """
 
 import matplotlib.pyplot as plt

@@ -16,8 +16,8 @@ train, test = load_dataset("digits")
 reader = KNeighborsClassifier(n_neighbors=3).fit(normalise(train.images), train.target)
 
 # %%
-# Four lines of ten digits on light grey paper, each digit dark and six times as large as in the data
-# set.
+# Four lines of ten digits on grey paper, dark on light. Each digit is six times as large as in the
+# data set.
 
 n_lines, n_digits, scale = 4, 10, 6
 ink = np.kron(test.images[: n_lines * n_digits], np.ones((scale, scale))) / 16

@@ -2,8 +2,8 @@
 Ties, and why an answer should not depend on them
 =================================================
 
-Distances of bytes come from whole numbers, so many are equal. If the k-th neighbour and the next are
-equally far, a search has to choose. knnc always chooses the smaller index.
+Distances of bytes come from whole numbers, so many are equal. If the k-th neighbour and the next
+are equally far, a search has to choose. knnc always chooses the smaller index.
 """
 
 import matplotlib.pyplot as plt
