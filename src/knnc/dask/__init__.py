@@ -28,9 +28,9 @@ sent to each worker: ``da.map_blocks(clf.predict, queries)``.
 Threads: a task of Dask's threads, or of a worker with several threads, uses its share of the CPUs
 that a search of its own would use, at least one. Dask's processes do not know how many they are.
 A task in one of them takes its share as if there were as many processes as CPUs. Workers that
-Dask's nanny starts have OMP_NUM_THREADS=1 unless configured otherwise. So start one worker a core,
-or one worker with one thread, and set `n_jobs`. With several threads a worker, the threads and
-`n_jobs` multiply.
+Dask's nanny starts have OMP_NUM_THREADS=1 unless configured otherwise. So start one worker for each
+core; or start one worker with one thread, and set `n_jobs` of the estimator. The threads of a
+worker and `n_jobs` multiply.
 
 Tasks have names, for which Dask's dashboard shows bars: `knnc-index` (of a chunk, made by `fit`),
 `knnc-search-chunk`, `knnc-merge`, and tasks that convert the answer, such as `knnc-distances` or
