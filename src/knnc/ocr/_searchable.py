@@ -26,8 +26,8 @@ Read = tuple[Any, int, Page]
 def save_pdf(path: str | os.PathLike[str], pages: Iterable[Read]) -> None:
     """Save pages as a PDF that can be searched.
 
-    Each page is its image in grey, with the words that were read as invisible text in their
-    places. So a program that shows PDF files finds, marks and copies them.
+    Each page is its image in grey. The words that were read are invisible text in their places, so
+    that a program that shows PDF files can find, mark and copy them.
 
     Parameters
     ----------
