@@ -26,26 +26,26 @@ def load_dataset(
     data_home: Home = None,
     download_if_missing: bool = True,
 ) -> tuple[Bunch, Bunch]:
-    """Load a data set in its training and test part.
+    """Load the training part and the test part of a data set.
 
     Parameters
     ----------
     dataset : str or os.PathLike
         "digits", "printed", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
-        :func:`load_idx_folder`. A string that equals one of the names is that name; write
-        ``./mnist``, or pass a :class:`pathlib.Path`, for a folder of the name.
+        :func:`load_idx_folder`. A string that equals one of the names means that data set. For a
+        folder of the same name, write ``./mnist`` or pass a :class:`pathlib.Path`.
     data_home : str or os.PathLike, default=None
-        Where what is downloaded is kept, as for :func:`fetch_mnist`.
+        The folder for downloads, as for :func:`fetch_mnist`.
     download_if_missing : bool, default=True
-        If False, raise an OSError when their files are missing.
+        If False, raise an OSError when files of the data set are missing.
 
     Returns
     -------
     train, test : tuple of sklearn.utils.Bunch
         With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
-        ``DESCR``; always the same rows. Data sets with MNIST's files are published in these parts.
-        The digits are split between two writers' runs, the first 1,029 rows and the last 768;
-        ``DESCR`` says why. The printed digits are split between fonts.
+        ``DESCR``. The rows of each part are always the same. Data sets with MNIST's files are
+        published in these parts. The digits are split between two writers' runs, into the first
+        1,029 rows and the last 768; ``DESCR`` says why. The printed digits are split between fonts.
 
     Raises
     ------

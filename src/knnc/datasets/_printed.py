@@ -64,7 +64,7 @@ def load_printed_digits(*, return_X_y: bool = False) -> Any:
         data : ndarray of shape (4800, 784), dtype uint8
             One image a row.
         images : ndarray of shape (4800, 28, 28), dtype uint8
-            The same memory as images.
+            The same memory, as images.
         target : ndarray of shape (4800,), dtype int64
             The digits, 0 to 9.
         target_names : ndarray of shape (10,), dtype str
