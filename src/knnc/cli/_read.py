@@ -93,7 +93,7 @@ def read(
         option("How to print it: text, json, tsv, hocr or alto.", "--format", metavar="KIND"),
     ] = "text",
     as_json: Annotated[
-        bool, option("Print one JSON object a page, each on a line: --format json.", "--json")
+        bool, option("Print a line of JSON for each page: the same as --format json.", "--json")
     ] = False,
     annotated: Annotated[
         Path | None,
@@ -108,14 +108,14 @@ def read(
     searchable: Annotated[
         Path | None,
         option(
-            "Save the pages as a PDF with their text under the picture, to search and to copy.",
+            "Save the pages as a PDF with their text in an invisible layer, to search and to copy.",
             "--pdf",
             metavar="OUT",
             dir_okay=False,
         ),
     ] = None,
     no_cache: Annotated[
-        bool, option("Learn anew, and do not keep what is learnt for the next time.", "--no-cache")
+        bool, option("Learn anew, and do not save what is learnt.", "--no-cache")
     ] = False,
 ) -> None:
     """Read the handwriting on images, line by line.
