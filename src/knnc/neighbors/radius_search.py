@@ -69,18 +69,18 @@ class IntegerRadiusMixin(IntegerFitMixin):
         Raises
         ------
         ValueError
-            If X has another number of features, is empty or holds NaN or infinity, if `radius` is
-            negative, or `sort_results` without `return_distance`.
+            If X has another number of features, is empty or holds NaN or infinity. If `radius` is
+            negative. If `sort_results` is True and `return_distance` is False.
         TypeError
-            If `radius` is no number.
+            If `radius` is not a number.
         MemoryError
             If the neighbours do not fit into memory.
 
         Notes
         -----
-        With `engine_` "integer" or "float" a row is in if and only if the distance that
-        `kneighbors` returns for it is at most `radius`. With "sklearn" the answers are
-        scikit-learn's, their order included.
+        With `engine_` "integer" or "float" a row is within the radius if and only if the distance
+        that `kneighbors` returns for it is at most `radius`. With "sklearn" the answers, and their
+        order, are scikit-learn's.
 
         Examples
         --------

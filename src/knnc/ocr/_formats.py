@@ -16,15 +16,16 @@ Named = tuple[str, int, Page]
 
 
 def formatted(pages: Iterable[Named], kind: str) -> Iterator[str]:
-    """Pages as text of a kind, piece by piece; each piece ends a line.
+    """Write pages in one of the formats, piece by piece; each piece ends with a line.
 
     Parameters
     ----------
     pages : iterable of (str, int, Page)
-        Each with the name of its file and its number in it, from 1.
+        For each page the name of its file, its number in the file, from 1, and the page.
     kind : {"text", "json", "tsv", "hocr", "alto"}
-        ``text`` has a form feed between pages; ``json`` one object a page, each on a line; ``tsv``
-        the columns of Tesseract; ``hocr`` is HTML with boxes; ``alto`` is XML of version 4.
+        ``text`` has a form feed between pages. ``json`` has one line for each page, with one
+        object. ``tsv`` has the columns of Tesseract. ``hocr`` is HTML with boxes. ``alto`` is XML
+        of ALTO, version 4.
 
     Yields
     ------
