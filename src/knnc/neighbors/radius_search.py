@@ -53,7 +53,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
             The queries. None is leave-one-out: each training row is a query and is left out of
             its own neighbours, by its index.
         radius : float or None, default=None
-            The largest distance, which is still in; None for the estimator's own `radius`.
+            The largest distance of a neighbour; None takes the estimator's own `radius`.
         return_distance : bool, default=True
             Whether to return the distances too.
         sort_results : bool, default=False
@@ -115,7 +115,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
         X : {array-like, sparse matrix} of shape (n_queries, n_features) or None, default=None
             The queries. None: the training rows, each left out of its own neighbours.
         radius : float or None, default=None
-            The largest distance, which is still in; None for the estimator's own `radius`.
+            The largest distance of a neighbour; None takes the estimator's own `radius`.
         mode : {"connectivity", "distance"}, default="connectivity"
             The weight of an edge: 1, or the distance.
         sort_results : bool, default=False

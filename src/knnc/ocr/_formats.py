@@ -16,7 +16,7 @@ Named = tuple[str, int, Page]
 
 
 def formatted(pages: Iterable[Named], kind: str) -> Iterator[str]:
-    """Write pages in one of the formats, piece by piece; each piece ends with a line.
+    """Write pages in one of the formats, piece by piece; each piece ends at the end of a line.
 
     Parameters
     ----------
