@@ -20,8 +20,8 @@ needs_fonts = pytest.mark.skipif(
 @needs_fonts
 def test_what_is_drawn() -> None:
     whole = load_printed_digits()
-    assert whole.images.shape == (4_800, 28, 28)
-    np.testing.assert_array_equal(np.bincount(whole.target), np.full(10, 480))
+    assert whole.images.shape == (3_680, 28, 28)
+    np.testing.assert_array_equal(np.bincount(whole.target), np.full(10, 368))
     boxes = whole.images > 100
     for axis in (1, 2):
         extent = boxes.any(axis=axis).sum(axis=1)
@@ -35,13 +35,13 @@ def test_what_is_drawn() -> None:
 @needs_fonts
 def test_other_fonts_are_read() -> None:
     train, test = load_dataset("printed")
-    assert (len(train.data), len(test.data)) == (3_600, 1_200)
+    assert (len(train.data), len(test.data)) == (2_880, 800)
     # The same at every call.
     data, target = load_printed_digits(return_X_y=True)
     np.testing.assert_array_equal(data[: len(train.data)], train.data)
     np.testing.assert_array_equal(target[: len(train.data)], train.target)
     reader = KNeighborsClassifier(3).fit(train.data, train.target)
-    assert reader.score(test.data, test.target) > 0.97
+    assert reader.score(test.data, test.target) > 0.95
 
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
