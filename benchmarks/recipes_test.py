@@ -5,8 +5,8 @@
 
 MNIST and Fashion-MNIST: all training images, all test images. scikit-learn's digits: 5 folds. The
 digits of OpenCV, if ``KNNC_DATA_HOME`` has opencv_digits.npz: the left half of the sheet for
-training, the right for the test; and all of it with MNIST for training. Run it once for a recipe that is settled: a test set that is
-looked at often is a training set.
+training, the right for the test; and all of it with MNIST for training. Run it once for a recipe
+that is settled: a test set that is looked at often is a training set.
 """
 
 from __future__ import annotations
