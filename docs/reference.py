@@ -37,8 +37,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "knnc.ocr": {
         "Pages of handwriting": (
-            *("read_page", "read_pages", "formatted", "annotate", "Page", "Word", "Glyph"),
-            *("normalise", "training_rows"),
+            *("read_page", "read_pages", "formatted", "annotate", "save_pdf"),
+            *("Page", "Word", "Glyph", "normalise", "training_rows"),
         ),
     },
     "knnc.plot": {
@@ -56,7 +56,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "knnc.datasets": {
         "Data sets": (
-            *("load_dataset", "load_digits", "fetch_mnist", "fetch_fashion_mnist"),
+            *("load_dataset", "load_digits", "load_printed_digits"),
+            *("fetch_mnist", "fetch_fashion_mnist"),
             *("fetch_kmnist", "fetch_qmnist", "fetch_emnist", "fetch_usps"),
             *("load_idx_folder", "sample_page", "get_data_home"),
         ),

@@ -2,7 +2,7 @@
 The best k, weights and metric
 ==============================
 
-One search for each metric and fold scores every k and both kinds of vote.
+One search for each metric and fold is enough to score every k and both kinds of vote.
 """
 
 import matplotlib.pyplot as plt
@@ -20,7 +20,7 @@ print(f"in the folds {tuned.best_score_:.4f}, on the test part", end=" ")
 print(f"{tuned.score(test.data, test.target):.4f}")
 
 # %%
-# ``cv_results_`` has the form that ``GridSearchCV`` gives it.
+# ``cv_results_`` has the same form as that of ``GridSearchCV``.
 
 results = tuned.cv_results_
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")

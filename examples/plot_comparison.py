@@ -2,8 +2,8 @@
 Classifiers side by side
 ========================
 
-``compare_classifiers`` fits each classifier to each data set. ``knnc compare`` does so for many
-classifiers.
+``compare_classifiers`` fits each classifier to each data set. The command ``knnc compare`` does the
+same for many classifiers.
 """
 
 import matplotlib.pyplot as plt

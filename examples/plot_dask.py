@@ -2,8 +2,8 @@
 Rows in a dask array
 ====================
 
-The chunks of a dask array stay on the workers. Only the k nearest rows of each chunk travel. The
-answers are those of one machine.
+The chunks of a dask array stay on the workers, which send only the k nearest rows of each chunk.
+The answers are those of one machine.
 """
 
 import dask.array as da

@@ -2,8 +2,8 @@
 Labels that their neighbours dispute
 ====================================
 
-A search of the training rows among themselves finds labels that are doubtful, without a second
-model. Here 20 of 1,797 labels are made wrong on purpose.
+To find doubtful labels, knnc searches for the neighbours of each training row among the other
+training rows. No second model is needed. Here 20 of 1,797 labels are made wrong on purpose.
 """
 
 import matplotlib.pyplot as plt
@@ -25,8 +25,8 @@ found = np.isin(spoilt, disputed.index).sum()
 print(f"{len(disputed.index)} labels are disputed, {found} of the 20 wrong ones among them")
 
 # %%
-# The most doubtful first, each with its neighbours. One at a time is looked at quickly; all 1,797
-# are not.
+# The most doubtful labels come first, each with its neighbours. These few are quick to check; all
+# 1,797 would not be.
 
 ax = plt.figure(figsize=(10, 4.4), layout="constrained").add_subplot()
 DisputedLabelsDisplay.from_report(disputed, digits.images, y, n_images=8).plot(ax=ax, n_columns=2)

@@ -2,7 +2,8 @@
 A data set in the plane
 =======================
 
-t-SNE lays digits out so that neighbours stay beside one another. knnc finds the neighbours.
+t-SNE places the digits in a plane so that neighbours stay beside one another. knnc finds the
+neighbours.
 """
 
 import matplotlib.pyplot as plt
@@ -18,7 +19,7 @@ print(f"{len(display.embedding)} digits; divergence {display.kl_divergence:.2f}"
 
 # %%
 # ``thumbnails`` draws images in their places, as many as there is room for. ``save_animation``
-# writes a GIF of the embedding forming, if ``n_frames`` were kept.
+# writes a GIF of the embedding as it forms, if ``from_rows`` was given ``n_frames``.
 
 ax = plt.figure(figsize=(8, 8), layout="constrained").add_subplot()
 EmbeddingDisplay(embedding=display.embedding, y=y).plot(

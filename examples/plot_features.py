@@ -2,8 +2,8 @@
 Directions of strokes in place of pixels
 ========================================
 
-``Stretch``, ``Deskew`` and ``HOG`` take bytes and return bytes, so the exact search follows them.
-Fewer of these digits are misread.
+``Stretch``, ``Deskew`` and ``HOG`` take bytes and return bytes, so knnc can search their output in
+exact integers. With them, fewer of these digits are misread.
 """
 
 import matplotlib.pyplot as plt
@@ -28,7 +28,8 @@ for name, reader in readers.items():
     print(f"{name}: {errors[name]:.2%} misread")
 
 # %%
-# Above, digits as they come, and stretched and made upright; below, how many are misread.
+# The upper rows show digits as they come, then stretched and made upright. The bars below show how
+# many are misread.
 
 straight = make_pipeline(Stretch(), Deskew()).fit_transform(test.data)
 figure = plt.figure(figsize=(8, 6), layout="constrained")

@@ -2,8 +2,8 @@
 More rows than memory
 =====================
 
-Rows in a file stay there: a fit copies nothing, and a search reads them a chunk at a time. Here the
-file is small, and ``max_memory`` smaller.
+Rows in a file stay there: ``fit`` copies nothing, and a search reads them a chunk at a time. Here
+the file is small, and ``max_memory`` is smaller.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ same = all(np.array_equal(a, b) for a, b in zip(streamed, in_memory, strict=True
 print(f"{path.stat().st_size / 1e6:.1f} MB of rows; the answers are the same: {same}")
 
 # %%
-# The distances to the neighbours, of all queries.
+# The distances from all queries to each of their neighbours.
 
 ax = plt.figure(figsize=(8, 4), layout="constrained").add_subplot()
 ax.boxplot(streamed[0])

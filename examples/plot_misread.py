@@ -2,8 +2,8 @@
 Read digits, and see why some are misread
 =========================================
 
-A vote of neighbours can be looked at: beside every image that was misread stand the training images
-that misled it.
+A vote of neighbours can be checked by eye: beside every misread image stand the training images
+that misled the vote.
 """
 
 import matplotlib.pyplot as plt
@@ -18,8 +18,8 @@ misread = (classifier.predict(test.data) != test.target).sum()
 print(f"{misread} of {len(test.target)} are misread; engine: {classifier.engine_}")
 
 # %%
-# The digits are 8 x 8 pixels. Some of the misread ones are hard for people too; others have a
-# neighbour with the right label among the three, and were outvoted.
+# The digits are 8 x 8 pixels. Some of the misread ones are hard for people too. Others have one
+# neighbour with the right label among the three, which the other two outvoted.
 
 ax = plt.figure(figsize=(10, 4), layout="constrained").add_subplot()
 MisreadDisplay.from_estimator(

@@ -2,7 +2,7 @@
 Read a page of handwriting
 ==========================
 
-A page put together from images that the reader has not seen, and what it makes of it.
+This example puts a page together from images that the classifier has not seen, and then reads it.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,8 @@ train, test = load_dataset("digits")
 reader = KNeighborsClassifier(n_neighbors=3).fit(normalise(train.images), train.target)
 
 # %%
-# Four lines of ten digits, each six times as large as it comes, dark on light, on grey paper.
+# Four lines of ten digits on grey paper, dark on light. Each digit is six times as large as in the
+# data set.
 
 n_lines, n_digits, scale = 4, 10, 6
 ink = np.kron(test.images[: n_lines * n_digits], np.ones((scale, scale))) / 16
@@ -37,7 +38,7 @@ print(read.text)
 print(f"{right} of {len(truth)} are right")
 
 # %%
-# Where it is unsure, a box is thick and orange.
+# A thick orange box marks an unsure reading.
 
 figure, ax = plt.subplots(figsize=(9, 5.5), layout="constrained")
 ax.imshow(annotate(scan, read))

@@ -2,7 +2,7 @@
 A data set on one sheet
 =======================
 
-Look at the data first: the first images of each class.
+Look at the data first. The sheet shows the first images of each class.
 """
 
 import matplotlib.pyplot as plt

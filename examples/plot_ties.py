@@ -2,8 +2,8 @@
 Ties, and why an answer should not depend on them
 =================================================
 
-Distances of bytes are whole numbers, so many are equal. Where the k-th and the next neighbour are
-equally far, a search has to choose, and knnc's choice is the smaller index, always.
+Distances of bytes come from whole numbers, so many are equal. If the k-th neighbour and the next
+are equally far, a search has to choose. knnc always chooses the smaller index.
 """
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,7 @@ for metric in METRICS:
     print(f"{metric}: {shares[metric][4]:.1%} of the queries have a tie at k = 5")
 
 # %%
-# The share of queries for which the k-th neighbour and the next are at the same distance:
+# The share of queries whose k-th neighbour and next one are at the same distance:
 
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 for metric in METRICS:

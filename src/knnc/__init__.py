@@ -2,17 +2,19 @@
 
     >>> from knnc import KNeighborsClassifier
 
-is a :class:`sklearn.neighbors.KNeighborsClassifier`. Where every value of X stands for a byte
-(uint8, int8, bool, whole numbers 0..255 of any dtype, such pixels divided by 255), its neighbours
-are found with exact integers. Other dense rows of numbers have float64 distances, with the same
-bits on every machine. scikit-learn's own search serves the rest, and `engine_` says which.
+is a :class:`sklearn.neighbors.KNeighborsClassifier`. If every value of X stands for a byte (uint8,
+int8, bool, whole numbers 0..255 of any dtype, such pixels divided by 255), knnc finds its
+neighbours with exact integers. Other dense rows of numbers have float64 distances, with the same
+bits on every machine. scikit-learn's own search finds the rest, and `engine_` says which search is
+used.
 
     The neighbours of a query are the k training rows with the smallest (distance, row index)
-    pairs in lexicographic order, where the two rows and what fit chose determine the distance.
-    So the answer is identical for every thread count, batch size, instruction set, `algorithm` in
-    {auto, brute, pruned} and k (the first j of k are the j of j).
+    pairs in lexicographic order. Only the two rows, and what fit chose, determine a distance. So
+    the answer is identical for every thread count, batch size, instruction set and `algorithm` in
+    {auto, brute, pruned}. It is also identical for every k: the first j of k neighbours are the j
+    nearest.
 
-The map of the house. Imports point down only; `make lint` checks it::
+The modules. Imports point down only; `make lint` checks this::
 
     cli/                        the program; nothing imports it
     web/                        the page of knnc serve
@@ -36,11 +38,12 @@ The map of the house. Imports point down only; `make lint` checks it::
       kernels/                    C: a tile of distances, one file per metric and instruction set
 
 A search for the k nearest, from top to bottom. `neighbors.base` checks the queries as scikit-learn
-does, and `encoding` finds the bytes that stand for each query. Rows that are no bytes are searched
-as floats. `index` checks once more, and `prepared` takes the scan: brute force, or codes where a
-trial found them faster. The scan cuts queries and rows into blocks that fit the caches, and spreads
-them over threads. A kernel computes the distances of a tile of queries and rows in registers. Rows
-below a query's k-th distance so far go to its heap. No matrix of distances is ever written.
+does, and `encoding` finds the bytes that stand for each query. Rows that are not bytes are searched
+as floats. `index` checks the arguments once more. `prepared` chooses the scan: brute force, or
+codes if a trial found them faster. The scan cuts queries and rows into blocks that fit the caches,
+and spreads them over threads. A kernel computes the distances of a tile of queries and rows in
+registers. Rows below a query's k-th distance so far go to its heap. No matrix of distances is ever
+written.
 """
 
 from __future__ import annotations

@@ -31,24 +31,24 @@ def progress(
         "rich" and "tqdm" show a progress bar of that library on standard error. A callable is
         called as ``callback(done, total)`` after each step of a search, in the thread that called
         the search. `done` and `total` count queries; a query that is compared with half of the rows
-        so far counts a half. While :func:`knnc.ocr.read_page` runs, they count hundredths of its
-        page. It is called at least once for each search, at the end with ``done == total``. An
-        exception that it raises ends the search and reaches the caller. None silences an outer
-        block.
+        so far counts as a half. While :func:`knnc.ocr.read_page` runs, they count hundredths of the
+        page. The callable is called at least once for each search, at the end with
+        ``done == total``. An exception that it raises ends the search and reaches the caller. None
+        silences an outer block.
     description : str, default="Searching"
         What a bar of "rich" or "tqdm" says.
 
     Raises
     ------
     ValueError
-        If `callback` is another word.
+        If `callback` is any other string.
     ImportError
         If the library of the bar is not installed; ``pip install "knnc[progress]"`` does so.
 
     Notes
     -----
-    The setting is a context variable: a thread started inside the block does not inherit it,
-    unless the context is copied.
+    The setting is a context variable. A thread that is started inside the block does not inherit
+    it, unless the context is copied.
 
     Examples
     --------

@@ -24,14 +24,15 @@ def register_converters() -> None:
 
     Notes
     -----
-    The model holds the training rows as numbers, also where knnc holds bytes, and searches them by
-    brute force. It computes in the dtype of its input, float32 or float64, by scikit-learn's
-    formulas: so distances differ in last bits, and rows at nearly the same distance may change
-    places. Bytes have to be cast to one of these dtypes.
+    The model holds the training rows as numbers, even if knnc stores them as bytes, and searches
+    them by brute force. It computes in the dtype of its input, float32 or float64, by
+    scikit-learn's formulas. So the last bits of distances differ from knnc's, and rows at nearly
+    the same distance may change places. Cast byte queries to one of these dtypes.
 
     skl2onnx converts Euclidean, squared Euclidean, Manhattan and cosine distance. A model of
-    NearestNeighbors answers as `kneighbors` does, indices first. `weights` must be "uniform":
-    models of other weights answer otherwise than scikit-learn and knnc do, and are refused here.
+    NearestNeighbors answers as `kneighbors` does, but with the indices first. `weights` must be
+    "uniform": skl2onnx would convert other weights to a model whose answers differ from those of
+    scikit-learn and knnc, so an error is raised.
 
     Examples
     --------

@@ -42,13 +42,13 @@ def patch_sklearn(name: str | Iterable[str] | None = None) -> None:
     Parameters
     ----------
     name : str, iterable of str or None, default=None
-        The names to replace, of those that both :mod:`knnc.neighbors` and
-        :mod:`sklearn.neighbors` have. None replaces all of them.
+        The names to replace. Both :mod:`knnc.neighbors` and :mod:`sklearn.neighbors` must have
+        them. None replaces all such names.
 
     Raises
     ------
     ValueError
-        If knnc has nothing to put in the place of a name.
+        If knnc has no replacement for a name.
 
     See Also
     --------
@@ -59,7 +59,7 @@ def patch_sklearn(name: str | Iterable[str] | None = None) -> None:
     Not patched: the modules of :mod:`sklearn.neighbors` that define the classes, classes that
     derive from them, objects that exist already, default arguments, and other processes.
     `KNNImputer`, `NearestCentroid` and the trees have code of their own and stay as they are. An
-    object of scikit-learn's class is no instance of the class that stands in its place.
+    object of scikit-learn's class is not an instance of the class that replaces it.
 
     Examples
     --------
@@ -96,8 +96,8 @@ def unpatch_sklearn(name: str | Iterable[str] | None = None) -> None:
 
     Notes
     -----
-    Modules of scikit-learn that were imported in between are put back too. Other modules that were
-    imported in between keep knnc's classes.
+    scikit-learn's own classes are also put back into modules of scikit-learn that were imported
+    after the patch. Other modules that were imported after it keep knnc's classes.
     """
     for known in _checked(name):
         if known not in _before:

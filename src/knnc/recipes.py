@@ -1,11 +1,12 @@
-"""Ways to read images, by name: each an ordinary estimator that can be imported and changed.
+"""Classifiers of images, by name: each is an ordinary estimator that you can import and change.
 
 >>> from knnc.recipes import make_recipe
 >>> make_recipe("plain", n_neighbors=3)
 KNeighborsClassifier(metric='euclidean', n_neighbors=3)
 
-The settings of those that learn were chosen on training images alone; those that were tried are
-in ``benchmarks/recipes_search.py``, and what the recipes reach is in the README.
+The settings of the recipes that learn a map were chosen on training images alone.
+``benchmarks/recipes_search.py`` has those that were tried, and ``docs/guide.md`` the errors of the
+recipes.
 """
 
 from __future__ import annotations
@@ -66,14 +67,14 @@ def fast(
 ) -> Pipeline:
     """Handwriting: neighbours by the directions of edges, on digits made upright.
 
-    Histograms of these directions are mapped to a few bytes, by a map learnt from the labels.
+    A linear map, learnt from the labels, turns histograms of these directions into a few bytes.
 
     Parameters
     ----------
     n_neighbors, weights, n_jobs
         As :class:`knnc.KNeighborsClassifier` takes them; the distance is squared Euclidean.
     n_components : int, default=60
-        Bytes an image becomes, as :class:`knnc.image.LocalDiscriminant` takes it.
+        Bytes of each mapped image, as :class:`knnc.image.LocalDiscriminant` takes it.
 
     Returns
     -------
@@ -96,16 +97,16 @@ def accurate(
     n_candidates: int = 100,
     n_jobs: int | None = None,
 ) -> VotingClassifier:
-    """Handwriting: three readers vote.
+    """Handwriting: three classifiers vote.
 
-    Two readers take the nearest images by the bytes of :func:`fast`, and compare their strokes by
-    the image distortion model. The first does so on digits made upright, the second on digits as
-    they are drawn. The third is :func:`fast`.
+    Two of them find the nearest images by the bytes of :func:`fast`, and compare their strokes by
+    the image distortion model. The first compares digits made upright, the second digits as they
+    are drawn. The third is :func:`fast`.
 
     Parameters
     ----------
     n_neighbors, weights, n_candidates, n_jobs
-        Of the first two, as :class:`knnc.image.DistortionKNeighborsClassifier` takes them.
+        For the first two, as :class:`knnc.image.DistortionKNeighborsClassifier` takes them.
 
     Returns
     -------
@@ -141,17 +142,17 @@ def clothes(
 ) -> Pipeline:
     """Pictures of things, such as Fashion-MNIST: neighbours by edges and brightness.
 
-    Edges and brightness are mapped to a few bytes, by a map learnt from the labels. The nearest
-    images are then sorted by their distance in these bytes plus a small part of the distance of the
-    image distortion model, in which faint edges count too. Mirrored training images are searched as
-    well.
+    A linear map, learnt from the labels, turns edges and brightness into a few bytes. The nearest
+    images are then sorted by a sum of two distances: the distance of these bytes, and a small part
+    of the distance of the image distortion model. In the latter, faint edges count too. Mirrored
+    training images are searched as well.
 
     Parameters
     ----------
     n_neighbors, weights, n_candidates, n_jobs
         As :class:`knnc.image.DistortionKNeighborsClassifier` takes them.
     n_components : int, default=100
-        Bytes an image becomes, as :class:`knnc.image.LocalDiscriminant` takes it.
+        Bytes of each mapped image, as :class:`knnc.image.LocalDiscriminant` takes it.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def make_recipe(name: str, **params: Any) -> Any:
     name : str
         One of the keys of ``RECIPES``.
     **params
-        What to change in it: parameters that the recipe takes.
+        Parameters of the recipe that you want to change.
 
     Returns
     -------

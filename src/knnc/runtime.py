@@ -76,8 +76,8 @@ def show_runtime(estimator: Any = None) -> None:
     ----------
     estimator : object, default=None
         A fitted estimator of :mod:`knnc.neighbors`, a pipeline with one, or a search over
-        parameters that has fitted one. Two more lines then say which engine serves it, how it
-        reads the training rows, and why.
+        parameters that has fitted one. Two more lines then say which engine it uses, how it reads
+        the training rows, and why.
 
     Raises
     ------

@@ -103,6 +103,10 @@ def test_formats(knnc_here: Program, scan: Path) -> None:
     hocr = ElementTree.fromstring(knnc_here(*args, "hocr").out)
     found = [e.text for e in hocr.iter() if e.get("class") == "ocrx_word"]
     assert found == ["0123", "4567"]
+    # Programs that read hOCR find words by way of areas, paragraphs and lines.
+    classes = ["ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word"]
+    path = "/".join(f"*[@class='{name}']" for name in classes)
+    assert [e.text for e in hocr.findall(f".//{path}")] == found
     space = "{http://www.loc.gov/standards/alto/ns-v4#}"
     alto = ElementTree.fromstring(knnc_here(*args, "alto").out)
     strings = list(alto.iter(f"{space}String"))
@@ -206,6 +210,22 @@ def test_annotate_writes(ending: str, knnc_here: Program, scan: Path, tmp_path: 
     args = ("--train", "digits", "--recipe", "plain", "--annotate", out)
     assert knnc_here("read", scan, *args).code == 0
     assert out.read_bytes()[:3] == (b"%PD" if ending == "pdf" else b"\xff\xd8\xff")
+
+
+def test_pdf(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
+    pdfium = pytest.importorskip("pypdfium2", reason="a PDF needs the extra 'pdf'")
+    out = tmp_path / "read.pdf"
+    args = ("--train", "digits", "--recipe", "plain", "--pdf")
+    assert knnc_here("read", scan, scan, *args, out).out == "0123\n4567\n\f0123\n4567\n"
+    with pdfium.PdfDocument(out) as document:
+        texts = [page.get_textpage().get_text_range().split() for page in document]
+    assert texts == [["0123", "4567"]] * 2
+    before = out.read_bytes()
+    for path, said in ((out, "is the image to read"), (tmp_path / "out.png", "has to end in .pdf")):
+        refused = knnc_here("read", out, *args, path)
+        assert (refused.code, refused.out) == (2, "")
+        assert said in " ".join(refused.err.replace("│", " ").split())
+    assert out.read_bytes() == before
 
 
 def test_a_folder(knnc_here: Program, scan: Path, letters: Path) -> None:

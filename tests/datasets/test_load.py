@@ -115,7 +115,8 @@ def test_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_neither_name_nor_folder(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match="'MNIST': neither one of digits, mnist, fashion-mnist, kmnist, qmnist nor"
+        ValueError,
+        match="'MNIST': neither one of digits, printed, mnist, fashion-mnist, kmnist, qmnist nor",
     ):
         load_dataset("MNIST")
     with pytest.raises(FileNotFoundError, match="there is no folder"):

@@ -31,7 +31,7 @@ class NearDuplicates:
     pairs : ndarray of shape (n_pairs, 2), intp
         Indices of two rows, the smaller first.
     distances : ndarray of shape (n_pairs,), float64
-        Ascending; pairs at the same distance by ascending indices.
+        In ascending order. Pairs at the same distance come in the order of their indices.
     n_samples : int
         Number of rows.
     """
@@ -61,7 +61,7 @@ class NearDuplicates:
         return sorted(groups, key=lambda group: int(group[0]))
 
     def to_frame(self) -> Any:
-        """The pairs as a pandas frame.
+        """The pairs as a pandas DataFrame.
 
         Returns
         -------
@@ -98,7 +98,7 @@ def near_duplicates(
     Returns
     -------
     found : NearDuplicates
-        Its distances are those of `kneighbors`.
+        The pairs. Their distances are those that `kneighbors` returns.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def near_duplicates(
 
     Notes
     -----
-    Memory grows with the number of pairs: a thousand equal rows have half a million.
+    Memory grows with the number of pairs: a thousand equal rows have half a million pairs.
 
     Examples
     --------

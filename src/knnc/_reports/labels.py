@@ -30,7 +30,7 @@ class DisputedLabels:
     suggested : ndarray of shape (n_disputed,)
         The label that its neighbours vote for.
     label_share, suggested_share : ndarray of shape (n_disputed,), float64
-        The shares of the votes of these two.
+        The shares of the votes for these two labels.
     neighbors : ndarray of shape (n_disputed, n_neighbors), intp
         The neighbours, nearest first.
     distances : ndarray of shape (n_disputed, n_neighbors), float64
@@ -49,7 +49,7 @@ class DisputedLabels:
         return len(self.index)
 
     def to_frame(self) -> Any:
-        """The report as a pandas frame, without the neighbours.
+        """The report as a pandas DataFrame, without the neighbours.
 
         Returns
         -------
@@ -82,7 +82,7 @@ def leave_one_out_proba(estimator: Classifier) -> Any:
     Raises
     ------
     ValueError
-        If there are no more rows than neighbours.
+        If there are not more rows than neighbours.
 
     Examples
     --------
@@ -101,21 +101,21 @@ def disputed_labels(estimator: Classifier, *, min_share: float = 0.5) -> Dispute
     Parameters
     ----------
     estimator : KNeighborsClassifier or KNeighborsClassifierCV
-        Fitted, with one output. Its `n_neighbors` vote, by its `weights`.
+        Fitted, with one output. Its `n_neighbors` and `weights` decide the vote.
     min_share : float, default=0.5
-        Share of the votes that another label needs.
+        The share of the votes that another label needs at least.
 
     Returns
     -------
     disputed : DisputedLabels
-        The rows where another label has more votes than their own, and at least `min_share` of all
-        votes. The largest lead comes first; of equal ones, the smaller index.
+        The rows for which another label has more votes than their own, and at least `min_share` of
+        all votes. The row with the largest lead comes first; of equal leads, the smaller index.
 
     Raises
     ------
     ValueError
-        If there are several outputs, or no more rows than neighbours, or `min_share` is not
-        between 0 and 1.
+        If there are several outputs, if there are not more rows than neighbours, or if `min_share`
+        is not between 0 and 1.
 
     Examples
     --------

@@ -28,7 +28,7 @@ def groundtruth(
         ),
     ],
     queries: Annotated[
-        Path, typer.Argument(metavar="QUERIES", help="The queries, in a file of these kinds.")
+        Path, typer.Argument(metavar="QUERIES", help="The queries: a file of one of these kinds.")
     ],
     output: Annotated[
         Path, option("Where the neighbours go: an .ibin file.", "--out", "-o", metavar="FILE")
@@ -58,7 +58,7 @@ def groundtruth(
 ) -> None:
     """Find the exact neighbours of many queries, in files of any size.
 
-    A run that was stopped goes on from where it was when it is run again.
+    If you stop it, run it again: it goes on where it stopped.
     """
     from knnc.groundtruth import opened
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 # As knnc.datasets and knnc.recipes have them, which take time to import; a test compares.
-DATASETS = ("digits", "mnist", "fashion-mnist", "kmnist", "qmnist")
+DATASETS = ("digits", "printed", "mnist", "fashion-mnist", "kmnist", "qmnist")
 RECIPES = ("plain", "fast", "accurate", "clothes")
 # The distances that compare rows of pixels without parameters of their own.
 METRICS = (

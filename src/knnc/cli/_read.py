@@ -93,7 +93,7 @@ def read(
         option("How to print it: text, json, tsv, hocr or alto.", "--format", metavar="KIND"),
     ] = "text",
     as_json: Annotated[
-        bool, option("Print one JSON object a page, each on a line: --format json.", "--json")
+        bool, option("Print a line of JSON for each page: the same as --format json.", "--json")
     ] = False,
     annotated: Annotated[
         Path | None,
@@ -105,8 +105,17 @@ def read(
             dir_okay=False,
         ),
     ] = None,
+    searchable: Annotated[
+        Path | None,
+        option(
+            "Save the pages as a PDF with their text in an invisible layer, to search and to copy.",
+            "--pdf",
+            metavar="OUT",
+            dir_okay=False,
+        ),
+    ] = None,
     no_cache: Annotated[
-        bool, option("Learn anew, and do not keep what is learnt for the next time.", "--no-cache")
+        bool, option("Learn anew, and do not save what is learnt.", "--no-cache")
     ] = False,
 ) -> None:
     """Read the handwriting on images, line by line.
@@ -120,6 +129,9 @@ def read(
         raise typer.BadParameter("name an image, or pass --sample.", param_hint="IMAGE")
     if annotated is not None:
         check_output(annotated, _ANNOTATED, "--annotate")
+    if searchable is not None:
+        check_output(searchable, (".pdf",), "--pdf")
+        require("pypdfium2", "pdf")
     images = images or [sample_page()]
     if images.count(Path("-")) > 1:
         raise typer.BadParameter("- can be read once only.", param_hint="IMAGE")
@@ -128,7 +140,8 @@ def read(
             check_input(image, "IMAGE")
     for module in ("PIL.Image", "skimage.measure"):
         require(module)
-    from knnc.ocr import FORMATS, annotate, formatted
+    from knnc.ocr import FORMATS, annotate, formatted, save_pdf
+    from knnc.ocr._pdf import DOTS_AN_INCH
     from knnc.recipes import RECIPES
 
     kind = "json" if as_json else kind
@@ -148,10 +161,15 @@ def read(
             raise typer.BadParameter(
                 f"draws on one page, and there are {len(wanted)}", param_hint="--annotate"
             )
-        if annotated is not None and annotated.exists() and annotated.samefile(wanted[0][0]):
-            raise typer.BadParameter(
-                f"{annotated} is the image to read; name another file.", param_hint="--annotate"
-            )
+        for out, hint in ((annotated, "--annotate"), (searchable, "--pdf")):
+            if (
+                out is not None
+                and out.exists()
+                and any(out.samefile(path) for path, _, _ in wanted)
+            ):
+                raise typer.BadParameter(
+                    f"{out} is the image to read; name another file.", param_hint=hint
+                )
         estimator = _recognizer(
             recipe, train, data_home, transposed=transposed, use_cache=not no_cache
         )
@@ -162,7 +180,12 @@ def read(
                 sys.stdout.write(piece)
         if annotated is not None:
             (path, _, number_), (last,) = wanted[0], found.pages
-            annotate(path, last, page_number=number_).save(annotated)
+            annotate(path, last, page_number=number_).save(annotated, resolution=DOTS_AN_INCH)
+        if searchable is not None:
+            save_pdf(
+                searchable,
+                [(path, n, page) for (path, _, n), page in zip(wanted, found.pages, strict=True)],
+            )
     if not any(done.glyphs for done in found.pages):
         raise typer.Exit(_NOTHING)
 
@@ -299,8 +322,9 @@ def _training(
             )
     with messages(), status(f"Reading {train}"):
         part, _ = load_dataset(train, data_home=data_home)
-        if train == "digits":
-            from knnc.datasets import load_digits
+        if train in ("digits", "printed"):
+            from knnc.datasets import load_digits, load_printed_digits
 
-            part = load_digits()  # there is nothing to hold back
+            # There is nothing to hold back.
+            part = load_digits() if train == "digits" else load_printed_digits()
         return train, *training_rows(part, normalised=train == "mnist", transposed=transposed)

@@ -31,7 +31,7 @@ def serve(
     recipe: Recipe = "plain",
     host: Annotated[str, option("The address to listen at.", metavar="HOST")] = "127.0.0.1",
     port: Annotated[
-        int, number("The port; 0 takes any that is free.", least=0, most=65535, metavar="PORT")
+        int, number("The port; 0 takes any free port.", least=0, most=65535, metavar="PORT")
     ] = 8000,
     allow_remote: Annotated[
         bool, option("Let other machines connect, with the token in the address.", "--allow-remote")
@@ -39,7 +39,7 @@ def serve(
     open_browser: Annotated[bool, option("Open the page in a browser.", "--open")] = False,
     data_home: DataHome = None,
 ) -> None:
-    """Serve a page to draw on, drop scans on and look around in.
+    """Serve a page to draw on, drop scans on and explore a data set.
 
     Ctrl-C stops it.
     """

@@ -124,7 +124,7 @@ def sprite(
     rows: Annotated[int, number("Rows of images for each class.")] = 3,
     columns: Annotated[int, number("Images in a row.")] = 30,
 ) -> Any:
-    """Draw the training images on one sheet, some rows a class."""
+    """Draw the training images on one sheet, some rows for each class."""
     from knnc.plot import SpriteDisplay
 
     return SpriteDisplay.from_rows(
@@ -250,7 +250,7 @@ def embedding(
         option("Draw the images in their places, as many as there is room for.", "--thumbnails"),
     ] = False,
     gif: Annotated[
-        bool, option("Also an animated GIF of it forming, beside the picture.", "--gif")
+        bool, option("Also save an animated GIF of the layout as it forms.", "--gif")
     ] = False,
 ) -> Any:
     """Draw the training images in the plane, neighbours beside neighbours (t-SNE)."""

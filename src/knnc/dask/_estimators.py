@@ -54,10 +54,10 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
         ----------
         X : dask array, ndarray or frame of shape (n_samples, n_features)
             Numbers, in chunks of any number of rows, 0 included. Chunks that are not uint8 are
-            computed before fit returns, because all chunks together decide which engine serves.
+            computed before fit returns, because all chunks together decide which engine is used.
         y : dask array or array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels for a classifier, numbers for a regressor. They stay with the rows. A dask array
-            is computed once and checked on the workers; fit waits for that, and for the indexes.
+            is computed once and checked on the workers. fit waits for this, and for the indexes.
 
         Returns
         -------
@@ -67,9 +67,10 @@ class _Supervised(MultiOutputMixin, NearestNeighbors):
         Raises
         ------
         TypeError, ValueError
-            If X, y or a parameter is not as stated: if y holds NaN or infinity, or a classifier's
-            y numbers that are not whole. If a chunk has another length or dtype than its array
-            says, fit raises where y is a dask array; else, on a cluster, computing a result does.
+            If X, y or a parameter is not as stated, for example if y holds NaN or infinity, or a
+            classifier's y holds numbers that are not whole. If a chunk has another length or dtype
+            than its array says, fit raises an error if y is a dask array. Otherwise, on a cluster,
+            computing a result raises it.
         """
         with unchanged_after_error(self):
             self._validate_params()

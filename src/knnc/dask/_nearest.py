@@ -36,8 +36,8 @@ _FAN_IN = 8
 class NearestNeighbors(BaseEstimator):
     """Exact nearest-neighbour search over rows that stay on Dask's workers.
 
-    A fit fixes the metric and the algorithm, as with scikit-learn. Of the parameters that are set
-    afterwards only `n_neighbors`, `weights` and `n_jobs` have an effect, on later calls.
+    A fit fixes the metric and the algorithm, as with scikit-learn. `n_neighbors`, `weights` and
+    `n_jobs` may be set afterwards, and take effect on later calls.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ class NearestNeighbors(BaseEstimator):
     Attributes
     ----------
     engine_ : {"integer", "float"}
-        Which search serves this fit: "integer" if one encoding turns the rows of all chunks into
+        Which search this fit uses: "integer" if one encoding turns the rows of all chunks into
         bytes.
     effective_metric_ : str
-        The metric of this fit: "minkowski" is replaced by the metric that it is with this p.
+        The metric of this fit. In place of "minkowski", it names the metric that belongs to p.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        The names of columns; only if X is a frame whose columns all have one.
+        The names of the columns; only if X is a frame whose columns all have names.
     n_samples_fit_ : int
     """
 
@@ -94,7 +94,7 @@ class NearestNeighbors(BaseEstimator):
         ----------
         X : dask array, ndarray or frame of shape (n_samples, n_features)
             Numbers, in chunks of any number of rows, 0 included. Chunks that are not uint8 are
-            computed before fit returns, because all chunks together decide which engine serves.
+            computed before fit returns, because all chunks together decide which engine is used.
         y : Ignored
 
         Returns
@@ -105,8 +105,8 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If X or a parameter is not as stated. On a cluster, fit does not wait for the indexes:
-            if a chunk has another length or dtype than X says, computing a result raises.
+            If X or a parameter is not as stated. On a cluster, fit does not wait for the indexes.
+            If a chunk has another length or dtype than X says, computing a result raises an error.
         """
         with unchanged_after_error(self):
             self._validate_params()
@@ -176,7 +176,7 @@ class NearestNeighbors(BaseEstimator):
             None is leave-one-out, as with :class:`knnc.NearestNeighbors`.
         n_neighbors : int or None, default=None
         return_distance : bool or "exact", default=True
-            "exact" is the integers that distances are computed from.
+            "exact" returns the integers that distances are computed from.
 
         Returns
         -------
@@ -188,8 +188,9 @@ class NearestNeighbors(BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If X or `n_neighbors` is not as stated, or there are not so many rows. A chunk that is
-            not what X says (its length, its dtype) raises when the answer is computed.
+            If X or `n_neighbors` is not as stated, or if there are fewer rows than `n_neighbors`.
+            If a chunk has another length or dtype than X says, computing the answer raises an
+            error.
         """
         check_is_fitted(self, "n_samples_fit_")
         exact = wants_exact(return_distance)

@@ -140,6 +140,23 @@ https://doi.org/10.24432/C50P49
 Reference: E. Alpaydin and C. Kaynak (1998). Cascading classifiers. Kybernetika 34 (4), 369-374.
 """
 
+PRINTED = """\
+Printed digits
+--------------
+
+:Images: 16 of each digit and font
+:Pixels: 28 x 28, one byte each, 0 (background) to 255 (ink)
+:Classes: 10, the digits 0 to 9, equally frequent
+
+Digits drawn with fonts that come with matplotlib and Pillow, each in other widths, slants, weights
+and sizes. The training part of ``load_dataset("printed")`` has sixteen fonts: DejaVu Sans, Sans
+Mono and Serif, Computer Modern Roman and Sans, and Aileron, which draws three times as often. The
+test part has five of other designs: STIX and Computer Modern Typewriter.
+
+Licences of the fonts: Bitstream Vera and public domain (DejaVu), SIL Open Font Licence 1.1 (STIX),
+Knuth's licence (Computer Modern), CC0 (Aileron). The fonts are not part of this package.
+"""
+
 DIGITS_SPLIT = """
 The split: the first {n_train:,} rows are for training and the last {n_test:,} for testing,
 unshuffled. The rows come in 14 runs of about 130, each the same text of digits written out once,

@@ -44,7 +44,7 @@ def load_digits(*, return_X_y: bool = False) -> Any:
         data : ndarray of shape (1797, 64), dtype uint8
             One image a row. The values are 0 to 16, not 0 to 255: counts of ink dots.
         images : ndarray of shape (1797, 8, 8), dtype uint8
-            The same memory as images.
+            The same memory, as images.
         target : ndarray of shape (1797,), dtype int64
             The digits, 0 to 9.
         target_names : ndarray of shape (10,), dtype str

@@ -36,14 +36,14 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> str:
     Parameters
     ----------
     data_home : str or os.PathLike, default=None
-        The folder. If None, the environment variable ``KNNC_DATA_HOME``, and ``~/knnc_data`` if
-        that is not set or empty. ``~`` is expanded.
+        The folder. None takes the environment variable ``KNNC_DATA_HOME``, or ``~/knnc_data`` if
+        the variable is not set or empty. ``~`` is expanded.
 
     Returns
     -------
     str
-        Its absolute path. Unlike scikit-learn's function of this name, this one does not make the
-        folder; the first download does.
+        The absolute path of the folder. Unlike scikit-learn's function of this name, this one does
+        not make the folder; the first download does.
     """
     if data_home is None:
         data_home = os.environ.get("KNNC_DATA_HOME") or os.path.join("~", "knnc_data")
@@ -93,7 +93,7 @@ def fetch_mnist(
     return_X_y: bool = False,
     download_if_missing: bool = True,
 ) -> Any:
-    """Load MNIST, the handwritten digits; download them if they are not there.
+    """Load MNIST, the handwritten digits; download them if they are missing.
 
     ==============  ==================================
     Samples         60,000 for training, 10,000 to test
@@ -101,14 +101,14 @@ def fetch_mnist(
     Classes         10
     ==============  ==================================
 
-    Files that are already in ``<data_home>/mnist/`` are used as they are: the usual four names
-    (``train-images-idx3-ubyte.gz`` and so on), the same without ``.gz``, or with a dot
-    (``train-images.idx3-ubyte``). The SHA-256 of what they hold is checked at each load.
+    Files that are already in ``<data_home>/mnist/`` are used as they are. They have the usual four
+    names (``train-images-idx3-ubyte.gz`` and so on), the same without ``.gz``, or with a dot
+    (``train-images.idx3-ubyte``). The SHA-256 of their contents is checked at each load.
 
     Parameters
     ----------
     data_home : str or os.PathLike, default=None
-        Where data sets are kept. If None, the environment variable ``KNNC_DATA_HOME``, else
+        The folder for data sets. None takes the environment variable ``KNNC_DATA_HOME``, or else
         ``~/knnc_data``.
     subset : {"train", "test", "all"}, default="train"
         Which part; "all" is the training part followed by the test part. Only the files of the
@@ -127,7 +127,7 @@ def fetch_mnist(
         data : ndarray of shape (n, n_features), dtype uint8
             One image a row.
         images : ndarray of shape (n, height, width), dtype uint8
-            The same memory as images.
+            The same memory, as images.
         target : ndarray of shape (n,), dtype int64
             The labels, 0 to 9.
         target_names : ndarray of shape (10,), dtype str

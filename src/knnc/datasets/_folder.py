@@ -29,17 +29,17 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     ``idx2`` for ``idx3`` in the image files. If there are several, the usual name with ``.gz``
     comes first, then the usual name. Each file may be in a folder of its own name. All names may
     begin with the name of the set: ``emnist-digits-train-images-idx3-ubyte``. EMNIST stores images
-    transposed, and they are returned so.
+    transposed, and this function returns them as they are stored.
 
     A mapping file, whose name ends in ``mapping.txt`` as EMNIST's do, says which characters the
-    labels are: each line has a label and the code of its character. If there are several, the one
-    with the name of the set is used.
+    labels are. Each line has a label and the code of its character. If there are several mapping
+    files, the one with the name of the set is used.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The folder. If it holds several sets, the folder and the name of one, as if that were a
-        folder in it: ``emnist/emnist-digits``.
+        The folder. If it holds several sets, add the name of one, as if it were a folder inside:
+        ``emnist/emnist-digits``.
 
     Returns
     -------
@@ -63,12 +63,12 @@ def load_idx_folder(path: str | os.PathLike[str]) -> tuple[Bunch, Bunch]:
     Raises
     ------
     FileNotFoundError, NotADirectoryError
-        If the folder or one of the four files is not there.
+        If the folder or one of the four files is missing.
     ValueError
-        If a file is damaged (see :func:`read_idx`), images are not uint8, an image has no pixels,
-        labels are not whole numbers from 0 to 65,535 in one dimension, the numbers of labels and
-        images differ, a part is empty, training and test images differ in shape, the mapping file
-        is malformed or there are two, or the folder holds several sets.
+        If a file is damaged (see :func:`read_idx`). If images are not uint8, have no pixels, or
+        differ in shape between the training and the test part. If labels are not whole numbers from
+        0 to 65,535 in one dimension. If the numbers of labels and images differ, or a part is
+        empty. If the mapping file is malformed, or there are two. If the folder holds several sets.
     """
     folder, found = _set_in(Path(os.fsdecode(path)))
     paths = {split: _pair(folder, found, split) for split in PREFIXES}

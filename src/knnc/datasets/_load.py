@@ -9,9 +9,10 @@ from sklearn.utils import Bunch
 from knnc.datasets._digits import split_digits
 from knnc.datasets._fetch import Home, complete, fetch
 from knnc.datasets._folder import is_set_in_folder, load_idx_folder
+from knnc.datasets._printed import split_printed_digits
 from knnc.datasets._registry import COLLECTIONS
 
-DATASETS = ("digits", *COLLECTIONS)
+DATASETS = ("digits", "printed", *COLLECTIONS)
 
 
 def name_of(dataset: str | os.PathLike[str]) -> str:
@@ -25,26 +26,26 @@ def load_dataset(
     data_home: Home = None,
     download_if_missing: bool = True,
 ) -> tuple[Bunch, Bunch]:
-    """Load a data set in its training and test part.
+    """Load the training part and the test part of a data set.
 
     Parameters
     ----------
     dataset : str or os.PathLike
-        "digits", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
-        :func:`load_idx_folder`. A string that equals one of the names is that name; write
-        ``./mnist``, or pass a :class:`pathlib.Path`, for a folder of the name.
+        "digits", "printed", "mnist", "fashion-mnist", "kmnist", "qmnist", or a folder as for
+        :func:`load_idx_folder`. A string that equals one of the names means that data set. For a
+        folder of the same name, write ``./mnist`` or pass a :class:`pathlib.Path`.
     data_home : str or os.PathLike, default=None
-        Where what is downloaded is kept, as for :func:`fetch_mnist`.
+        The folder for downloads, as for :func:`fetch_mnist`.
     download_if_missing : bool, default=True
-        If False, raise an OSError when their files are missing.
+        If False, raise an OSError when files of the data set are missing.
 
     Returns
     -------
     train, test : tuple of sklearn.utils.Bunch
         With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
-        ``DESCR``; always the same rows. Data sets with MNIST's files are published in these parts.
-        The digits are split between two writers' runs, the first 1,029 rows and the last 768;
-        ``DESCR`` says why.
+        ``DESCR``. The rows of each part are always the same. Data sets with MNIST's files are
+        published in these parts. The digits are split between two writers' runs, into the first
+        1,029 rows and the last 768; ``DESCR`` says why. The printed digits are split between fonts.
 
     Raises
     ------
@@ -63,6 +64,8 @@ def load_dataset(
     if isinstance(dataset, str):
         if dataset == "digits":
             return split_digits()
+        if dataset == "printed":
+            return split_printed_digits()
         if dataset in COLLECTIONS:
             # Both parts at once, so that an error names every file that is missing.
             complete(dataset, data_home, "all", download_if_missing)

@@ -1,11 +1,11 @@
-"""Files of many vectors in the formats of benchmarks of approximate search; they are mapped.
+"""Maps files of many vectors, in the formats of benchmarks of approximate search, into memory.
 
 =========  =====================================================================================
 .u8bin     the numbers of vectors and of features (uint32 each), then the vectors, uint8;
            .u8bin.crop_nb_N is such a file of the first N, as big-ann-benchmarks names it
-.fbin      the same of float32, and .fbin.crop_nb_N
+.fbin      the same with float32, and .fbin.crop_nb_N
 .bvecs     each vector, uint8, after its number of features (int32)
-.fvecs     the same of float32
+.fvecs     the same with float32
 .npy       NumPy's own, of a uint8, float16, float32 or float64 array with two axes
 .ibin      neighbours: the numbers of queries and of neighbours of each (uint32 each), then all
            indices (uint32), then all distances (float32), as big-ann-benchmarks has them
@@ -52,14 +52,14 @@ def read_vectors(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     vectors : ndarray of shape (n_vectors, n_features)
-        uint8, or float32 from .fbin and .fvecs files. A .npy file may also hold float16 and
-        float64. They are mapped from the file and read-only. Those of .bvecs and .fvecs files are
+        uint8, or float32 from .fbin and .fvecs files. A .npy file may also hold float16 or float64.
+        The vectors are mapped from the file and read-only. Vectors of .bvecs and .fvecs files are
         not contiguous.
 
     Raises
     ------
     ValueError
-        If the name ends otherwise, or the file is malformed or empty.
+        If the name has another ending, or the file is malformed or empty.
     OSError
         If it cannot be read.
 

@@ -3,7 +3,7 @@
 ::
 
     index         checks the arguments of a search
-    prepared      rows packed, coded or streamed; takes the scan that serves a search
+    prepared      rows packed, coded or streamed; chooses the scan of a search
     auto          every threshold and trial of algorithm="auto"
     metrics       the table of metrics: kernels, norm of the codes, keys to distances and back
     encoding      which bytes stand for these numbers: lossless narrowing to uint8

@@ -3,7 +3,8 @@
 Brute force compares whole rows, packed for a kernel (scan/brute.pyx). The pruned search has short
 codes of the rows and reads few rows whole (scan/coded.pyx). The choice between them changes the
 time and never the answers. Rows that are larger than the memory for them are streamed
-(scan/streamed.py). prepared.py makes what each needs, and takes the scan for each search.
+(scan/streamed.py). prepared.py prepares the rows for each of these, and chooses the scan for each
+search.
 """
 
 from __future__ import annotations
@@ -40,27 +41,27 @@ class Index:
     Parameters
     ----------
     rows : ndarray of shape (n_samples_fit, n_features), uint8, float32 or float64
-        Not copied; changing them afterwards makes answers undefined. They must be C-contiguous,
-        unless they are bytes larger than `max_memory` and `algorithm` is not "pruned". Floats must
-        be finite.
+        The training rows. They are not copied: if you change them afterwards, the answers are
+        undefined. They must be C-contiguous, unless they are bytes larger than `max_memory` and
+        `algorithm` is not "pruned". Floats must be finite.
     metric : {"sqeuclidean", "manhattan", "chebyshev", "hamming", "cosine"}
         Squared Euclidean, Manhattan or Chebyshev distance, or the number of features that differ.
-        Between bytes all are exact integers. Between floats a distance is a float64 rounded in one
-        order everywhere (kernels/floats/floats.h), and its key is the bits of it. Cosine, for
-        floats only, is half the squared Euclidean distance of rows of norm 1; the key is of the
-        whole.
+        Between bytes all are exact integers. Between floats a distance is a float64, rounded in one
+        order everywhere (kernels/floats/floats.h); its key is the bits of the float64. Cosine, for
+        floats only, is half the squared Euclidean distance of rows of norm 1; its key is that of
+        the whole squared distance.
     algorithm : {"auto", "brute", "pruned"}, default="auto"
-        It never changes an answer. Once queries are many, "auto" times both searches on a sample
-        and takes the faster one; float rows of few features lie in a k-d tree. Only "sqeuclidean",
-        "manhattan" and, of float rows, "cosine" can be pruned.
+        The algorithm never changes an answer. After many queries, "auto" times both searches on a
+        sample and takes the faster one. Float rows of few features lie in a k-d tree. Only
+        "sqeuclidean", "manhattan" and, for float rows, "cosine" can be pruned.
     kernel : str or None, default=None
         The name of a kernel of :func:`knnc.engine.dispatch.available_kernels`; None for the best.
         Float rows are always compared by the best.
     n_threads : int, default=1
         Threads that prepare the rows.
     max_memory : int or None, default=None
-        Bytes that may be taken for what is made of the rows. If packed rows need more, each search
-        streams the rows, a chunk at a time. None is the setting in force, see
+        The most bytes for everything that is made of the rows. If packed rows need more, each
+        search streams the rows, a chunk at a time. None takes the setting in force, see
         :func:`knnc.engine.system.memory.limit_for`.
     policy : Policy
         When "auto" tries codes, and how codes are made.
@@ -68,8 +69,8 @@ class Index:
     Raises
     ------
     TypeError, ValueError
-        If `rows` are not as stated, a name is unknown, or "pruned" is impossible: by this metric,
-        or for rows as wide as these.
+        If `rows` are not as stated or a name is unknown. Also if "pruned" is impossible with this
+        metric, or with rows of so many features.
     MemoryError
         If there is no memory for the packed rows.
     """

@@ -42,7 +42,7 @@ class LocalDiscriminant(
     This is nonparametric discriminant analysis. It whitens the differences between rows and their
     nearest neighbours of the same class. It then keeps the directions in which the nearest
     neighbours of other classes differ most. The components are rounded to bytes with one common
-    step. Euclidean distances keep their meaning, and the integer engine searches the result.
+    step, so that Euclidean distances keep their meaning. The integer engine searches the result.
 
     Parameters
     ----------
@@ -51,11 +51,12 @@ class LocalDiscriminant(
     shrinkage : float, default=0.3
         Added to the variance within classes, as a share of its mean. A larger value whitens less.
     n_local : int, default=4
-        Nearest neighbours used for each row: so many of its class, and so many of other classes.
+        Nearest neighbours used for each row: this many of its own class, and this many of other
+        classes.
     n_searched : int, default=60
-        Neighbours searched for each row, to find those in.
+        Neighbours of each row that are searched, to find `n_local` of both kinds among them.
     max_samples : int, default=20000
-        Rows whose neighbours are searched, evenly spaced. Their neighbours are of all rows.
+        Rows whose neighbours are searched, evenly spaced. The neighbours may be any rows.
     n_jobs : int or None, default=None
         Threads, as :class:`knnc.KNeighborsClassifier` takes them.
 

@@ -31,11 +31,11 @@ _building = ForkSafeLock()
 
 
 class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEstimator):
-    """k-nearest-neighbours classifier of images that may be bent, shifted or drawn otherwise.
+    """k-nearest-neighbours classifier of images that may be bent, shifted or drawn differently.
 
-    First, the `n_candidates` training images nearest to a query are found exactly, by squared
-    Euclidean distance of the pixels or of `features`. Then the k of them that are nearest by
-    `distance` vote.
+    First, an exact search finds the `n_candidates` training images nearest to a query, by squared
+    Euclidean distance of the pixels or of `features`. Of these candidates, the k that are nearest
+    by `distance` vote.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
         Training images that are compared by `distance`; all, if there are fewer.
     features : transformer or None, default=None
         A transformer or pipeline that returns uint8, for example :class:`knnc.image.HOG`.
-        Candidates are searched by its result. None: by the pixels.
+        The search for candidates compares its result. None compares the pixels.
     distance : str or dict of str to float, default="idm"
         One term, or several with their positive weights:
 
@@ -62,24 +62,24 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
             squared Euclidean distance of the pixels, the least over all moves of the training image
             by up to `max_shift` pixels. Pixels outside of an image are 0.
         "tangent"
-            tangent distance: squared Euclidean distance of the training image from the plane of
-            small shifts, turns, stretches and changes of thickness of the query. "tangent_both":
-            between the planes of both images.
+            tangent distance. Small shifts, turns, stretches and changes of thickness of the query
+            form a plane; this is the squared Euclidean distance of the training image from that
+            plane. "tangent_both" is the distance between the planes of both images.
         "features"
             squared Euclidean distance of `features`.
         "pixels", "manhattan"
             squared Euclidean and Manhattan distance of the pixels.
     warp : int, default=2
-        From 0 to 8. A 28 x 28 image costs (2 warp + 1)^2 x 0.04 microseconds or so.
+        From 0 to 8. A 28 x 28 image costs about (2 warp + 1)^2 x 0.04 microseconds.
     max_shift : int, default=1
         From 0 to 64.
     gradients : {"linear", "root"}, default="linear"
         What "idm" and "idm_back" compare. "root" takes the root of the gradients' length, so that
-        faint edges count more, such as those within a picture of clothes.
+        faint edges, such as those within a picture of clothes, count more.
     mirrored : bool, default=False
-        Whether mirrored training images are searched too, with the same labels and indices. An
-        index may then be among the neighbours twice. `features` is fitted to the images as they
-        are.
+        Whether to search mirrored training images too, with the same labels and indices. An index
+        may then be among the neighbours twice. `features` is fitted to the images that are not
+        mirrored.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
     n_jobs : int or None, default=None
@@ -105,9 +105,9 @@ class DistortionKNeighborsClassifier(MarkedStateMixin, ClassifierMixin, BaseEsti
     Notes
     -----
     The neighbours are the same for every number of threads, batch and instruction set. Terms are
-    whole numbers; tangent distances are floats, computed pair by pair in one order. Terms are added
-    in a fixed order. Candidates at the same distance come in the order of the training rows. A
-    distance whose computation is cut short is above the k-th.
+    whole numbers, except tangent distances, which are floats, computed pair by pair in one order.
+    Terms are added in a fixed order. Candidates at the same distance come in the order of the
+    training rows. A computation stops early only if its distance is above the k-th.
 
     "idm" stores the gradients of the training images, about three bytes a pixel.
 

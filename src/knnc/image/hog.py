@@ -27,27 +27,27 @@ class HOG(ImageTransformer):
     Each pixel votes, with the magnitude of its gradient, for the two nearest of `n_bins` directions
     in the four nearest cells. The histograms of a block of cells are divided by the root of the sum
     of their squares, so that contrast does not count. They are then scaled to bytes. The features
-    of several cell sizes are joined. The bytes are the same for every batch and number of threads:
-    votes are whole numbers, and the rest is done image by image.
+    of several cell sizes are joined. The bytes are the same for every batch and number of threads,
+    because votes are whole numbers and the rest is done image by image.
 
     Parameters
     ----------
     cell_sizes : int, float or sequence of these, default=(4, 7)
         Side of a cell in pixels. A float below 1 is a share of the shorter side of the image,
-        rounded, and at least 2 pixels. If the image is not a multiple of it, cells reach beyond
-        both ends.
+        rounded, and at least 2 pixels. If the side of the image is not a multiple of it, cells
+        reach beyond both ends.
     n_bins : int, default=8
         Number of directions, at most 64.
     signed : bool, default=True
-        Whether dark-to-light and light-to-dark are two directions (of 360 degrees) or one.
+        Whether dark-to-light and light-to-dark are two directions, in 360 degrees, or one.
     block_size : int, default=2
         Side of a block in cells. Neighbouring blocks are one cell apart. 1 normalises each cell by
         itself.
     square_root : bool, default=True
         Whether to take the root of the normalised values. Euclidean distances then are Hellinger's.
     noise : float, default=1.0
-        A block with a smaller gradient, in grey levels a pixel, is darkened. Others are all made
-        equally bright.
+        A block with a smaller gradient, in grey levels a pixel, is darkened. All other blocks are
+        made equally bright.
     image_shape : (int, int) or None, default=None
         Height and width; None for a square.
     n_jobs : int or None, default=None

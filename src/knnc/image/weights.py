@@ -12,16 +12,16 @@ __all__ = ["SoftWeights"]
 
 @dataclass(frozen=True)
 class SoftWeights:
-    """Votes that fade with the distance, relative to that of the nearest: for `weights`.
+    """Values for `weights`: votes that fade with the distance, relative to the nearest distance.
 
     A neighbour at distance d has the weight exp(-(d / d1 - 1) / width), where d1 is the distance of
-    the nearest. Neighbours nearly as near as the first count nearly the same. Far ones hardly
-    count, whatever `n_neighbors` is.
+    the nearest. Neighbours that are nearly as near as the first count nearly as much. Far ones
+    hardly count, whatever `n_neighbors` is.
 
     Parameters
     ----------
     width : float, default=0.1
-        A neighbour farther than the nearest by this share has the weight 1/e.
+        A neighbour that is farther away than the nearest by this share has the weight 1/e.
 
     Examples
     --------

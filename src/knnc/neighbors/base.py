@@ -53,7 +53,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
 
     Notes
     -----

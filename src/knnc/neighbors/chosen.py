@@ -18,13 +18,13 @@ __all__ = ["chosen_search"]
 
 
 def chosen_search(estimator: Any) -> dict[str, str]:
-    """Say which engine serves a fitted estimator, how it scans the rows, and why.
+    """Say which engine a fitted estimator uses, how it scans the rows, and why.
 
     Parameters
     ----------
     estimator : object
-        One of :mod:`knnc.neighbors`, a pipeline with one, whose last one is described, or a search
-        over parameters that has fitted one.
+        A fitted estimator of :mod:`knnc.neighbors`, a pipeline with one (of several, the last is
+        described), or a search over parameters that has fitted one.
 
     Returns
     -------

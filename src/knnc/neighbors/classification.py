@@ -53,7 +53,7 @@ class KNeighborsClassifier(
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     classes_ : ndarray of shape (n_classes,), or a list of one for each output
         Class labels, sorted.
     effective_metric_ : str or callable
@@ -75,10 +75,10 @@ class KNeighborsClassifier(
 
     Notes
     -----
-    The neighbours of a query are the training rows with the smallest (distance, row index)
-    pairs in lexicographic order, so ties are decided, and an answer is the same for every thread
-    count, batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous X of
-    uint8, float32 or float64: changing it afterwards is undefined.
+    The neighbours of a query are the training rows with the smallest (distance, row index) pairs in
+    lexicographic order. No tie is left open: an answer of knnc's own search is the same for every
+    thread count, batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous
+    X of uint8, float32 or float64. If you change X afterwards, the answers are undefined.
 
     Examples
     --------

@@ -17,7 +17,7 @@ __all__ = ["KNeighborsClassifierCV", "KNeighborsRegressorCV"]
 class KNeighborsClassifierCV(NeighborsCV):
     """k-nearest-neighbours classifier that chooses k, weights and metric by cross-validation.
 
-    The scores are those of ``GridSearchCV(KNeighborsClassifier(), ...)``, from one neighbour
+    The scores are those of ``GridSearchCV(KNeighborsClassifier(), ...)``. They take one neighbour
     search for each metric and fold.
 
     Parameters
@@ -31,8 +31,8 @@ class KNeighborsClassifierCV(NeighborsCV):
     metric : sequence of str or callable, default=("euclidean",)
         Candidates, any metric of :class:`KNeighborsClassifier` but "precomputed".
     cv : int, splitter, iterable or None, default=None
-        None is leave-one-out, from one search of the training rows among themselves, with one
-        score over all predictions. Anything else as for `GridSearchCV`.
+        None is leave-one-out: one search finds the neighbours of each training row among the
+        others, with one score over all predictions. Other values are as for `GridSearchCV`.
     scoring : str, callable or None, default=None
         One scorer as for `GridSearchCV`; None is accuracy.
     refit : bool or callable, default=True
@@ -45,7 +45,7 @@ class KNeighborsClassifierCV(NeighborsCV):
     Attributes
     ----------
     best_params_ : dict
-        n_neighbors, weights and metric of the best candidate; of several the first.
+        n_neighbors, weights and metric of the best candidate; of equal ones the first.
     best_score_ : float
         The mean score of the best candidate; absent if `refit` is callable.
     best_index_ : int
@@ -55,8 +55,8 @@ class KNeighborsClassifierCV(NeighborsCV):
     refit_time_ : float
         Seconds that this fit took; only with `refit`.
     cv_results_ : dict of str -> ndarray or list
-        With GridSearchCV's keys, a row a candidate. `mean_fit_time` is a candidate's share of
-        the search that it has in common with others. With leave-one-out there is no
+        With the keys of GridSearchCV, one row for each candidate. Candidates share a search:
+        `mean_fit_time` is the share of a candidate. With leave-one-out there is no
         `split0_test_score`, and `std_test_score` is 0.
     scorer_ : callable
         The scorer in use.
@@ -77,10 +77,10 @@ class KNeighborsClassifierCV(NeighborsCV):
     Notes
     -----
     Where knnc searches, scores equal GridSearchCV's over :class:`KNeighborsClassifier` to the
-    last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_` of
-    the estimator is "sklearn"), which of several rows at the same distance are neighbours may
+    last bit: the first j of k neighbours are the j nearest. Where scikit-learn searches (`engine_`
+    of the estimator is "sklearn"), which of several rows at the same distance are neighbours may
     depend on k. A scorer gets an estimator that already has the neighbours of the fold's
-    rows, and searches for those of any others.
+    rows, and searches for the neighbours of any other rows.
 
     Examples
     --------
@@ -124,7 +124,7 @@ class KNeighborsClassifierCV(NeighborsCV):
 class KNeighborsRegressorCV(NeighborsCV):
     """k-nearest-neighbours regressor that chooses k, weights and metric by cross-validation.
 
-    The scores are those of ``GridSearchCV(KNeighborsRegressor(), ...)``, from one neighbour
+    The scores are those of ``GridSearchCV(KNeighborsRegressor(), ...)``. They take one neighbour
     search for each metric and fold.
 
     Parameters
@@ -138,8 +138,8 @@ class KNeighborsRegressorCV(NeighborsCV):
     metric : sequence of str or callable, default=("euclidean",)
         Candidates, any metric of :class:`KNeighborsRegressor` but "precomputed".
     cv : int, splitter, iterable or None, default=None
-        None is leave-one-out, from one search of the training rows among themselves, with one
-        score over all predictions. Anything else as for `GridSearchCV`.
+        None is leave-one-out: one search finds the neighbours of each training row among the
+        others, with one score over all predictions. Other values are as for `GridSearchCV`.
     scoring : str, callable or None, default=None
         One scorer as for `GridSearchCV`; None is the coefficient of determination.
     refit : bool or callable, default=True
@@ -152,7 +152,7 @@ class KNeighborsRegressorCV(NeighborsCV):
     Attributes
     ----------
     best_params_ : dict
-        n_neighbors, weights and metric of the best candidate; of several the first.
+        n_neighbors, weights and metric of the best candidate; of equal ones the first.
     best_score_ : float
         The mean score of the best candidate; absent if `refit` is callable.
     best_index_ : int
@@ -162,8 +162,8 @@ class KNeighborsRegressorCV(NeighborsCV):
     refit_time_ : float
         Seconds that this fit took; only with `refit`.
     cv_results_ : dict of str -> ndarray or list
-        With GridSearchCV's keys, a row a candidate. `mean_fit_time` is a candidate's share of
-        the search that it has in common with others. With leave-one-out there is no
+        With the keys of GridSearchCV, one row for each candidate. Candidates share a search:
+        `mean_fit_time` is the share of a candidate. With leave-one-out there is no
         `split0_test_score`, and `std_test_score` is 0.
     scorer_ : callable
         The scorer in use.
@@ -182,10 +182,10 @@ class KNeighborsRegressorCV(NeighborsCV):
     Notes
     -----
     Where knnc searches, scores equal GridSearchCV's over :class:`KNeighborsRegressor` to the
-    last bit: the first j of k neighbours are the j of j. Where scikit-learn searches (`engine_` of
-    the estimator is "sklearn"), which of several rows at the same distance are neighbours may
+    last bit: the first j of k neighbours are the j nearest. Where scikit-learn searches (`engine_`
+    of the estimator is "sklearn"), which of several rows at the same distance are neighbours may
     depend on k. A scorer gets an estimator that already has the neighbours of the fold's
-    rows, and searches for those of any others.
+    rows, and searches for the neighbours of any other rows.
 
     Examples
     --------

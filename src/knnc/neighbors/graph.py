@@ -54,7 +54,7 @@ class KNeighborsTransformer(IntegerNeighborsMixin, _compat.StockKNeighborsTransf
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
     effective_metric_params_ : dict
@@ -150,7 +150,7 @@ class RadiusNeighborsTransformer(IntegerRadiusMixin, _compat.StockRadiusNeighbor
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
     effective_metric_params_ : dict

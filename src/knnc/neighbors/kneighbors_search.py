@@ -43,12 +43,12 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         n_neighbors : int or None, default=None
             Neighbours of each query; None for the estimator's own `n_neighbors`.
         return_distance : bool or "exact", default=True
-            Whether to return the distances too; "exact" as the integers that they are computed
-            from: squared for "euclidean", and of bytes, so that pixels divided by 255 have
-            distances 255 times as large, squared ones 255 * 255 times.
+            Whether to return the distances too. "exact" returns the integers that they are computed
+            from. For "euclidean" these are squared. They compare bytes: if the rows are pixels
+            divided by 255, they are 255 times as large, squared ones 255 * 255 times.
         row_mask : array-like of shape (n_samples_fit,), bool, or None, default=None
-            The training rows to search among. Indices are those of all rows. With X None every
-            training row is a query, whether in the mask or not.
+            The training rows to search among. Indices still count all rows. With X None every
+            training row is a query, whether or not it is in the mask.
 
         Returns
         -------
@@ -60,9 +60,9 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         Raises
         ------
         ValueError
-            If X has another number of features, is empty or holds NaN or infinity, or if
-            `n_neighbors` is less than 1 or more than there are rows (leave-one-out: other rows),
-            of the mask if there is one; or if distances should be exact and are no integers.
+            If X has another number of features, is empty or holds NaN or infinity. If `n_neighbors`
+            is less than 1, or more than there are rows to search among (for leave-one-out, other
+            rows). If `return_distance` is "exact" and the distances are no integers.
         TypeError
             If `n_neighbors` is no integer or `row_mask` not boolean.
 
@@ -71,11 +71,11 @@ class IntegerNeighborsMixin(IntegerFitMixin):
         With `engine_` "integer" a query is compared in integers if the encoding that fit chose can
         hold it without loss. Any other is compared in float64 with the numbers that the training
         rows stand for. Each query is judged by itself, so its answer does not depend on the others.
-        With `engine_` "float" all distances are float64, whatever the dtypes, and cosine is half
-        the squared distance of the rows divided by their norms. With "sklearn" the answers are
-        scikit-learn's, order of ties and leave-one-out with duplicates included.
+        With `engine_` "float" all distances are float64, whatever the dtypes. Cosine distance is
+        half the squared Euclidean distance of the rows divided by their norms. With "sklearn" the
+        answers are scikit-learn's, including the order of ties and leave-one-out with duplicates.
 
-        What the engine makes ready of the rows of a mask is kept until another mask comes.
+        What the engine prepares for the rows of a mask is kept until a search has another mask.
 
         Examples
         --------

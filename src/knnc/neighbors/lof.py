@@ -19,13 +19,14 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
 
     A :class:`sklearn.neighbors.LocalOutlierFactor` with an exact search. knnc compares integers if
     X can be stored as bytes without loss. It compares other dense numbers as float64. scikit-learn
-    searches all other X. The factor of a row compares the density around it with that around its
-    neighbours: about 1 for an inlier, and larger the further out it lies.
+    searches all other X. The factor of a row compares the density around the row with the density
+    around its neighbours. It is about 1 for an inlier, and larger the further out the row lies.
 
     Parameters
     ----------
     n_neighbors : int, default=20
-        Neighbours that say how dense it is around a row; all others if there are fewer.
+        Neighbours from which the density around a row is computed. If there are fewer other rows,
+        all of them count.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
         error where scikit-learn has to search. "kd_tree" and "ball_tree" are scikit-learn's own.
@@ -41,8 +42,8 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
         Share of the training rows that are outliers, in (0, 0.5]; "auto": those with a factor
         above 1.5.
     novelty : bool, default=False
-        Whether to judge new rows, with `predict`, `decision_function` and `score_samples`, rather
-        than the training rows, with `fit_predict`.
+        True judges new rows, with `predict`, `decision_function` and `score_samples`. False judges
+        the training rows, with `fit_predict`.
     n_jobs : int or None, default=None
         Number of threads. None: the limit of OpenMP or the number of CPUs that this process may
         use, whichever is smaller. -1: all CPUs; -2: all but one.
@@ -50,14 +51,14 @@ class LocalOutlierFactor(IntegerNeighborsMixin, _compat.StockLocalOutlierFactor)
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     negative_outlier_factor_ : ndarray of shape (n_samples,)
-        The factor of each training row, negative: the larger, the more normal. float64 where knnc
-        searches, whatever the dtype of X.
+        The factor of each training row, with a minus sign: the larger, the more normal. float64
+        where knnc searches, whatever the dtype of X.
     n_neighbors_ : int
         Neighbours in use.
     offset_ : float
-        A row with a negative factor below it is an outlier.
+        A row whose negative factor is below this value is an outlier.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
     effective_metric_params_ : dict

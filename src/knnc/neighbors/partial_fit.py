@@ -34,42 +34,43 @@ class PartialFitMixin(_Base):
     outputs_2d_: bool
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
-        """Add training rows to those there are.
+        """Add training rows to those of earlier fits.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             More rows. Their indices follow those of the rows before.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Their targets, for a classifier or regressor; labels may be new ones.
+            Their targets, for a classifier or regressor. New labels are allowed.
         classes : array-like of shape (n_classes,), a list of one for each output, or None, \
                 default=None
-            For a classifier: labels that `classes_` and `predict_proba` should know already,
-            whether or not a row has them.
+            For a classifier: labels that `classes_` and `predict_proba` include, even if no row has
+            them yet.
 
         Returns
         -------
         self : object
-            The estimator, as one `fit` on all rows would have made it; but pixels divided by 255
-            are known again if they come in float64 after float32, which one array could not hold
-            both of. If this raises, it is what it was before.
+            The estimator, as one `fit` on all rows would have made it. One case is different:
+            pixels divided by 255 may come in float32 first and in float64 later. knnc recognises
+            both, although one array could not hold both. If partial_fit raises an error, the
+            estimator is unchanged.
 
         Raises
         ------
         ValueError
-            If X or y is not as stated or does not go with what was fitted before; if the rows
-            need scikit-learn's search and `algorithm="pruned"`; or with precomputed distances.
+            If X or y is not as stated, or does not fit the earlier rows. If the rows need
+            scikit-learn's search and `algorithm="pruned"` is set. If distances are precomputed.
 
         Notes
         -----
-        Without a fit before, this is `fit`. With `engine_` "integer" the new rows are held as
-        bytes if, as for queries, the encoding that fit chose holds them all without loss. If not,
-        the whole estimator is fitted anew to all rows as numbers. Another engine may then serve it,
-        so that last bits of distances and the order of ties may change.
+        The first call on an unfitted estimator is a `fit`. With `engine_` "integer" the new rows
+        are stored as bytes if the encoding that fit chose holds them all without loss. If not,
+        the estimator is fitted anew to all rows as numbers. Another engine may then search them, so
+        that the last bits of distances and the order of ties may change.
 
-        The rows are copied each time, and made ready for the search at the next one: add many at
-        a time rather than one by one. They are copied into memory, those of a memory map too: to
-        keep them on disk, append to the file and fit again, which copies nothing.
+        Each call copies all rows, and the next search prepares them anew. So add many rows at a
+        time rather than one by one. Rows of a memory map are copied into memory too. To keep rows
+        on disk, append to the file and fit again, which copies nothing.
 
         Examples
         --------

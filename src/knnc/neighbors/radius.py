@@ -53,7 +53,7 @@ class RadiusNeighborsClassifier(IntegerRadiusMixin, _compat.StockRadiusNeighbors
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     classes_ : ndarray of shape (n_classes,), or a list of one for each output
         Class labels, sorted.
     effective_metric_ : str or callable
@@ -245,7 +245,7 @@ class RadiusNeighborsRegressor(IntegerRadiusMixin, _compat.StockRadiusNeighborsR
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
     effective_metric_params_ : dict

@@ -53,7 +53,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
             The queries. None is leave-one-out: each training row is a query and is left out of
             its own neighbours, by its index.
         radius : float or None, default=None
-            The largest distance, which is still in; None for the estimator's own `radius`.
+            The largest distance of a neighbour; None takes the estimator's own `radius`.
         return_distance : bool, default=True
             Whether to return the distances too.
         sort_results : bool, default=False
@@ -69,18 +69,18 @@ class IntegerRadiusMixin(IntegerFitMixin):
         Raises
         ------
         ValueError
-            If X has another number of features, is empty or holds NaN or infinity, if `radius` is
-            negative, or `sort_results` without `return_distance`.
+            If X has another number of features, is empty or holds NaN or infinity. If `radius` is
+            negative. If `sort_results` is True and `return_distance` is False.
         TypeError
-            If `radius` is no number.
+            If `radius` is not a number.
         MemoryError
             If the neighbours do not fit into memory.
 
         Notes
         -----
-        With `engine_` "integer" or "float" a row is in if and only if the distance that
-        `kneighbors` returns for it is at most `radius`. With "sklearn" the answers are
-        scikit-learn's, their order included.
+        With `engine_` "integer" or "float" a row is within the radius if and only if the distance
+        that `kneighbors` returns for it is at most `radius`. With "sklearn" the answers, and their
+        order, are scikit-learn's.
 
         Examples
         --------
@@ -115,7 +115,7 @@ class IntegerRadiusMixin(IntegerFitMixin):
         X : {array-like, sparse matrix} of shape (n_queries, n_features) or None, default=None
             The queries. None: the training rows, each left out of its own neighbours.
         radius : float or None, default=None
-            The largest distance, which is still in; None for the estimator's own `radius`.
+            The largest distance of a neighbour; None takes the estimator's own `radius`.
         mode : {"connectivity", "distance"}, default="connectivity"
             The weight of an edge: 1, or the distance.
         sort_results : bool, default=False

@@ -48,7 +48,7 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
     effective_metric_params_ : dict
@@ -67,10 +67,10 @@ class KNeighborsRegressor(PartialFitMixin, IntegerNeighborsMixin, _compat.StockK
 
     Notes
     -----
-    The neighbours of a query are the training rows with the smallest (distance, row index)
-    pairs in lexicographic order, so ties are decided, and an answer is the same for every thread
-    count, batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous X of
-    uint8, float32 or float64: changing it afterwards is undefined.
+    The neighbours of a query are the training rows with the smallest (distance, row index) pairs in
+    lexicographic order. No tie is left open: an answer of knnc's own search is the same for every
+    thread count, batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous
+    X of uint8, float32 or float64. If you change X afterwards, the answers are undefined.
 
     Examples
     --------

@@ -24,9 +24,9 @@ class NearestNeighbors(
     Parameters
     ----------
     n_neighbors : int, default=5
-        Neighbours that `kneighbors` finds unless told otherwise.
+        Neighbours that `kneighbors` finds, if it is called without `n_neighbors`.
     radius : float, default=1.0
-        Distance within which `radius_neighbors` finds all rows unless told otherwise.
+        Distance within which `radius_neighbors` finds all rows, if it is called without `radius`.
     algorithm : {"auto", "brute", "pruned", "kd_tree", "ball_tree"}, default="auto"
         "auto", "brute" and "pruned" give the same answers where knnc searches. "pruned" raises an
         error where scikit-learn has to search. It takes Euclidean, Manhattan and cosine distance.
@@ -47,7 +47,7 @@ class NearestNeighbors(
     Attributes
     ----------
     engine_ : {"integer", "float", "sklearn"}
-        Which search serves this fit.
+        Which search this fit uses.
     effective_metric_ : str or callable
         The metric in use, "euclidean" for "minkowski" with p=2 for instance.
     effective_metric_params_ : dict
@@ -65,7 +65,7 @@ class NearestNeighbors(
 
     Notes
     -----
-    Distances between bytes come from exact integers, rounded once:
+    Distances between bytes are computed from exact integers and rounded once:
 
     ====================================  ===========================  =============  =============
     metric                                integer                      distance       can be pruned
@@ -79,12 +79,12 @@ class NearestNeighbors(
 
     After a fit on pixels divided by 255, distances are those of the pixels. "hamming" is a share of
     the features, which is the same for bytes and pixels. (Pixels count as the bytes that they stand
-    for: one image as float32 and as float64 has the same distances.)
+    for: an image has the same distances in float32 as in float64.)
 
     The neighbours of a query are the training rows with the smallest (distance, row index) pairs in
-    lexicographic order, so ties are decided, and an answer is the same for every thread count,
-    batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous X of uint8,
-    float32 or float64: changing it afterwards is undefined.
+    lexicographic order. No tie is left open: an answer of knnc's own search is the same for every
+    thread count, batch size, instruction set and algorithm. fit keeps a reference to a C-contiguous
+    X of uint8, float32 or float64. If you change X afterwards, the answers are undefined.
 
     Examples
     --------

@@ -16,15 +16,16 @@ Named = tuple[str, int, Page]
 
 
 def formatted(pages: Iterable[Named], kind: str) -> Iterator[str]:
-    """Pages as text of a kind, piece by piece; each piece ends a line.
+    """Write pages in one of the formats, piece by piece; each piece ends at the end of a line.
 
     Parameters
     ----------
     pages : iterable of (str, int, Page)
-        Each with the name of its file and its number in it, from 1.
+        For each page the name of its file, its number in the file, from 1, and the page.
     kind : {"text", "json", "tsv", "hocr", "alto"}
-        ``text`` has a form feed between pages; ``json`` one object a page, each on a line; ``tsv``
-        the columns of Tesseract; ``hocr`` is HTML with boxes; ``alto`` is XML of version 4.
+        ``text`` has a form feed between pages. ``json`` has one line for each page, with one
+        object. ``tsv`` has the columns of Tesseract. ``hocr`` is HTML with boxes. ``alto`` is XML
+        of ALTO, version 4.
 
     Yields
     ------
@@ -126,13 +127,18 @@ def _hocr(pages: Iterable[Named]) -> Iterator[str]:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<html xmlns="http://www.w3.org/1999/xhtml">\n<head>\n<title></title>\n'
         '<meta name="ocr-system" content="knnc"/>\n'
-        '<meta name="ocr-capabilities" content="ocr_page ocr_line ocrx_word"/>\n'
+        '<meta name="ocr-capabilities" content="ocr_page ocr_carea ocr_par ocr_line '
+        'ocrx_word"/>\n'
         "</head>\n<body>\n"
     )
     for n, (file, number, page) in enumerate(pages, 1):
         name = escape(file.replace('"', "_"), quote=True)
         title = f'image "{name}"; {_bbox((0, 0, *page.size))}; ppageno {number - 1}'
         yield f"<div class='ocr_page' id='page_{n}' title='{title}'>\n"
+        if page.glyphs:  # one area with one paragraph, as programs expect that read hOCR
+            title = _bbox(box_around(glyph.box for glyph in page.glyphs))
+            yield f"<div class='ocr_carea' id='block_{n}_1' title='{title}'>\n"
+            yield f"<p class='ocr_par' id='par_{n}_1' title='{title}'>\n"
         for i, words in enumerate(_lines(page), 1):
             box = box_around(word.box for word in words)
             yield f"<span class='ocr_line' id='line_{n}_{i}' title='{_bbox(box)}'>\n"
@@ -143,7 +149,7 @@ def _hocr(pages: Iterable[Named]) -> Iterator[str]:
                     f"{escape(word.text)}</span>\n"
                 )
             yield "</span>\n"
-        yield "</div>\n"
+        yield "</p>\n</div>\n" * bool(page.glyphs) + "</div>\n"
     yield "</body>\n</html>\n"
 
 
@@ -173,15 +179,18 @@ def _alto(pages: Iterable[Named]) -> Iterator[str]:
 
 
 def _string(word: Word, name: str) -> str:
+    # A Glyph of ALTO has one character, a Variant at most three. Labels may have more.
     glyphs = "".join(
         f'<Glyph ID="glyph_{name}_{k}" CONTENT="{escape(glyph.label)}" {_place(glyph.box)} '
         f'GC="{glyph.confidence:.4f}">'
         + "".join(
             f'<Variant CONTENT="{escape(label)}" VC="{share:.4f}"/>'
             for label, share in glyph.alternatives
+            if len(label) <= 3
         )
         + "</Glyph>\n"
         for k, glyph in enumerate(word.glyphs, 1)
+        if all(len(glyph.label) == 1 for glyph in word.glyphs)
     )
     return (
         f'<String ID="word_{name}" CONTENT="{escape(word.text)}" {_place(word.box)} '

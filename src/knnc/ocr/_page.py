@@ -80,7 +80,7 @@ class Word:
 
     @property
     def text(self) -> str:
-        """Its labels."""
+        """The labels of its characters."""
         return "".join(glyph.label for glyph in self.glyphs)
 
     @property
@@ -95,7 +95,7 @@ class Word:
 
     @property
     def confidence(self) -> float:
-        """That of its least sure character."""
+        """The confidence of its least sure character."""
         return min(glyph.confidence for glyph in self.glyphs)
 
 
@@ -110,16 +110,16 @@ class Page:
     size : (int, int)
         Width and height of the upright image, in pixels.
     degrees : float
-        By how much the lines fall to the right; negative: rise. Of a page that was turned by
-        quarters, after these.
+        By how much the lines fall to the right; negative if they rise. If the page was turned by
+        quarters, the degrees are measured after that.
     quarters : int
         By how many quarters of a circle, clockwise, the image was turned to be read.
     unlike : bool
-        Whether most characters are so far from the training images that these are probably
-        of something else.
+        Whether most characters are so far from the training images that the page probably shows
+        something else.
     too_dense : bool
-        Whether there is more on it than could be writing, so that nothing was read: a screen of
-        dots, a net, noise.
+        Whether there is more on the page than could be writing, such as a screen of dots, a net or
+        noise. Nothing is read then.
     """
 
     glyphs: tuple[Glyph, ...]

@@ -13,17 +13,25 @@ from knnc.ocr._extra import require
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["is_pdf", "no_such_page", "pdf_pages", "render_page"]
+__all__ = [
+    "DOTS_AN_INCH",
+    "POINTS_AN_INCH",
+    "is_pdf",
+    "lock",
+    "no_such_page",
+    "pdf_pages",
+    "render_page",
+]
 
 # A scan's usual resolution; a PDF measures lengths in points, 72 to the inch.
-_DOTS_AN_INCH = 300
-_POINTS_AN_INCH = 72
+DOTS_AN_INCH = 300
+POINTS_AN_INCH = 72
 
 # The header may follow other bytes, as ISO 32000 and its readers have it.
 _HEADER, _HEADER_WITHIN = b"%PDF-", 1024
 
 # PDFium is not to be called by two threads at once.
-_lock = threading.Lock()
+lock = threading.Lock()
 
 
 def is_pdf(file: BinaryIO) -> bool:
@@ -46,7 +54,7 @@ def render_page(file: BinaryIO, number: int, *, max_pixels: int) -> Image:
     """
     pdfium = require("pypdfium2", "pdf")
     try:
-        with _lock, pdfium.PdfDocument(file) as document:
+        with lock, pdfium.PdfDocument(file) as document:
             if number > len(document):
                 raise ValueError(no_such_page(number, len(document)))
             return _rendered(document[number - 1], max_pixels)
@@ -58,7 +66,7 @@ def pdf_pages(file: BinaryIO) -> int:
     """How many pages a PDF has; ValueError and ImportError as of :func:`render_page`."""
     pdfium = require("pypdfium2", "pdf")
     try:
-        with _lock, pdfium.PdfDocument(file) as document:
+        with lock, pdfium.PdfDocument(file) as document:
             return len(document)
     except pdfium.PdfiumError as error:
         raise ValueError(f"a damaged PDF: {error}") from error
@@ -78,7 +86,7 @@ def _rendered(page: Any, max_pixels: int) -> Image:
     # rounded up.
     b = width + height
     largest = (sqrt(b * b + 4 * width * height * (max_pixels - 1)) - b) / (2 * width * height)
-    scale = min(_DOTS_AN_INCH / _POINTS_AN_INCH, largest)
+    scale = min(DOTS_AN_INCH / POINTS_AN_INCH, largest)
     bitmap = page.render(scale=scale, grayscale=True)
     try:
         pixels = np.array(bitmap.to_numpy())  # the bitmap's own memory goes with it

@@ -45,40 +45,39 @@ def read_page(
     image : str, os.PathLike, PIL.Image.Image or ndarray
         A file (PNG, JPEG, TIFF, BMP, GIF, PPM, WEBP or PDF), or pixels: an array of shape
         (height, width), (height, width, 3) or (height, width, 4), of uint8, uint16, bool, or
-        floats from 0 to 1. Dark on light or light on dark, turned by up to 45 degrees, on
-        its side or upside down; a larger image than 16 million pixels is scaled down.
+        floats from 0 to 1. The writing may be dark on light or light on dark, turned by up to 45
+        degrees, on its side or upside down. An image of more than 16 million pixels is scaled down.
     estimator : classifier
-        Fitted on rows of 784 pixels, 28 x 28, in the form of MNIST: what
-        :func:`knnc.ocr.normalise` makes of other images. It needs ``predict_proba``; with
-        ``kneighbors`` too, or as a Pipeline whose last step has it, touching characters are told
-        apart by how near their training images are.
+        Fitted on rows of 784 pixels, 28 x 28, in the form of MNIST, which
+        :func:`knnc.ocr.normalise` makes of other images. It needs ``predict_proba``. If it, or the
+        last step of a Pipeline, also has ``kneighbors``, touching characters are told apart by how
+        near their training images are.
     min_confidence : float, default=0.5
-        Characters whose confidence is lower become "?". The scale is set by the training images:
-        13 of 1,000 of them, each read without itself, are below 0.5. With 0 every character gets
-        a label.
+        Characters with a lower confidence become "?". The training images set the scale: 13 of
+        1,000 of them, each read without itself, are below 0.5. With 0 every character gets a label.
     page_number : int, default=1
-        Which page of a file with several: a PDF, which is drawn at 300 dots an inch, or a TIFF.
+        Which page of a TIFF, or of a PDF, which is drawn at 300 dots an inch.
     whitelist : str, default=None
-        The only characters that are read; what is none of them becomes "?".
+        The only characters that are read; any other character becomes "?".
     region : (int, int, int, int), default=None
         x0, y0, x1, y1: only this part of the upright image is read.
 
     Returns
     -------
     page : Page
-        With no glyphs if nothing on the image looks like writing. Signs, points, commas, colons,
-        slashes, percent signs and brackets are told by their shape; a mark whose shape is not
-        known is "?".
+        The page that was read. It has no glyphs if nothing on the image looks like writing. Signs,
+        points, commas, colons, slashes, percent signs and brackets are recognised by their shape. A
+        mark whose shape is not known is "?".
 
     Raises
     ------
     ValueError
-        If the image is damaged, is none, is too large to be decoded within 2 GB or has no
-        pixels, if the file has no such page, if `estimator` takes other rows, if
-        `min_confidence` is not from 0 to 1, or if `region` is not four numbers or has no pixels
-        of the image.
+        If the file is not an image, or the image is damaged, has no pixels or is too large to be
+        decoded within 2 GB. If the file has no such page. If `estimator` takes rows of another
+        length. If `min_confidence` is not from 0 to 1. If `region` is not four numbers, or has no
+        pixels of the image.
     TypeError
-        If `image` is none of these, `page_number` is no integer, or `estimator` has no
+        If `image` has another type, `page_number` is not an integer, or `estimator` has no
         ``predict_proba``.
     OSError
         If the file cannot be opened.
@@ -228,23 +227,23 @@ def read_pages(
     Parameters
     ----------
     images : iterable
-        What :func:`read_page` takes, or pairs of a file and the number of a page of it.
+        Images as :func:`read_page` takes them, or pairs of a file and a page number.
     estimator : classifier
         As :func:`read_page` takes it.
     n_jobs : int, default=1
         How many pages are read at a time, each in a thread.
     **options
-        What else :func:`read_page` takes.
+        Other arguments of :func:`read_page`.
 
     Yields
     ------
     page : Page
-        In the order of `images`. No more than twice `n_jobs` images are taken ahead.
+        In the order of `images`. At most twice `n_jobs` images are taken from `images` ahead.
 
     Raises
     ------
     ValueError
-        If `n_jobs` is less than 1; and what :func:`read_page` raises.
+        If `n_jobs` is less than 1. Also any error that :func:`read_page` raises.
     """
     if n_jobs < 1:
         raise ValueError(f"n_jobs={n_jobs!r}: read at least one page at a time")

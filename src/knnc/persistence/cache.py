@@ -92,10 +92,10 @@ def _versions() -> list[str]:
 
 def _code() -> list[bytes]:
     """Hashes of the sources of a recipe, which change between two versions too."""
-    from knnc import image, ocr, recipes
+    from knnc import datasets, image, ocr, recipes
 
     sources = [Path(recipes.__file__)]
-    for package in (image, ocr):
+    for package in (datasets, image, ocr):
         sources += sorted(Path(package.__path__[0]).glob("*.py"))
     return [blake2b(source.read_bytes()).digest() for source in sources]
 

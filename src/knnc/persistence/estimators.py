@@ -25,20 +25,20 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : estimator or Index
-        A fitted classifier, regressor, transformer or `NearestNeighbors` of this package (not the
-        ones that tune) whose `engine_` is "integer" or "float"; a transformer of images or a
-        `DistortionKNeighborsClassifier`; a `Pipeline`, `FeatureUnion` or `VotingClassifier` of
-        these, as :mod:`knnc.recipes` makes them, with scikit-learn's defaults for what else they
-        take; or an :class:`knnc.engine.index.Index`.
+        One of these, fitted: a classifier, regressor, transformer or `NearestNeighbors` of this
+        package whose `engine_` is "integer" or "float" (but not the classes that end in "CV"); a
+        transformer of images or a `DistortionKNeighborsClassifier`; a `Pipeline`, `FeatureUnion`
+        or `VotingClassifier` of these, as :mod:`knnc.recipes` makes them, with scikit-learn's
+        defaults for all other parameters; or an :class:`knnc.engine.index.Index`.
     path : str or path-like
-        What was there before stays until the new file is complete and on the disk.
+        The file. An older file of that name stays until the new one is complete and on the disk.
 
     Raises
     ------
     TypeError
-        If a file cannot hold the estimator: it is of another class, scikit-learn's search serves
-        it, or a parameter is a function. `weights` may be a :class:`knnc.image.SoftWeights`, which
-        has a name in the file.
+        If a file cannot hold the estimator: it is of another class, it uses scikit-learn's search,
+        or a parameter is a function. `weights` may be a :class:`knnc.image.SoftWeights`, which has
+        a name in the file.
     ValueError
         If it has more strings, or more outputs, than a file may hold: 64 MiB, or about 30,000.
     NotFittedError
@@ -52,12 +52,12 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
     Notes
     -----
-    The file has the rows as they are, and as they are packed or coded for the CPU of this machine:
-    about twice the bytes of rows that are bytes. Codes of floats are in it once searches have made
-    them. The tree over floats of few features is made again when the file is opened. It lacks what
-    :class:`knnc.image.DistortionKNeighborsClassifier` makes of its images: the first search makes
-    that again. :mod:`knnc.persistence.archive` documents the format, which has a version number.
-    All later versions of knnc read files of this version.
+    The file has the rows as they are, and as they are packed or coded for the CPU of this machine.
+    For rows of bytes, this takes about twice their bytes. The file has codes of floats if searches
+    have made them. The tree over floats of few features is made again when the file is opened. The
+    file does not have what :class:`knnc.image.DistortionKNeighborsClassifier` makes of its images;
+    the first search makes it again. :mod:`knnc.persistence.archive` documents the format, which has
+    a version number. All later versions of knnc read files of this version.
 
     Examples
     --------
@@ -82,18 +82,18 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None
     ----------
     path : str or path-like
     mmap : bool, default=True
-        Whether to map the file into memory, read-only. It is then open in milliseconds, and all
-        processes that have it open share its memory, which the system may free when memory is
+        Whether to map the file into memory, read-only. Opening then takes milliseconds. All
+        processes that have the file open share its memory, which the system may free when memory is
         short. False reads the file into memory.
     verify : bool or None, default=None
-        Whether to compare all checksums, which reads the whole file. None does so unless `mmap`.
-        The header and every array up to 1 MiB are always checked.
+        Whether to compare all checksums, which reads the whole file. None compares them if `mmap`
+        is False. The header and every array up to 1 MiB are always checked.
 
     Returns
     -------
     estimator : estimator or Index
-        As it was saved: it gives the same answers, and is ready to search. On a machine whose CPU
-        has other instructions, the rows are packed again.
+        The estimator as it was saved. It gives the same answers, and is ready to search. On a
+        machine whose CPU has other instructions, the rows are packed again.
 
     Raises
     ------
@@ -111,11 +111,11 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: bool | None
     Notes
     -----
     A mapped file must not be changed in place. If it is made shorter, the next search that reads
-    the missing part ends the process with SIGBUS, which is no exception. To change a file, replace
-    it: write another one and rename it over the old, as `save` does. Whoever has the old one open
-    keeps it. Use ``mmap=False`` for a file that other programs may rewrite. On
-    Windows a mapped file cannot be replaced: `save` to its name is a PermissionError until the
-    estimator that was loaded from it is gone.
+    the missing part ends the process with SIGBUS, which Python cannot turn into an exception. To
+    change a file, replace it: write another one and rename it over the old one, as `save` does.
+    Processes that have the old file open keep it. Use ``mmap=False`` for a file that other programs
+    may rewrite. On Windows a mapped file cannot be replaced: `save` to its name raises a
+    PermissionError until the estimator that was loaded from it is deleted.
     """
     kind, tree = read_archive(path, map_it=mmap, verify=not mmap if verify is None else verify)
     try:

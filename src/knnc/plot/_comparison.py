@@ -28,11 +28,11 @@ class Outcome:
     Attributes
     ----------
     classifier, dataset : str
-        Their names.
+        The names of both.
     accuracy : float
         The share of test rows with the right label.
     fit_seconds, predict_seconds : float
-        Times of ``fit`` and ``predict``, of one call each.
+        Seconds that one call of ``fit`` and one of ``predict`` took.
     converged : bool
         Whether ``fit`` ended before the limit of its iterations.
     """

@@ -47,12 +47,12 @@ class NeighborsCurveDisplay(Display):
     figure_ : matplotlib Figure
         The figure of that Axes.
     lines_ : list of matplotlib Line2D
-        One line a group, in the order of their first candidates.
+        One line for each group, in the order of their first candidates.
 
     See Also
     --------
-    knnc.KNeighborsClassifierCV : Scores all of them in one search.
-    sklearn.model_selection.ValidationCurveDisplay : The same of any parameter, one at a time.
+    knnc.KNeighborsClassifierCV : Scores all numbers of neighbours in one search.
+    sklearn.model_selection.ValidationCurveDisplay : Scores any parameter, one value at a time.
 
     Examples
     --------
@@ -105,8 +105,8 @@ class NeighborsCurveDisplay(Display):
         Parameters
         ----------
         estimator : KNeighborsClassifierCV, KNeighborsRegressorCV, GridSearchCV or alike
-            A fitted search; with X and y, a clone of it is fitted. It varies `n_neighbors`, of the
-            estimator or of a step in it.
+            A fitted search. If X and y are given, a clone of it is fitted. The search varies
+            `n_neighbors`, of the estimator or of a step in it.
         X, y : default=None
             Data for the fit; None if the search is fitted.
         title : str, default=None

@@ -38,9 +38,9 @@ _DPI, _SHARE = 100, 0.99
 
 
 class EmbeddingDisplay(Display):
-    """Rows as points of a plane, neighbours near to one another.
+    """Rows as points of a plane, with neighbours near one another.
 
-    :class:`sklearn.manifold.TSNE` computes the points, from the neighbours that
+    :class:`sklearn.manifold.TSNE` computes the points from the neighbours that
     :class:`knnc.KNeighborsTransformer` finds. It starts from the first two principal components.
 
     Parameters
@@ -69,7 +69,7 @@ class EmbeddingDisplay(Display):
 
     See Also
     --------
-    knnc.KNeighborsTransformer : The graph.
+    knnc.KNeighborsTransformer : Computes the graph of neighbours.
 
     Examples
     --------
@@ -131,12 +131,12 @@ class EmbeddingDisplay(Display):
         X : array-like of shape (n_samples_in_all, n_features)
             The rows.
         y : array-like of shape (n_samples_in_all,), default=None
-            Their labels, for colours and names; the embedding does not know them.
+            Their labels, for colours and names; the embedding does not use them.
         target_names : sequence of str, default=None
             ``target_names[label]`` is what a class is called; None takes the label itself.
         n_samples : int, default=3000
-            Rows sampled at random, if there are more; None takes all. The time grows slightly
-            faster than the number of rows.
+            If there are more rows, this many are sampled at random; None takes all. The time grows
+            slightly faster than the number of rows.
         metric : str, default="euclidean"
             The distance between rows.
         metric_params : dict, default=None
@@ -146,7 +146,7 @@ class EmbeddingDisplay(Display):
         max_iter : int, default=750
             Iterations, 250 at least.
         n_frames : int, default=0
-            Frames kept for :meth:`save_animation`.
+            How many frames to keep for :meth:`save_animation`.
         random_state : int or None, default=0
             Seed of the sample.
         title : str, default=None

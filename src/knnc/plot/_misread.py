@@ -102,21 +102,22 @@ class MisreadDisplay(Display):
         Parameters
         ----------
         estimator : fitted classifier with ``kneighbors``
-            Or a Pipeline whose last step has it, or a voting classifier whose first estimator has
-            it.
+            Or a Pipeline whose last step has ``kneighbors``, or a voting classifier whose first
+            estimator has it.
         X : array-like of shape (n_samples, n_features)
             The rows to read.
         y : array-like of shape (n_samples,)
             Their true labels.
         X_train, y_train : array-like of shape (n_samples_fit, ...) and (n_samples_fit,)
             The images and labels to show for the neighbours, in the order of the fit. The images
-            may differ from the fitted rows, which may be features.
+            may differ from the fitted rows, for example if the rows are features of the images.
         y_pred : array-like of shape (n_samples,), default=None
-            What ``estimator.predict(X)`` gives, if that is known already.
+            What ``estimator.predict(X)`` returns, if you have computed it already.
         image_shape : tuple of int (height, width), default=None
             Height and width of each image. None: the images are square.
         n_neighbors, n_images, n_columns : int
-            Neighbours beside each image, misread images at most, and how many of them side by side.
+            How many neighbours to show beside each image, how many misread images to show at most,
+            and how many of them side by side.
         title : str, default=None
             A line above the images.
         ax : matplotlib Axes, default=None

@@ -32,7 +32,7 @@ Recipe = Literal["plain", "fast", "accurate", "clothes"]
 
 _logger = logging.getLogger("knnc")
 # Whose rows differ from those that "knnc read" learns from, which has the same cache.
-_NOT_CACHED = ("digits", "fashion-mnist")
+_NOT_CACHED = ("digits", "printed", "fashion-mnist")
 # What failed is tried again when it is asked for after so many seconds: a disk may have been full,
 # or the data set not there yet.
 RETRY_SECONDS = 5.0

@@ -37,8 +37,8 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
         Bytes for everything that is made of the training rows: packed rows, codes, or chunks of
         rows. Rows that need more are streamed: they stay in memory or on disk, and each search
         reads them a chunk at a time. The answers are the same. Less than 4 MiB counts as 4 MiB.
-        None applies the setting outside the block. If there is none, rows in memory have no limit,
-        and rows of a memory map (:class:`numpy.memmap`) have that of scikit-learn's
+        None applies the setting outside the block. Without any setting, rows in memory have no
+        limit. The limit for rows of a memory map (:class:`numpy.memmap`) is then scikit-learn's
         `working_memory`, by default 1 GiB.
 
     Raises
@@ -51,11 +51,11 @@ def config_context(*, max_memory: int | None) -> Iterator[None]:
     The limit is not a parameter of the estimators, because memory belongs to the machine and not
     to the model. So the estimators keep scikit-learn's parameters, and can be cloned and tuned.
 
-    The setting counts when the rows are prepared for searching: at fit, or at the first search of
-    an estimator that was loaded. Like that of :func:`knnc.progress`, it is a context variable.
-    Queries and answers are not counted.
+    knnc reads the setting when it prepares the rows for searching: at fit, or at the first search
+    of an estimator that was loaded. Like the setting of :func:`knnc.progress`, it is a context
+    variable. The memory of queries and answers does not count.
 
-    Streamed are uint8 and bool rows in any memory layout, and C-contiguous float32 and float64 rows
+    knnc streams uint8 and bool rows in any memory layout, and C-contiguous float32 and float64 rows
     of a memory map. fit copies all others into memory.
 
     ``algorithm="pruned"`` always has its codes in memory, even beyond the limit, and reads only the
