@@ -201,7 +201,7 @@ def test_a_report_of_its_own_name_leaves_the_pictures_of_the_other(
     monkeypatch.setattr(scripts.report, "draw", lambda _, folder: folders.append(folder) or ["a"])
     for part in ("_machine", "_headline", "_workload", "_method"):
         monkeypatch.setattr(scripts.report, part, lambda _: "")
-    for name, folder in (("RESULTS.md", "plots"), ("RESULTS_FLOATS.md", "RESULTS_FLOATS-plots")):
+    for name, folder in (("RESULTS.md", "plots"), ("RESULTS_OTHERS.md", "RESULTS_OTHERS-plots")):
         scripts.report.write(RESULTS | {"command": "", "left_out": {}}, tmp_path / name)
         assert folders.pop() == tmp_path / folder
         assert f"![a]({folder}/a)" in (tmp_path / name).read_text()
