@@ -196,10 +196,11 @@ cdef class KDTree:
         cdef int64_t middle = eldest + (2 * of_node + 1) * arity // (2 * parts)
         cdef int64_t start = self.start_of(level, first) * lanes
         cdef int64_t n = min(self.start_of(level, last) * lanes, self.rows.n_rows) - start
+        cdef int64_t at = self.start_of(level, middle) * lanes - start
         cdef int64_t some = min(n, VARIANCE_ROWS), j, i, widest = 0
         cdef int64_t *order = &self.order[0] + start
         cdef double most = -1, base, value, total, square
-        if not first < middle < last:
+        if not (first < middle < last and 0 < at < n):
             return
         for j in range(d):
             total = square = 0
@@ -208,13 +209,13 @@ cdef class KDTree:
                 value = value_at(self.rows, order[i * n // some] * d + j) - base
                 total += value
                 square += value * value
-            square -= total * total / max(some, 1)
+            square -= total * total / some
             if square > most:
                 most, widest = square, j
         keys += start
         for i in range(n):
             keys[i] = value_at(self.rows, order[i] * d + widest)
-        halve(keys, order, n, self.start_of(level, middle) * lanes - start)
+        halve(keys, order, n, at)
 
     cdef int arrange(self, int n_threads) except -1:
         """Copy the rows in their order, and find all boxes, those of the leaves first."""
