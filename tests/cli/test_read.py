@@ -279,8 +279,13 @@ def test_refused(knnc_here: Program, scan: Path, tmp_path: Path) -> None:
 
 def test_the_sample_page(knnc_here: Program, tmp_path: Path) -> None:
     """Read by what was learnt of scikit-learn's digits, its own among them."""
-    result = knnc_here("read", "--sample", "--data-home", tmp_path)
-    assert result.out == "33457 81479 041\n40803 359 6369\n62968 39298 827\n"
+    options = "--data-home", tmp_path
+    text = "33457 81479 041\n40803 359 6369\n62968 39298 827\n"
+    assert knnc_here("read", "--sample", "--min-confidence", 0, *options).out == text
+    # The recipe's map comes of LAPACK, whose last bits differ between CPUs: on some, one zero has a
+    # confidence of just below a half.
+    sure = knnc_here("read", "--sample", *options).out
+    assert sure in (text, text.replace("40803", "408?3"))
     assert knnc_here("read", "--sample", tmp_path / "another.png").code == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -219,6 +220,25 @@ def test_time_ends_it() -> None:
     while some.nbytes and time.monotonic() < deadline:
         time.sleep(0.05)
     assert some.nbytes == 0
+
+
+def test_nothing_is_kept_without_a_thread_that_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python raises RuntimeError if there is no memory for a thread: a fit takes no harm of it."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    some = Repeats(seconds=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            index = some.index(ROWS, "sqeuclidean", "auto", 1)
+            assert some.nbytes == 0
+            assert (index.search(ROWS[:5], 1, n_threads=1)[1][:, 0] == range(5)).all()
+    for _ in range(2):
+        some.index(ROWS, "sqeuclidean", "auto", 1)
+    assert some.nbytes > ROWS.nbytes
+    some.forget()
 
 
 def test_a_failed_search_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,7 +216,10 @@ class Repeats:
     def _wait(self, seconds: float) -> None:
         self._timer = threading.Timer(seconds, self._forget_if_unused)
         self._timer.daemon = True
-        self._timer.start()
+        try:
+            self._timer.start()
+        except RuntimeError:  # no memory for another thread: nothing is kept that would not end
+            self.forget()
 
     def _forget_if_unused(self) -> None:
         with self._lock.held():
