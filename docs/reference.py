@@ -56,8 +56,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "knnc.datasets": {
         "Data sets": (
-            *("load_dataset", "load_digits", "load_printed_digits"),
-            *("fetch_mnist", "fetch_fashion_mnist"),
+            *("load_dataset", "load_digits", "fetch_mnist", "fetch_fashion_mnist"),
             *("fetch_kmnist", "fetch_qmnist", "fetch_emnist", "fetch_usps"),
             *("load_idx_folder", "sample_page", "get_data_home"),
         ),

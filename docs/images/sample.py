@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from zopfli.png import optimize
 
 from knnc.datasets import load_dataset
 
@@ -35,6 +36,7 @@ def main() -> None:
     packed.putpalette(np.repeat(levels, 3).tolist())
     path = ROOT / "src" / "knnc" / "datasets" / "sample.png"
     packed.save(path, optimize=True, bits=2)
+    path.write_bytes(optimize(path.read_bytes()))  # a tenth smaller, the same pixels
     print(f"{path.stat().st_size:,} bytes", text, sep="\n\n")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from knnc import KNeighborsClassifier
-from knnc.datasets import load_dataset, load_printed_digits
+from knnc.datasets import load_dataset
+from knnc.datasets._printed import printed_digits
 
 needs_fonts = pytest.mark.skipif(
     find_spec("matplotlib") is None,
@@ -19,7 +20,7 @@ needs_fonts = pytest.mark.skipif(
 
 @needs_fonts
 def test_what_is_drawn() -> None:
-    whole = load_printed_digits()
+    whole = printed_digits()
     assert whole.images.shape == (3_680, 28, 28)
     np.testing.assert_array_equal(np.bincount(whole.target), np.full(10, 368))
     boxes = whole.images > 100
@@ -37,9 +38,9 @@ def test_other_fonts_are_read() -> None:
     train, test = load_dataset("printed")
     assert (len(train.data), len(test.data)) == (2_880, 800)
     # The same at every call.
-    data, target = load_printed_digits(return_X_y=True)
-    np.testing.assert_array_equal(data[: len(train.data)], train.data)
-    np.testing.assert_array_equal(target[: len(train.data)], train.target)
+    whole = printed_digits()
+    np.testing.assert_array_equal(whole.data[: len(train.data)], train.data)
+    np.testing.assert_array_equal(whole.target[: len(train.data)], train.target)
     reader = KNeighborsClassifier(3).fit(train.data, train.target)
     assert reader.score(test.data, test.target) > 0.95
 
@@ -47,4 +48,4 @@ def test_other_fonts_are_read() -> None:
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"needs matplotlib.*pip install \"knnc\[plot\]\""):
-        load_printed_digits()
+        load_dataset("printed")

@@ -323,8 +323,9 @@ def _training(
     with messages(), status(f"Reading {train}"):
         part, _ = load_dataset(train, data_home=data_home)
         if train in ("digits", "printed"):
-            from knnc.datasets import load_digits, load_printed_digits
+            from knnc.datasets import load_digits
+            from knnc.datasets._printed import printed_digits
 
             # There is nothing to hold back.
-            part = load_digits() if train == "digits" else load_printed_digits()
+            part = load_digits() if train == "digits" else printed_digits()
         return train, *training_rows(part, normalised=train == "mnist", transposed=transposed)

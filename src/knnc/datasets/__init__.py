@@ -3,7 +3,6 @@
 =========================  ====================================================================
 ``load_dataset``           a data set by name, or a folder, as ``(train, test)``
 ``load_digits``            the 8 x 8 digits that come with scikit-learn; no download
-``load_printed_digits``    digits drawn with the fonts of matplotlib; no download
 ``fetch_mnist``            MNIST; downloaded once, then read from the data home
 ``fetch_fashion_mnist``    Fashion-MNIST, likewise
 ``fetch_emnist``           one of the six sets of EMNIST, upright
@@ -41,7 +40,6 @@ from knnc.datasets._fetch import (
 from knnc.datasets._folder import load_idx_folder
 from knnc.datasets._idx import read_idx
 from knnc.datasets._load import load_dataset
-from knnc.datasets._printed import load_printed_digits
 from knnc.datasets._sample import sample_page
 from knnc.datasets._vectors import read_neighbors, read_vectors
 
@@ -56,7 +54,6 @@ __all__ = [
     "load_dataset",
     "load_digits",
     "load_idx_folder",
-    "load_printed_digits",
     "read_idx",
     "read_neighbors",
     "read_vectors",

@@ -148,13 +148,9 @@ Printed digits
 :Pixels: 28 x 28, one byte each, 0 (background) to 255 (ink)
 :Classes: 10, the digits 0 to 9, equally frequent
 
-Digits drawn with fonts that come with matplotlib and Pillow, each in other widths, slants, weights
-and sizes. The training part of ``load_dataset("printed")`` has sixteen fonts: DejaVu Sans, Sans
-Mono and Serif, Computer Modern Roman and Sans, and Aileron, which draws three times as often. The
-test part has five of other designs: STIX and Computer Modern Typewriter.
-
-Licences of the fonts: Bitstream Vera and public domain (DejaVu), SIL Open Font Licence 1.1 (STIX),
-Knuth's licence (Computer Modern), CC0 (Aileron). The fonts are not part of this package.
+Digits drawn with fonts that come with matplotlib and Pillow, in many widths, slants, weights and
+sizes. The training part has DejaVu, Computer Modern and Aileron, the test part STIX and Computer
+Modern Typewriter. The fonts are not part of this package.
 """
 
 DIGITS_SPLIT = """

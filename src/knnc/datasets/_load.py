@@ -45,7 +45,8 @@ def load_dataset(
         With the keys ``data``, ``images``, ``target``, ``target_names``, ``feature_names`` and
         ``DESCR``. The rows of each part are always the same. Data sets with MNIST's files are
         published in these parts. The digits are split between two writers' runs, into the first
-        1,029 rows and the last 768; ``DESCR`` says why. The printed digits are split between fonts.
+        1,029 rows and the last 768; ``DESCR`` says why. The printed digits are drawn with the fonts
+        that come with matplotlib and Pillow, and split between fonts.
 
     Raises
     ------

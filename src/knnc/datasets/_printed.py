@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import cos, radians, sin
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,69 +32,9 @@ _SIZE, _CANVAS = 64, 120
 _SIDE, _BOX = 28, 20
 
 
-@overload
-def load_printed_digits(*, return_X_y: Literal[False] = ...) -> Bunch: ...
-@overload
-def load_printed_digits(
-    *, return_X_y: Literal[True]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
-
-
-def load_printed_digits(*, return_X_y: bool = False) -> Any:
-    """Draw printed digits with the fonts that come with matplotlib and Pillow.
-
-    Each font draws each digit 16 times: narrow and wide, upright and slanted, thin and thick, small
-    and large. So a digit of a font that is not among them is near some of them.
-
-    ==============  ===================
-    Samples         3,680
-    Features        784, integers 0..255
-    Classes         10
-    ==============  ===================
-
-    Parameters
-    ----------
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` instead of a Bunch.
-
-    Returns
-    -------
-    bunch : sklearn.utils.Bunch
-        With the keys
-
-        data : ndarray of shape (3680, 784), dtype uint8
-            One image a row.
-        images : ndarray of shape (3680, 28, 28), dtype uint8
-            The same memory, as images.
-        target : ndarray of shape (3680,), dtype int64
-            The digits, 0 to 9.
-        target_names : ndarray of shape (10,), dtype str
-            The text of each label.
-        feature_names : list of str
-            ``pixel_<row>_<column>``.
-        DESCR : str
-            Where the fonts come from, their licences.
-    (data, target) : tuple of ndarray
-        If `return_X_y` is True.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib or Pillow are not installed.
-
-    Notes
-    -----
-    The images depend on the version of Pillow and of the library that draws fonts in it.
-
-    Examples
-    --------
-    >>> from knnc.datasets import load_printed_digits
-    >>> digits = load_printed_digits()
-    >>> digits.data.shape, digits.data.dtype
-    ((3680, 784), dtype('uint8'))
-    """
-    bunch = _drawn(_TRAIN_FONTS + _TEST_FONTS)
-    return (bunch.data, bunch.target) if return_X_y else bunch
+def printed_digits() -> Bunch:
+    """All printed digits, of the fonts for training and of those for testing."""
+    return _drawn(_TRAIN_FONTS + _TEST_FONTS)
 
 
 def split_printed_digits() -> tuple[Bunch, Bunch]:

@@ -49,9 +49,8 @@ def save_pdf(path: str | os.PathLike[str], pages: Iterable[Read]) -> None:
 
     Notes
     -----
-    A page of an image file is as large as if it had 300 dots an inch. A page that was turned by
-    quarters to be read is shown upright. Images of more than 16 million pixels are reduced, as
-    they are for reading.
+    A page of an image file is as large as if it had 300 dots an inch. It is shown as it was read:
+    upright, and of at most 16 million pixels.
     """
     pdfium = require("pypdfium2", "pdf")
     buffer = BytesIO()
