@@ -348,17 +348,15 @@ class build_ext(setuptools_build_ext):
         # multiply-add rounds once where a distance of floats rounds twice.
         # Nothing here throws or unwinds: tables for that are 4 % of a wheel.
         wanted = ["-std=c11", "-fvisibility=hidden", "-ffp-contract=off"]
-        wanted += ["-fno-asynchronous-unwind-tables", "-fno-ident"]
+        wanted.append("-fno-asynchronous-unwind-tables")
         # Python's own flags mostly have -g, which makes modules five times as large.
         for family, default in (("-O", "-O3"), ("-g", "-g0")):
             if family not in os.environ.get("CFLAGS", ""):
                 wanted.append(default)
-        # An identity of each module that nothing reads, which cannot be compressed.
+        # Nothing reads the identity of a module, and it cannot be compressed.
         link = ["-Wl,--build-id=none"]
-        return Flags(
-            self.taken(wanted),
-            [f for f in link if not self.try_to_build(PROGRAM, Flags([], [f]), link=True)],
-        )
+        problem = self.try_to_build(PROGRAM, Flags([], link), link=True)
+        return Flags(self.taken(wanted), [] if problem else link)
 
     def taken(self, flags: Sequence[str]) -> list[str]:
         """Those that the compiler takes."""

@@ -21,9 +21,8 @@ VERSION, ON_UNIX, NAMES_IN_UTF8 = 20, 3 << 8, 0x800
 
 def entry(info: ZipInfo, content: bytes) -> tuple[bytes, tuple[int, ...], bytes]:
     """A file's name, the fields that both of its headers have, and its data."""
-    data = compress(content, numiterations=30, blocksplittingmax=0)[
-        2:-4
-    ]  # without the header and the check of a zlib stream
+    stream = compress(content, numiterations=30, blocksplittingmax=0)
+    data = stream[2:-4]  # without the header and the check of a zlib stream
     method = ZIP_DEFLATED
     if len(data) >= len(content):
         data, method = content, ZIP_STORED

@@ -100,13 +100,22 @@ def search_in_another_mode(kernel: str) -> Report:
                 made.metric == "cosine" and made.values.dtype == made.dtype
             ):  # norms are measured in this mode too
                 engine = FloatRows(made.values, made.metric, kernel, None, 2)
+            has_tree = made.metric != "cosine" and made.values.dtype == made.dtype
             for n_threads in (1, 2):
+                # A tree is planted in this mode too.
+                tree = float_search.KDTree(engine, n_threads) if has_tree else None
                 for some in (slice(0, len(queries)), slice(7, 8)):
-                    got = float_search.search(engine, queries[some], 9, n_threads, NO_SELF, None)
-                    if not all(
-                        np.array_equal(a, b[some]) for a, b in zip(got, expected, strict=True)
-                    ):
-                        report["wrong"].append(f"{made.metric} {made.values.dtype} {n_threads=}")
+                    asked = queries[some], 9, n_threads, NO_SELF, None
+                    found = {"rows": float_search.search(engine, *asked)}
+                    if tree is not None:
+                        found["tree"] = float_search.tree_search(tree, *asked)
+                    for by, got in found.items():
+                        if not all(
+                            np.array_equal(a, b[some]) for a, b in zip(got, expected, strict=True)
+                        ):
+                            report["wrong"].append(
+                                f"{by} {made.metric} {made.values.dtype} {n_threads=}"
+                            )
         report["stays"] = mode.get() == mode.bits
 
     thread = threading.Thread(target=search)

@@ -43,8 +43,11 @@ def split_printed_digits() -> tuple[Bunch, Bunch]:
 
 
 def _drawn(fonts: tuple[str | None, ...]) -> Bunch:
-    folder = Path(_need("matplotlib").get_data_path(), "fonts", "ttf")
-    pil = _need("PIL.ImageFont")
+    from knnc._extras import require
+
+    needs = {"by": "Drawing printed digits", "install": "knnc[plot]", "others": {"PIL": "Pillow"}}
+    folder = Path(require("matplotlib", **needs).get_data_path(), "fonts", "ttf")
+    pil = require("PIL.ImageFont", **needs)
     rng = np.random.default_rng(0)
     images = [
         _draw(font, digit, rng)
@@ -60,36 +63,32 @@ def _drawn(fonts: tuple[str | None, ...]) -> Bunch:
     return make_bunch(np.stack(images), labels, names, _descr.PRINTED)
 
 
-def _need(module: str) -> Any:
-    from knnc._extras import require
-
-    called = {"PIL": "Pillow"}
-    return require(module, by="Drawing printed digits", install="knnc[plot]", others=called)
-
-
 def _draw(font: Any, digit: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A digit of a font in a shape and a size that `rng` chooses."""
-    pil, draw, filters = _need("PIL.Image"), _need("PIL.ImageDraw"), _need("PIL.ImageFilter")
+    from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
     wide, slant = rng.uniform(0.7, 1.2), rng.uniform(-0.05, 0.2)
     turn, height = radians(rng.uniform(-3, 3)), int(rng.integers(12, 48))
     blur, thick = rng.uniform(0, 0.7), int(rng.integers(0, 4))
     thin = int(rng.choice([1, 1, 1, 1, 1, 3, 5]))
-    large = pil.new("L", (_CANVAS, _CANVAS))
+    large = Image.new("L", (_CANVAS, _CANVAS))
     middle = _CANVAS / 2
-    draw.Draw(large).text((middle, middle), str(digit), 255, font, anchor="mm", stroke_width=thick)
-    thinner = large.filter(filters.MinFilter(thin))
+    ImageDraw.Draw(large).text(
+        (middle, middle), str(digit), 255, font, anchor="mm", stroke_width=thick
+    )
+    thinner = large.filter(ImageFilter.MinFilter(thin))
     large = thinner if thinner.getextrema()[1] == 255 else large  # some strokes would vanish
     # From a place in the result to that in the drawing: turned, made wide, slanted.
     a, b, d, e = cos(turn) / wide, sin(turn) / wide + slant, -sin(turn), cos(turn)
     where = (a, b, middle - (a + b) * middle, d, e, middle - (d + e) * middle)
-    large = large.transform(large.size, pil.Transform.AFFINE, where, pil.Resampling.BICUBIC)
+    large = large.transform(large.size, Image.Transform.AFFINE, where, Image.Resampling.BICUBIC)
     large = large.crop(large.getbbox())
     # As coarse as a scan of small print is, then as large as a digit of MNIST.
-    small = large.resize(_fitted(large.size, height), pil.Resampling.BOX)
-    small = small.filter(filters.GaussianBlur(blur))
-    small = small.resize(_fitted(small.size, _BOX), pil.Resampling.BICUBIC)
-    small = _need("PIL.ImageOps").autocontrast(small)  # thin strokes are faint by now
-    image = pil.new("L", (_SIDE, _SIDE))
+    small = large.resize(_fitted(large.size, height), Image.Resampling.BOX)
+    small = small.filter(ImageFilter.GaussianBlur(blur))
+    small = small.resize(_fitted(small.size, _BOX), Image.Resampling.BICUBIC)
+    small = ImageOps.autocontrast(small)  # thin strokes are faint by now
+    image = Image.new("L", (_SIDE, _SIDE))
     image.paste(small, ((_SIDE - small.width) // 2, (_SIDE - small.height) // 2))
     return np.array(image)
 

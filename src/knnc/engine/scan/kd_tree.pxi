@@ -168,6 +168,7 @@ cdef class KDTree:
         """Sort the order of the rows, a level after the other.
 
         The children of a node are made by halving: two parts of its rows, then four, then eight.
+        A float mode that takes small numbers for zero does no harm here: any order is right.
         """
         cdef int64_t level, part, arity, parts
         cdef double[::1] keys = np.empty(self.rows.n_rows)
@@ -231,6 +232,7 @@ cdef class KDTree:
 
     cdef void copy(self, int64_t vector) noexcept nogil:
         """Copy the rows of a vector, a feature after the other."""
+        cdef knnc_float_mode before = enter_float_mode()  # so that small numbers are not zero
         cdef int64_t lanes = self.rows.kernel_of.tile_queries, d = self.rows.n_features, j, r
         cdef double *values = &self.values[0] + vector * lanes * d
         for r in range(lanes):
@@ -238,9 +240,11 @@ cdef class KDTree:
                 for j in range(d):
                     values[j * lanes + r] = value_at(
                         self.rows, self.order[vector * lanes + r] * d + j)
+        leave_float_mode(before)
 
     cdef void enclose(self, int64_t level, int64_t node, double *box) noexcept nogil:
         """Write the least and the largest values of a node: of its rows, or of its children."""
+        cdef knnc_float_mode before = enter_float_mode()
         cdef int64_t lanes = self.rows.kernel_of.tile_queries, d = self.rows.n_features, j, i
         cdef int64_t first = self.start_of(level, node) * lanes
         cdef int64_t last = min(self.start_of(level, node + 1) * lanes, self.rows.n_rows)
@@ -259,6 +263,7 @@ cdef class KDTree:
                     high = max(high, parts[KNNC_TREE_ARITY + i])
             box[0], box[KNNC_TREE_ARITY] = low, high
             box += 2 * KNNC_TREE_ARITY
+        leave_float_mode(before)
 
     # ---- searching
 
