@@ -1,4 +1,4 @@
-"""The pages that keep the reader busy longest: CPU time and memory by their size, and Ctrl-C.
+"""Pages made to keep the reader busy: CPU time and memory by their size, and Ctrl-C.
 
     python benchmarks/worst_pages.py
     python benchmarks/worst_pages.py --kinds "joined rows,receipt" --megapixels 1,4
@@ -36,10 +36,8 @@ HEAD = """\
 
 def page_of(kind: str, megapixels: int) -> Any:
     page = PAGES[kind]()
-    times = round(float(np.sqrt(1e6 * megapixels / page.size)) + 0.5)
-    page = np.tile(page, (times, times))
-    height = round(1e6 * megapixels / page.shape[1])
-    return np.ascontiguousarray(page[:height])
+    times = round(float(np.sqrt(1e6 * megapixels / page.size)))
+    return np.tile(page, (times, times))
 
 
 def resident(*, anew: bool = False) -> float:

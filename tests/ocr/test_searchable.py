@@ -83,3 +83,22 @@ def test_a_label_without_a_character_is_refused(
     with pytest.raises(ValueError, match="no character for '\u3042"):
         save_pdf(path, [(sample, 1, page), (sample, 1, other)])
     assert path.read_bytes() == b"before"
+
+
+def test_a_pdf_without_pages_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there are no pages"):
+        save_pdf(tmp_path / "out.pdf", [])
+    assert not (tmp_path / "out.pdf").exists()
+
+
+def test_a_large_image_is_reduced_and_its_words_stay(
+    sample: Image.Image, digits_reader: Any, tmp_path: Path
+) -> None:
+    image = sample.resize((16 * sample.width, 16 * sample.height))
+    page = read_page(image, digits_reader)
+    save_pdf(tmp_path / "out.pdf", [(image, 1, page)])
+    with pdfium.PdfDocument(tmp_path / "out.pdf") as document:
+        text = document[0].get_textpage()
+        word = page.words[0]
+        left = text.get_charbox(text.get_text_range().index(word.text))[0]
+        assert left * 300 / 72 == pytest.approx(word.box[0], abs=16)

@@ -45,7 +45,11 @@ def split_printed_digits() -> tuple[Bunch, Bunch]:
 def _drawn(fonts: tuple[str | None, ...]) -> Bunch:
     from knnc._extras import require
 
-    needs = {"by": "Drawing printed digits", "install": "knnc[plot]", "others": {"PIL": "Pillow"}}
+    needs: dict[str, Any] = {
+        "by": "Drawing printed digits",
+        "install": "knnc[plot]",
+        "others": {"PIL": "Pillow"},
+    }
     folder = Path(require("matplotlib", **needs).get_data_path(), "fonts", "ttf")
     pil = require("PIL.ImageFont", **needs)
     rng = np.random.default_rng(0)

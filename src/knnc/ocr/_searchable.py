@@ -12,12 +12,18 @@ from typing import Any
 from knnc.ocr import _pdf
 from knnc.ocr._extra import require
 from knnc.ocr._load import load_grey
-from knnc.ocr._page import Page, Word
+from knnc.ocr._page import Page
 
 __all__ = ["save_pdf"]
 
 # Every program that shows a PDF has this font. It has the characters of Windows-1252.
 _FONT, _CHARACTERS = b"Helvetica", "cp1252"
+
+# Turns the square from (0, 0) to (1, 1) by quarters, against the clock.
+_TURNS = (
+    *((1, 0, 0, 1, 0, 0), (0, 1, -1, 0, 1, 0)),
+    *((-1, 0, 0, -1, 1, 1), (0, -1, 1, 0, 0, 1)),
+)
 
 # A page that was read: what `read_page` was given, the number of the page there, what it returned.
 Read = tuple[Any, int, Page]
@@ -40,8 +46,8 @@ def save_pdf(path: str | os.PathLike[str], pages: Iterable[Read]) -> None:
     Raises
     ------
     ValueError
-        If a label has other characters than those of Windows-1252, which the standard fonts of PDF
-        have. Nothing is saved then.
+        If there are no pages, or if a label has other characters than those of Windows-1252, which
+        the standard fonts of PDF have. Nothing is saved then.
     OSError
         If the file cannot be written.
     ImportError
@@ -63,6 +69,8 @@ def save_pdf(path: str | os.PathLike[str], pages: Iterable[Read]) -> None:
             with _pdf.lock:  # not while the next page is read, which may take this lock too
                 _add(pdfium, document, font, grey, page)
         with _pdf.lock:
+            if len(document) == 0:
+                raise ValueError("there are no pages to save, and a PDF has at least one")
             document.save(buffer)
     finally:
         with _pdf.lock:
@@ -82,48 +90,34 @@ def _add(pdfium: Any, document: Any, font: Any, grey: Any, page: Page) -> None:
     picture.set_matrix(pdfium.PdfMatrix().scale(width, height))
     sheet.insert_obj(picture)
     for word in page.words:
-        _write(pdfium.raw, document, font, sheet, word, page.quarters, points, height)
+        written = _written(pdfium.raw, document, font, word.text)
+        x0, y0, x1, y1 = (points * value for value in word.box)
+        # PDF counts from the lower edge.
+        for matrix in (_TURNS[page.quarters], (x1 - x0, 0, 0, y1 - y0, x0, height - y1)):
+            pdfium.raw.FPDFPageObj_Transform(written, *matrix)
+        pdfium.raw.FPDFPage_InsertObject(sheet, written)
     sheet.set_rotation(90 * page.quarters)
     sheet.gen_content()
     bitmap.close()
     sheet.close()
 
 
-def _write(
-    raw: Any,
-    document: Any,
-    font: Any,
-    sheet: Any,
-    word: Word,
-    quarters: int,
-    points: float,
-    height: float,
-) -> None:
-    """Write a word invisibly, so that its characters fill its box."""
+def _written(raw: Any, document: Any, font: Any, text: str) -> Any:
+    """Invisible text that fills the square from (0, 0) to (1, 1)."""
     try:
-        word.text.encode(_CHARACTERS)
+        text.encode(_CHARACTERS)
     except UnicodeEncodeError:
         raise ValueError(
-            f"the fonts of a PDF have no character for {word.text!r}: only Latin letters, digits "
-            "and signs can be saved"
+            f"the fonts of a PDF have no character for {text!r}: only Latin letters, digits and "
+            "signs can be saved"
         ) from None
-    text = ctypes.create_string_buffer(f"{word.text}\0".encode("utf-16-le"))
+    characters = ctypes.create_string_buffer(f"{text}\0".encode("utf-16-le"))
     written = raw.FPDFPageObj_CreateTextObj(document, font, 1.0)
-    raw.FPDFText_SetText(written, ctypes.cast(text, raw.FPDF_WIDESTRING))
+    raw.FPDFText_SetText(written, ctypes.cast(characters, raw.FPDF_WIDESTRING))
     raw.FPDFTextObj_SetTextRenderMode(written, raw.FPDF_TEXTRENDERMODE_INVISIBLE)
     bounds = [ctypes.c_float() for _ in range(4)]
     raw.FPDFPageObj_GetBounds(written, *bounds)
     left, bottom, right, top = (bound.value for bound in bounds)
-    x0, y0, x1, y1 = (points * value for value in word.box)
-    # PDF counts from the lower edge. First the text is made a square of 1 at the origin, then it
-    # is turned as the page is, then it fills the box.
     a, d = 1 / max(right - left, 1e-3), 1 / max(top - bottom, 1e-3)
-    for matrix in (
-        (a, 0, 0, d, -left * a, -bottom * d),
-        ((1, 0, 0, 1, 0, 0), (0, 1, -1, 0, 1, 0), (-1, 0, 0, -1, 1, 1), (0, -1, 1, 0, 0, 1))[
-            quarters % 4
-        ],
-        (x1 - x0, 0, 0, y1 - y0, x0, height - y1),
-    ):
-        raw.FPDFPageObj_Transform(written, *matrix)
-    raw.FPDFPage_InsertObject(sheet, written)
+    raw.FPDFPageObj_Transform(written, a, 0, 0, d, -left * a, -bottom * d)
+    return written

@@ -81,13 +81,19 @@ def _hash(*parts: object) -> str:
 
 
 def _versions() -> list[str]:
+    from importlib.metadata import distributions
+
     import numpy
     import scipy
     import sklearn
 
     import knnc
 
-    return [knnc.__version__, sklearn.__version__, numpy.__version__, scipy.__version__]
+    # Those that draw and scale images may be missing.
+    others = [
+        found.version for name in ("pillow", "matplotlib") for found in distributions(name=name)
+    ]
+    return [knnc.__version__, sklearn.__version__, numpy.__version__, scipy.__version__, *others]
 
 
 def _code() -> list[bytes]:
