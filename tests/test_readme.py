@@ -20,6 +20,11 @@ def test_it_is_read_in_half_a_minute() -> None:
     assert len(TEXT.split()) <= 700
 
 
+def test_a_figure_does_not_part_its_sentence() -> None:
+    """A comment that begins a line ends the paragraph before it, in Markdown."""
+    assert not re.search(r"^<!-- .*? -->\S", TEXT, re.MULTILINE)
+
+
 def test_python_comes_early() -> None:
     """After one sentence, the figures, and how to install."""
     assert len(re.sub(r"<picture>.*?</picture>", "", TEXT.partition("```python")[0]).split()) < 250
