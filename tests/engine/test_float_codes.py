@@ -422,7 +422,7 @@ def test_float_indexes_check_their_arguments() -> None:
         Index(rows, "chebyshev", algorithm="pruned")
     index = Index(rows)
     with pytest.raises(TypeError, match="float64"):
-        index.search(rows.astype(np.float32), 1)
+        index.search(rows.astype(np.float16), 1)
     of_bytes = Index(np.zeros((9, 4), np.uint8))
     for dtype in (np.float32, np.float64):
         with pytest.raises(TypeError, match="uint8"):

@@ -180,9 +180,10 @@ def test_fit_refers_to_uint8_and_copies_anything_else() -> None:
 def test_the_short_path_takes_what_validation_would_let_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One C-contiguous uint8 query is not worth 0.1 ms of validation; all else is validated."""
+    """A few plain C-contiguous queries are not worth their validation; all else is validated."""
     X = any_bytes(9, 30, 4)
     nn = knnc.NearestNeighbors(n_neighbors=2).fit(X)
+    of_floats = knnc.NearestNeighbors(n_neighbors=2).fit(X + 0.5)
     validated = []
 
     def counted(*args, **kwargs):
@@ -192,10 +193,27 @@ def test_the_short_path_takes_what_validation_would_let_through(
     monkeypatch.setattr(fallback, "validate_data", counted)
     nn.kneighbors(X[:1])
     nn.kneighbors(X)
+    for fitted in (nn, of_floats):
+        for dtype in (np.float32, np.float64):
+            fitted.kneighbors(X.astype(dtype))
+            fitted.radius_neighbors(X.astype(dtype))
     assert not validated
-    for way in ("Fortran", "list", "float64", "strided"):
+    for way in ("Fortran", "list", "strided"):
         nn.kneighbors(WAYS_IN[way](X))
-    assert len(validated) == 4
+        of_floats.kneighbors(WAYS_IN[way](X.astype(np.float64)))
+    assert len(validated) == 6
+    for fitted in (nn, of_floats):
+        for wrong in (np.nan, np.inf):
+            with pytest.raises(ValueError, match="contains"):
+                fitted.kneighbors(np.full((1, 4), wrong))
+        with pytest.raises(ValueError, match="4 features as input"):
+            fitted.kneighbors(np.ones((1, 3)))
+        with pytest.raises(ValueError, match="minimum of 1"):
+            fitted.kneighbors(np.ones((0, 4)))
+    many = np.tile(X.astype(np.float64), (1000, 1))
+    assert len(validated) == 14
+    of_floats.kneighbors(many)
+    assert len(validated) == 15
 
 
 def test_leave_one_out_is_by_index() -> None:

@@ -231,8 +231,8 @@ class Index:
         Parameters
         ----------
         queries : ndarray of shape (n_queries, n_features), C-contiguous, or None
-            uint8, or float64 where the rows are floats. None is leave-one-out: the rows are the
-            queries, and row i is no answer to query i.
+            uint8, or float32 or float64 where the rows are floats. None is leave-one-out: the rows
+            are the queries, and row i is no answer to query i.
         k : int
             At most n_samples_fit, less one in leave-one-out.
         n_threads : int, default=1
@@ -283,8 +283,8 @@ class Index:
         Parameters
         ----------
         queries : ndarray of shape (n_queries, n_features), C-contiguous, or None
-            uint8, or float64 where the rows are floats. None is leave-one-out: the rows are the
-            queries, and row i is no answer to query i.
+            uint8, or float32 or float64 where the rows are floats. None is leave-one-out: the rows
+            are the queries, and row i is no answer to query i.
         limit : int
             The largest key that is within. No row is within a negative limit.
         n_threads : int, default=1
@@ -330,8 +330,11 @@ class Index:
         """The queries, or for None the rows."""
         if queries is None or queries is self._rows:
             return self._rows
-        expected = np.uint8 if self._rows.dtype == np.uint8 else np.float64
-        _check_rows(queries, "queries", expected)
+        if self._rows.dtype == np.uint8:
+            _check_rows(queries, "queries", np.uint8)
+        else:
+            is_float32 = getattr(queries, "dtype", None) == np.float32
+            _check_rows(queries, "queries", np.float32 if is_float32 else np.float64)
         if queries.shape[1] != self.n_features:
             raise ValueError(
                 f"queries have {queries.shape[1]} features, the rows {self.n_features}."

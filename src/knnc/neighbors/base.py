@@ -41,6 +41,8 @@ __all__ = ["IntegerFitMixin"]
 
 # Elements of sparse queries made dense at a time.
 _DENSE_CHUNK = 1 << 20
+# Elements of so few queries that their validation takes longer than a search.
+_FEW = 1 << 16
 
 _ALGORITHMS = ("auto", "brute", "pruned")
 # The values of engine_ with which an index of knnc searches.
@@ -219,18 +221,9 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         # scikit-learn's functions for graphs ask for the rows themselves.
         if X is self._rows or self._lazy_index.holds(X):
             return self._lazy_index.get(self._n_threads()).rows, None
-        if (
-            type(X) in (np.ndarray, np.memmap)
-            and X.dtype == np.uint8
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and X.flags.c_contiguous
-            and len(X) > 0
-            and self._encoding.is_plain
-            and "feature_names_in_" not in self.__dict__
-        ):
-            return X, None  # all that validate_data, 0.1 ms, would have found out
-        X = fallback.validated_queries(self, X)
+        if self._encoding.is_plain and self._is_plain(X, np.uint8):
+            return X, None
+        X = self._validated_queries(X)
         if issparse(X):
             step = max(1, _DENSE_CHUNK // X.shape[1])
             chunks = [X[start : start + step] for start in range(0, X.shape[0], step)]
@@ -251,7 +244,27 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         # scikit-learn's functions for graphs ask for the rows themselves.
         if X is self._rows or self._lazy_index.holds(X):
             return self._rows
+        return self._validated_queries(X)
+
+    def _validated_queries(self, X: Any) -> Any:
+        if self._is_plain(X, np.float32, np.float64) and X.size <= _FEW and np.isfinite(X).all():
+            return X
         return fallback.validated_queries(self, X)
+
+    def _is_plain(self, X: Any, *dtypes: type) -> bool:
+        """Whether these are queries in which validate_data, 0.1 to 0.3 ms, finds nothing to change.
+
+        It would look for NaN and infinity as well.
+        """
+        return (
+            type(X) in (np.ndarray, np.memmap)
+            and X.dtype in dtypes
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.flags.c_contiguous
+            and len(X) > 0
+            and "feature_names_in_" not in self.__dict__
+        )
 
     def _to_float(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
         metric = FLOAT_METRICS[self.effective_metric_]

@@ -1,4 +1,4 @@
-"""Float rows for the engine, and searches whose queries become float64 piece by piece."""
+"""Float rows and queries for the engine. Queries that have to be copied are, piece by piece."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from knnc.neighbors.row_mask import Mask
 __all__ = ["as_float_rows", "search_in_pieces", "within_in_pieces"]
 
 Int64 = NDArray[np.int64]
-Float64 = NDArray[np.float64]
 Found = tuple[Int64, Int64 | None, Int64]
 Answer = TypeVar("Answer")
 
-# Elements of the queries that are float64 at a time: 32 MB.
+# Elements of the queries that are copied at a time: at most 32 MB.
 _PIECE = 1 << 22
 # float32 holds each value of these exactly.
 _NARROW = ("float16", "float32", "uint8", "int8", "bool", "uint16", "int16")
 
 
 def as_float_rows(X: NDArray[Any]) -> NDArray[Any]:
-    """Training rows as float32 or float64, C-contiguous; X itself if it is that already.
+    """Rows or queries as float32 or float64, C-contiguous; X itself if it is that already.
 
     Raises
     ------
@@ -40,11 +39,7 @@ def as_float_rows(X: NDArray[Any]) -> NDArray[Any]:
     native = X.dtype.newbyteorder("=")
     if native.name in _NARROW:
         return np.require(X, np.float32, ["C", "A"])
-    return _as_float64(X)
-
-
-def _as_float64(X: Any) -> Float64:
-    values = np.require(X.toarray() if issparse(X) else X, np.float64, ["C", "A"])
+    values: NDArray[Any] = np.require(X, np.float64, ["C", "A"])
     if X.dtype.itemsize > values.dtype.itemsize:
         assert_all_finite(values, input_name="X")
     return values
@@ -78,7 +73,7 @@ def within_in_pieces(
 ) -> Found:
     """All rows whose key is at most `limit`, as :meth:`Index.within` returns them."""
 
-    def search(piece: Float64 | None) -> Found:
+    def search(piece: NDArray[Any] | None) -> Found:
         return index.within(
             piece, limit, n_threads=n_threads, return_distance=return_distance, sort=sort
         )
@@ -88,15 +83,23 @@ def within_in_pieces(
     return joined_within(_each_piece(queries, search))
 
 
-def _each_piece(queries: Any, search: Callable[[Float64], Answer]) -> list[Answer]:
-    """The answers to pieces of the queries as float64; progress counts all queries."""
+def _each_piece(queries: Any, search: Callable[[NDArray[Any]], Answer]) -> list[Answer]:
+    """The answers to pieces of the queries as floats; progress counts all queries.
+
+    What need not be copied is one piece: the engine then knows how many queries there are, and
+    searches for those that are alike together.
+    """
+    sparse = issparse(queries)
+    if not sparse and queries.dtype in (np.float32, np.float64):
+        flags = queries.flags
+        if flags.c_contiguous and flags.aligned:
+            return [search(queries)]
     n_queries, n_features = queries.shape
-    step = n_queries
-    if issparse(queries) or queries.dtype != np.float64 or not queries.flags.c_contiguous:
-        step = max(1, _PIECE // n_features)
+    step = max(1, _PIECE // n_features)
     report, answers = current(), []
     for start in range(0, n_queries, step):
-        piece = _as_float64(queries[start : start + step])
+        some = queries[start : start + step]
+        piece = as_float_rows(some.toarray() if sparse else some)
         with progress(shifted(report, start, n_queries)):
             answers.append(search(piece))
     return answers

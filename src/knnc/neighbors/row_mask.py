@@ -94,8 +94,6 @@ class MaskedIndex:
         n_done = len(self._where)
         with progress(report and (lambda done, _: report(n_done + done, n_queries))):
             others = self._rows[~self.mask]
-            if others.dtype != np.uint8:
-                others = others.astype(np.float64, copy=False)
             dist[~self.mask], ind[~self.mask] = part.search(others, k, n_threads=n_threads)
         return dist, self._where[ind]
 
