@@ -75,7 +75,7 @@ class _Clock:
         pytest.param([2.0], [2.0], 1.0, False, id="equal"),
         pytest.param([3.0], [2.0], 0.5, True, id="brute force of half of the rows"),
         pytest.param([9.0, 1.0], [2.0], 1.0, True, id="only the first run is slow"),
-        pytest.param([2.0], [9.0, 9.0, 1.0], 1.0, False, id="only the third run is fast"),
+        pytest.param([2.0], [7.0, 7.0, 1.0], 1.0, False, id="only the third run is fast"),
     ],
 )
 def test_the_fastest_run_of_each_counts(
@@ -86,6 +86,13 @@ def test_the_fastest_run_of_each_counts(
     searches = clock.search("coded", *coded), clock.search("brute", *brute)
     assert trial(*searches, share) == is_faster
     assert sorted(clock.runs) == ["brute"] * 3 + ["coded"] * 3
+
+
+def test_a_trial_ends_once_codes_are_clearly_faster() -> None:
+    clock = _Clock()
+    trial = Trial(repeats=9, seconds=1e9, clear=4.0, clock=lambda: clock.now)
+    assert trial(clock.search("coded", 3.0, 2.0), clock.search("brute", 4.5), 0.5)
+    assert sorted(clock.runs) == ["brute"] * 2 + ["coded"] * 2
 
 
 def test_a_trial_ends_when_its_time_is_over() -> None:

@@ -64,12 +64,15 @@ class Trial:
         The most runs of each search.
     seconds : float
         No run starts after so many seconds.
+    clear : float
+        None starts either once codes are so many times as fast.
     clock : callable
         Seconds; it must be finer than a search takes.
     """
 
     repeats: int = 7
     seconds: float = 0.1
+    clear: float = 4.0
     clock: Callable[[], float] = _clock
 
     def __call__(self, coded_search: Search, brute_search: Search, share: float) -> bool:
@@ -92,7 +95,7 @@ class Trial:
             brute_seconds = min(brute_seconds, between - started)
             coded_seconds = min(coded_seconds, ended - between)
             spent += ended - started
-            if spent > self.seconds:
+            if spent > self.seconds or self.clear * coded_seconds < brute_seconds / share:
                 break
         return coded_seconds < brute_seconds / share
 

@@ -17,8 +17,8 @@ from knnc.engine.scan.brute import NO_SELF, search
 
 ROWS_A_CLUSTER = 60
 MAX_CLUSTERS = 1024
-SAMPLE_A_CLUSTER = 32
-ROUNDS = 4
+SAMPLE_A_CLUSTER = 12
+ROUNDS = 2
 SLAB_ROWS = 1 << 15
 
 
