@@ -99,10 +99,6 @@ class Coding:
         n_features = rows.n_features
         metric = "manhattan" if rows.metric == "manhattan" else "sqeuclidean"
         is_whole |= metric == "manhattan" and n_features <= sum(self.float_stages)
-        some = self.sample(rows.rows)
-        if is_whole:  # a mean and a step need no more
-            some = learning.sample_rows(some, self.min_sample_rows)
-        sample = rows.prepare(np.ascontiguousarray(some, np.float64))[0]
         sizes: tuple[int, ...] = (1,) if is_whole else self.float_group_sizes
         if metric != "manhattan":
             stage = max(self.whole_stage, n_features // 160 * 32)
@@ -112,8 +108,17 @@ class Coding:
                 ends = np.minimum(ends, n_features)
             sizes = tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
         with one_blas_thread():
+            sample = self._float_sample(rows, is_whole)
             quantizer = learn_quantizer(sample, metric, sizes, None, n_threads, is_whole=is_whole)
+        del sample  # codes take their place
         return CodedRows(rows, quantizer, None, n_threads)
+
+    def _float_sample(self, rows: FloatRows, is_whole: bool) -> NDArray[np.float64]:
+        some = self.sample(rows.rows)
+        if is_whole:  # a mean and a step need no more
+            some = learning.sample_rows(some, self.min_sample_rows)
+        prepared: NDArray[np.float64] = rows.prepare(np.ascontiguousarray(some, np.float64))[0]
+        return prepared
 
     def peak_nbytes(self, metric: str, n_rows: int, n_features: int) -> int:
         """About the most memory that `encode` takes, in bytes.
