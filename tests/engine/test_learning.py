@@ -198,13 +198,13 @@ def test_products_that_come_out_as_no_numbers_are_made_in_doubles(
     sample = draw(6, 300, d)
     axes = learning.principal_axes(sample, _sizes(d))
     groups, signs = learning.feature_groups(sample, (2, 3))
-    product = learning._product
+    product = learning.product
 
     def broken(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         right = product(a, b)
         return right * np.float32("nan") if np.may_share_memory(a, b) else right
 
-    monkeypatch.setattr(learning, "_product", broken)
+    monkeypatch.setattr(learning, "product", broken)
     again = learning.principal_axes(sample, _sizes(d)).astype(float)
     assert np.isfinite(again).all()
     # What axes span matters, not how they are turned.

@@ -55,19 +55,19 @@ def is_concentrated(rows: NDArray[Any]) -> bool:
     basis = np.random.default_rng(0).standard_normal((rows.shape[1], SCREEN_AXES), np.float32)
     for _ in range(2):
         basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
-        basis = _product(others.T, _product(others, basis))
+        basis = product(others.T, product(others, basis))
     basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
     nearest = _squared_distances(queries, others).min(axis=1, keepdims=True)
-    passing = _squared_distances(_product(queries, basis), _product(others, basis)) <= nearest
+    passing = _squared_distances(product(queries, basis), product(others, basis)) <= nearest
     return float(passing.mean()) < SCREEN_SHARE
 
 
 def _squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
-    return np.asarray(squares - 2 * _product(a, b.T))
+    return np.asarray(squares - 2 * product(a, b.T))
 
 
-def _product(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+def product(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     """``a @ b``, without the warnings of processors with SME (M4 and later), which mean nothing.
 
     https://github.com/numpy/numpy/issues/28687
@@ -81,7 +81,7 @@ def _products_of_columns(a: NDArray[np.float32]) -> NDArray[np.floating]:
 
     On processors with SME it does: https://github.com/OpenMathLib/OpenBLAS/issues/5873
     """
-    products = _product(a.T, a)
+    products = product(a.T, a)
     if np.isfinite(products).all():
         return products
     doubles = a.astype(np.float64)
@@ -119,13 +119,13 @@ def principal_axes(sample: NDArray[np.uint8], sizes: tuple[int, ...]) -> NDArray
 
 
 def principal_directions(
-    centred: NDArray[np.float64], sizes: tuple[int, ...]
+    centred: NDArray[np.float32], sizes: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Leading principal axes of centred rows, of length about 1, as :func:`principal_axes`.
 
     Parameters
     ----------
-    centred : ndarray of shape (n_rows, n_features), float64
+    centred : ndarray of shape (n_rows, n_features), float32
         Numbers of about 1, none above 2^40: their squares are float32 numbers.
     sizes : tuple of int
 
@@ -133,7 +133,7 @@ def principal_directions(
     -------
     axes : ndarray of shape (sum(sizes), n_features), float64, C-contiguous
     """
-    return np.ascontiguousarray(_principal_vectors(centred.astype(np.float32), sizes).T)
+    return np.ascontiguousarray(_principal_vectors(centred, sizes).T)
 
 
 def scaled(
@@ -192,8 +192,8 @@ def _leading_vectors(centred: NDArray[np.float32], n_axes: int) -> NDArray[np.fl
 
     def multiplied(basis: NDArray[np.float32]) -> NDArray[np.float32]:
         if covariance is not None:
-            return _product(covariance, basis)
-        return _product(centred.T, _product(centred, basis))
+            return product(covariance, basis)
+        return product(centred.T, product(centred, basis))
 
     random = np.random.default_rng(0)
     basis = random.standard_normal((n_features, size), dtype=np.float32)
@@ -201,7 +201,7 @@ def _leading_vectors(centred: NDArray[np.float32], n_axes: int) -> NDArray[np.fl
         basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
         basis = multiplied(basis)
     basis = scipy.linalg.qr(basis, mode="economic", check_finite=False)[0]
-    small = _product(basis.T, multiplied(basis)).astype(np.float64)
+    small = product(basis.T, multiplied(basis)).astype(np.float64)
     turned = scipy.linalg.eigh(small)[1][:, ::-1][:, :n_axes]
     return np.asarray(basis.astype(np.float64) @ turned)
 

@@ -143,7 +143,7 @@ def bound_of_axes(
 
 
 def cover(
-    sample: NDArray[np.float64],
+    sample: NDArray[np.float32],
     axes: NDArray[np.float64],
     axes_a_stage: list[int],
     norm: float | None,
@@ -151,17 +151,19 @@ def cover(
 ) -> tuple[NDArray[np.float64], float]:
     """What codes hold in each stage, all but a few coordinates; and where the middle of t is.
 
-    `norm`: s^2 where there is a coordinate t, else None.
+    `norm`: s^2 where there is a coordinate t, else None. No bound depends on what float32 loses.
     """
-    points, middle = sample @ axes.T, 0.0
+    points, middle = learning.product(sample, axes.T.astype(np.float32)), 0.0
     if norm is not None:
         squares = np.einsum("ij,ij->i", sample, sample) * norm
         tails = np.sqrt(np.maximum(squares - np.einsum("ij,ij->i", points, points), 0))
         low, high = np.quantile(tails, [cut_off, 1 - cut_off])
         middle = (low + high) / 2
-    parts = np.split(np.abs(points), np.cumsum(axes_a_stage)[: len(axes_a_stage) - 1], axis=1)
+    parts = np.split(
+        np.abs(points, out=points), np.cumsum(axes_a_stage)[: len(axes_a_stage) - 1], axis=1
+    )
     covered = [np.quantile(part, 1 - cut_off) if part.size else 0.0 for part in parts]
-    return np.array(covered), middle
+    return np.array(covered, np.float64), float(middle)
 
 
 def pack_axes(axes: NDArray[np.float64], block: int) -> NDArray[np.float32]:
@@ -210,12 +212,14 @@ def float_codes(
     if not is_whole:
         axes_a_stage = list(sizes)
         axes_a_stage[min(1, len(sizes) - 1)] -= has_tail
-        axes = learning.principal_directions(centred, tuple(axes_a_stage))
+        floats = centred.astype(np.float32)
+        del centred
+        axes = learning.principal_directions(floats, tuple(axes_a_stage))
         axes = axes.astype(np.float32).astype(np.float64)  # as they are stored
         norm, gamma = bound_of_axes(axes, norm, features_a_sum)
         packed = pack_axes(axes, block)
         bound = norm if has_tail else None
-        largest, tail_origin = cover(centred, axes, axes_a_stage, bound, SHARE_CUT_OFF)
+        largest, tail_origin = cover(floats, axes, axes_a_stage, bound, SHARE_CUT_OFF)
         step, shifts = choose_steps(n_coarse, largest, 1e-9)
     if not has_tail and not is_whole:
         far_length = CODED_DEVIATION * float(np.linalg.norm(steps_of(step, sizes, shifts)))
