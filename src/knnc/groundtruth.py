@@ -25,6 +25,7 @@ from knnc._file_lock import locked
 from knnc.datasets._vectors import NeighborsFile, read_vectors
 from knnc.engine.codes.coding import Coding
 from knnc.engine.fields import array_of, count_of
+from knnc.engine.floats import as_float64
 from knnc.engine.index import Index
 from knnc.engine.metrics import FLOAT_METRICS
 from knnc.engine.scan.brute import NO_SELF
@@ -251,7 +252,7 @@ class Job:
         index = self._index_in_memory() if is_left else None
         while self.n_done < len(self.queries):
             block = self.queries[self.n_done : self.n_done + self._block(index is not None)]
-            block = np.ascontiguousarray(block, np.float64 if self._are_floats else np.uint8)
+            block = as_float64(block) if self._are_floats else np.ascontiguousarray(block)
             told = shifted(current(), self.n_done, len(self.queries))
             if index is None:
                 dist, ind = self._scan(block, told)

@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 
+import knnc
+from knnc.engine import encoding
 from knnc.engine.floats import FloatRows, available_float_kernels
 from knnc.engine.scan import floats as float_search
 from knnc.engine.scan.brute import NO_SELF
+from knnc.neighbors.repeated import repeats
 from tests.engine.child import Report, clocks, guarded, run
 from tests.engine.float_support import Rows, draw_floats
 from tests.float_oracle import FLOAT_METRICS, float_kneighbors
@@ -119,6 +122,53 @@ def search_in_another_mode(kernel: str) -> Report:
         report["stays"] = mode.get() == mode.bits
 
     thread = threading.Thread(target=search)
+    thread.start()
+    thread.join()
+    return report
+
+
+def fit_in_another_mode() -> Report:
+    """Fit and ask estimators in a thread with such a mode: what they return has the same bits."""
+    tiny = draw_floats(4, 60, 5, "subnormal float32").astype(np.float32)
+    long = np.arange(60 * 5).reshape(60, 5) * (2**53 + 1)  # float64 holds no such number
+    byte = np.random.default_rng(3).integers(0, 256, (60, 5))
+    cases: dict[str, Any] = {
+        "float32": tiny,
+        "as float64": tiny.astype(np.float64),
+        "int64": long,
+        "pixels": (byte / 255).astype(np.float32),
+        "multiplied": byte * (1 / 255),
+        "almost whole": byte.astype(np.float32) + (byte == 0) * np.float32(1e-42),
+    }
+
+    def answers() -> dict[str, list[Any]]:
+        found = {}
+        for name, X in cases.items():
+            for metric in ("euclidean", "manhattan", "cosine"):
+                for algorithm in ("auto", "brute"):
+                    fitted = knnc.NearestNeighbors(metric=metric, algorithm=algorithm).fit(X)
+                    dist, ind = fitted.kneighbors(X[:9])
+                    radius = dist[0, 2]
+                    within = fitted.radius_neighbors(X[:9], radius, sort_results=True)
+                    found[f"{name} {metric} {algorithm}"] = [
+                        *(dist.tobytes(), ind.tobytes(), fitted.engine_),
+                        *(part.tobytes() for both in within for part in both),
+                    ]
+        return found
+
+    expected = answers()
+    repeats.forget()
+    encoding._pixel_table.cache_clear()
+    report: Report = {"wrong": [], "was_in_force": False}
+    mode = _Mode()
+
+    def ask() -> None:
+        mode.enter()
+        report["was_in_force"] = mode.get() == mode.bits
+        got = answers()
+        report["wrong"] = [name for name, of_case in got.items() if of_case != expected[name]]
+
+    thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
     return report

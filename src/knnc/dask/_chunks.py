@@ -15,6 +15,7 @@ from knnc.dask._found import Found
 from knnc.dask._rows import Narrowed, Queries, all_bytes, all_floats
 from knnc.dask._targets import check_finite, classes_of
 from knnc.engine.encoding import Encoding
+from knnc.engine.floats import as_float64
 from knnc.engine.index import Index
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors.float_queries import kneighbors_of_floats
@@ -82,7 +83,7 @@ class Chunk:
     def _search_floats(
         self, index: Index, queries: NDArray[Any], k: int, n_threads: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        numbers = np.ascontiguousarray(queries, np.float64)
+        numbers = as_float64(queries)
         encoding, metric, _ = self._how
         if encoding is None:
             return index.search(numbers, k, n_threads=n_threads)

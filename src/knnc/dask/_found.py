@@ -74,7 +74,7 @@ def without_self(found: Found, first: int, k: int) -> Found:
 def distances(found: Found, metric: str, divisor: int, n_features: int) -> NDArray[np.float64]:
     """The distances, as :class:`knnc.NearestNeighbors` returns them."""
     of, as_floats = FLOAT_METRICS[metric], found.as_floats
-    dist = of.to_float(found.keys, divisor, n_features)
+    dist = of.byte_distances(found.keys, divisor, n_features)
     dist[as_floats] = of.float_distances(found.keys[as_floats], n_features)
     return dist
 

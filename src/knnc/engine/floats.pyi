@@ -1,3 +1,4 @@
+from types import TracebackType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -7,6 +8,16 @@ Float64: TypeAlias = NDArray[np.float64]
 
 def all_float_kernels() -> list[str]: ...
 def available_float_kernels() -> list[str]: ...
+def as_float64(values: NDArray[Any]) -> Float64: ...
+
+class FloatMode:
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 class FloatRows:
     n_rows: int

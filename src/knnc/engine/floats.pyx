@@ -78,6 +78,26 @@ cdef void leave_float_mode(knnc_float_mode before) noexcept nogil:
     knnc_float_mode_leave(before)
 
 
+cdef class FloatMode:
+    """In this context NumPy rounds to nearest, and does not take subnormal numbers for zero.
+
+    Another library may have set another mode for the thread; it is set again at the end.
+    """
+    cdef knnc_float_mode before
+
+    def __enter__(self):
+        self.before = knnc_float_mode_enter()
+
+    def __exit__(self, *_):
+        knnc_float_mode_leave(self.before)
+
+
+def as_float64(values):
+    """The values as float64, C-contiguous, in `FloatMode`."""
+    with FloatMode():
+        return np.ascontiguousarray(values, np.float64)
+
+
 cdef class FloatRows:
     """Rows of floats, or of bytes that stand for floats, and the exact search over them.
 

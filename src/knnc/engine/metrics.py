@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from knnc.engine.floats import FloatMode
+
 __all__ = [
     "ENGINE_METRICS",
     "FLOAT_METRICS",
@@ -131,7 +133,13 @@ class EngineMetric:
 
     def float_distances(self, keys: Int64, n_features: int) -> Float64:
         """Distances between float rows, from their keys."""
-        return self.float_to_float(keys.view(np.float64), n_features)
+        with FloatMode():
+            return self.float_to_float(keys.view(np.float64), n_features)
+
+    def byte_distances(self, keys: Int64, divisor: int, n_features: int) -> Float64:
+        """Distances between byte rows, from their keys, as `to_float`."""
+        with FloatMode():
+            return self.to_float(keys, divisor, n_features)
 
     def largest_float_key_within(self, radius: float, n_features: int) -> int:
         """The largest key between float rows whose distance is at most a radius; -1 if none is."""
@@ -154,7 +162,7 @@ class EngineMetric:
         only if the distance that is returned for it is at most the radius.
         """
         return largest_within(
-            lambda keys: self.to_float(keys, divisor, n_features),
+            lambda keys: self.byte_distances(keys, divisor, n_features),
             radius,
             self.largest_key(n_features),
         )

@@ -20,7 +20,7 @@ from knnc.engine.codes.coding import MAX_PRUNED_FEATURES
 from knnc.engine.codes.learning import sample_rows
 from knnc.engine.codes.rows import CodedRows
 from knnc.engine.fields import State, part_of
-from knnc.engine.floats import FloatRows
+from knnc.engine.floats import FloatRows, as_float64
 from knnc.engine.metrics import PRUNED_FLOAT_METRICS
 from knnc.engine.scan import coded, floats, many
 from knnc.engine.scan.brute import NO_SELF
@@ -193,7 +193,7 @@ class PreparedFloats:
             return streamed.search(queries, k, n_threads, first_self, current())
         keys, ind = np.empty((2, len(queries), k), np.int64)
         for piece, own_self, told in self._pieces(queries, first_self):
-            some = np.ascontiguousarray(queries[piece], np.float64)
+            some = as_float64(queries[piece])
             options = some, k, n_threads, own_self, told
             if tree is not None:
                 keys[piece], ind[piece] = floats.tree_search(tree, *options)
@@ -227,7 +227,7 @@ class PreparedFloats:
             return streamed.within(queries, limit, n_threads, first_self, *options, current())
         parts = []
         for piece, own_self, told in self._pieces(queries, first_self):
-            some = np.ascontiguousarray(queries[piece], np.float64)
+            some = as_float64(queries[piece])
             whole = some, limit, n_threads, own_self, *options, told
             if self._tree is not None:
                 parts.append(floats.tree_within(self._tree, *whole))

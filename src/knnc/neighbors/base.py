@@ -25,6 +25,7 @@ from knnc import _compat
 from knnc._pickling import MarkedStateMixin
 from knnc._rollback import unchanged_after_error
 from knnc.engine.encoding import Encoding, encode_rows
+from knnc.engine.floats import as_float64
 from knnc.engine.index import Index
 from knnc.engine.system.threads import effective_n_threads
 from knnc.neighbors import fallback
@@ -237,7 +238,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         others = X[~representable]
         if issparse(others):
             others = others.toarray()
-        return rows, (representable, np.ascontiguousarray(others, dtype=np.float64))
+        return rows, (representable, as_float64(others))
 
     def _float_queries(self, X: Any) -> Any:
         """Queries of float rows, checked, of any dtype and layout or sparse."""
@@ -270,7 +271,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
         metric = FLOAT_METRICS[self.effective_metric_]
         if self.engine_ == "float":
             return metric.float_distances(keys, self.n_features_in_)
-        return metric.to_float(keys, self._encoding.divisor, self.n_features_in_)
+        return metric.byte_distances(keys, self._encoding.divisor, self.n_features_in_)
 
     def _largest_key_within(self, radius: float) -> int:
         metric = FLOAT_METRICS[self.effective_metric_]

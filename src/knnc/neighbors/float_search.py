@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite
 
+from knnc.engine.floats import FloatMode
 from knnc.engine.index import Index
 from knnc.engine.prepared_floats import joined_within
 from knnc.engine.system.progress import current, progress, shifted
@@ -37,9 +38,9 @@ def as_float_rows(X: NDArray[Any]) -> NDArray[Any]:
         If a value of a wider float is too large for float64.
     """
     native = X.dtype.newbyteorder("=")
-    if native.name in _NARROW:
-        return np.require(X, np.float32, ["C", "A"])
-    values: NDArray[Any] = np.require(X, np.float64, ["C", "A"])
+    dtype = np.float32 if native.name in _NARROW else np.float64
+    with FloatMode():
+        values: NDArray[Any] = np.require(X, dtype, ["C", "A"])
     if X.dtype.itemsize > values.dtype.itemsize:
         assert_all_finite(values, input_name="X")
     return values

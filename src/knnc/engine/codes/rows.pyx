@@ -25,6 +25,7 @@ import numpy as np
 from knnc.engine.codes import clusters
 from knnc.engine.codes.kinds import restored_quantizer
 from knnc.engine.codes.order import encode_apart, row_order
+from knnc.engine.floats import as_float64
 from knnc.engine.packed import PackedRows as _PackedRows
 from knnc.engine.fields import array_of, part_of
 
@@ -163,7 +164,7 @@ cdef class CodedRows:
         """Queries as they are compared with the rows: bytes, or float64 and, if any, a norm."""
         if self.floats is None:
             return rows
-        values, norms = self.floats.prepare(np.ascontiguousarray(rows, np.float64))
+        values, norms = self.floats.prepare(as_float64(rows))
         return values if norms is None else np.column_stack((values, norms))
 
     cdef const char *start_of(self, queries) except? NULL:

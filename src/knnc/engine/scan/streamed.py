@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnc.engine.encoding import Encoding
+from knnc.engine.floats import FloatMode
 from knnc.engine.packed import PackedRows
 from knnc.engine.scan import radius
 from knnc.engine.scan.brute import NO_SELF, search_onto
@@ -72,9 +73,8 @@ def rows_in_place(X: NDArray[Any], *, contiguous: bool) -> tuple[Bytes, Encoding
         None is returned instead of both if the rows are not streamed, or if X does not hold bytes:
         uint8, or bool as 0 and 1.
     """
-    if X.dtype not in (np.uint8, np.bool_) or not is_to_stream(X):
-        return None
-    if contiguous and not X.flags.c_contiguous:
+    in_order = X.flags.c_contiguous or not contiguous
+    if X.dtype not in (np.uint8, np.bool_) or not in_order or not is_to_stream(X):
         return None
     rows = X.view(np.uint8)
     # A file of bool may hold any byte but 0 for True.
@@ -200,7 +200,8 @@ class Streamed(ABC):
             return
         for start in range(0, n_queries, self.chunk_rows):
             block = slice(start, min(n_queries, start + self.chunk_rows))
-            some: NDArray[Any] = np.ascontiguousarray(queries[block], self._dtype_of_queries)
+            with FloatMode():
+                some: NDArray[Any] = np.ascontiguousarray(queries[block], self._dtype_of_queries)
             Pages(queries[block]).drop()
             yield block, some
 
@@ -340,14 +341,8 @@ class StreamedRows(Streamed):
         else:
             rows = self._rows[self._where[first:last]]
             pages = Pages(self._rows[self._where[first] : self._where[last - 1] + 1])
-        packed = PackedRows(
-            np.ascontiguousarray(rows),
-            self._metric,
-            self._kernel,
-            1,
-            drop_constant=True,
-            kept=False,
-        )
+        array = np.ascontiguousarray(rows)
+        packed = PackedRows(array, self._metric, self._kernel, 1, drop_constant=True, kept=False)
         pages.drop()
         return packed
 
