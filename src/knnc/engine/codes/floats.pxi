@@ -285,10 +285,8 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
     cdef const double[::1] centre
 
     def __init__(self, sample, sizes):
-        centred, mean, exponent = learning.scaled(sample)
-        self.set_grid(mean, 2.0 ** exponent, max(
-            np.quantile(np.abs(centred), 1 - making.SHARE_CUT_OFF) / 127, 1e-9))
-        rows = np.empty(centred.shape, np.uint8)
+        self.set_grid(*making.float_grid(sample))
+        rows = np.empty(sample.shape, np.uint8)
         cdef uint8_t[:, ::1] bytes_of = rows
         cdef const double[:, ::1] values = sample
         cdef double[::1] scratch = np.empty(sample.shape[1])
@@ -297,10 +295,10 @@ cdef class FloatGroupQuantizer(GroupQuantizer):
             self.to_bytes(&values[r, 0], &scratch[0], values.shape[1], &bytes_of[r, 0])
         GroupQuantizer.__init__(self, rows, sizes)
 
-    def set_grid(self, mean, double scale, double step):
+    def set_grid(self, centre, double scale, double step):
         """Set the numbers that map a row to bytes."""
-        self.centre, self.scale, self.grid_step = mean, scale, step
-        self.key_margin = 1 + (len(mean) + 64) * ROUNDING
+        self.centre, self.scale, self.grid_step = centre, scale, step
+        self.key_margin = 1 + (len(centre) + 64) * ROUNDING
 
     def state(self):
         """All that is needed to restore this; see fields.py."""

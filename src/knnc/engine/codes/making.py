@@ -43,6 +43,7 @@ LEAST_NORM = 1 + 1e-6
 # the narrower codes of bytes.
 SHARE_CUT_OFF = 1e-3
 TURNED_SHARE_CUT_OFF = 5e-3
+GRID_SHARE_CUT_OFF = 5e-4
 # Rows of a sample that the step of turned rows is learnt from.
 STEP_ROWS = 1024
 # The standard deviation of coordinates, in steps, above which too many are cut off.
@@ -174,6 +175,21 @@ def pack_axes(axes: NDArray[np.float64], block: int) -> NDArray[np.float32]:
         some = axes[b * block : (b + 1) * block]
         packed[b, :, : len(some)] = some.T
     return packed
+
+
+def float_grid(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+    """The centre, the scale and the step that make bytes of float rows.
+
+    The centre has values that the sample has: where half of a feature's values are one value, such
+    as the background of images, a byte loses nothing of it.
+    """
+    some = learning.sample_rows(sample, STEP_ROWS)
+    middle = len(some) // 2
+    centre = np.partition(some, middle, axis=0)[middle]
+    centred, _, exponent = learning.scaled(some)
+    away = np.abs(centred - np.partition(centred, middle, axis=0)[middle])
+    step = np.quantile(away, 1 - GRID_SHARE_CUT_OFF) / 127
+    return centre, 2.0**exponent, max(float(step), 1e-9)
 
 
 def float_codes(
