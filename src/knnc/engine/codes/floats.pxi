@@ -96,34 +96,18 @@ cdef class FloatQuantizer(Quantizer):
 
     def take(self, saved, int64_t n_features):
         """Set all fields from what `state` returns, or would return."""
-        d, block = n_features, KNNC_AXES_A_BLOCK
-        self.metric, self.n_features = "sqeuclidean", d
-        self.n_coarse = count_of(saved, "n_coarse", 1, d + 1)
-        is_whole, has_tail = saved.get("axes") is None, self.n_coarse != d
-        self.n_axes = 0 if is_whole else self.n_coarse - has_tail
-        if is_whole == (self.n_axes > 0) or (is_whole and has_tail):
-            raise ValueError("axes are not those of the coarse code")
-        self.n_fine = d if has_tail else 0
-        self.step = number_of(saved, "step", positive=True)
-        self.fine_step = number_of(saved, "fine_step", positive=has_tail or is_whole)
-        self.stages, self.shifts = making.stages_of(saved, self.n_coarse, KNNC_MAX_SHIFT)
+        self.metric, self.n_features = "sqeuclidean", n_features
+        sizes, numbers, arrays = making.checked_float_codes(
+            saved, n_features, KNNC_AXES_A_BLOCK, KNNC_MAX_SHIFT)
+        self.n_coarse, self.n_axes, self.n_fine, self.tail_at, self.stages, self.shifts = sizes
+        (self.step, self.fine_step, self.norm, self.gamma, self.scale, self.tail_origin,
+         self.far_length) = numbers
+        self.mean, self.signs, axes = arrays
         self.set_steps()
-        self.tail_at = sum(self.stages[:2]) - 1 if has_tail else -1
-        self.key_margin = 1 + (d + 64) * ROUNDING
-        self.norm = number_of(saved, "norm", positive=True)
-        self.gamma = number_of(saved, "gamma")
-        self.scale = number_of(saved, "scale", positive=True)
-        self.tail_origin = number_of(saved, "tail_origin")
-        self.far_length = number_of(saved, "far_length", positive=True)
-        self.mean = array_of(saved, "mean", np.float64, (d,))
-        signs = array_of(saved, "signs", np.float64, (d,))
-        if (np.abs(signs) != 1).any():
-            raise ValueError("signs holds what is no sign")
-        self.signs = signs
+        self.key_margin = 1 + (n_features + 64) * ROUNDING
         self.kernel = find_float_kernel(None)
         if self.n_axes:
-            shape = -(-self.n_axes // block), d, block
-            self.axes = array_of(saved, "axes", np.float32, shape).reshape(-1).view(np.uint8)
+            self.axes = axes.reshape(-1).view(np.uint8)
 
     def blocks(self):
         """The axes in blocks, see making.py."""

@@ -17,9 +17,11 @@ from knnc.engine.fields import State, array_of, count_of, number_of
 
 __all__ = [
     "bound_of_axes",
+    "checked_float_codes",
     "choose_steps",
     "cover",
     "float_codes",
+    "float_grid",
     "groups_of",
     "pack_axes",
     "saved_groups",
@@ -93,6 +95,36 @@ def stages_of(
     if any(shift % 2 for shift in shifts) or largest_sum(n_coarse, sum(shifts)) >= LARGEST_SUM:
         raise ValueError("shifts are not those of these stages")
     return tuple(stages), tuple(shifts)
+
+
+def checked_float_codes(
+    saved: State, n_features: int, block: int, most_shift: int
+) -> tuple[tuple[Any, ...], tuple[float, ...], tuple[NDArray[Any] | None, ...]]:
+    """What a `FloatQuantizer` takes of a state, checked: its sizes, numbers and arrays."""
+    n_coarse = count_of(saved, "n_coarse", 1, n_features + 1)
+    is_whole, has_tail = saved.get("axes") is None, n_coarse != n_features
+    n_axes = 0 if is_whole else n_coarse - has_tail
+    if is_whole == (n_axes > 0) or (is_whole and has_tail):
+        raise ValueError("axes are not those of the coarse code")
+    numbers = (
+        number_of(saved, "step", positive=True),
+        number_of(saved, "fine_step", positive=has_tail or is_whole),
+        number_of(saved, "norm", positive=True),
+        number_of(saved, "gamma"),
+        number_of(saved, "scale", positive=True),
+        number_of(saved, "tail_origin"),
+        number_of(saved, "far_length", positive=True),
+    )
+    stages, shifts = stages_of(saved, n_coarse, most_shift)
+    tail_at = sum(stages[:2]) - 1 if has_tail else -1
+    sizes = n_coarse, n_axes, n_features if has_tail else 0, tail_at, stages, shifts
+    mean = array_of(saved, "mean", np.float64, (n_features,))
+    signs = array_of(saved, "signs", np.float64, (n_features,))
+    if (np.abs(signs) != 1).any():
+        raise ValueError("signs holds what is no sign")
+    shape = -(-n_axes // block), n_features, block
+    axes = array_of(saved, "axes", np.float32, shape) if n_axes else None
+    return sizes, numbers, (mean, signs, axes)
 
 
 def groups_of(
