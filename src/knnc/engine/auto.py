@@ -175,7 +175,7 @@ class Policy:
     late_features: int = 64
     late_queries: int = 1 << 14
     max_share_of_rows: float = 1 / 64
-    least_listed: int = 256
+    least_listed: int = 192
     least_queries_listed: int = 16
     min_float_rows: int = 1 << 10
     late_float_queries: int = 1 << 8
