@@ -453,10 +453,17 @@ def test_a_restored_index_of_narrow_rows_counts_anew(narrow: Bytes, trials: _Tri
 
 @pytest.mark.parametrize(
     ("shape", "n_rows"),
-    [((9_000, 30), 4_096), ((5_000, 2_049), 4_094), ((3_000, 9_000), 1_024), ((900, 9_000), 900)],
+    [
+        ((60_000, 30), 4_096),
+        ((49_128, 2_049), 4_094),
+        ((36_000, 30), 3_000),
+        ((9_000, 30), 2_048),
+        ((3_000, 9_000), 1_024),
+        ((900, 9_000), 900),
+    ],
 )
 def test_codes_of_wide_rows_are_learnt_from_fewer(shape: tuple[int, int], n_rows: int) -> None:
-    """From as many bytes, down to a number of rows that still tells axes apart."""
+    """From as many bytes, and of few rows from half as many, but from enough to tell axes apart."""
     assert len(Coding().sample(np.zeros(shape, np.uint8))) == n_rows
 
 

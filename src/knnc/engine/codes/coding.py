@@ -76,8 +76,10 @@ class Coding:
         return tuple(size for size in np.diff(ends, prepend=0).tolist() if size)
 
     def sample(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """The rows that codes are learnt from."""
-        size = min(learning.SAMPLE_ROWS, self.sample_bytes // rows.shape[1])
+        """The rows that codes are learnt from. Of few rows, half as many do as well."""
+        most = learning.SAMPLE_ROWS
+        most = max(most // 2, min(most, len(rows) // 12))
+        size = min(most, self.sample_bytes // rows.shape[1])
         return learning.sample_rows(rows, max(self.min_sample_rows, size))
 
     def encode(
