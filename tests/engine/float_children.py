@@ -128,13 +128,14 @@ def search_in_another_mode(kernel: str) -> Report:
 
 
 def fit_in_another_mode() -> Report:
-    """Fit and ask estimators in a thread with such a mode: what they return has the same bits."""
+    """Fit and ask for neighbours in a thread with such a mode: they have the same bits."""
     tiny = draw_floats(4, 60, 5, "subnormal float32").astype(np.float32)
     long = np.arange(60 * 5).reshape(60, 5) * (2**53 + 1)  # float64 holds no such number
     byte = np.random.default_rng(3).integers(0, 256, (60, 5))
     cases: dict[str, Any] = {
         "float32": tiny,
         "as float64": tiny.astype(np.float64),
+        "float64": draw_floats(4, 60, 5, "subnormal"),
         "int64": long,
         "pixels": (byte / 255).astype(np.float32),
         "multiplied": byte * (1 / 255),

@@ -91,7 +91,7 @@ def test_the_fastest_run_of_each_counts(
 def test_a_trial_ends_once_codes_are_clearly_faster() -> None:
     clock = _Clock()
     trial = Trial(repeats=9, seconds=1e9, clear=4.0, clock=lambda: clock.now)
-    assert trial(clock.search("coded", 3.0, 2.0), clock.search("brute", 4.5), 0.5)
+    assert trial(clock.search("coded", 1.0, 2.0), clock.search("brute", 4.5), 0.5)
     assert sorted(clock.runs) == ["brute"] * 2 + ["coded"] * 2
 
 

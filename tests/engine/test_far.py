@@ -70,13 +70,15 @@ def test_answers(kind: str, dtype: Any) -> None:
     packed = FloatRows(rows, "sqeuclidean")
     for k in (1, 5, 300):
         for n_threads in (1, 2):
-            got = far.nearest(packed, queries, None, k, n_threads, None)
+            got = far.nearest(packed, queries, np.arange(len(queries)), None, k, n_threads, None)
             assert_same(got, nearest(table, k), f"{k=} {n_threads=}")
     own = np.arange(0, N_ROWS, N_ROWS // 40)[:40]
     selves = rows[own].astype(np.float64)
     table = float_table(rows, selves, "sqeuclidean")
     table[np.arange(len(own)), own] = np.iinfo(np.int64).max
-    assert_same(far.nearest(packed, selves, own, 4, 2, None), nearest(table, 4))
+    assert_same(
+        far.nearest(packed, selves, np.arange(len(selves)), own, 4, 2, None), nearest(table, 4)
+    )
 
 
 def test_bounds_rule_nearly_all_rows_out() -> None:
@@ -119,12 +121,17 @@ def test_how_queries_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     queries[3] = rows[1]  # half of the rows are equally near
     packed = FloatRows(rows, "sqeuclidean")
     table = float_table(rows, queries, "sqeuclidean")
-    assert_same(far.nearest(packed, queries, None, 5, 1, None), nearest(table, 5))
+    assert_same(
+        far.nearest(packed, queries, np.arange(len(queries)), None, 5, 1, None), nearest(table, 5)
+    )
     assert compared.count((N_ROWS, 1)) == 1
     assert len(compared) == len(queries)
     compared.clear()
     few = queries[: far.FEWEST_QUERIES - 1]
-    assert_same(far.nearest(packed, few, None, 5, 1, None), nearest(table[: len(few)], 5))
+    assert_same(
+        far.nearest(packed, few, np.arange(len(few)), None, 5, 1, None),
+        nearest(table[: len(few)], 5),
+    )
     assert compared == [(N_ROWS, len(few))]
 
 
@@ -154,5 +161,7 @@ def test_a_search_by_codes_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_bounds_of_other_metrics() -> None:
     rows, queries = rows_and_queries("far")
     for metric in ("manhattan", "chebyshev"):
-        got = far.nearest(FloatRows(rows, metric), queries, None, 5, 2, None)
+        got = far.nearest(
+            FloatRows(rows, metric), queries, np.arange(len(queries)), None, 5, 2, None
+        )
         assert_same(got, floats.search(FloatRows(rows, metric), queries, 5, 2, NO_SELF, None))

@@ -305,7 +305,7 @@ def test_the_callers_floating_point_mode_changes_nothing(kernel: str) -> None:
     assert report["wrong"] == [], report
 
 
-def test_what_estimators_return_does_not_depend_on_the_mode_either() -> None:
+def test_which_neighbours_are_found_does_not_depend_on_the_mode_either() -> None:
     report = run_child("fit_in_another_mode", module=MODULE)
     assert report["was_in_force"], report
     assert report["wrong"] == [], report

@@ -65,7 +65,7 @@ class Trial:
     seconds : float
         No run starts after so many seconds.
     clear : float
-        None starts either once codes are so many times as fast.
+        It ends after two runs of each if codes are so many times as fast.
     clock : callable
         Seconds; it must be finer than a search takes.
     """
@@ -86,7 +86,7 @@ class Trial:
         """
         coded_seconds = brute_seconds = inf
         spent = 0.0
-        for _ in range(self.repeats):
+        for i in range(self.repeats):
             started = self.clock()
             brute_search()
             between = self.clock()
@@ -95,7 +95,7 @@ class Trial:
             brute_seconds = min(brute_seconds, between - started)
             coded_seconds = min(coded_seconds, ended - between)
             spent += ended - started
-            if spent > self.seconds or self.clear * coded_seconds < brute_seconds / share:
+            if spent > self.seconds or (i and self.clear * coded_seconds < brute_seconds / share):
                 break
         return coded_seconds < brute_seconds / share
 

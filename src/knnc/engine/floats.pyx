@@ -85,6 +85,10 @@ cdef class FloatMode:
     """
     cdef knnc_float_mode before
 
+    def __cinit__(self):
+        self.before = knnc_float_mode_enter()
+        knnc_float_mode_leave(self.before)
+
     def __enter__(self):
         self.before = knnc_float_mode_enter()
 

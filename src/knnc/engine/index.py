@@ -13,7 +13,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from knnc.engine import dispatch
 from knnc.engine.auto import Policy
@@ -109,7 +109,8 @@ class Index:
             raise ValueError(f"Unknown metric {metric!r}; the engine computes {metrics}.")
         if algorithm not in ALGORITHMS:
             raise ValueError(f"Unknown algorithm {algorithm!r}; there are {ALGORITHMS}.")
-        _check_rows(rows, "rows", rows.dtype if are_floats else np.uint8, in_any_layout=True)
+        dtype = rows.dtype.type if are_floats else np.uint8
+        _check_rows(rows, "rows", dtype, in_any_layout=True)
         if rows.shape[0] < 1 or rows.shape[1] < 1:
             raise ValueError(f"rows need at least one row and one feature, got {rows.shape}.")
         self.metric = metric
@@ -130,7 +131,7 @@ class Index:
             )
         self._prepared: PreparedRows | PreparedFloats
         if are_floats:
-            _check_rows(rows, "rows", rows.dtype)
+            _check_rows(rows, "rows", rows.dtype.type)
             self._prepared = PreparedFloats(rows, metric, algorithm, max_memory, policy, n_threads)
             self._kernel = self._prepared.kernel
             return
@@ -333,8 +334,7 @@ class Index:
         if self._rows.dtype == np.uint8:
             _check_rows(queries, "queries", np.uint8)
         else:
-            is_float32 = getattr(queries, "dtype", None) == np.float32
-            _check_rows(queries, "queries", np.float32 if is_float32 else np.float64)
+            _check_rows(queries, "queries", np.float32, np.float64)
         if queries.shape[1] != self.n_features:
             raise ValueError(
                 f"queries have {queries.shape[1]} features, the rows {self.n_features}."
@@ -348,9 +348,10 @@ def _checked_n_threads(n_threads: int) -> int:
     return safe_n_threads(n_threads)
 
 
-def _check_rows(array: Any, name: str, dtype: DTypeLike, in_any_layout: bool = False) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+def _check_rows(array: Any, name: str, *dtypes: type, in_any_layout: bool = False) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype not in dtypes:
         kind = getattr(array, "dtype", type(array).__name__)
-        raise TypeError(f"{name} must be a {np.dtype(dtype)} array, got {kind}.")
+        wanted = " or ".join(dtype.__name__ for dtype in dtypes)
+        raise TypeError(f"{name} must be a {wanted} array, got {kind}.")
     if array.ndim != 2 or not (in_any_layout or array.flags.c_contiguous):
         raise ValueError(f"{name} must be two-dimensional and C-contiguous.")

@@ -144,10 +144,11 @@ class EngineMetric:
     def largest_float_key_within(self, radius: float, n_features: int) -> int:
         """The largest key between float rows whose distance is at most a radius; -1 if none is."""
         passes, fails = -1, int(np.float64(np.inf).view(np.int64)) + 1
-        while fails - passes > 1:
-            asked = (passes + fails) // 2
-            is_within = self.float_distances(np.array([asked]), n_features)[0] <= radius
-            passes, fails = (asked, fails) if is_within else (passes, asked)
+        with FloatMode():
+            while fails - passes > 1:
+                asked = (passes + fails) // 2
+                is_within = self.float_distances(np.array([asked]), n_features)[0] <= radius
+                passes, fails = (asked, fails) if is_within else (passes, asked)
         return passes
 
     @property
@@ -258,7 +259,8 @@ def largest_within(to_float: Callable[[Int64], Float64], radius: float, largest:
     while fails - passes > 1:
         asked = np.unique(np.linspace(passes, fails, _ASKED + 2).astype(np.int64)[1:-1])
         asked = asked[(passes < asked) & (asked < fails)]
-        n_passing = int(np.count_nonzero(to_float(asked) <= radius))
+        with FloatMode():
+            n_passing = int(np.count_nonzero(to_float(asked) <= radius))
         if n_passing:
             passes = int(asked[n_passing - 1])
         if n_passing < len(asked):

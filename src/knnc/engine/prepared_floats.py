@@ -37,7 +37,7 @@ Within = tuple[Int64, Int64 | None, Int64]  # as radius.search returns it
 # Queries that a search with whole codes counts as at least. One query alone reads all of the codes,
 # so that axes save more of its time than of that of one among many.
 LEAST_COUNTED = 8
-# Bytes of the queries that are float64 at a time, where the rows themselves are the queries.
+# Bytes of float32 queries that are float64 at a time.
 _QUERY_BYTES = 32 << 20
 
 
@@ -189,7 +189,7 @@ class PreparedFloats:
         if codes is not None:
             return coded.search(codes, queries, k, n_threads, first_self, current())
         streamed = self._streamed() if tree is None else None
-        if streamed is not None:
+        if streamed is not None and queries is self._rows:
             return streamed.search(queries, k, n_threads, first_self, current())
         keys, ind = np.empty((2, len(queries), k), np.int64)
         for piece, own_self, told in self._pieces(queries, first_self):
@@ -197,6 +197,8 @@ class PreparedFloats:
             options = some, k, n_threads, own_self, told
             if tree is not None:
                 keys[piece], ind[piece] = floats.tree_search(tree, *options)
+            elif streamed is not None:
+                keys[piece], ind[piece] = streamed.search(*options)
             elif self._policy.lists_for(k, len(queries)):
                 keys[piece], ind[piece] = many.search(
                     floats.search, floats.within, self._floats, self._sample, *options
@@ -223,7 +225,7 @@ class PreparedFloats:
         ):
             return coded.within(codes, queries, limit, n_threads, first_self, *options, current())
         streamed = self._streamed() if self._tree is None else None
-        if streamed is not None:
+        if streamed is not None and queries is self._rows:
             return streamed.within(queries, limit, n_threads, first_self, *options, current())
         parts = []
         for piece, own_self, told in self._pieces(queries, first_self):
@@ -231,6 +233,8 @@ class PreparedFloats:
             whole = some, limit, n_threads, own_self, *options, told
             if self._tree is not None:
                 parts.append(floats.tree_within(self._tree, *whole))
+            elif streamed is not None:
+                parts.append(streamed.within(*whole))
             else:
                 parts.append(floats.within(self._floats, *whole))
         return joined_within(parts)

@@ -20,7 +20,7 @@ of its own for (the trees, `KernelDensity`, `NearestCentroid` and so on) are sci
                      kneighbors, radius_neighbors
     base             fit and validation
     fitted_rows      training rows, the index over them, and the numbers that bytes stand for
-    float_search     rows of floats, searched for queries that become float64 piece by piece
+    float_search     rows of floats, and queries that must be copied, piece by piece
     float_queries    queries that no bytes stand for, against rows that are bytes
     row_mask         a search among the rows of a mask
     metrics          which metrics the engine computes, and their keys as distances

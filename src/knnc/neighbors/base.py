@@ -42,7 +42,7 @@ __all__ = ["IntegerFitMixin"]
 
 # Elements of sparse queries made dense at a time.
 _DENSE_CHUNK = 1 << 20
-# Elements of so few queries that their validation takes longer than a search.
+# Up to so many elements of queries, their validation takes longer than the search.
 _FEW = 1 << 16
 
 _ALGORITHMS = ("auto", "brute", "pruned")
@@ -255,7 +255,7 @@ class IntegerFitMixin(MarkedStateMixin, _ScikitLearn):
     def _is_plain(self, X: Any, *dtypes: type) -> bool:
         """Whether these are queries in which validate_data, 0.1 to 0.3 ms, finds nothing to change.
 
-        It would look for NaN and infinity as well.
+        It would look for NaN and infinity as well, which the caller has to do.
         """
         return (
             type(X) in (np.ndarray, np.memmap)

@@ -1,4 +1,4 @@
-"""Float rows and queries for the engine. Queries that have to be copied are, piece by piece."""
+"""Float rows and queries for the engine. Queries that must be copied are copied piece by piece."""
 
 from __future__ import annotations
 

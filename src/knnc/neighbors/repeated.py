@@ -45,7 +45,7 @@ _LEAST_WORK = 1 << 26
 # Fits that are remembered, and how many of their rows and features at least tell them apart.
 _MOST_SEEN = 256
 _ROWS_SEEN, _FEATURES_SEEN = 16, 64
-# Answers kept for an index. Queries that are not float64 come in pieces, each with an answer.
+# Answers kept for an index. Queries that must be copied come in pieces, each with an answer.
 _MOST_ANSWERS = 4
 _FEWEST_NEIGHBORS = 16
 # Bytes compared at a time.

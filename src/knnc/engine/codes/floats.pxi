@@ -254,7 +254,8 @@ cdef class FloatQuantizer(Quantizer):
 cdef class FloatGroupQuantizer(GroupQuantizer):
     """Sums over groups of the features of float rows, for Manhattan distance.
 
-    A row is centred as above, rounded to bytes by one step, and coded as bytes are (groups.pxi).
+    A row is centred as above, at medians ("mean" in files), rounded to bytes by one step, and coded
+    as bytes are (groups.pxi).
     What the bytes lose, in steps, is a part of the error. So is the rounding of centring, at most
     u |y| in the norm of this metric. So are 2^-44 steps a feature, which the code loses.
 

@@ -42,7 +42,7 @@ ROUNDING_OF_FLOATS = 2.0**-24
 LEAST_NORM = 1 + 1e-6
 # A code covers the coordinates of all but this part of the sample: at each stage of projected rows,
 # and of turned ones. Rows left of Gaussian noise of 100,000 x 128, k = 5: 60 with 1e-3, 1,345 with
-# the narrower codes of bytes.
+# the narrower codes of bytes. The last is of bytes for Manhattan distance.
 SHARE_CUT_OFF = 1e-3
 TURNED_SHARE_CUT_OFF = 5e-3
 GRID_SHARE_CUT_OFF = 5e-4
@@ -212,8 +212,8 @@ def pack_axes(axes: NDArray[np.float64], block: int) -> NDArray[np.float32]:
 def float_grid(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
     """The centre, the scale and the step that make bytes of float rows.
 
-    The centre has values that the sample has: where half of a feature's values are one value, such
-    as the background of images, a byte loses nothing of it.
+    The centre is the median of each feature, a value that the sample has. Where half of the values
+    are that one, such as the background of images, a byte loses nothing of it.
     """
     some = learning.sample_rows(sample, STEP_ROWS)
     middle = len(some) // 2
@@ -249,8 +249,8 @@ def float_codes(
     has_tail = n_coarse != d
     centred, mean, exponent = learning.scaled(sample)
     signs = np.random.default_rng(2).choice([-1.0, 1.0], d)
-    norm, gamma, tail_origin, fine_step, packed = LEAST_NORM, 0.0, 0.0, 0.0, None
-    far_length = 0.0
+    norm, gamma, packed = LEAST_NORM, 0.0, None
+    tail_origin = fine_step = far_length = 0.0
     if has_tail or is_whole:
         some = turn(learning.sample_rows(centred, STEP_ROWS), signs)
         covered = np.quantile(np.abs(some), 1 - TURNED_SHARE_CUT_OFF)

@@ -40,7 +40,6 @@ from knnc.engine.system._pace cimport Steps, look, next_step, steps_of
 
 import numpy as np
 
-from knnc.engine.floats import as_float64
 from knnc.engine.scan.far import nearest
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.scan.radius import joined
@@ -336,9 +335,8 @@ def search(CodedRows rows, queries, int64_t k, int n_threads, int64_t first_self
     if all_far:  # all at once, because a kernel takes several at a time
         at = np.concatenate(all_far)
         own = None if first_self == NO_SELF else first_self + at
-        whole = as_float64(queries[at])
-        dist[at], ind[at] = nearest(
-            rows.floats, whole, own, k, n_threads, shifted(progress, n_queries - n_far, n_queries))
+        told = shifted(progress, n_queries - n_far, n_queries)
+        dist[at], ind[at] = nearest(rows.floats, queries, at, own, k, n_threads, told)
     return dist, ind
 
 

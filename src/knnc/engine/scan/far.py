@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from knnc.engine.floats import FloatRows
+from knnc.engine.floats import FloatRows, as_float64
 from knnc.engine.scan import floats
 from knnc.engine.scan.brute import NO_SELF
 from knnc.engine.system.blas import blas_threads
-from knnc.engine.system.progress import ProgressCallback
+from knnc.engine.system.progress import ProgressCallback, shifted
 
 __all__ = ["nearest"]
 
@@ -45,39 +45,43 @@ _MOST_SQUARE = 1e36
 
 def nearest(
     rows: FloatRows,
-    queries: Float64,
+    queries: NDArray[Any],
+    at: Int64,
     own: Int64 | None,
     k: int,
     n_threads: int,
     progress: ProgressCallback | None,
 ) -> tuple[Int64, Int64]:
-    """The k nearest rows of each query, in ascending order of (key, row index).
+    """The k nearest rows of some queries, in ascending order of (key, row index).
 
     Parameters
     ----------
-    queries : ndarray of shape (n_queries, n_features), float64, C-contiguous
-    own : ndarray of shape (n_queries,), int64, or None
+    queries : ndarray of shape (n_queries, n_features), float32 or float64
+    at : ndarray of shape (n_far,), int64
+        Which of the queries these are. Some of them are float64 at a time.
+    own : ndarray of shape (n_far,), int64, or None
         The row that each query is; it is not its own neighbour.
     """
-    wanted = k if own is None else k + 1
-    keys, ind = np.empty((2, len(queries), wanted), np.int64)
-    whole = np.ones(len(queries), np.bool_)
-    if rows.metric == "sqeuclidean" and len(queries) >= FEWEST_QUERIES:
-        step = max(FEWEST_QUERIES, min(_QUERIES_AT_ONCE, _PAIRS // rows.n_rows))
-        for start in range(0, len(queries), step):
-            some = queries[start : start + step]
+    n_far, wanted = len(at), k if own is None else k + 1
+    keys, ind = np.empty((2, n_far, wanted), np.int64)
+    step = max(FEWEST_QUERIES, min(_QUERIES_AT_ONCE, _PAIRS // rows.n_rows))
+    for start in range(0, n_far, step):
+        some = as_float64(queries[at[start : start + step]])
+        whole = np.ones(len(some), np.bool_)
+        into = keys[start : start + step], ind[start : start + step]
+        if rows.metric == "sqeuclidean" and n_far >= FEWEST_QUERIES:
             for q, left in enumerate(_left(rows, some, wanted, n_threads)):
                 if left is not None:
-                    at = start + q
                     few = FloatRows(rows.rows[left], rows.metric)
-                    found = floats.search(few, queries[at : at + 1], wanted, 1, NO_SELF, None)
-                    keys[at], ind[at] = found[0][0], left[found[1][0]]
-                    whole[at] = False
-    if whole.any():
-        options = wanted, n_threads, NO_SELF, progress
-        keys[whole], ind[whole] = floats.search(rows, queries[whole], *options)
-    if progress is not None:
-        progress(len(queries), len(queries))
+                    found = floats.search(few, some[q : q + 1], wanted, 1, NO_SELF, None)
+                    into[0][q], into[1][q] = found[0][0], left[found[1][0]]
+                    whole[q] = False
+        n_done = start + len(some) - int(whole.sum())
+        if whole.any():
+            options = wanted, n_threads, NO_SELF, shifted(progress, n_done, n_far)
+            into[0][whole], into[1][whole] = floats.search(rows, some[whole], *options)
+        elif progress is not None:
+            progress(n_done, n_far)
     return (keys, ind) if own is None else _without(own, keys, ind)
 
 
