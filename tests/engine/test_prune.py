@@ -28,12 +28,14 @@ from tests.engine.support import (
     Bytes,
     assert_exact,
     assert_same,
+    distance_table,
     draw,
     metric_of,
     require,
     run_child,
 )
-from tests.oracle import oracle_kneighbors, oracle_within
+from tests.float_oracle import within
+from tests.oracle import oracle_kneighbors
 
 THREADS = (1, 2, 3)
 IMAGES = ("mnist", "fashion_mnist")
@@ -100,11 +102,12 @@ def test_all_within_a_limit_equal_the_oracle(name: str, metric: str) -> None:
     rows, queries = _case(name)
     index = pruned(rows, metric)
     keys = np.sort(_known(name, metric)[0].ravel())
+    table = distance_table(rows, queries, metric)
     for limit in (-1, 0, int(keys[len(keys) // 9]), int(keys[-1]) - 1):
         for some in (queries, queries[:1]):
             for sort in (False, True):
                 got = index.within(some, limit, n_threads=2, sort=sort)
-                expected = oracle_within(rows, some, limit, metric, sort=sort)
+                expected = within(table[: len(some)], limit, sort=sort)
                 for a, b in zip(got, expected, strict=True):
                     np.testing.assert_array_equal(a, b, strict=True)
         _, dist, ind = index.within(queries, limit, return_distance=False)
