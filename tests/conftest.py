@@ -25,6 +25,23 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ci")
 
 
+# Files that take long for the number of their tests, longest first. They are begun first: with a
+# file to a core, a long one at the end keeps one core busy and leaves the others idle.
+LONG = (
+    "cli/test_streams.py",
+    "engine/test_emulated.py",
+    "engine/test_interrupt.py",
+    "neighbors/test_sklearn_suite.py",
+    "engine/test_memory.py",
+    "web/test_browser.py",
+    "process/test_process.py",
+    "test_dask_cluster.py",
+    "ocr/test_forms.py",
+    "engine/test_kernels.py",
+    "engine/test_floats.py",
+    "engine/test_prune.py",
+)
+
 _cache = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
@@ -40,6 +57,15 @@ def pytest_configure(config: pytest.Config) -> None:
         ignore_cleanup_errors=True,  # Windows removes no file that is mapped
     )
     os.environ["KNNC_CACHE_HOME"] = config.stash[_cache].name
+    if hasattr(config.option, "loadscopereorder"):  # xdist would begin with the most tests
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

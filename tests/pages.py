@@ -44,6 +44,26 @@ def run_blocks(page: Path) -> str:
     return printed
 
 
+def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands draw small and few pictures and measure no times: nobody looks at them.
+
+    tests/plot and tests/cli/test_view.py draw those of full size; tests/cli/test_demo.py takes
+    times.
+    """
+    from knnc.cli import _console, _race
+    from knnc.plot import EmbeddingDisplay
+
+    monkeypatch.setattr(_console, "_DPI", 10)
+    monkeypatch.setattr(_race, "_median_seconds", lambda call: 1.0)
+    save = EmbeddingDisplay.save_animation
+
+    def save_three_frames(display: EmbeddingDisplay, file: Path) -> None:
+        display.frames, display.iterations = display.frames[-3:], display.iterations[-3:]
+        save(display, file, size=96)
+
+    monkeypatch.setattr(EmbeddingDisplay, "save_animation", save_three_frames)
+
+
 def run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run a line as the program would; its exit status."""
     from knnc.cli import main

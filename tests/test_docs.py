@@ -11,13 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.pages import PAGES, ROOT, commands, python_blocks, run_blocks, run_command
+from tests.pages import (
+    PAGES,
+    ROOT,
+    commands,
+    python_blocks,
+    run_blocks,
+    run_command,
+    small_pictures,
+)
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="these tests are not beside the documents")
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-# A page's commands, once each.
-COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+COMMANDS = sorted({command for page in [*PAGES, ROOT / "README.md"] for command in commands(page)})
 
 
 def test_the_page_of_extras_agrees_with_the_package() -> None:
@@ -161,9 +168,26 @@ def test_when_codes_are_made_is_what_the_policy_says() -> None:
         assert said in words
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def _examples_of_help() -> set[str]:
+    """What tests/cli/test_options.py runs."""
+    from knnc.cli._examples import EXAMPLES
+
+    return {example for some in EXAMPLES.values() for example in some}
+
+
+@pytest.fixture(scope="module")
+def no_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of data sets where no MNIST is: the digits will do.
+
+    One for all, so that what `knnc read` has learnt is found again.
+    """
+    return tmp_path_factory.mktemp("no-data")
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in _examples_of_help()])
 def test_commands(
     command: str,
+    no_data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -174,7 +198,8 @@ def test_commands(
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path))  # where no MNIST is: the digits will do
+    small_pictures(monkeypatch)
+    monkeypatch.setenv("KNNC_DATA_HOME", str(no_data))
     monkeypatch.chdir(tmp_path)
     ink = np.kron(load_digits().images[0] / 16, np.ones((6, 6)))
     scan = np.pad(255 - 240 * ink, 30, constant_values=255)

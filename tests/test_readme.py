@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.pages import ROOT, commands, python_blocks, run_blocks, run_command
+from tests.pages import ROOT, commands, python_blocks, run_blocks
 
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8") if README.exists() else ""
@@ -31,27 +30,13 @@ def test_python_comes_early() -> None:
 
 
 def test_there_is_something_to_run() -> None:
+    """The commands are run with those of the other pages, in test_docs.py."""
     assert any(output for _, output in python_blocks(README)), "no block shows its output"
     assert len(commands(README)) >= 3
 
 
 def test_python_blocks() -> None:
     run_blocks(README)
-
-
-@pytest.mark.parametrize("command", commands(README) if TEXT else [])
-def test_commands(
-    command: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    pytest.importorskip("typer")
-    pytest.importorskip("matplotlib")
-    pytest.importorskip("skimage")
-    monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    assert run_command(command, monkeypatch) == 0, capsys.readouterr().err
 
 
 def test_every_picture_is_there() -> None:

@@ -1,4 +1,4 @@
-"""Run one command again and again, each time with a standard stream that is closed or broken."""
+"""Run commands again and again, each time with a standard stream that is closed or broken."""
 
 from __future__ import annotations
 
@@ -84,15 +84,16 @@ def _run(args: list[str], **broken: str) -> dict[str, Any]:
     return report
 
 
-def sweep(*args: str) -> dict[str, Any]:
-    """Each way in which a stream may be broken, and what the command did."""
-    reports = {"": _run(list(args)), "stdin closed": _run(list(args), stdin="closed")}
+def sweep(args: list[str], ways: list[str]) -> dict[str, Any]:
+    """What a command did with its streams as they should be, and broken in each of these ways."""
+    reports = {"": _run(args), "stdin closed": _run(args, stdin="closed")}
     for name in STREAMS[1:]:
-        for how in BROKEN:
-            reports[f"{name} {how}"] = _run(list(args), **{name: how})
-    reports["all closed"] = _run(list(args), **dict.fromkeys(STREAMS, "closed"))
+        for how in ways:
+            reports[f"{name} {how}"] = _run(args, **{name: how})
+    reports["all closed"] = _run(args, **dict.fromkeys(STREAMS, "closed"))
     return reports
 
 
 if __name__ == "__main__":
-    print(json.dumps(sweep(*sys.argv[1:])))
+    asked = json.loads(sys.argv[1])  # by command, the ways
+    print(json.dumps({command: sweep(command.split(), ways) for command, ways in asked.items()}))

@@ -137,13 +137,13 @@ def test_codes_of_floats(tmp_path: Path) -> None:
 def test_float_rows_larger_than_memory(max_memory: int | None, tmp_path: Path) -> None:
     rows = np.random.default_rng(2).standard_normal((9000, 300))
     base = write_vectors(tmp_path / "base.npy", rows)
-    queries = write_vectors(tmp_path / "queries.npy", rows[:300])
+    queries = write_vectors(tmp_path / "queries.npy", rows[:50])
     output = tmp_path / "truth.ibin"
-    job = groundtruth.Job(rows, rows[:300], 3, output, "sqeuclidean", 1, 16 << 20)
+    job = groundtruth.Job(rows, rows[:50], 3, output, "sqeuclidean", 1, 16 << 20)
     assert job._index_in_memory() is None
     run((base, queries, output), n_neighbors=3, max_memory=max_memory)
-    np.testing.assert_array_equal(knnc.datasets.read_neighbors(output)[1][:, 0], np.arange(300))
-    check(output, float_truth(rows, rows[:300], 3, "euclidean"))
+    np.testing.assert_array_equal(knnc.datasets.read_neighbors(output)[1][:, 0], np.arange(50))
+    check(output, float_truth(rows, rows[:50], 3, "euclidean"))
 
 
 @pytest.mark.parametrize("which", [0, 1])

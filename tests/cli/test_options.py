@@ -15,6 +15,7 @@ import knnc
 from knnc.datasets import get_data_home
 from knnc.datasets._load import DATASETS
 from knnc.recipes import RECIPES
+from tests.pages import small_pictures
 
 from .conftest import Program, Result
 
@@ -56,23 +57,35 @@ def test_every_command_has_an_example(knnc_here: Program) -> None:
             assert example in " ".join(shown.split())
 
 
+@pytest.fixture(scope="module")
+def no_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all examples, so that what `knnc read` has learnt is found again."""
+    return tmp_path_factory.mktemp("no-data")
+
+
 @pytest.mark.parametrize("example", EVERY)
 def test_examples(
-    example: str, knnc_here: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: str,
+    knnc_here: Program,
+    no_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("skimage", reason="reading pages needs the extra 'ocr'")
     monkeypatch.chdir(tmp_path)
+    small_pictures(monkeypatch)
     if "mnist" in example:
         if not (Path(get_data_home()) / "mnist").is_dir():
             pytest.skip("needs real data: MNIST is not in KNNC_DATA_HOME")
     else:
-        monkeypatch.setenv("KNNC_DATA_HOME", str(tmp_path))
+        monkeypatch.setenv("KNNC_DATA_HOME", str(no_data))
     for name, n in (("base", 200), ("queries", 5)):
         rows = np.arange(n * 8, dtype=np.uint8).reshape(n, 8)
         head = np.array(rows.shape, dtype="<u4").tobytes()
         (tmp_path / f"{name}.u8bin").write_bytes(head + rows.tobytes())
     result = knnc_here(*shlex.split(example)[1:])
     assert result.code == 0, result.err
+    assert result.out
 
 
 @pytest.mark.parametrize("args", [["--help"], ["evaluate", "-h"], ["info", "-h"], ["view", "-h"]])

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from sklearn.utils import Bunch
 
 from knnc import KNeighborsClassifier
 from knnc.datasets import load_dataset
@@ -18,9 +19,13 @@ needs_fonts = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(scope="module")
+def whole() -> Bunch:
+    return printed_digits()
+
+
 @needs_fonts
-def test_what_is_drawn() -> None:
-    whole = printed_digits()
+def test_what_is_drawn(whole: Bunch) -> None:
     assert whole.images.shape == (3_680, 28, 28)
     np.testing.assert_array_equal(np.bincount(whole.target), np.full(10, 368))
     boxes = whole.images > 100
@@ -34,11 +39,10 @@ def test_what_is_drawn() -> None:
 
 
 @needs_fonts
-def test_other_fonts_are_read() -> None:
+def test_other_fonts_are_read(whole: Bunch) -> None:
     train, test = load_dataset("printed")
     assert (len(train.data), len(test.data)) == (2_880, 800)
     # The same at every call.
-    whole = printed_digits()
     np.testing.assert_array_equal(whole.data[: len(train.data)], train.data)
     np.testing.assert_array_equal(whole.target[: len(train.data)], train.target)
     reader = KNeighborsClassifier(3).fit(train.data, train.target)

@@ -6,8 +6,10 @@ import ctypes
 import os
 import platform
 import signal
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -30,24 +32,31 @@ def choose() -> Report:
     return {"chosen": FloatRows(rows, "cosine").kernel, "available": available_float_kernels()}
 
 
-def search_at_the_end_of_memory(kernel: str) -> Report:
-    """Search rows and queries with a forbidden page right behind them."""
-    searches = 0
-    for metric in FLOAT_METRICS:
-        for dtype in ("float64", "float32"):
-            for d in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33):
-                values = draw_floats(2, 17, d, "tenths").astype(dtype)
-                queries = draw_floats(3, 5, d, "tenths")
-                rows = guarded(values.view(np.uint8)).view(dtype)
-                points = guarded(queries.view(np.uint8)).view(np.float64)
-                engine = FloatRows(rows, metric, kernel)
-                for some in (points, points[-1:]):
-                    got = float_search.search(engine, some, 3, 1, NO_SELF, None)
-                    expected = float_kneighbors(values, np.array(some), 3, metric)
-                    if not all(map(np.array_equal, got, expected)):
-                        raise AssertionError(f"wrong answer with {metric} {dtype} {d=}")
-                    searches += 1
-    return {"searches": searches}
+def search_at_the_end_of_memory() -> Report:
+    """By kernel, how many searches of rows and queries have a forbidden page right behind them.
+
+    What the standard error says last is the kernel that ends the process.
+    """
+    searches: Counter[str] = Counter()
+    for kernel in available_float_kernels():
+        print(kernel, file=sys.stderr, flush=True)
+        for metric in FLOAT_METRICS:
+            for dtype in ("float64", "float32"):
+                for d in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33):
+                    values = draw_floats(2, 17, d, "tenths").astype(dtype)
+                    queries = draw_floats(3, 5, d, "tenths")
+                    rows = guarded(values.view(np.uint8)).view(dtype)
+                    points = guarded(queries.view(np.uint8)).view(np.float64)
+                    engine = FloatRows(rows, metric, kernel)
+                    for some in (points, points[-1:]):
+                        got = float_search.search(engine, some, 3, 1, NO_SELF, None)
+                        expected = float_kneighbors(values, np.array(some), 3, metric)
+                        if not all(map(np.array_equal, got, expected)):
+                            raise AssertionError(
+                                f"wrong answer with {kernel} {metric} {dtype} {d=}"
+                            )
+                        searches[kernel] += 1
+    return dict(searches)
 
 
 class _Mode:
@@ -75,6 +84,11 @@ class _Mode:
         environment = ctypes.create_string_buffer(64)
         self.libm.fegetenv(environment)
         return environment, int.from_bytes(environment.raw[self.at : self.at + 4], "little")
+
+
+def search_in_other_modes() -> Report:
+    """`search_in_another_mode` for each kernel that can run."""
+    return {kernel: search_in_another_mode(kernel) for kernel in available_float_kernels()}
 
 
 def search_in_another_mode(kernel: str) -> Report:
@@ -182,7 +196,7 @@ def _long_search(form: str) -> tuple[Callable[[float], object], Callable[[], boo
         n, d, k = 20_000, 3, 20_000
     made = Rows(draw_floats(6, n, d), "float64", "sqeuclidean")
     queries = draw_floats(7, 40, d)
-    size = {"one query": 1, "few queries": 7}.get(form, 4000)
+    size = {"one query": 1, "few queries": 7, "all wanted": 200}.get(form, 4000)
 
     def once() -> object:
         points = np.resize(queries, (size, d))
@@ -203,6 +217,15 @@ def _long_search(form: str) -> tuple[Callable[[float], object], Callable[[], boo
         )
 
     return run, is_exact
+
+
+def listen_and_interrupt_each(*forms: str) -> Report:
+    """`listen_and_interrupt` for each form; the standard error says which one hangs or breaks."""
+    report = {}
+    for form in forms:
+        print(form, file=sys.stderr, flush=True)
+        report[form] = listen_and_interrupt(form)
+    return report
 
 
 def listen_and_interrupt(form: str) -> Report:

@@ -23,12 +23,16 @@ ENOUGH = 0.1  # seconds of CPU time left to another thread
 
 def long_search(index: Index, pool: Bytes, seconds: float) -> Bytes:
     """As many of these queries as keep the index busy for so many seconds on one thread."""
-    probe, took = pool[:128], []
-    for _ in range(5):  # the first makes ready; a busy machine makes some slow: the fastest counts
-        start = time.perf_counter()
-        index.search(probe, 5, n_threads=1)
-        took.append(time.perf_counter() - start)
-    each = min(took) / len(probe)
+    index.search(pool[:1], 5, n_threads=1)  # makes ready
+    for n_probed in (4, 128):  # the more only where they take no time
+        took = []
+        for _ in range(3):  # a busy machine makes some slow: the fastest counts
+            start = time.perf_counter()
+            index.search(pool[:n_probed], 5, n_threads=1)
+            took.append(time.perf_counter() - start)
+        if min(took) > 0.02:
+            break
+    each = min(took) / n_probed
     most = 2**30 // pool.shape[1]  # a gigabyte of queries is enough on any machine
     return np.resize(pool, (min(most, int(seconds / each)), pool.shape[1]))
 
@@ -89,6 +93,18 @@ def _prepare(kernel: str, form: str, seconds: float) -> _Search:
     return _Search(Index(rows, metric, kernel=forced), rows, None, 5)
 
 
+def each(function: str, *cases: str) -> Report:
+    """The report of `interrupt` or `listen` for each "kernel, form", one after the other.
+
+    What the standard error says last is the case that hangs or breaks.
+    """
+    report = {}
+    for case in cases:
+        print(case, file=sys.stderr, flush=True)
+        report[case] = globals()[function](*case.split(", ", 1))
+    return report
+
+
 def interrupt(kernel: str, form: str) -> Report:
     """Send SIGINT to a search 0.4 s old and see how soon and how well it ends."""
     search = _prepare(kernel, form, 8.0)
@@ -135,7 +151,7 @@ def listen(kernel: str, form: str) -> Report:
 
 
 def _seconds_left_to_others(work: Callable[[], object]) -> float:
-    """CPU time that another Python thread has while this one works, 20 times at most.
+    """CPU time that another Python thread has while this one works, 60 times at most.
 
     No thread is made to give up the interpreter's lock, so it is what is given freely: next to
     nothing by work that keeps the lock, and enough by other work, on a busy machine a little later.
@@ -154,7 +170,7 @@ def _seconds_left_to_others(work: Callable[[], object]) -> float:
     sys.setswitchinterval(1000)
     other.start()
     seconds = 0.0
-    for _ in range(20):
+    for _ in range(60):
         before = spent
         work()
         seconds += spent - before

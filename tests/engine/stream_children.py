@@ -78,7 +78,7 @@ def interrupt_streams() -> Report:
 def fork_in_stream() -> Report:
     """Fork a search of rows in chunks where it tells how far it is; the child goes on."""
     rows = random_rows(1, 60_000, 64)
-    index, queries = Index(rows, max_memory=0), rows[:300].copy()
+    index, queries = Index(rows, max_memory=0), rows[:40].copy()
     reader, writer = os.pipe()
     forked: list[int] = []
 

@@ -17,7 +17,7 @@ import pytest
 from knnc.engine.dispatch import available_kernels
 from knnc.engine.index import Index
 from knnc.engine.metrics import PRUNED_METRICS
-from tests.oracle import oracle_kneighbors
+from tests.oracle import oracle_distances, oracle_kneighbors
 
 METRICS = ("sqeuclidean", "manhattan", "chebyshev", "hamming")
 ALGORITHMS = ("brute", "pruned")
@@ -101,6 +101,22 @@ def _oracle(rows: Bytes, queries: Bytes | None, k: int, metric: str) -> Answer:
             _answers.clear()
         _answers[key] = oracle_kneighbors(rows, queries, k, metric)
     return _answers[key]
+
+
+MOST_TABLES = 200
+_tables: dict[tuple[object, ...], npt.NDArray[np.int64]] = {}
+
+
+def distance_table(rows: Bytes, queries: Bytes | None, metric: str) -> npt.NDArray[np.int64]:
+    """The oracle's distances (q, n), worked out once for all kernels, limits and orders."""
+    points = rows if queries is None else queries
+    key = (*((part.shape, hash(part.tobytes())) for part in (rows, points)), metric)
+    if key not in _tables:
+        if len(_tables) >= MOST_TABLES:
+            _tables.clear()
+        distances = [oracle_distances(rows, point, metric) for point in points]
+        _tables[key] = np.array(distances, np.int64).reshape(len(points), len(rows))
+    return _tables[key]
 
 
 def metric_of(kernel: str) -> str:

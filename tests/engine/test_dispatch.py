@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
+from typing import Any
 
 import pytest
 
@@ -63,7 +65,7 @@ def test_the_order_of_choice(off: str, best: str) -> None:
     """What is left of the features found decides, never the 256-bit twin of the 512-bit kernel."""
     if f"sqeuclidean_u8_{best}" not in available_kernels():
         pytest.skip(f"this CPU has no {best}")
-    report = run_child("dispatch", KNNC_DISABLE_CPU_FEATURES=off, module="kernel_children")
+    report = _with_disabled(off)
     assert report["chosen"]["sqeuclidean"] == f"sqeuclidean_u8_{best}"
 
 
@@ -98,8 +100,15 @@ def test_a_kernel_that_cannot_run_is_refused() -> None:
 # --- KNNC_DISABLE_CPU_FEATURES, read once by a process, so each case is a child ---
 
 
+@cache
+def _with_disabled(features: str | None) -> dict[str, Any]:
+    """What a process with these features disabled says; None leaves the variable out."""
+    environment = {} if features is None else {"KNNC_DISABLE_CPU_FEATURES": features}
+    return run_child("dispatch", module="kernel_children", **environment)
+
+
 def test_without_the_variable_a_child_runs_what_this_process_runs() -> None:
-    report = run_child("dispatch", module="kernel_children")
+    report = _with_disabled(None)
     assert "Warning" not in report["stderr"]
     assert set(available_kernels()) <= set(report["available"])
 
@@ -107,7 +116,7 @@ def test_without_the_variable_a_child_runs_what_this_process_runs() -> None:
 @pytest.mark.skipif(not IS_X86, reason="these are features of x86")
 @pytest.mark.parametrize("features", ["avx512vnni,avx2", "avx2", "avx512vnni"])
 def test_disabled_features(features: str) -> None:
-    report = run_child("dispatch", KNNC_DISABLE_CPU_FEATURES=features, module="kernel_children")
+    report = _with_disabled(features)
     assert "Warning" not in report["stderr"]
     assert set(report["all"]) == set(all_kernels()), "what is compiled in does not change"
     assert not {isa_of(name) for name in report["available"]} & set(features.split(","))
@@ -121,7 +130,7 @@ def test_disabled_features(features: str) -> None:
 
 def test_with_every_feature_disabled_plain_c_runs() -> None:
     every = ",".join(known_cpu_features())
-    report = run_child("dispatch", module="kernel_children", KNNC_DISABLE_CPU_FEATURES=every)
+    report = _with_disabled(every)
     assert "Warning" not in report["stderr"]
     assert {isa_of(name) for name in report["available"]} == {"serial"}
     assert report["chosen"] == {metric: f"{metric}_u8_serial" for metric in METRICS}
@@ -129,14 +138,14 @@ def test_with_every_feature_disabled_plain_c_runs() -> None:
 
 
 def test_commas_disable_nothing() -> None:
-    report = run_child("dispatch", KNNC_DISABLE_CPU_FEATURES=" ,,", module="kernel_children")
+    report = _with_disabled(" ,,")
     assert "Warning" not in report["stderr"]
     assert set(available_kernels()) <= set(report["available"])
 
 
 @pytest.mark.parametrize("features", ["avx512vni,avx2", "serial"])
 def test_an_unknown_feature_does_not_pass_silently(features: str) -> None:
-    report = run_child("dispatch", KNNC_DISABLE_CPU_FEATURES=features, module="kernel_children")
+    report = _with_disabled(features)
     assert "RuntimeWarning" in report["stderr"]
     assert features.split(",")[0] in report["stderr"]
     if IS_X86:

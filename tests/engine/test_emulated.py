@@ -39,17 +39,11 @@ def _run(*arguments: str, **environment: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _check(target: str) -> set[str]:
+def _check(target: str, **environment: str) -> set[str]:
     """The kernels checked, each on many distances, all of them right."""
-    lines = [line.split() for line in _run(target)]
+    lines = [line.split() for line in _run(target, **environment)]
     assert min(int(n) for _, n in lines) > 100_000
     return {name for name, _ in lines}
-
-
-def _require_emulation() -> None:
-    missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
-    if missing:
-        pytest.skip(f"needs the Debian packages {' and '.join(missing)}")
 
 
 def test_the_kernels_of_this_machine() -> None:
@@ -68,16 +62,23 @@ def test_the_kernels_for_avx512_and_vnni_in_plain_c() -> None:
     assert _check("simde") == set(all_kernels())
 
 
-def test_the_kernels_for_arm_under_emulation() -> None:
-    _require_emulation()
+@pytest.fixture(scope="module")
+def for_arm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder for the program, so that it is compiled once."""
+    missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
+    if missing:
+        pytest.skip(f"needs the Debian packages {' and '.join(missing)}")
+    return str(tmp_path_factory.mktemp("aarch64"))
+
+
+def test_the_kernels_for_arm_under_emulation(for_arm: str) -> None:
     dot = {f"{metric}_u8_neondotprod" for metric in ("sqeuclidean", "manhattan")}
     both = {f"{metric}_u8_{isa}" for metric in METRICS for isa in ("neon", "serial")}
-    assert _check("aarch64") == dot | both
+    assert _check("aarch64", KEEP_IN=for_arm) == dot | both
 
 
 @pytest.mark.parametrize(
     ("cpu", "found"), [("max", ["neon", "neondotprod"]), ("cortex-a72", ["neon"])]
 )
-def test_the_features_of_arm_processors(cpu: str, found: list[str]) -> None:
-    _require_emulation()
-    assert _run("aarch64", "features", QEMU_CPU=cpu) == found
+def test_the_features_of_arm_processors(cpu: str, found: list[str], for_arm: str) -> None:
+    assert _run("aarch64", "features", QEMU_CPU=cpu, KEEP_IN=for_arm) == found

@@ -279,10 +279,16 @@ def test_refused_arguments() -> None:
             float_search.search(engine, queries, 1, 1, NO_SELF, None)
 
 
+@pytest.fixture(scope="module")
+def searches_at_the_end() -> dict[str, int]:
+    """How many searches of each kernel; one child for all, whose end fails the tests of all."""
+    searches: dict[str, int] = run_child("search_at_the_end_of_memory", module=MODULE)
+    return searches
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="mprotect is not a function of Windows")
-def test_nothing_beyond_the_rows_is_read(kernel: str) -> None:
-    report = run_child("search_at_the_end_of_memory", kernel, module=MODULE)
-    assert report["searches"] > 100, report
+def test_nothing_beyond_the_rows_is_read(kernel: str, searches_at_the_end: dict[str, int]) -> None:
+    assert searches_at_the_end[kernel] > 100
 
 
 def test_disabled_cpu_features_count() -> None:
@@ -297,9 +303,16 @@ def test_disabled_cpu_features_count() -> None:
 # --- the floating-point mode ---
 
 
-def test_the_callers_floating_point_mode_changes_nothing(kernel: str) -> None:
+@pytest.fixture(scope="module")
+def in_other_modes() -> dict[str, Any]:
+    return run_child("search_in_other_modes", module=MODULE)
+
+
+def test_the_callers_floating_point_mode_changes_nothing(
+    kernel: str, in_other_modes: dict[str, Any]
+) -> None:
     """Rounding upwards, subnormal numbers taken for zero: answers are the same, the mode stays."""
-    report = run_child("search_in_another_mode", kernel, module=MODULE)
+    report = in_other_modes[kernel]
     assert report["was_in_force"], report
     assert report["stays"], report
     assert report["wrong"] == [], report
@@ -369,10 +382,20 @@ def test_a_callback_that_raises_stops_the_search(metric: str, n_threads: int) ->
     rows.assert_search(queries, 3, n_threads)
 
 
+LONG_SEARCHES = ("search", "few queries", "one query", "within", "all wanted")
+
+
+@pytest.fixture(scope="module")
+def long_searches() -> dict[str, Any]:
+    return run_child("listen_and_interrupt_each", *LONG_SEARCHES, module=MODULE, timeout=600)
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no setitimer")
-@pytest.mark.parametrize("form", ["search", "few queries", "one query", "within", "all wanted"])
-def test_signals_are_heard_all_the_way_and_ctrl_c_stops_it(form: str) -> None:
-    report = run_child("listen_and_interrupt", form, module=MODULE)
+@pytest.mark.parametrize("form", LONG_SEARCHES)
+def test_signals_are_heard_all_the_way_and_ctrl_c_stops_it(
+    form: str, long_searches: dict[str, Any]
+) -> None:
+    report = long_searches[form]
     print(f"\n{form}: {report}")
     assert report["heard"] >= 3, report
     assert min(report["longest_silence"]) < 1.0, report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,20 +50,27 @@ def test_wide_bytes(metric: str) -> None:
     assert_exact(index, rows, rows[:20] ^ 1, 30, metric)
 
 
+@cache
+def _float_tables(dtype: Any, kind: str, metric: str) -> tuple[Any, Any, Any, Any]:
+    """Rows, queries, and the oracle's keys of the queries and of the rows."""
+    rows = some_rows(kind).astype(dtype)
+    rows[:, 0] /= 3
+    queries = rows[:50].astype(np.float64) + 0.1
+    tables = (float_table(rows, of, metric) for of in (queries, rows.astype(np.float64)))
+    return rows, queries, *tables
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["bytes", "few values", "all equal"])
 @pytest.mark.parametrize("metric", [*METRICS, "cosine"])
 @pytest.mark.parametrize("k", [1, 40, N_ROWS - 1])
 def test_floats(dtype: Any, kind: str, metric: str, k: int) -> None:
-    rows = some_rows(kind).astype(dtype)
-    rows[:, 0] /= 3
+    rows, queries, of_queries, of_rows = _float_tables(dtype, kind, metric)
     index = Index(rows, metric, algorithm="brute", policy=ALWAYS)
-    queries = rows[:50].astype(np.float64) + 0.1
-    answer = nearest(float_table(rows, queries, metric), k)
+    answer = nearest(of_queries, k)
     for n_threads in THREADS:
         assert_same(index.search(queries, k, n_threads=n_threads), answer)
-    own = rows.astype(np.float64)
-    answer = nearest(float_table(rows, own, metric), k, leave_out=True)
+    answer = nearest(of_rows, k, leave_out=True)
     assert_same(index.search(None, k, n_threads=2), answer)
 
 

@@ -23,10 +23,12 @@ from tests.engine.support import (
     PALETTES,
     THREADS,
     Bytes,
+    distance_table,
     draw,
     metric_of,
     run_child,
 )
+from tests.float_oracle import within
 from tests.oracle import oracle_distances, oracle_within
 
 # (rows, features): a part of a panel, a part of a tile, several blocks of panels.
@@ -39,9 +41,10 @@ def _assert_within(
 ) -> None:
     """In either order the index's answer equals the oracle's, to the last bit."""
     note = f"{rows.shape} {limit=} {n_threads=} {index.kernel}"
+    table = distance_table(rows, queries, index.metric)
     for sort in (False, True):
         got = index.within(queries, limit, n_threads=n_threads, sort=sort)
-        expected = oracle_within(rows, queries, limit, index.metric, sort=sort)
+        expected = within(table, limit, sort=sort, leave_out=queries is None)
         for a, b in zip(got, expected, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=note, strict=True)
     without = index.within(queries, limit, n_threads=n_threads, return_distance=False)

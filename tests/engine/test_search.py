@@ -76,7 +76,7 @@ def test_opencv_digits(opencv_digits: SimpleNamespace, metric: str, algorithm: s
 def test_images_on_all_rows(request: pytest.FixtureRequest, name: str, metric: str) -> None:
     """60,000 rows of 784: every kernel of the metric, pruning, and what "auto" makes of them."""
     images = request.getfixturevalue(name)
-    queries = np.ascontiguousarray(images.test[::1_500])
+    queries = np.ascontiguousarray(images.test[::2_500])
     dist, ind = oracle_kneighbors(images.train, queries, 20, metric)
     kernels = [kernel for kernel in available_kernels() if metric_of(kernel) == metric]
     ways = [("brute", kernel) for kernel in kernels]
@@ -84,7 +84,7 @@ def test_images_on_all_rows(request: pytest.FixtureRequest, name: str, metric: s
     for way in ways:
         index = Index(images.train, metric, algorithm=way[0], kernel=way[1])
         assert_same(index.search(queries, 20, n_threads=2), (dist, ind), str(way))
-        for part in (slice(3, 4), slice(5, 7)):
+        for part in (slice(0, 1), slice(1, 3)):
             answer = index.search(queries[part], 20, n_threads=2)
             assert_same(answer, (dist[part], ind[part]), f"{way} {part}")
 

@@ -17,14 +17,15 @@ from knnc.engine.system.progress import progress
 from tests.engine.support import METRICS, assert_same
 from tests.float_oracle import float_table, nearest, within
 
-SHAPE = (1_500, 20)
+SHAPE = (700, 20)
+MAX_MEMORY = 1 << 15
 ALL_METRICS = (*METRICS, "cosine")
 
 
 def mapped_rows(folder: Path, dtype: Any) -> Any:
     random = np.random.default_rng(5)
     rows = random.normal(size=SHAPE).astype(dtype)
-    rows[700:760] = rows[:60]  # ties between chunks
+    rows[400:460] = rows[:60]  # ties between chunks
     np.save(folder / "rows.npy", rows)
     return np.load(folder / "rows.npy", mmap_mode="r")
 
@@ -39,11 +40,11 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_answers(tmp_path: Path, dtype: Any, metric: str, n_threads: int) -> None:
     rows = mapped_rows(tmp_path, dtype)
-    index = Index(rows, metric, max_memory=1 << 16)
+    index = Index(rows, metric, max_memory=MAX_MEMORY)
     assert index.is_streamed
     assert index.scan()[0] == "streamed"
     own = np.asarray(rows, np.float64)
-    queries = own[::30] + np.random.default_rng(1).normal(size=(50, SHAPE[1])) / 9
+    queries = own[::14] + np.random.default_rng(1).normal(size=(50, SHAPE[1])) / 9
     for asked, leave_out in ((queries, False), (own, True)):
         table = float_table(rows, asked, metric)
         given = None if leave_out else asked
@@ -108,7 +109,7 @@ def _always() -> Any:
 
 
 def test_progress(tmp_path: Path) -> None:
-    index = Index(mapped_rows(tmp_path, np.float32), max_memory=1 << 16)
+    index = Index(mapped_rows(tmp_path, np.float32), max_memory=MAX_MEMORY)
     said: list[int] = []
     with progress(lambda done, total: said.append(done)):
         index.search(None, 3)
@@ -122,7 +123,7 @@ def test_estimators(tmp_path: Path) -> None:
     rows = mapped_rows(tmp_path, np.float64)
     labels = np.arange(SHAPE[0]) % 3
     expected = knnc.KNeighborsClassifier().fit(np.array(rows), labels)
-    with knnc.config_context(max_memory=1 << 16):
+    with knnc.config_context(max_memory=MAX_MEMORY):
         mapped = knnc.KNeighborsClassifier().fit(rows, labels)
     assert mapped.engine_ == "float"
     assert mapped._lazy_index.get(1).is_streamed

@@ -13,7 +13,7 @@ import threadpoolctl
 from knnc.engine.dispatch import openmp_version
 from knnc.engine.index import Index
 from knnc.engine.system.threads import effective_n_threads
-from tests.engine.support import assert_same, draw, run_child
+from tests.engine.support import assert_same, draw, known_answer, run_child
 from tests.oracle import oracle_kneighbors
 
 CPUS = joblib.cpu_count()
@@ -103,14 +103,14 @@ def test_counting_and_searching_change_no_setting() -> None:
 
 
 def test_python_threads_share_an_index(metric: str, algorithm: str) -> None:
-    rows = draw(2, 4_000, 60, "few")
-    index = Index(rows, metric, algorithm=algorithm)
-    tasks = [(draw(seed, (1, 40, 300)[seed % 3], 60, "few"), 1 + seed % 9) for seed in range(48)]
-    expected = [oracle_kneighbors(rows, queries, k, metric) for queries, k in tasks[:12]]
+    rows_of = (2, 4_000, 60, "few")
+    index = Index(draw(*rows_of), metric, algorithm=algorithm)
+    tasks = [((seed, (1, 40, 300)[seed % 3], 60, "few"), 1 + seed % 9) for seed in range(12)]
+    expected = [known_answer(metric, k, rows_of, queries_of) for queries_of, k in tasks]
 
     def search(number: int) -> Any:
-        queries, k = tasks[number % 12]
-        return index.search(queries, k, n_threads=1 + number % 3)
+        queries_of, k = tasks[number % 12]
+        return index.search(draw(*queries_of), k, n_threads=1 + number % 3)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(search, range(96)))

@@ -29,8 +29,8 @@ def _exact_squared(rows: npt.NDArray[np.uint8], queries: npt.NDArray[np.uint8]) 
 def _without_ties(rows: Any, queries: Any, k: int) -> npt.NDArray[np.bool_]:
     """Queries whose k-th neighbour is nearer than the next: these have one set of neighbours."""
     clear = []
-    for start in range(0, len(queries), 100):
-        dist = _exact_squared(rows, queries[start : start + 100])
+    for start in range(0, len(queries), 250):
+        dist = _exact_squared(rows, queries[start : start + 250])
         dist.partition((k - 1, k), axis=1)
         clear.append(dist[:, k - 1] < dist[:, k])
     return np.concatenate(clear)

@@ -56,7 +56,7 @@ def both(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
 
     folder = tmp_path_factory.mktemp("set")
     for part, name in zip(load_dataset("digits"), ("train", "t10k"), strict=True):
-        rows, labels = training_rows(part, normalised=False)
+        rows, labels = (of[::3] for of in training_rows(part, normalised=False))
         write_idx(folder / f"{name}-images-idx3-ubyte", rows.reshape(-1, 28, 28))
         write_idx(folder / f"{name}-labels-idx1-ubyte", labels.astype(np.uint8))
     with pytest.MonkeyPatch.context() as patch:

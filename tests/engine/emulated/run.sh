@@ -6,14 +6,21 @@
 #     run.sh aarch64            for 64-bit ARM, under emulation; QEMU_CPU chooses a processor
 #     run.sh ... features       print the CPU features found, check nothing
 #
+# With KEEP_IN=FOLDER the program is left in that folder, and run from there the next time.
+#
 # On Debian or Ubuntu: apt install libsimde-dev gcc-aarch64-linux-gnu qemu-user
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kernels=$here/../../../src/knnc/engine/kernels
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+if [ -n "${KEEP_IN-}" ]; then
+    folder=$KEEP_IN
+else
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+fi
 
 build() {
+    [ ! -x "$folder/check_kernels" ] || return 0
     "$@" -std=c11 -O3 -Wall -Wextra -Werror -I "$kernels" \
         "$here/check_kernels.c" "$kernels"/*.c -o "$folder/check_kernels"
 }
@@ -45,7 +52,7 @@ aarch64)
     qemu-aarch64 "$folder/check_kernels" "$@"
     ;;
 *)
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
