@@ -26,8 +26,8 @@ __all__ = ["MOST_ASKED", "SURE", "Reference", "nearest_distance", "reference_of"
 Floats = NDArray[np.float64]
 
 # Readings with a lower confidence become "?". The confidence is scaled so that this share of the
-# training images, each read without itself, is below it.
-SURE, UNSURE_SHARE = 0.5, 0.015
+# training images, each read without itself, is below it; the second share is that with two maps.
+SURE, UNSURE_SHARE = 0.5, (0.013, 0.015)
 
 # Training rows that are searched for the scale, the nearest that count for a distance, and those
 # of its label and of others that are compared.
@@ -198,7 +198,7 @@ def _measured(last: Any, rows: Any, labels: NDArray[np.intp], seen: Any) -> Refe
     # A row whose nearest have another label is read as that one, and is not far from sure then.
     score = np.abs(_margin(dists, labels[ind] == of[:, None]))
     score -= _penalty(dists, of, middle, spread)
-    limit, usual = np.quantile(score, (UNSURE_SHARE, 0.5))
+    limit, usual = np.quantile(score, (UNSURE_SHARE[len(dists) - 1], 0.5))
     # What was learnt from few rows parts them better than what is read later.
     limit -= _SMALL_LIMIT / np.sqrt(len(rows))
     scale = max(float(usual - limit) / _USUAL_ODDS, 1e-3)

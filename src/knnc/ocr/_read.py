@@ -57,8 +57,8 @@ def read_page(
         last step of a Pipeline, also has ``kneighbors``, touching characters are told apart by how
         near their training images are.
     min_confidence : float, default=0.5
-        Characters with a lower confidence become "?". The training images set the scale: 15 of
-        1,000 of them, each read without itself, are below 0.5. With 0 every character gets a label.
+        Characters with a lower confidence become "?". The training images set the scale: 13 or 15
+        of 1,000, each read without itself, are below 0.5. With 0 every character gets a label.
     page_number : int, default=1
         Which page of a TIFF, or of a PDF, which is drawn at 300 dots an inch.
     whitelist : str, default=None
