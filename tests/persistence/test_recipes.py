@@ -158,7 +158,7 @@ def _changes() -> list[tuple[str, Any, str]]:
         ((*mapped, "learnt", "_look"), None, "incomplete"),
         ((*mapped, "learnt", "_look"), (np.zeros((3, 3)), np.zeros(3), 1.0), "of its features"),
         ((*mapped, "learnt", "_seen"), None, "not uint8"),
-        ((*mapped, "learnt", "_seen"), np.zeros((400, 3), np.uint8), "another width"),
+        ((*mapped, "learnt", "_seen"), np.zeros((400, 3), np.uint8), "second map"),
         ((*mapped, "n_features"), 0, "n_features"),
     ]  # type: ignore[return-value]
 

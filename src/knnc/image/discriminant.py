@@ -26,7 +26,7 @@ from knnc.image.base import Images
 __all__ = ["LocalDiscriminant"]
 
 Floats = NDArray[np.float64]
-# Components, offset, and the unit that both are multiples of.
+# Components, offset, and the unit of both.
 Map = tuple[Floats, Floats, float]
 
 # A byte covers so many standard deviations of the widest component to either side.
@@ -80,9 +80,8 @@ class LocalDiscriminant(
     The map is applied in whole numbers. The result does not depend on the batch or the number of
     threads.
 
-    Fit also keeps 64 bytes of each row: its components in the directions in which rows of one class
-    differ most. :func:`knnc.ocr.read_page` compares them. The map of this class drops most of that,
-    so a letter may be as near to the digits as they are to each other.
+    For :func:`knnc.ocr.read_page`, fit also keeps 64 bytes of each row: its components in the
+    directions in which rows of one class differ most.
 
     References
     ----------
@@ -105,7 +104,7 @@ class LocalDiscriminant(
     offset_: Floats
     _unit: float
     _encoding: Encoding
-    # The second map, and the training rows in it. Files of earlier versions have none.
+    # The second map, and the training rows in it; older files have none.
     _look: Map | None = None
     _seen: Images | None = None
 
@@ -163,9 +162,8 @@ class LocalDiscriminant(
         within, between = self._scatters(rows, np.unique(y, return_inverse=True)[1])
         with one_blas_thread():  # the map does not depend on the number of threads
             directions, look = _directions(within, between, float(self.shrinkage))
-            self.components_, self.offset_, self._unit = _rounded(
-                directions[:, : self.n_components], rows
-            )
+            directions = directions[:, : self.n_components]
+            self.components_, self.offset_, self._unit = _rounded(directions, rows)
             self._look = _rounded(look[:, :_LOOK], rows)
         self._seen = _mapped(rows, self._look)
 
@@ -239,8 +237,7 @@ def _rounded(directions: Floats, rows: Images) -> Map:
     spread = ((some - mean) @ directions).std(axis=0).max()
     directions = directions * (127 / (_SPREAD * spread) if spread > 0 else 0.0)
     reach = 255 * (np.abs(directions).sum(axis=0).max() + 1)
-    unit = 2.0 ** (_EXACT_BITS - 1 - floor(log2(reach)) - 1)
-    unit = min(unit, 2.0**30)
+    unit = 2.0 ** min(30, _EXACT_BITS - 2 - floor(log2(reach)))
     components = np.rint(directions * unit) / unit
     # Not by BLAS, which can read past a vector: see engine/clusters._chain.
     centre = np.einsum("i,ij->j", mean, components)
@@ -248,7 +245,7 @@ def _rounded(directions: Floats, rows: Images) -> Map:
 
 
 def _mapped(rows: Images, learnt: Map) -> Images:
-    """Bytes of the rows by a map, in whole numbers."""
+    """Bytes of the rows by a map."""
     components, offset, unit = learnt
     out = np.empty((len(rows), len(offset)), dtype=np.uint8)
     whole, offset = components * unit, offset * unit

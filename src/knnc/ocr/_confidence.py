@@ -5,9 +5,9 @@ that is no character at all may have neighbours that agree. It is far from them,
 than training images are from each other. Both scales come from the training rows that a fitted
 estimator holds, each searched without itself.
 
-Where a map learnt from labels finds the neighbours (:class:`knnc.image.LocalDiscriminant`), they
-are compared in its second map too. The first one drops most of what digits have in common, and that
-tells letters from digits. For digits alone, both maps together find more misread ones than either.
+:class:`knnc.image.LocalDiscriminant` drops what digits have in common, which tells letters from
+digits. So its neighbours are compared in its second map too. Both together also find more misread
+digits than either.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["MOST_ASKED", "SURE", "Reference", "nearest_distance", "reference_of"
 Floats = NDArray[np.float64]
 
 # Readings with a lower confidence become "?". The confidence is scaled so that this share of the
-# training images, each read without itself, is below it; the second share is that with two maps.
+# training images, each read without itself, is below it: without and with a second map.
 SURE, UNSURE_SHARE = 0.5, (0.013, 0.015)
 
 # Training rows that are searched for the scale, the nearest that count for a distance, and those
@@ -37,15 +37,13 @@ _SAMPLE, _NEAREST, _COMPARED = 4000, 3, 2
 MOST_ASKED = 50
 
 # A distance lowers the margin, a logarithm, by this much for each spread beyond the usual; beyond
-# so many spreads, by this times the square of what is beyond. The second are those of the second
-# map, if there is one.
+# so many spreads, by this times the square of what is beyond. Without and with a second map.
 _FAR = (0.05, 3.0, 0.25), (0.12, 2.0, 0.1)
 
 # The confidence of a usual training image, as the logarithm of its odds.
 _USUAL_ODDS = 7.0
 
-# The least spread with many training rows, and in addition by the root of their number; in both
-# maps.
+# The least spread with many training rows, and in addition by the root of their number.
 _LEAST_SPREAD = (0.22, 6.0), (0.12, 3.0)
 
 # With few training rows a smaller margin is enough: by this over the root of their number.
@@ -60,9 +58,9 @@ class Reference:
 
     `middle` and `spread` are of the logarithm of the distances, by class. `limit` is the score
     from which a reading is sure, `scale` the score by which the logarithm of its odds grows by 1.
-    `distance` is the usual distance of a training row from the nearest others. If the step before
-    the estimator has a second map, `look` gives images as rows in it, and `seen` are the training
-    rows; `middle` and `spread` are of distances in it then.
+    `distance` is the usual distance of a training row from the nearest others. If there is a second
+    map, `look` applies it to images, `seen` are the training rows in it, and so are `middle` and
+    `spread`.
     """
 
     middle: Floats
@@ -110,10 +108,7 @@ def _logs(dist: Floats, n: int = _NEAREST) -> Floats:
 def _penalty(
     dists: Sequence[Floats], best: NDArray[np.intp], middle: Floats, spread: Floats
 ) -> Floats:
-    """What a distance from the nearest rows takes from the margin; usual ones take nothing.
-
-    It is the distance in the last map.
-    """
+    """What a distance in the last map takes from the margin; usual ones take nothing."""
     far, too_far, beyond = _FAR[len(dists) - 1]
     away = ((_logs(dists[-1]) - middle[best]) / spread[best]).clip(0)
     result: Floats = far * away + beyond * (away - too_far).clip(0) ** 2
@@ -123,7 +118,7 @@ def _penalty(
 def _margin(dists: Sequence[Floats], own: NDArray[np.bool_]) -> Floats:
     """How much farther the nearest rows of other labels are than the `own`, as a logarithm.
 
-    Of several maps, their sum. Rows that were not searched are as far as the farthest that was.
+    The sum over all maps. Rows that were not searched are as far as the farthest that was.
     """
     margin = np.zeros(len(own))
     for dist in dists:
@@ -158,8 +153,8 @@ def reference_of(estimator: Any) -> Reference | None:
         or not hasattr(last, "kneighbors")
     ):
         return None
-    seen = getattr(first[-1], "_seen", None) if first else None
-    if seen is not None and len(seen) != len(rows):  # rows were added since
+    seen: Any = getattr(first[-1], "_seen", None) if first else None
+    if np.shape(seen)[:1] != (len(rows),):  # there is none, or rows were added since
         seen = None
     found = _known.get(last)
     if found is None or found.rows is not rows or found.seen is not seen:
@@ -171,7 +166,7 @@ def reference_of(estimator: Any) -> Reference | None:
 
 
 def _looked(steps: Sequence[Any], images: Any) -> Any:
-    """Images as rows in the second map of the last of some steps."""
+    """Images in the second map of the last step."""
     *first, mapped = steps
     for step in first:
         images = step.transform(images)
@@ -206,7 +201,7 @@ def _measured(last: Any, rows: Any, labels: NDArray[np.intp], seen: Any) -> Refe
 
 
 def _usual(dist: Floats, of: NDArray[np.intp], n_classes: int) -> tuple[Floats, Floats]:
-    """Middle and spread of the logarithms of the distances of rows, by their class."""
+    """Middle and spread of the logarithms of the distances, by class."""
     logs = _logs(dist)
     parts = [logs[of == c] if (of == c).sum() >= 20 else logs for c in range(n_classes)]
     low, middle, high = np.transpose([np.quantile(part, (0.16, 0.5, 0.84)) for part in parts])

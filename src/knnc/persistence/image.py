@@ -97,7 +97,7 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
         Restores an estimator inside of it.
     """
     params, learnt = dict(part_of(tree, "params")), part_of(tree, "learnt")
-    if cls is LocalDiscriminant:  # files of earlier versions have no second map
+    if cls is LocalDiscriminant:  # older files have no second map
         learnt = {"_look": None, "_seen": None, **learnt}
     features = None
     if cls is DistortionKNeighborsClassifier:
@@ -139,7 +139,6 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
 
 
 def _check_maps(estimator: Any) -> None:
-    """Those of a LocalDiscriminant, and the rows that its second one was applied to."""
     width, look, seen = estimator.n_features_in_, estimator._look, estimator._seen
     _check_map(estimator.components_, estimator.offset_, estimator._unit, width)
     if look is None and seen is None:
@@ -148,9 +147,9 @@ def _check_maps(estimator: Any) -> None:
         raise ValueError("its second map is incomplete")
     _check_map(*look, width)
     if not isinstance(seen, np.ndarray) or seen.dtype != np.uint8:
-        raise ValueError("the rows of its second map are not uint8")
+        raise ValueError("its rows are not uint8")
     if seen.shape[1:] != look[1].shape:
-        raise ValueError("the rows of its second map are of another width")
+        raise ValueError("its rows are not those of its second map")
 
 
 def _check_map(components: Any, offset: Any, unit: Any, width: int) -> None:
