@@ -45,6 +45,15 @@ def test_the_map_is_what_it_says(classes) -> None:
     assert np.abs(T.mean(axis=0) - 128).max() < 2
 
 
+def test_a_second_map_has_what_differs_most(classes) -> None:
+    X, y = classes
+    fitted = LocalDiscriminant(2).fit(X, y)
+    np.testing.assert_array_equal(fitted._by(X, fitted._look), fitted._seen)
+    assert fitted._seen.shape == X.shape  # of all directions, as there are fewer than 64
+    spread = fitted._seen.astype(float).std(axis=0)
+    assert spread[0] > spread[-1]
+
+
 def test_it_whitens_what_differs_within_a_class(classes) -> None:
     X, y = classes
     T = LocalDiscriminant(6, shrinkage=1e-6, n_searched=399, n_local=199).fit_transform(X, y)

@@ -62,9 +62,10 @@ def test_kinds(kind: str, hand: tuple[Pixels, Pixels], fast_reader: Any) -> None
 def test_what_is_no_digit_is_mostly_unsure(
     kind: str, hand: tuple[Pixels, Pixels], fast_reader: Any
 ) -> None:
-    _, page = read(kind, hand, fast_reader)
-    assert sum(g.label == "?" for g in page.glyphs) >= 0.4 * len(page.glyphs)
-    assert all(g.guess != "?" or g.is_mark for g in page.glyphs)
+    pages = [read_page(make(kind, *hand, seed).pixels, fast_reader) for seed in (7, 8, 9)]
+    glyphs = [glyph for page in pages for glyph in page.glyphs]
+    assert sum(g.label == "?" for g in glyphs) >= 0.77 * len(glyphs)
+    assert all(g.guess != "?" or g.is_mark for g in glyphs)
 
 
 def digits(hand: tuple[Pixels, Pixels], text: str) -> list[Pixels]:

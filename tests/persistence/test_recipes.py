@@ -67,6 +67,19 @@ def test_transformers(transformer: Any, tmp_path: Path) -> None:
         )
 
 
+def test_the_second_map(tmp_path: Path) -> None:
+    recipe = make_recipe("fast").fit(X, Y)
+    back = _back(recipe, tmp_path)
+    np.testing.assert_array_equal(back[3]._seen, recipe[3]._seen)
+    kind, tree = read_archive(tmp_path / "0", map_it=False, verify=True)
+    learnt = tree["parts"][3][1]["tree"]["learnt"]
+    del learnt["_look"], learnt["_seen"]  # as in files of earlier versions
+    write_archive(tmp_path / "old", kind, tree)
+    old = knnc.load(tmp_path / "old")
+    assert old[3]._seen is None
+    np.testing.assert_array_equal(_back(old, tmp_path).predict_proba(Q), recipe.predict_proba(Q))
+
+
 def test_names_of_columns(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
@@ -142,6 +155,10 @@ def _changes() -> list[tuple[str, Any, str]]:
         ((*mapped, "learnt", "components_"), np.zeros((3, 3)), "of its features"),
         ((*mapped, "learnt", "offset_"), np.zeros(1), "differ in width"),
         ((*mapped, "learnt", "_unit"), 0.0, "unit"),
+        ((*mapped, "learnt", "_look"), None, "incomplete"),
+        ((*mapped, "learnt", "_look"), (np.zeros((3, 3)), np.zeros(3), 1.0), "of its features"),
+        ((*mapped, "learnt", "_seen"), None, "not uint8"),
+        ((*mapped, "learnt", "_seen"), np.zeros((400, 3), np.uint8), "second map"),
         ((*mapped, "n_features"), 0, "n_features"),
     ]  # type: ignore[return-value]
 

@@ -141,3 +141,13 @@ def test_a_layer_has_the_scale_of_its_fit() -> None:
     assert np.delete(found.middle, 4).tolist() == usual.middle.tolist()
     assert found.middle[4] == np.median(usual.middle)
     assert found.distance == usual.distance
+
+
+def test_a_layer_has_the_second_map_of_its_fit() -> None:
+    rows, labels = training_rows(load_dataset("digits")[0], normalised=False)
+    base = make_recipe("fast").fit(rows, labels)
+    found = Reader(Layer(base, labels).fit(rows[:2], labels[:2])).reference
+    assert found is not None
+    assert found.look is not None
+    np.testing.assert_array_equal(found.seen[-2:], found.seen[:2])
+    assert len(found.seen) == len(rows) + 2

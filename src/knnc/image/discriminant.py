@@ -26,9 +26,13 @@ from knnc.image.base import Images
 __all__ = ["LocalDiscriminant"]
 
 Floats = NDArray[np.float64]
+# Components, offset, and the unit of both.
+Map = tuple[Floats, Floats, float]
 
 # A byte covers so many standard deviations of the widest component to either side.
 _SPREAD = 6.0
+# Bytes of each row in the second map.
+_LOOK = 64
 # Sums of products of bytes and whole numbers are exact below 2^53, in any order.
 _EXACT_BITS = 52
 _CHUNK = 1 << 21
@@ -76,6 +80,9 @@ class LocalDiscriminant(
     The map is applied in whole numbers. The result does not depend on the batch or the number of
     threads.
 
+    For :func:`knnc.ocr.read_page`, fit also keeps 64 bytes of each row: its components in the
+    directions in which rows of one class differ most.
+
     References
     ----------
     K. Fukunaga and J. M. Mantock, "Nonparametric discriminant analysis", IEEE Transactions on
@@ -95,7 +102,11 @@ class LocalDiscriminant(
     n_features_in_: int
     components_: Floats
     offset_: Floats
+    _unit: float
     _encoding: Encoding
+    # The second map, and the training rows in it; older files have none.
+    _look: Map | None = None
+    _seen: Images | None = None
 
     def __init__(
         self,
@@ -150,7 +161,11 @@ class LocalDiscriminant(
         rows, self._encoding = base.bytes_of_fit(X)
         within, between = self._scatters(rows, np.unique(y, return_inverse=True)[1])
         with one_blas_thread():  # the map does not depend on the number of threads
-            self._round(_directions(within, between, float(self.shrinkage)), rows)
+            directions, look = _directions(within, between, float(self.shrinkage))
+            directions = directions[:, : self.n_components]
+            self.components_, self.offset_, self._unit = _rounded(directions, rows)
+            self._look = _rounded(look[:, :_LOOK], rows)
+        self._seen = _mapped(rows, self._look)
 
     def _scatters(self, rows: Images, codes: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Sums of squares and products of differences, within classes and between them.
@@ -179,22 +194,6 @@ class LocalDiscriminant(
                 scatter += apart.T @ apart
         return within, between
 
-    def _round(self, directions: Floats, rows: Images) -> None:
-        """Scale the directions to bytes, and both them and the offset to whole numbers."""
-        directions = directions[:, : min(self.n_components, directions.shape[1])]
-        mean = rows.mean(axis=0)
-        some = rows[np.arange(min(len(rows), 10_000)) * len(rows) // min(len(rows), 10_000)]
-        spread = ((some - mean) @ directions).std(axis=0).max()
-        directions = directions * (127 / (_SPREAD * spread) if spread > 0 else 0.0)
-        reach = 255 * (np.abs(directions).sum(axis=0).max() + 1)
-        unit = 2.0 ** (_EXACT_BITS - 1 - floor(log2(reach)) - 1)
-        unit = min(unit, 2.0**30)
-        self.components_ = np.rint(directions * unit) / unit
-        # Not by BLAS, which can read past a vector: see engine/clusters._chain.
-        centre = np.einsum("i,ij->j", mean, self.components_)
-        self.offset_ = np.rint((128 - centre) * unit) / unit
-        self._unit = unit
-
     def transform(self, X: Any) -> Images:
         """Apply the map.
 
@@ -212,17 +211,13 @@ class LocalDiscriminant(
         ValueError
             If X is of another width or holds other numbers.
         """
+        return self._by(X, (self.components_, self.offset_, self._unit))
+
+    def _by(self, X: Any, learnt: Map) -> Images:
+        """Rows by one of the two maps."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype="numeric", reset=False)
-        rows = base.bytes_of_queries(X, self._encoding)
-        out = np.empty((len(rows), self._n_features_out), dtype=np.uint8)
-        whole, offset = self.components_ * self._unit, self.offset_ * self._unit
-        for part in base.chunks(len(rows), rows.shape[1]):
-            sums = rows[part].astype(np.float64) @ whole  # exact
-            sums += offset
-            sums /= self._unit
-            out[part] = np.clip(np.rint(sums, out=sums), 0, 255)
-        return out
+        return _mapped(base.bytes_of_queries(X, self._encoding), learnt)
 
     @property
     def _n_features_out(self) -> int:
@@ -235,8 +230,38 @@ class LocalDiscriminant(
         return tags
 
 
-def _directions(within: Floats, between: Floats, shrinkage: float) -> Floats:
-    """Columns that whiten `within`, in descending order of `between` after that."""
+def _rounded(directions: Floats, rows: Images) -> Map:
+    """Scale the directions to bytes, and both them and the offset to whole numbers."""
+    mean = rows.mean(axis=0)
+    some = rows[np.arange(min(len(rows), 10_000)) * len(rows) // min(len(rows), 10_000)]
+    spread = ((some - mean) @ directions).std(axis=0).max()
+    directions = directions * (127 / (_SPREAD * spread) if spread > 0 else 0.0)
+    reach = 255 * (np.abs(directions).sum(axis=0).max() + 1)
+    unit = 2.0 ** min(30, _EXACT_BITS - 2 - floor(log2(reach)))
+    components = np.rint(directions * unit) / unit
+    # Not by BLAS, which can read past a vector: see engine/clusters._chain.
+    centre = np.einsum("i,ij->j", mean, components)
+    return components, np.rint((128 - centre) * unit) / unit, unit
+
+
+def _mapped(rows: Images, learnt: Map) -> Images:
+    """Bytes of the rows by a map."""
+    components, offset, unit = learnt
+    out = np.empty((len(rows), len(offset)), dtype=np.uint8)
+    whole, offset = components * unit, offset * unit
+    for part in base.chunks(len(rows), rows.shape[1]):
+        sums = rows[part].astype(np.float64) @ whole  # exact
+        sums += offset
+        sums /= unit
+        out[part] = np.clip(np.rint(sums, out=sums), 0, 255)
+    return out
+
+
+def _directions(within: Floats, between: Floats, shrinkage: float) -> tuple[Floats, Floats]:
+    """Columns that whiten `within`, in descending order of `between` after that.
+
+    And the principal directions of `within`, in descending order.
+    """
     n = len(within)
     within, between = (
         scatter * (n / trace) if (trace := np.trace(scatter)) > 0 else np.eye(n)
@@ -245,5 +270,4 @@ def _directions(within: Floats, between: Floats, shrinkage: float) -> Floats:
     values, vectors = scipy.linalg.eigh(within + shrinkage * np.eye(n))
     whitening = (vectors / np.sqrt(values)) @ vectors.T
     _, kept = scipy.linalg.eigh(whitening @ between @ whitening)
-    directions: Floats = whitening @ kept[:, ::-1]
-    return directions
+    return whitening @ kept[:, ::-1], vectors[:, ::-1]

@@ -59,7 +59,7 @@ class Reader:
             steps = getattr(one, "steps", None)
             self._last = steps[-1][1] if steps else one
             self._first = one[:-1] if steps and len(steps) > 1 else None
-            self.reference = reference_of(self._last)
+            self.reference = reference_of(one)
             if self.reference is not None:
                 break
         # Whether it is those steps and that last one and nothing else.
@@ -142,7 +142,7 @@ class Reader:
             most = max(k, min(MOST_ASKED, len(self.reference.rows))) if self.reference else k
             dist, ind = self._last.kneighbors(rows, n_neighbors=most)
             if self.reference is not None:
-                confidence = self.reference.confidence(dist, ind, best)
+                confidence = self.reference.confidence(dist, ind, best, _flat(images))
             dist, ind = dist[:, :k], ind[:, :k]
         for row, i in enumerate(chosen):
             if marks[i]:

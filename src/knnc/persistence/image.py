@@ -40,7 +40,7 @@ _SHAPED = {"_encoding", "feature_names_in_", "image_shape_", "n_features_in_"}
 # What fit learns and a file holds, by class; then what is computed from it when a file is opened.
 _LEARNT: dict[type, set[str]] = {
     Stretch: {"brightest_"},
-    LocalDiscriminant: {"components_", "offset_", "_unit"},
+    LocalDiscriminant: {"components_", "offset_", "_unit", "_look", "_seen"},
     DistortionKNeighborsClassifier: {
         *("_codes", "_mirrored", "_moves", "_rows", "_terms", "classes_"),
     },
@@ -69,7 +69,7 @@ def tree_of(estimator: Any, node: Callable[[Any], dict[str, Any]]) -> dict[str, 
         raise TypeError(f"knnc.save does not know the attributes {sorted(unknown)}.")
     tree: dict[str, Any] = {
         "params": params,
-        "learnt": {name: has[name] for name in sorted(learnt)},
+        "learnt": {name: getattr(estimator, name) for name in sorted(learnt)},
         "encoding": estimator._encoding.state(),
         "n_features": int(estimator.n_features_in_),
         "image_shape": list(has.get("image_shape_", ())),
@@ -97,6 +97,8 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
         Restores an estimator inside of it.
     """
     params, learnt = dict(part_of(tree, "params")), part_of(tree, "learnt")
+    if cls is LocalDiscriminant:  # older files have no second map
+        learnt = {"_look": None, "_seen": None, **learnt}
     features = None
     if cls is DistortionKNeighborsClassifier:
         features = None if tree.get("features") is None else of_node(tree["features"])
@@ -117,7 +119,7 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
         estimator.feature_names_in_ = names
     estimator._encoding = Encoding.restored(part_of(tree, "encoding"))
     if cls is LocalDiscriminant:
-        _check_map(estimator)
+        _check_maps(estimator)
         return estimator
     shape = base.shape_of(tree.get("image_shape"), estimator.n_features_in_)
     estimator.image_shape_ = shape
@@ -136,14 +138,27 @@ def restored(cls: type, tree: Mapping[str, Any], of_node: Callable[[Any], Any]) 
     return estimator
 
 
-def _check_map(estimator: Any) -> None:
-    components, offset, unit = estimator.components_, estimator.offset_, estimator._unit
+def _check_maps(estimator: Any) -> None:
+    width, look, seen = estimator.n_features_in_, estimator._look, estimator._seen
+    _check_map(estimator.components_, estimator.offset_, estimator._unit, width)
+    if look is None and seen is None:
+        return
+    if not isinstance(look, tuple) or len(look) != 3:
+        raise ValueError("its second map is incomplete")
+    _check_map(*look, width)
+    if not isinstance(seen, np.ndarray) or seen.dtype != np.uint8:
+        raise ValueError("its rows are not uint8")
+    if seen.shape[1:] != look[1].shape:
+        raise ValueError("its rows are not those of its second map")
+
+
+def _check_map(components: Any, offset: Any, unit: Any, width: int) -> None:
     for array in (components, offset):
         if not isinstance(array, np.ndarray) or array.dtype != np.float64:
             raise ValueError("its map is not an array of float64")
         if not np.isfinite(array).all():
             raise ValueError("its map is not finite")
-    if components.ndim != 2 or len(components) != estimator.n_features_in_:
+    if components.ndim != 2 or len(components) != width:
         raise ValueError("its map is not of its features")
     if offset.shape != components.shape[1:] or not offset.size:
         raise ValueError("its map and its offset differ in width")

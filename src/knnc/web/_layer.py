@@ -48,6 +48,7 @@ class _Leaf:
         steps = getattr(estimator, "steps", None)
         self.last = steps[-1][1] if steps else estimator
         self._first = estimator[:-1] if steps and len(steps) > 1 else None
+        self._estimator = estimator
         self.n_base = int(self.last.n_samples_fit_)
         self.n_neighbors = int(self.last.n_neighbors)
         self.metric = getattr(self.last, "metric", None)
@@ -71,17 +72,20 @@ class _Leaf:
             self._taught = DistortionKNeighborsClassifier(**options).fit(X, np.zeros(len(X)))
         else:
             self._taught = NearestNeighbors(metric=self.last.metric, n_jobs=1).fit(X)
-        self._n_taught = len(rows)
+        self._rows, self._n_taught = rows, len(rows)
 
     def reference(self) -> Reference | None:
         """What is usual among the training rows; of a class that was taught, that of the others."""
-        usual = reference_of(self.last)
+        usual = reference_of(self._estimator)
         if usual is None or not self._n_taught:
             return usual
         middle = np.full(self._n_classes, np.median(usual.middle))
         spread = np.full(self._n_classes, np.median(usual.spread))
         middle[self._places], spread[self._places] = usual.middle, usual.spread
-        return replace(usual, middle=middle, spread=spread, labels=self._y)
+        seen = usual.seen
+        if usual.look is not None:
+            seen = np.concatenate([seen, usual.look(self._rows)])
+        return replace(usual, middle=middle, spread=spread, labels=self._y, seen=seen)
 
     def kneighbors(
         self, rows: Bytes, n_neighbors: int | None = None
