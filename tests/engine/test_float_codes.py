@@ -308,6 +308,42 @@ def test_wide_rows_have_whole_codes_until_axes_pay() -> None:
         assert n_bytes * 1_500 <= index.nbytes_packed <= (n_bytes + 40) * 1_500
 
 
+@pytest.mark.parametrize(
+    ("n_features", "stages"),
+    [
+        (96, [96]),
+        (160, [160]),
+        (161, [160, 1]),
+        (784, [160, 160, 160, 304]),
+        (1_601, [320, 320, 320, 641]),
+    ],
+)
+def test_whole_codes_are_read_in_stages(n_features: int, stages: list[int]) -> None:
+    """Rows near a plane, of which early stages rule most out, and noise, of which they do not."""
+    rng = np.random.default_rng(n_features)
+    plane = rng.normal(size=(400, 6)) @ rng.normal(size=(6, n_features))
+    for rows in (plane, rng.normal(size=plane.shape)):
+        index = Index(rows, algorithm="brute", policy=AT_ONCE)
+        queries = (rows[:20] + rng.normal(size=(20, n_features)) / 10).astype(np.float32)
+        table = float_table(rows, queries.astype(np.float64), "sqeuclidean")
+        for some in (queries, queries.astype(np.float64)):
+            _assert_same(index.search(some, 5, n_threads=2), nearest(table, 5))
+        coder = index.state()["pruned"]["coder"]
+        assert coder["axes"] is None
+        assert coder["stages"].tolist() == stages
+
+
+def test_bytes_lose_nothing_of_a_background() -> None:
+    """The value that more than half of the rows have; its distance from the mean is no step."""
+    rows = draw_floats(27, 300, 40)
+    background = draw_floats(28, 1, 40)[0]
+    rows[np.random.default_rng(0).random(rows.shape) < 0.6] = 0
+    rows += background
+    coder = FloatGroupQuantizer(rows, (1,))
+    _, errors = coder.encode(np.vstack([background, rows]), 1)
+    assert errors[0].max() < 1e-6 < errors[1:, 0].mean()
+
+
 def test_too_wide_rows_have_no_whole_codes() -> None:
     rows = draw_floats(20, 30, 16_385)
     index = Index(rows, algorithm="brute", policy=AT_ONCE)
