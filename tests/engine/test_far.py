@@ -158,6 +158,32 @@ def test_a_search_by_codes_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said[-1] == len(queries)
 
 
+@pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan"])
+def test_many_are_answered_some_at_a_time(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
+    """So many are float64 at a time, and progress is told after each time, whoever is compared."""
+    sizes: list[int] = []
+    said: list[int] = []
+    as_float64 = far.as_float64
+
+    def counted(values: Any) -> Any:
+        sizes.append(len(values))
+        return as_float64(values)
+
+    monkeypatch.setattr(far, "as_float64", counted)
+    monkeypatch.setattr(far, "_QUERIES_AT_ONCE", 8)
+    rows, queries = rows_and_queries("far")
+    rows[0::2] = rows[1]
+    queries[3] = rows[1]  # half of the rows are equally near
+    at = np.arange(len(queries) - 1)[::-1]
+    packed = FloatRows(rows, metric)
+    asked = packed, queries.astype(np.float32), at, None, 5, 1, lambda done, n: said.append(done)
+    table = float_table(rows, queries[at].astype(np.float32).astype(np.float64), metric)
+    assert_same(far.nearest(*asked), nearest(table, 5))
+    assert sizes == [8, 8, 3]
+    assert said == sorted(said)
+    assert {8, 16, 19} <= set(said)
+
+
 def test_no_bounds_of_other_metrics() -> None:
     rows, queries = rows_and_queries("far")
     for metric in ("manhattan", "chebyshev"):

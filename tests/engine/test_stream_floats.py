@@ -36,6 +36,27 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: Any) -> None:
+    """For more queries than a chunk has rows, whatever their dtype."""
+    rows = mapped_rows(tmp_path, np.float32)
+    queries = np.random.default_rng(2).normal(size=(2_000, SHAPE[1])).astype(dtype)
+    read: list[tuple[int, int]] = []
+    whole = StreamedFloats._read
+
+    def counted(self: StreamedFloats, first: int, last: int) -> Any:
+        read.append((first, last))
+        return whole(self, first, last)
+
+    monkeypatch.setattr(StreamedFloats, "_read", counted)
+    index = Index(rows, "chebyshev", max_memory=MAX_MEMORY)
+    for search in (lambda: index.search(queries, 3), lambda: index.within(queries, 0)):
+        read.clear()
+        search()
+        assert len(read) > 1
+        assert sum(last - first for first, last in read) == SHAPE[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("metric", ALL_METRICS)
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_answers(tmp_path: Path, dtype: Any, metric: str, n_threads: int) -> None:

@@ -27,8 +27,8 @@ __all__ = ["read_again", "read_page", "read_pages"]
 # Of at least so many characters, the share that has to be unsure for data of another kind.
 _FEW, _UNLIKE = 4, 0.6
 
-# A word of so many characters, half of them unsure, is no number. On pages of training digits this
-# makes 4 in 10,000 unsure; of printed letters 91 % are, without it 71 %.
+# A word of so many characters, half of them unsure, is no number: strokes of printed letters are
+# good ones, and a few of them are sure in most words (benchmarks/pages.py --forms).
 _WORD = 4
 
 

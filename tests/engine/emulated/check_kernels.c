@@ -230,10 +230,11 @@ static void check(const data *in) {
     packed_rows packed;
     pack(in, &packed);
     void *values = guarded(knnc_tile_bytes(kernel, d));
+    const int next = d <= WIDE ? 1 : 3;
     for (int64_t first = 0; first < in->n_queries; first += layout->tile_queries) {
         const int64_t left = in->n_queries - first;
         const int n = (int)(left < layout->tile_queries ? left : layout->tile_queries);
-        for (int way = 0; way<WAYS; way += d> WIDE ? 3 : 1) {
+        for (int way = 0; way < WAYS; way += next) {
             knnc_queries tile;
             knnc_pack_staged(kernel, packed.stages, in->queries + first * d, d, n, d, values,
                              &tile);
